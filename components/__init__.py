@@ -1,0 +1,1 @@
+"""Component types that come with fsm-updater, found through the entry point group ``fsm.components``."""

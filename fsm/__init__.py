@@ -1,0 +1,1 @@
+"""Updates as persisted state machines: resumable after a crash at any instruction."""

@@ -1,0 +1,62 @@
+"""The wheel: what it installs, and that it installs nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _run(*command: str | Path, cwd: Path = ROOT) -> str:
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120, check=False, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site-packages of a new environment with only our wheel in it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder / "dist")
+    (wheel,) = (folder / "dist").glob("*.whl")
+    venv.create(folder / "env", with_pip=False)
+    python = folder / "env" / "bin" / "python"
+    _run(
+        *(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index"),
+        *("--no-compile", "--disable-pip-version-check", wheel),
+    )
+    return Path(_run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+
+
+def test_only_fsm_and_components_are_installed(site: Path):
+    """Nothing of ours takes another top-level name: no tests, no tools."""
+    assert {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")} == {"fsm", "components"}
+
+
+def test_the_wheel_has_all_modules_and_no_others(site: Path):
+    """A module that is in the checkout only would be missed on the first host."""
+    for package in ("fsm", "components"):
+        wanted = {path.relative_to(ROOT) for path in (ROOT / package).rglob("*.py")}
+        assert {path.relative_to(site) for path in (site / package).rglob("*.py")} == wanted
+
+
+def test_both_packages_are_typed(site: Path):
+    """Type checkers of users read our annotations (PEP 561)."""
+    assert (site / "fsm" / "py.typed").is_file()
+    assert (site / "components" / "py.typed").is_file()
+
+
+def test_entry_points_are_declared(site: Path):
+    """The command and the component types are found by metadata, not by name."""
+    (metadata,) = site.glob("fsm_updater-*.dist-info")
+    text = (metadata / "entry_points.txt").read_text(encoding="utf-8")
+    assert "fsm = fsm.cli:main" in text
+    assert "[fsm.components]" in text
+    assert "python_app = components.python_app:PythonApp" in text
+    assert (metadata / "licenses" / "LICENSE").is_file()
+    assert (site.parents[2] / "bin" / "fsm").is_file()

@@ -1,0 +1,60 @@
+"""Write the parts of the documentation that come from the code.
+
+A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; `GENERATORS` says what belongs there. `--check`
+writes nothing and fails where a copy differs; `make docs` and a test do that.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from fsm import lifecycle
+
+DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
+BLOCK: Final = re.compile(r"(?P<head><!-- generated: (?P<name>[\w-]+) -->\n).*?(?P<tail><!-- end -->)", re.DOTALL)
+
+
+def machine() -> str:
+    """The machine as a picture and as a table."""
+    return f"\n```mermaid\n{lifecycle.diagram()}```\n\n{lifecycle.markdown_table()}\n"
+
+
+GENERATORS: Final[dict[str, Callable[[], str]]] = {"lifecycle": machine}
+
+
+def refresh(text: str, where: str = "") -> str:
+    """`text` with every generated block as the code says.
+
+    Raises:
+        ValueError: a block has a name that nothing generates.
+    """
+
+    def block(match: re.Match[str]) -> str:
+        if match["name"] not in GENERATORS:
+            raise ValueError(f"{where}: nothing generates {match['name']!r}; known are {', '.join(GENERATORS)}")
+        return match["head"] + GENERATORS[match["name"]]() + match["tail"]
+
+    return BLOCK.sub(block, text)
+
+
+def main(argv: list[str], docs: Path = DOCS) -> int:
+    """Write the blocks of every page below `docs`; with `--check`, say which differ and return 1."""
+    stale = []
+    for page in sorted(docs.rglob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        fresh = refresh(text, page.name)
+        if fresh != text:
+            stale.append(page)
+            if "--check" not in argv:
+                page.write_text(fresh, encoding="utf-8")
+    for page in stale:
+        print(f"{page.relative_to(docs)}: " + ("differs from the code; run `make generate`" if argv else "written"))
+    return 1 if stale and argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
