@@ -1,0 +1,384 @@
+"""The contract of a component type: its spec, the steps it knows, and how a plan is made of them.
+
+An adapter is data plus small actions. It never touches the journal and never decides about states: the executor
+calls `do` and `undo` of its steps in the order of the frozen plan and writes down what they return. That keeps an
+adapter short (the how-to shows one in forty lines) and lets one crash test cover them all.
+
+Rules for a step, tested for every adapter by the contract suite:
+
+1. Its fields are everything it needs; they are frozen in the plan as JSON.
+2. `do` may be called again after it was killed at any instruction.
+3. `undo` may be called whether `do` never ran, half ran or ran; it needs no network and no new disk.
+4. It judges by exit codes and by the state of the real thing, never by output text.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from fsm.errors import ConfigError, PlanUnknown, Unsupported
+from fsm.lifecycle import State
+from fsm.releases import Release
+from fsm.model import ComponentName, Model, Seconds, Version
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+ENTRY_POINTS = "fsm.components"
+"""The entry point group in which packages register their adapters: name = component type, value = the class."""
+
+
+class Done(Model):
+    """The step reached its goal. `data` (JSON values) is journaled and readable by later steps; `notes` reach the user."""
+
+    data: dict[str, Any] = {}
+    notes: tuple[str, ...] = ()
+
+
+class RetryLater(Model):
+    """Not possible now, perhaps soon. `after` is in seconds; None leaves it to the executor's back-off."""
+
+    why: str
+    after: Seconds | None = None
+
+
+class Failed(Model):
+    """The step cannot reach its goal. `blame` says whose fault: a failed *release* is not tried again by itself."""
+
+    why: str
+    todo: str = ""
+    blame: Literal["release", "host"] = "release"
+
+
+StepResult = Done | RetryLater | Failed
+
+
+class CommandResult(Model):
+    """A child process that ended: its exit code and the last lines (at most 64 KiB) of its output."""
+
+    code: int
+    tail: str
+
+
+class Deadline(Protocol):
+    """Something that says how much time is left."""
+
+    def remaining(self) -> Seconds:
+        """Seconds until the deadline; 0 or less when it has passed."""
+
+
+class StepContext(Protocol):
+    """What the executor gives to a step."""
+
+    @property
+    def run_id(self) -> int:
+        """The run's number in the journal."""
+
+    @property
+    def component(self) -> str:
+        """The component's name."""
+
+    @property
+    def results(self) -> Mapping[str, Mapping[str, Any]]:
+        """What finished steps of this run returned as `data`, by step name."""
+
+    @property
+    def touched(self) -> bool:
+        """Whether a step of this run that touches the live component has started."""
+
+    @property
+    def deadline(self) -> Deadline:
+        """This step's deadline."""
+
+    def check(self) -> None:
+        """Call often in long loops: raises `Interrupted`, `Cancelled` or `DeadlineExceeded` when it is time to stop."""
+
+    def sleep(self, seconds: Seconds) -> None:
+        """Wait; raises like `check` when it is time to stop."""
+
+    def progress(self, done: int, total: int | None, unit: str = "bytes") -> None:
+        """Report how far the step is; never fails."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: Seconds | None = None,
+    ) -> CommandResult:
+        """Run a child in its own process group, journaled, until it ends or a deadline kills the whole group.
+
+        Args:
+            argv: the program and its arguments; no shell.
+            cwd: its working directory.
+            env: variables to add to the environment.
+            timeout: seconds; the step's deadline applies as well.
+
+        Returns:
+            The exit code, whatever it is, and the tail of the output.
+
+        Raises:
+            CommandFailed: the program could not be started.
+            DeadlineExceeded: it was killed because time was up.
+            Interrupted, Cancelled: it was killed because the run is to stop.
+        """
+
+
+class Step(Model, ABC):
+    """One small action. Subclasses add fields (frozen in the plan) and name themselves.
+
+    Class attributes:
+        name: unique in the adapter, never reused with another meaning: journals refer to it.
+        phase: the state in which the step runs.
+        title: what it does, for people, present tense without a subject.
+        undo_title: what its undo does, for people; empty where there is nothing to undo.
+        touches_live: whether the running component is affected from this step on.
+        downtime: whether the downtime begins or ends with this step.
+    """
+
+    name: ClassVar[str]
+    phase: ClassVar[State]
+    title: ClassVar[str]
+    undo_title: ClassVar[str] = ""
+    touches_live: ClassVar[bool] = False
+    downtime: ClassVar[Literal["begins", "ends"] | None] = None
+
+    timeout: Seconds = 600.0
+
+    @abstractmethod
+    def do(self, ctx: StepContext) -> StepResult:
+        """Reach the goal, or say why not. Called again after a crash."""
+
+    def undo(self, ctx: StepContext) -> StepResult:
+        """Put back what `do` changed, however far it came."""
+        return Done()
+
+
+class Installed(Model):
+    """What is installed now. Adapters may subclass it with facts that their plan needs.
+
+    Attributes:
+        version: None when unknown, then `why_unknown` says why.
+        present: whether anything is installed at all.
+        release_name: the version as the component tells it, for display.
+    """
+
+    version: Version | None = None
+    why_unknown: str = ""
+    present: bool = True
+
+
+class Backup(Model):
+    """An older version that is kept on this host and can be rolled back to without a network."""
+
+    version: Version | None
+    path: Path
+    run_id: int
+    made_at: str
+    size: int | None = None
+
+
+class Finding(Model):
+    """One result of `fsm doctor`."""
+
+    level: Literal["ok", "warning", "error"]
+    subject: str
+    message: str
+    todo: str = ""
+
+
+class Draft(Model):
+    """What an adapter makes of a request: steps in order, and what people should know beforehand.
+
+    Attributes:
+        downloads: (name, bytes or None) of each file that the steps will download.
+        disk_need: bytes, by directory, that the steps need at most at one time.
+        preserved: paths or patterns that keep their bytes through the update.
+        notes: costs and peculiarities, one sentence each.
+    """
+
+    steps: tuple[Step, ...]
+    downloads: tuple[tuple[str, int | None], ...] = ()
+    disk_need: tuple[tuple[Path, int], ...] = ()
+    preserved: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Spec(Model):
+    """A component's configuration beside the keys that every type has; adapters subclass it."""
+
+
+class Target(Model):
+    """Which component an adapter works on, and where the updater keeps things.
+
+    Attributes:
+        name: the component's name.
+        state_dir: the host's state directory; steps may keep pid files and the like below it.
+        source: the configured source as JSON values, for steps that download.
+    """
+
+    name: ComponentName
+    state_dir: Path
+    source: dict[str, Any] = {}
+
+
+SpecT = TypeVar("SpecT", bound=Spec)
+InstalledT = TypeVar("InstalledT", bound=Installed)
+
+
+class Adapter(ABC, Generic[SpecT, InstalledT]):
+    """A component type.
+
+    Class attributes:
+        component_type: the name used in configurations, e.g. ``python_app``.
+        spec: the model of its configuration.
+        steps: every step class that a plan of this adapter may hold.
+    """
+
+    component_type: ClassVar[str]
+    spec: ClassVar[type[Spec]]
+    steps: ClassVar[tuple[type[Step], ...]]
+
+    @abstractmethod
+    def inspect(self, target: Target, spec: SpecT) -> InstalledT:
+        """Ask the component what is installed. Reads only, never raises for an unknown version."""
+
+    @abstractmethod
+    def draft(self, target: Target, spec: SpecT, installed: InstalledT, release: Release) -> Draft:
+        """The steps from `installed` to `release`.
+
+        Raises:
+            PlanError, Unsupported: no steps lead there; nothing was touched.
+        """
+
+    def backups(self, target: Target, spec: SpecT) -> Sequence[Backup]:
+        """The versions kept on this host, newest first."""
+        return ()
+
+    def draft_rollback(self, target: Target, spec: SpecT, installed: InstalledT, backup: Backup) -> Draft:
+        """The steps from `installed` back to a kept version, without a network."""
+        raise Unsupported(
+            f"cannot roll {target.name} back to {backup.version}",
+            f"components of type {self.component_type} keep no versions on this host",
+            "update to the wanted version instead",
+        )
+
+    def allows(self, target: Target, spec: SpecT, release: Release) -> None:
+        """Refuse a release whose manifest asks for more than `spec` names (a manifest narrows, never widens).
+
+        Raises:
+            ManifestError: with the path in the manifest and the key of the configuration that would allow it.
+        """
+
+    def pre_check(
+        self, target: Target, spec: SpecT, installed: InstalledT, release: Release, runner: StepContext
+    ) -> None:
+        """Perform the checks that the release and the configuration ask for before an update.
+
+        Raises:
+            Refused: one of them failed; nothing was touched.
+        """
+
+    def doctor(self, target: Target, spec: SpecT) -> Sequence[Finding]:
+        """Look for what would make an update of this component fail."""
+        return ()
+
+
+AnyAdapter = Adapter[Any, Any]
+
+
+class Registry:
+    """The adapters found on this host, by component type; each is imported when it is first asked for."""
+
+    def __init__(self, loaders: Mapping[str, Callable[[], AnyAdapter]]) -> None:
+        self._loaders = dict(loaders)
+        self._loaded: dict[str, AnyAdapter] = {}
+
+    @classmethod
+    def discover(cls) -> Registry:
+        """The adapters that installed distributions register in the entry point group ``fsm.components``."""
+        from importlib.metadata import entry_points  # noqa: PLC0415 - 25 ms, only for those who need adapters
+
+        return cls({entry.name: _loader(entry) for entry in entry_points(group=ENTRY_POINTS)})
+
+    @classmethod
+    def of(cls, *adapters: AnyAdapter) -> Registry:
+        """Exactly these adapters, for programs that bring their own."""
+        return cls({adapter.component_type: (lambda found=adapter: found) for adapter in adapters})  # type: ignore[misc]
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The known component types, sorted."""
+        return tuple(sorted(self._loaders))
+
+    def get(self, component_type: str) -> AnyAdapter:
+        """The adapter of a type.
+
+        Raises:
+            ConfigError: no installed package registers that type, or it cannot be imported.
+        """
+        if component_type not in self._loaded:
+            if component_type not in self._loaders:
+                known = ", ".join(self.types) or "none"
+                raise ConfigError(
+                    f"unknown component type {component_type!r}",
+                    f"the installed types are: {known}",
+                    "correct the type, or install the package that brings it",
+                )
+            self._loaded[component_type] = self._loaders[component_type]()
+        return self._loaded[component_type]
+
+    def step(self, component_type: str, name: str) -> type[Step]:
+        """The class of a step that a frozen plan names.
+
+        Raises:
+            PlanUnknown: the adapter no longer knows it.
+        """
+        try:
+            adapter = self.get(component_type)
+        except ConfigError as error:
+            raise PlanUnknown(f"cannot continue a run of type {component_type!r}", error.why, error.todo) from error
+        for step in adapter.steps:
+            if step.name == name:
+                return step
+        raise PlanUnknown(
+            f"cannot continue the run: its plan has a step {name!r}",
+            f"the installed {component_type} adapter does not know it",
+            "install the version of fsm-updater (or of the adapter's package) that made the plan, then `fsm resume`",
+        )
+
+
+def _loader(entry: EntryPoint) -> Callable[[], AnyAdapter]:
+    def load() -> AnyAdapter:
+        try:
+            made = entry.load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"cannot load the adapter of component type {entry.name!r} from {entry.value}",
+                f"{error}{_shadow(entry.module)}",
+                "reinstall the package that brings it",
+            ) from error
+        adapter = made()
+        if not isinstance(adapter, Adapter) or adapter.component_type != entry.name:
+            raise ConfigError(
+                f"cannot use {entry.value} as the adapter of component type {entry.name!r}",
+                "it is not an fsm.adapter.Adapter of that type",
+                "correct the entry point of the package that brings it",
+            )
+        return adapter
+
+    return load
+
+
+def _shadow(module: str) -> str:
+    """Where another package of the same name hides ours: the usual cause with a name like `components`."""
+    import importlib.util  # noqa: PLC0415 - only for the error message
+
+    top = module.partition(".")[0]
+    spec = importlib.util.find_spec(top)
+    where = spec.origin or ", ".join(spec.submodule_search_locations or ()) if spec else None
+    return f"; Python finds the package {top!r} in {where}: another package of that name may hide it" if where else ""

@@ -1,0 +1,164 @@
+"""The exceptions of the updater, and what each one leads to.
+
+::
+
+    FsmError                      what could not be done, why, what to do next
+    ├── Refused                   refuse:      nothing was touched
+    │   ├── ConfigError           refuse:      the host's configuration is wrong (usage)
+    │   ├── UsageError            refuse:      the call is wrong (usage)
+    │   ├── ManifestError         refuse:      the release's manifest is broken or asks for too much
+    │   ├── ArchiveError          refuse:      the release's archive is broken or hostile
+    │   ├── IntegrityError        refuse:      size or digest is not what the manifest says
+    │   ├── SourceError           refuse:      the source answered, but not with a usable release
+    │   ├── NotReady              refuse:      the release exists, its artifacts do not yet
+    │   ├── PlanError             refuse:      no plan leads from here to there
+    │   └── Unsupported           refuse:      this platform lacks what the call needs
+    ├── Transient                 retry later: network, a server that is starting
+    ├── StepFailed                roll back:   a step cannot reach its goal
+    │   ├── CommandFailed         roll back:   a child process failed
+    │   └── DeadlineExceeded      roll back:   a step or a state took too long
+    ├── Busy                      busy:        another updater works on this component
+    ├── Interrupted               interrupted: stopped at a safe point, `fsm resume` continues
+    ├── Cancelled                 roll back:   a person asked for it
+    ├── JournalError              needs a person: the journal cannot be read or written
+    └── PlanUnknown               needs a person: a frozen plan names what this version does not know
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+
+class LeadsTo(Enum):
+    """What the program does about an error."""
+
+    USAGE = "usage"
+    REFUSE = "refuse"
+    RETRY = "retry"
+    ROLL_BACK = "roll back"
+    BUSY = "busy"
+    INTERRUPTED = "interrupted"
+    PERSON = "needs a person"
+
+
+class FsmError(Exception):
+    """An error that explains itself.
+
+    Args:
+        what: what could not be done, e.g. ``cannot unpack core-1.2.0.tar.gz``.
+        why: the reason, e.g. ``entry "../etc/passwd" leaves the archive``.
+        todo: what to do next, e.g. ``the release is broken, nothing was changed``.
+    """
+
+    leads_to: ClassVar[LeadsTo] = LeadsTo.PERSON
+
+    def __init__(self, what: str, why: str = "", todo: str = "") -> None:
+        self.what = what
+        self.why = why
+        self.todo = todo
+        super().__init__(what, why, todo)
+
+    def __str__(self) -> str:
+        head = f"{self.what}: {self.why}" if self.why else self.what
+        return f"{head}; {self.todo}" if self.todo else head
+
+
+class Refused(FsmError):
+    """The request was refused before anything was touched."""
+
+    leads_to = LeadsTo.REFUSE
+
+
+class ConfigError(Refused):
+    """The host's configuration is wrong."""
+
+    leads_to = LeadsTo.USAGE
+
+
+class UsageError(Refused):
+    """The call itself is wrong: an unknown component, two options that exclude each other."""
+
+    leads_to = LeadsTo.USAGE
+
+
+class ManifestError(Refused):
+    """A manifest is malformed, or asks for more than the configuration allows."""
+
+
+class ArchiveError(Refused):
+    """An archive is broken, hostile, or not an archive."""
+
+
+class IntegrityError(Refused):
+    """Bytes do not have the size or the digest that the manifest promised."""
+
+
+class SourceError(Refused):
+    """A source answered, but not with what an update needs."""
+
+
+class NotReady(Refused):
+    """A release is announced, but its artifacts are not there yet; later they will be."""
+
+
+class PlanError(Refused):
+    """There is no plan from the installed version to the wanted one."""
+
+
+class Unsupported(Refused):
+    """This platform or file system lacks something that the call needs."""
+
+
+class Transient(FsmError):
+    """Worth another try: a network that is not up yet, a server that answers 503.
+
+    Args:
+        after: seconds that the other side asked to wait (``Retry-After``), or None.
+    """
+
+    leads_to = LeadsTo.RETRY
+
+    def __init__(self, what: str, why: str = "", todo: str = "", *, after: float | None = None) -> None:
+        super().__init__(what, why, todo)
+        self.after = after
+
+
+class StepFailed(FsmError):
+    """A step cannot reach its goal; the run is rolled back."""
+
+    leads_to = LeadsTo.ROLL_BACK
+
+
+class CommandFailed(StepFailed):
+    """A child process exited with a code that means failure, or could not be started."""
+
+
+class DeadlineExceeded(StepFailed):
+    """A step or a state took longer than its deadline."""
+
+
+class Busy(FsmError):
+    """Another updater holds the component's lock."""
+
+    leads_to = LeadsTo.BUSY
+
+
+class Interrupted(FsmError):
+    """The updater was asked to stop and stopped at a safe point."""
+
+    leads_to = LeadsTo.INTERRUPTED
+
+
+class Cancelled(FsmError):
+    """A person cancelled the run; it is rolled back."""
+
+    leads_to = LeadsTo.ROLL_BACK
+
+
+class JournalError(FsmError):
+    """The journal cannot be read, is not a journal, or cannot be written."""
+
+
+class PlanUnknown(FsmError):
+    """A frozen plan has a newer schema, or a step that no installed adapter knows."""
