@@ -1,0 +1,11 @@
+"""Drives runs: journals the entered state, runs its steps, fires the event.
+
+Order kept here, for every move: the journal's commit comes first, the side effect second. `drive` is the loop over the
+lifecycle's states, `forward` does steps, `backward` undoes them, `ledger` is the run as the journal has it, `context`
+is what a step sees, `control` asks a run to stop.
+"""
+
+from fsm.executor.control import Clock, Control
+from fsm.executor.drive import Checked, Executor, UpToDate
+
+__all__ = ["Checked", "Clock", "Control", "Executor", "UpToDate"]

@@ -1,0 +1,249 @@
+"""The loop over the lifecycle: what is done in each state, and after a crash in it."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from fsm import faults
+from fsm.adapter import Registry
+from fsm.errors import FsmError, Interrupted, JournalError, Transient
+from fsm.executor.backward import Backward
+from fsm.executor.context import Context
+from fsm.executor.control import Clock, Control, StepDeadline
+from fsm.executor.forward import Forward
+from fsm.executor.ledger import Ledger
+from fsm.executor.runner import Runner
+from fsm.journal import Journal, Kind, Record, Run
+from fsm.lifecycle import LIMIT, Event, State
+from fsm.model import Seconds
+from fsm.plan import Plan
+from fsm.processes import Identity
+from fsm.progress import Observer, log
+from fsm.shell import Child, Shell, end_orphans
+
+
+class UpToDate(FsmError):
+    """What `checking` raises when there is nothing to do."""
+
+
+Checked = Callable[[Run, Context], Plan]
+"""The work of `checking`: gets the run and a context; returns the plan, or raises.
+
+Raises:
+    UpToDate: there is nothing to do.
+    Transient: worth another try until the state's deadline.
+    FsmError: the update is refused.
+"""
+
+DEADLINES: Final[Mapping[State, Seconds]] = {
+    State.CHECKING: 60.0,
+    State.BACKING_UP: 3600.0,
+    State.UPDATING: 7200.0,
+    State.VERIFYING: 1800.0,
+    State.ROLLING_BACK: 3600.0,
+}
+"""How long a state may take in one process; configurable."""
+
+
+class Executor:
+    """Drives one run at a time; one object for each thread.
+
+    Args:
+        journal: open for writing.
+        registry: finds the steps of a frozen plan.
+        state_dir: where children's output goes (`logs/`).
+        control: asks the run to stop.
+        observers: hear what goes on.
+        deadlines: seconds by state, for those that differ from the defaults.
+        secrets: never to appear in what children print.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        registry: Registry,
+        *,
+        state_dir: Path,
+        control: Control | None = None,
+        clock: Clock | None = None,
+        observers: Sequence[Observer] = (),
+        deadlines: Mapping[State, Seconds] | None = None,
+        secrets: Sequence[str] = (),
+        rng: random.Random | None = None,
+    ) -> None:
+        self._journal = journal
+        self._registry = registry
+        self._state_dir = state_dir
+        self._control = control or Control()
+        self._clock = clock or Clock()
+        self._observers = tuple(observers)
+        self._deadlines = {**DEADLINES, **(deadlines or {})}
+        self._secrets = tuple(secrets)
+        self._rng = rng or random.Random()
+
+    def drive(self, run: Run, checking: Checked) -> Run:
+        """Take a new run, or one that was just resumed, as far as it goes.
+
+        Returns:
+            The run at rest, or still in progress when it was interrupted.
+
+        Raises:
+            JournalError: the journal cannot be written; the run stays where it is and can be resumed.
+            PlanUnknown: the frozen plan does not fit this version.
+        """
+        ledger = Ledger(self._journal, self._registry, run)
+        runner = self._runner(ledger)
+        forward = Forward(ledger, runner)
+        backward = Backward(ledger, runner)
+        try:
+            if ledger.run.state is State.CHECKING:
+                self._check(ledger, runner, checking)
+            if ledger.run.state in (State.BACKING_UP, State.UPDATING, State.VERIFYING):
+                forward.go()
+            if ledger.run.state is State.ROLLING_BACK:
+                backward.go()
+        except Interrupted as error:
+            # Not a crash: the attempt that was cut short on purpose does not count against the run.
+            ledger.run = self._journal.write(
+                ledger.run,
+                [Record(Kind.INTERRUPTED, data={"why": str(error)})],
+                attempt=max(ledger.run.attempt - 1, 0),
+            )
+        return ledger.run
+
+    def resume(self, run: Run, checking: Checked) -> Run:
+        """Continue a run that a crash, a reboot or an interrupt left in progress.
+
+        Safe to ask for twice. What still runs of the crashed process's children is ended first.
+        """
+        end_orphans(self._children(run), self._marker(run), grace=5.0)
+        faults.point("resume.orphans_ended")
+        ledger = Ledger(self._journal, self._registry, run)
+        attempt = run.attempt + 1
+        if attempt > LIMIT:
+            why = f"the updater was killed {LIMIT} times while it was {self._doing(ledger)}"
+            reason = f"{run.reason}; {why}" if run.state is State.ROLLING_BACK else why
+            self._stuck(ledger, reason)
+        else:
+            ledger.move([], [Record(Kind.RESUMED, run.position, {"attempt": attempt})], attempt=attempt)
+        faults.point("resume.written")
+        return self.drive(ledger.run, checking)
+
+    def rollback(self, run: Run, why: str) -> Run:
+        """Roll back a run in progress that nobody drives just now."""
+        ledger = Ledger(self._journal, self._registry, run)
+        end_orphans(self._children(run), self._marker(run), grace=5.0)
+        if run.state is not State.ROLLING_BACK:
+            ledger.move([Event.FAIL], [Record(Kind.CANCEL_REQUESTED)], reason=why)
+        return self.drive(ledger.run, _never)
+
+    def retry(self, run: Run) -> Run:
+        """Take up the rollback of a failed run again, after a person has mended the cause."""
+        ledger = Ledger(self._journal, self._registry, run)
+        ledger.move([Event.RETRY], todo="")
+        return self.drive(ledger.run, _never)
+
+    def bare_context(self, component: str) -> Context:
+        """A context without a run, for looking ahead: its children are not journaled, as nothing will resume them."""
+        marker = f"{self._marker_host()}.0"
+        return Context(
+            run_id=0,
+            component=component,
+            title="plan",
+            results={},
+            touched=False,
+            deadline=StepDeadline(self._clock, self._clock.monotonic() + self._deadlines[State.CHECKING]),
+            control=self._control,
+            clock=self._clock,
+            deferred=False,
+            cancelled=None,
+            tell=lambda kind, message, done, total, unit: None,
+            shell=lambda poll: Shell(marker=marker, record=lambda child: None, poll=poll, secrets=self._secrets),
+        )
+
+    def _stuck(self, ledger: Ledger, reason: str) -> None:
+        todo = ledger.run.todo
+        if ledger.run.state is State.ROLLING_BACK:
+            todo = Backward.todo(ledger)
+        elif ledger.plan is not None:
+            self._journal.policy.quarantine(ledger.run.component, ledger.plan.to_version, reason)
+        ledger.move([Event.STUCK], reason=reason, todo=todo)
+
+    def _doing(self, ledger: Ledger) -> str:
+        run = ledger.run
+        if 0 <= run.position < len(ledger.steps):
+            verb = "undoing" if run.state is State.ROLLING_BACK else "at"
+            return f"{verb} the step {ledger.steps[run.position].name!r}"
+        return f"in the state {run.state}"
+
+    def _check(self, ledger: Ledger, runner: Runner, checking: Checked) -> None:
+        runner.enter(State.CHECKING)
+        try:
+            plan = self._patiently(ledger, runner, checking)
+            ledger.thaw(plan)
+        except UpToDate as error:
+            ledger.move([Event.UP_TO_DATE], reason=str(error))
+            return
+        except (Interrupted, JournalError):
+            raise
+        except FsmError as error:
+            ledger.move([Event.FAIL], reason=f"{error.what}: {error.why}" if error.why else error.what, todo=error.todo)
+            return
+        except Exception as error:
+            log.exception("checking %s failed unexpectedly", ledger.run.component)
+            ledger.move([Event.FAIL], reason=f"{type(error).__name__}: {error}", todo="this is a bug; report it")
+            return
+        Forward(ledger, runner).begin(plan)
+
+    def _patiently(self, ledger: Ledger, runner: Runner, checking: Checked) -> Plan:
+        """Try again while the network is not up; a source that stays away ends the check, nothing else."""
+        deadline = StepDeadline(self._clock, self._clock.monotonic() + self._deadlines[State.CHECKING])
+        context = runner.context(None, deadline)
+        for tries in count():
+            context.check()
+            try:
+                return checking(ledger.run, context)
+            except Transient as error:
+                delay = runner.delay(tries, error.after)
+                if delay >= deadline.remaining():
+                    raise
+                runner.tell_retry(str(error), delay)
+                context.sleep(delay)
+        raise AssertionError("count() does not end")
+
+    def _runner(self, ledger: Ledger) -> Runner:
+        return Runner(
+            ledger,
+            control=self._control,
+            clock=self._clock,
+            observers=self._observers,
+            deadlines=self._deadlines,
+            marker=self._marker(ledger.run),
+            output=self._state_dir / "logs" / f"{ledger.run.component}.log",
+            secrets=self._secrets,
+            rng=self._rng,
+        )
+
+    def _marker(self, run: Run) -> str:
+        """What children of this run carry in their environment, so that a resume finds those that hid."""
+        return f"{self._marker_host()}.{run.id}"
+
+    def _marker_host(self) -> str:
+        return hashlib.sha256(str(self._state_dir.absolute()).encode()).hexdigest()[:16]
+
+    def _children(self, run: Run) -> list[Child]:
+        return [
+            Child(identity=Identity.model_validate(row.data["identity"]), argv0=row.data["argv0"])
+            for row in self._journal.log(run.id)
+            if row.kind is Kind.CHILD
+        ]
+
+
+def _never(run: Run, context: Context) -> Plan:
+    raise AssertionError(f"run {run.id} is past checking")
+

@@ -1,0 +1,100 @@
+"""One run as the executor works on it: the journal's row, the frozen plan, and what finished steps returned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fsm import plan as plans
+from fsm.adapter import Registry, Step
+from fsm.journal import Journal, Kind, Record, Run
+from fsm.lifecycle import RESTING, Event, State
+from fsm.machine import Guard
+from fsm.plan import Plan
+
+
+class Ledger:
+    """Couples the guard with the journal: no state is entered that is not written, none written that is not legal."""
+
+    def __init__(self, journal: Journal, registry: Registry, run: Run) -> None:
+        self.journal = journal
+        self.run = run
+        self._registry = registry
+        self.plan: Plan | None = None
+        self.steps: tuple[Step, ...] = ()
+        self.results: dict[str, dict[str, Any]] = {}
+        text = journal.plan(run.id)
+        if text is not None:
+            self.thaw(plans.load(text))
+            self._read_results()
+
+    def thaw(self, plan: Plan) -> None:
+        """Take up a frozen plan."""
+        self.plan = plan
+        self.steps = plans.thaw(plan, self._registry)
+
+    def _read_results(self) -> None:
+        for row in self.journal.log(self.run.id):
+            if row.kind is Kind.STEP_DONE and row.step is not None:
+                self.results[self.steps[row.step].name] = row.data.get("data", {})
+
+    @property
+    def touched(self) -> bool:
+        """Whether a step that touches the live component has started (and not all of them are undone)."""
+        return self.plan is not None and plans.touched(self.plan, range(self.run.position + 1))
+
+    @property
+    def down(self) -> bool:
+        """Whether the component's service is down just now because of this run."""
+        state = False
+        for step in self.steps[: self.run.position + 1]:
+            if step.downtime == "begins":
+                state = True
+            elif step.downtime == "ends" and step is not self.steps[self.run.position]:
+                state = False
+        return state
+
+    def move(
+        self,
+        events: Sequence[Event],
+        before: Sequence[Record] = (),
+        after: Sequence[Record] = (),
+        *,
+        plan: str | None = None,
+        **changes: Any,
+    ) -> None:
+        """Fire events and write everything in one commit: `before`, a row for each new state, `after`.
+
+        Args:
+            events: in order; may be empty, then only the records and changes are written.
+            plan: the plan to freeze with this commit.
+            changes: fields of the run to set; `attempt` starts anew unless given.
+        """
+        guard = Guard(self.run.state)
+        moves: list[Record] = []
+        try:
+            for event in events:
+                source, target = guard.state, guard.fire(event)
+                moves.append(Record(Kind.STATE, data={"from": source, "event": event, "to": target}))
+        finally:
+            state = guard.state
+            guard.release()
+        # Leaving a resting state takes the run up again, entering one ends it: both in the same commit as the state.
+        ended = state in RESTING if events else None
+        closing = [Record(Kind.ENDED, data={"state": state})] if ended else []
+        self.run = self.journal.write(
+            self.run,
+            [*before, *moves, *after, *closing],
+            plan=plan,
+            ended=ended,
+            **{"attempt": 1, "state": state, **changes},
+        )
+
+    def note(self, kind: Kind, step: int | None = None, **data: Any) -> None:
+        """Write one record that changes nothing else about the run."""
+        self.run = self.journal.write(self.run, [Record(kind, step, data)])
+
+    def events_to(self, target: State) -> list[Event]:
+        """The `ok` events that lead from the present state to a later one."""
+        states = [State.CHECKING, State.BACKING_UP, State.UPDATING, State.VERIFYING, State.DONE]
+        return [Event.OK] * (states.index(target) - states.index(self.run.state))

@@ -1,0 +1,178 @@
+"""Performs one step's `do` or `undo` until it has a result: deadlines, retries with back-off, foreign exceptions."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from fsm.adapter import Done, Failed, RetryLater, Step, StepResult
+from fsm.errors import Cancelled, DeadlineExceeded, FsmError, Interrupted, JournalError, Transient
+from fsm.executor.context import Context
+from fsm.executor.control import Clock, Control, StepDeadline
+from fsm.executor.ledger import Ledger
+from fsm.journal import Kind as LogKind
+from fsm.lifecycle import State
+from fsm.model import Seconds
+from fsm.progress import Kind, Observer, ProgressEvent, log, tell
+from fsm.shell import Child, Shell
+
+BACK_OFF: Final[Seconds] = 0.5
+BACK_OFF_MAX: Final[Seconds] = 30.0
+
+
+class Runner:
+    """What forward and backward have in common."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        control: Control,
+        clock: Clock,
+        observers: Sequence[Observer],
+        deadlines: Mapping[State, Seconds],
+        marker: str,
+        output: Path,
+        secrets: Sequence[str],
+        rng: random.Random,
+    ) -> None:
+        self._ledger = ledger
+        self._control = control
+        self._clock = clock
+        self._observers = observers
+        self._deadlines = deadlines
+        self._marker = marker
+        self._output = output
+        self._secrets = secrets
+        self._rng = rng
+        self._entered: dict[State, Seconds] = {}
+
+    def enter(self, state: State) -> None:
+        """Start the state's deadline, once for each process, and say so."""
+        if state not in self._entered:
+            self._entered[state] = self._clock.monotonic()
+            self.tell(Kind.STATE, str(state))
+
+    def until(self, state: State, seconds: Seconds) -> StepDeadline:
+        """The deadline of work of at most `seconds` that begins now in a state."""
+        now = self._clock.monotonic()
+        return StepDeadline(self._clock, min(now + seconds, self._entered.get(state, now) + self._deadlines[state]))
+
+    def perform(self, index: int, action: Callable[[Step, Context], StepResult]) -> Done | Failed:
+        """Do or undo a step; later results are waited for, until the deadline.
+
+        Raises:
+            Interrupted, Cancelled: see `StepContext.check`.
+            JournalError: the journal cannot be written.
+        """
+        step = self._ledger.steps[index]
+        deadline = self.until(self._ledger.run.state, step.timeout)
+        tries = 0
+        while True:
+            context = self.context(step, deadline)
+            result = self._attempt(step, context, action)
+            if not isinstance(result, RetryLater):
+                return result
+            delay = self.delay(tries, result.after)
+            tries += 1
+            if delay >= deadline.remaining():
+                return Failed(
+                    why=f"{result.why}; given up after {step.timeout:g} s and {tries} tries",
+                    todo="mend that, then update again",
+                    blame="host",
+                )
+            self._ledger.note(LogKind.STEP_RETRIED, index, why=result.why, after=round(delay, 3))
+            self.tell_retry(result.why, delay, index)
+            try:
+                context.sleep(delay)
+            except DeadlineExceeded as error:
+                return Failed(why=f"{result.why}; {error}", blame="host")
+
+    def _attempt(self, step: Step, context: Context, action: Callable[[Step, Context], StepResult]) -> StepResult:
+        """One call of the step, with every exception turned into what it leads to."""
+        try:
+            context.check()
+            return action(step, context)
+        except (Interrupted, Cancelled, JournalError):
+            raise
+        except Transient as error:
+            return RetryLater(why=str(error), after=error.after)
+        except FsmError as error:
+            why = f"{error.what}: {error.why}" if error.why else error.what
+            return Failed(why=why, todo=error.todo, blame="host" if isinstance(error, DeadlineExceeded) else "release")
+        except OSError as error:
+            return Failed(why=f"cannot {step.title}: {error}", todo="mend that, then update again", blame="host")
+        except Exception as error:
+            log.exception("step %s failed unexpectedly", step.name)
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            return Failed(
+                why=f"cannot {step.title}: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})",
+                todo="this is a bug in the adapter; report it with `fsm show`",
+                blame="host",
+            )
+
+    def pause(self, index: int) -> None:
+        """Wait a little before an undo is tried again: what was busy may be free then."""
+        step = self._ledger.steps[index]
+        deadline = self.until(self._ledger.run.state, step.timeout)
+        self.context(step, deadline).sleep(self.delay(self._ledger.run.attempt, None))
+
+    def context(self, step: Step | None, deadline: StepDeadline) -> Context:
+        """The context for a step, or for the work of `checking`."""
+        ledger, run = self._ledger, self._ledger.run
+        title = step.title if step else "check for updates"
+        undoing = run.state is State.ROLLING_BACK
+        return Context(
+            run_id=run.id,
+            component=run.component,
+            title=f"undo: {title}" if undoing else title,
+            results=ledger.results,
+            touched=ledger.touched,
+            deadline=deadline,
+            control=self._control,
+            clock=self._clock,
+            deferred=ledger.down,
+            cancelled=None if undoing else lambda: ledger.journal.cancel_requested(run.id),
+            tell=lambda kind, message, done, total, unit: self.tell(
+                kind, message, run.position, done=done, total=total, unit=unit
+            ),
+            shell=self._shell,
+        )
+
+    def _shell(self, poll: Callable[[], None]) -> Shell:
+        return Shell(marker=self._marker, record=self._record, poll=poll, secrets=self._secrets, output=self._output)
+
+    def _record(self, child: Child) -> None:
+        self._ledger.note(LogKind.CHILD, self._ledger.run.position, **child.model_dump(mode="json"))
+
+    def delay(self, tries: int, after: Seconds | None) -> Seconds:
+        """How long to wait before the next try: what the other side asked, else doubling, with jitter."""
+        wanted = min(BACK_OFF * 2 ** min(tries, 10), BACK_OFF_MAX)
+        jittered: Seconds = wanted * self._rng.uniform(0.5, 1.5)
+        return max(jittered, after or 0.0)
+
+    def tell(self, kind: Kind, message: str = "", index: int = -1, **progress: Any) -> None:
+        """Let the observers know."""
+        if not self._observers:
+            return
+        ledger = self._ledger
+        known = 0 <= index < len(ledger.steps)
+        event = ProgressEvent(
+            kind,
+            ledger.run.component,
+            ledger.run.id,
+            ledger.run.state,
+            message,
+            step=ledger.steps[index].name if known else None,
+            index=index + 1 if known else 0,
+            count=len(ledger.steps),
+            **progress,
+        )
+        tell(self._observers, event)
+
+    def tell_retry(self, why: str, delay: Seconds, index: int = -1) -> None:
+        """Let the observers know of a pause before the next try."""
+        self.tell(Kind.RETRY, f"{why}; next try in {delay:.1f} s", index)

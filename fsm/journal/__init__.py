@@ -1,0 +1,12 @@
+"""The journal: the append-only record of every run on this host, and the only truth about what is in progress.
+
+Write before act: a state and a step's start are durable here before their first side effect; one commit may carry
+"step i ended" and "step i+1 starts". `store` writes, `chain` makes edits visible, `migrations` holds one file for each
+schema version, `policy` remembers holds, pins, and versions that failed. The package is the only importer of `apsw`.
+"""
+
+from fsm.journal.policy import Policy, Quarantined
+from fsm.journal.records import Kind, LogRow, Record, Run
+from fsm.journal.store import Journal
+
+__all__ = ["Journal", "Kind", "LogRow", "Policy", "Quarantined", "Record", "Run"]

@@ -1,0 +1,87 @@
+"""What is written down: runs, and the rows of their log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from fsm.lifecycle import RESTING, State
+
+
+class Kind(StrEnum):
+    """What a row of the log says."""
+
+    STARTED = "started"
+    PLANNED = "planned"
+    STATE = "state"
+    STEP_STARTED = "step_started"
+    STEP_DONE = "step_done"
+    STEP_FAILED = "step_failed"
+    STEP_RETRIED = "step_retried"
+    UNDO_STARTED = "undo_started"
+    UNDO_DONE = "undo_done"
+    UNDO_FAILED = "undo_failed"
+    CHILD = "child"
+    RESUMED = "resumed"
+    INTERRUPTED = "interrupted"
+    CANCEL_REQUESTED = "cancel_requested"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row to be written: its kind, the step's index where it speaks of one, and JSON data."""
+
+    kind: Kind
+    step: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """A row as it stands in the log. `at` is UTC, ISO 8601 with milliseconds."""
+
+    seq: int
+    run: int
+    at: str
+    kind: Kind
+    step: int | None
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One pass of the machine for one component.
+
+    Attributes:
+        id: its number, unique on this host.
+        state: see `fsm.lifecycle`.
+        position: index of the step that was started last (in `rolling_back`: of the step being undone), -1 before.
+        attempt: how often the work at this position was begun; reset by progress.
+        reason: why it did not reach `done`, one sentence; empty otherwise.
+        todo: what a person can do about it.
+        cancel: whether a cancel was requested.
+        started_at, updated_at, ended_at: UTC, ISO 8601 with milliseconds; `ended_at` is None while in progress.
+    """
+
+    id: int
+    component: str
+    component_type: str
+    kind: str
+    from_version: str | None
+    to_version: str | None
+    state: State
+    position: int
+    attempt: int
+    reason: str
+    todo: str
+    cancel: bool
+    started_at: str
+    updated_at: str
+    ended_at: str | None
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether a resume has something to do."""
+        return self.state not in RESTING

@@ -1,0 +1,227 @@
+"""Writing and reading runs. Every method that writes is one durable commit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from fsm.errors import Busy, JournalError
+from fsm.journal import chain
+from fsm.journal.database import Database
+from fsm.journal.policy import Policy
+from fsm.journal.records import Kind, LogRow, Record, Run
+from fsm.lifecycle import State
+
+_COLUMNS: Final = (
+    "id, component, component_type, kind, from_version, to_version, state, position, attempt, reason, todo, cancel,"
+    " started_at, updated_at, ended_at"
+)
+
+
+def utc_now() -> datetime:
+    """The wall clock, in UTC."""
+    return datetime.now(UTC)
+
+
+class Journal:
+    """The journal of one host. One object for each thread.
+
+    Args:
+        path: the file; its directory is made when missing.
+        readonly: open it for a report, without needing write permission.
+        now: the wall clock.
+
+    Raises:
+        JournalError: it cannot be used; the message says what to do.
+    """
+
+    def __init__(self, path: Path, *, readonly: bool = False, now: Callable[[], datetime] = utc_now) -> None:
+        self.database = Database(path, readonly=readonly)
+        self._now = now
+        self.policy = Policy(self.database, now)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def begin(
+        self,
+        component: str,
+        component_type: str,
+        *,
+        kind: str = "update",
+        from_version: str | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> Run:
+        """Start a run, in `checking`.
+
+        Raises:
+            Busy: the component has a run in progress already.
+        """
+        with self.database.transaction() as db:
+            if self.active(component):
+                raise Busy(f"cannot start a run for {component}", "another one is in progress", "`fsm resume` ends it")
+            at = self._at()
+            values = (component, component_type, kind, from_version, None, State.CHECKING, -1, 1, "", "", 0, at, at)
+            db.execute(
+                f"INSERT INTO run ({_COLUMNS}, last_seq, last_hash)"
+                " VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL,0,zeroblob(32))",
+                values,
+            )
+            run = Run(db.last_insert_rowid(), *_typed((*values, None)))
+            self._append(run, [Record(Kind.STARTED, data=data or {})], at)
+            self._update(run)
+        return run
+
+    def write(
+        self,
+        run: Run,
+        records: Sequence[Record],
+        *,
+        plan: str | None = None,
+        ended: bool | None = None,
+        **changes: Any,
+    ) -> Run:
+        """Append records and change the run, in one durable commit.
+
+        Args:
+            run: as it was read or last written.
+            records: what happened, in order.
+            plan: the frozen plan, when this commit is the one that freezes it.
+            ended: True ends the run, False takes it up again, None leaves that as it is.
+            changes: fields of `Run` to set.
+
+        Returns:
+            The run as it now stands.
+        """
+        at = self._at()
+        changes["updated_at"] = at
+        if ended is not None:
+            changes["ended_at"] = at if ended else None
+        changed = replace(run, **changes)
+        with self.database.transaction() as db:
+            if plan is not None:
+                db.execute("INSERT INTO plan (run, text) VALUES (?,?)", (run.id, plan))
+            self._append(changed, records, at)
+            self._update(changed)
+        return changed
+
+    def request_cancel(self, run: Run) -> None:
+        """Ask whoever drives the run to roll it back; the executor sees it at its next safe point."""
+        with self.database.transaction() as db:
+            self._append(run, [Record(Kind.CANCEL_REQUESTED)], self._at())
+            db.execute("UPDATE run SET cancel=1 WHERE id=?", (run.id,))
+
+    def cancel_requested(self, run_id: int) -> bool:
+        """Whether somebody asked to cancel the run since."""
+        return bool(self.database.execute("SELECT cancel FROM run WHERE id=?", (run_id,))[0][0])
+
+    def run(self, run_id: int) -> Run | None:
+        """One run by its number."""
+        return self._first("WHERE id=?", (run_id,))
+
+    def active(self, component: str) -> Run | None:
+        """The component's run that is in progress."""
+        return self._first("WHERE component=? AND ended_at IS NULL", (component,))
+
+    def latest(self, component: str) -> Run | None:
+        """The component's newest run."""
+        return self._first("WHERE component=? ORDER BY id DESC LIMIT 1", (component,))
+
+    def runs(self, component: str | None = None, *, limit: int = 1000, in_progress: bool = False) -> list[Run]:
+        """Runs, newest first."""
+        where = "WHERE (?1 IS NULL OR component=?1) AND (NOT ?2 OR ended_at IS NULL) ORDER BY id DESC LIMIT ?3"
+        return self._select(where, (component, int(in_progress), limit))
+
+    def plan(self, run_id: int) -> str | None:
+        """The frozen plan of a run, as it was written; None when the run never had one."""
+        rows = self.database.execute("SELECT text FROM plan WHERE run=?", (run_id,))
+        return str(rows[0][0]) if rows else None
+
+    def log(self, run_id: int, *, after: int = 0) -> Iterator[LogRow]:
+        """The rows of one run, oldest first, with numbers above `after`."""
+        sql = "SELECT seq, run, at, kind, step, data FROM log WHERE run=? AND seq>? ORDER BY seq"
+        for seq, run, at, kind, step, data in self.database.iterate(sql, (run_id, after)):
+            yield LogRow(seq, run, at, _known(Kind, kind), step, json.loads(data))
+
+    def verify(self) -> tuple[list[str], str]:
+        """Check the hash chain. Returns what is wrong, and the newest hash in hexadecimal."""
+        rows = self.database.iterate("SELECT seq, run, at, kind, step, data, prev, hash FROM log ORDER BY seq")
+        heads = self.database.execute("SELECT id, last_seq, last_hash FROM run")
+        found = chain.problems(rows, heads)
+        return found, self._head()[1].hex()
+
+    def _head(self) -> tuple[int, bytes]:
+        rows = self.database.execute("SELECT seq, hash FROM log ORDER BY seq DESC LIMIT 1")
+        return (rows[0][0], rows[0][1]) if rows else (0, chain.GENESIS)
+
+    def _append(self, run: Run, records: Sequence[Record], at: str) -> None:
+        seq, prev = self._head()
+        for record in records:
+            seq += 1
+            data = json.dumps(record.data, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+            digest = chain.row_hash(prev, seq, run.id, at, record.kind, record.step, data)
+            self.database.execute(
+                "INSERT INTO log VALUES (?,?,?,?,?,?,?,?)",
+                (seq, run.id, at, record.kind.value, record.step, data, prev, digest),
+            )
+            prev = digest
+        self.database.execute("UPDATE run SET last_seq=?, last_hash=? WHERE id=?", (seq, prev, run.id))
+
+    def _update(self, run: Run) -> None:
+        # `cancel` is missing on purpose: only `request_cancel` sets it, from another process.
+        self.database.execute(
+            "UPDATE run SET kind=?, from_version=?, to_version=?, state=?, position=?, attempt=?, reason=?, todo=?,"
+            " updated_at=?, ended_at=? WHERE id=?",
+            (
+                run.kind,
+                run.from_version,
+                run.to_version,
+                run.state.value,
+                run.position,
+                run.attempt,
+                run.reason,
+                run.todo,
+                run.updated_at,
+                run.ended_at,
+                run.id,
+            ),
+        )
+
+    def _first(self, where: str, values: tuple[Any, ...]) -> Run | None:
+        found = self._select(where, values)
+        return found[0] if found else None
+
+    def _select(self, where: str, values: tuple[Any, ...]) -> list[Run]:
+        rows = self.database.execute(f"SELECT {_COLUMNS} FROM run {where}", values)
+        return [Run(row[0], *_typed(row[1:])) for row in rows]
+
+    def _at(self) -> str:
+        return self._now().isoformat(timespec="milliseconds")
+
+
+def _typed(values: Sequence[Any]) -> tuple[Any, ...]:
+    """The columns after `id`, with the state as an enum and the flag as a boolean."""
+    state, cancel = _known(State, values[5]), bool(values[10])
+    return (*values[:5], state, *values[6:10], cancel, *values[11:])
+
+
+def _known(kind: Callable[[str], Any], value: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise JournalError(
+            "cannot read the journal",
+            f"it has a {getattr(kind, '__name__', 'value').lower()} {value!r}, unknown to this version of fsm-updater",
+            "install the version that wrote it",
+        ) from error

@@ -1,0 +1,93 @@
+"""One updater per component at a time, by a lock that dies with its process (flock)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fsm.errors import Busy, JournalError, Unsupported
+from fsm.processes import start_time
+
+
+class ComponentLock:
+    """The lock of one component; a context manager.
+
+    Args:
+        state_dir: the host's state directory.
+        component: the component's name.
+
+    Raises (on entering):
+        Busy: another process, or another thread of this one, holds it; says who and since when.
+    """
+
+    def __init__(self, state_dir: Path, component: str) -> None:
+        self.path = state_dir / "locks" / f"{component}.lock"
+        self._component = component
+        self._descriptor = -1
+
+    def __enter__(self) -> ComponentLock:
+        try:
+            import fcntl  # noqa: PLC0415 - not on Windows
+        except ImportError as error:
+            raise Unsupported(
+                f"cannot update {self._component}", f"updates do not run on {sys.platform}", "use Linux or macOS"
+            ) from error
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise JournalError(
+                f"cannot lock {self._component}", str(error), "check state_dir and its permissions"
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise Busy(
+                f"cannot work on {self._component} now",
+                f"another updater does: {self.holder()}",
+                "wait until it has ended; `fsm status` shows where it is, `fsm cancel` rolls it back",
+            ) from error
+        holder = {
+            "pid": os.getpid(),
+            "start_time": start_time(os.getpid()),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+            "argv": [Path(sys.argv[0]).name, *sys.argv[1:5]],
+        }
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        os.truncate(self._descriptor, 0)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def holder(self) -> str:
+        """Who holds the lock, for people."""
+        found = self._read()
+        if found is None:
+            return "a process that has not written its name yet"
+        return f"process {found['pid']} ({' '.join(found['argv'])}) since {found['since']}"
+
+    def running(self) -> str | None:
+        """Who works on the component now, None when nobody does.
+
+        Only reads, so that a report neither needs permission nor is in anybody's way.
+        """
+        found = self._read()
+        if found is None or start_time(found["pid"]) != found["start_time"]:
+            return None
+        return self.holder()
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+            return found if {"pid", "start_time", "since", "argv"} <= found.keys() else None
+        except (OSError, ValueError, AttributeError):
+            return None

@@ -1,0 +1,174 @@
+"""The frozen plan: what the journal keeps of an adapter's draft, and how a resume gets its steps back.
+
+A plan is made once, in `checking`, and never again for that run: a resume thaws the steps from the journal, with the
+arguments they had, even when the configuration, the source or the updater itself changed in between. What this version
+cannot thaw faithfully (a newer schema, an unknown step, arguments that no longer fit) is an error that names it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import ValidationError
+
+from fsm.adapter import Draft, Registry, Step
+from fsm.errors import PlanError, PlanUnknown
+from fsm.lifecycle import STEP_STATES, State
+from fsm.model import ComponentName, Model, Seconds, Version
+
+SCHEMA: Final = 1
+"""Version of the plan's schema; raised when a field changes its meaning."""
+
+
+class PlannedStep(Model):
+    """One step as the journal keeps it.
+
+    Attributes:
+        name: finds the class again in the adapter.
+        args: the step's fields as JSON values.
+        timeout: the step's deadline in seconds.
+        touches_live: whether the running component is affected from here on.
+    """
+
+    name: str
+    phase: State
+    title: str
+    undo_title: str = ""
+    touches_live: bool = False
+    downtime: Literal["begins", "ends"] | None = None
+    timeout: Seconds
+    args: dict[str, Any] = {}
+
+
+class DownloadNeed(Model):
+    """A file that the plan will download; `size` in bytes, None when the source does not tell."""
+
+    name: str
+    size: int | None = None
+
+
+class DiskNeed(Model):
+    """Bytes that the plan needs below `path` at most at one time."""
+
+    path: Path
+    size: int
+
+
+class Plan(Model):
+    """The ordered steps that take one component from its old version to the new one."""
+
+    schema_version: int = SCHEMA
+    component: ComponentName
+    component_type: str
+    kind: Literal["update", "rollback"] = "update"
+    from_version: Version | None = None
+    to_version: Version
+    steps: tuple[PlannedStep, ...]
+    downloads: tuple[DownloadNeed, ...] = ()
+    disk_need: tuple[DiskNeed, ...] = ()
+    preserved: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def freeze(
+    component: str,
+    component_type: str,
+    draft: Draft,
+    *,
+    from_version: Version | None,
+    to_version: Version,
+    kind: Literal["update", "rollback"] = "update",
+) -> Plan:
+    """Make the plan of a draft.
+
+    Raises:
+        PlanError: the draft's steps are out of order, or two have the same name: an adapter's bug, found before
+            anything was touched.
+    """
+    order = [STEP_STATES.index(step.phase) for step in draft.steps]
+    names = [step.name for step in draft.steps]
+    if order != sorted(order) or len(set(names)) != len(names):
+        raise PlanError(
+            f"cannot plan {component}",
+            f"the {component_type} adapter drafted steps out of order or twice: {', '.join(names)}",
+            "report this to the adapter's author",
+        )
+    return Plan(
+        component=component,
+        component_type=component_type,
+        kind=kind,
+        from_version=from_version,
+        to_version=to_version,
+        steps=tuple(_freeze(step) for step in draft.steps),
+        downloads=tuple(DownloadNeed(name=name, size=size) for name, size in draft.downloads),
+        disk_need=tuple(DiskNeed(path=path, size=size) for path, size in draft.disk_need),
+        preserved=draft.preserved,
+        notes=draft.notes,
+    )
+
+
+def _freeze(step: Step) -> PlannedStep:
+    return PlannedStep(
+        name=step.name,
+        phase=step.phase,
+        title=step.title,
+        undo_title=step.undo_title,
+        touches_live=step.touches_live,
+        downtime=step.downtime,
+        timeout=step.timeout,
+        args=step.model_dump(mode="json", exclude={"timeout"}),
+    )
+
+
+def load(text: str) -> Plan:
+    """Read a plan from the journal.
+
+    Raises:
+        PlanUnknown: it was written by a newer version, or is damaged.
+    """
+    try:
+        schema = json.loads(text).get("schema_version")
+        if schema != SCHEMA:
+            raise PlanUnknown(
+                "cannot continue the run",
+                f"its plan has schema {schema}, this version of fsm-updater knows schema {SCHEMA}",
+                "install the version that made the plan, then `fsm resume`",
+            )
+        return Plan.model_validate_json(text)
+    except (ValueError, AttributeError) as error:
+        raise PlanUnknown(
+            "cannot continue the run", f"its plan cannot be read: {_first_line(error)}", "see `fsm doctor`"
+        ) from error
+
+
+def thaw(plan: Plan, registry: Registry) -> tuple[Step, ...]:
+    """The plan's steps, ready to be done or undone.
+
+    Raises:
+        PlanUnknown: a step is unknown here, or its arguments no longer fit.
+    """
+    return tuple(_thaw(plan.component_type, planned, registry) for planned in plan.steps)
+
+
+def _thaw(component_type: str, planned: PlannedStep, registry: Registry) -> Step:
+    kind = registry.step(component_type, planned.name)
+    try:
+        return kind.model_validate_json(json.dumps({**planned.args, "timeout": planned.timeout}))
+    except ValidationError as error:
+        raise PlanUnknown(
+            f"cannot continue the run: the arguments of its step {planned.name!r} do not fit",
+            _first_line(error),
+            "install the version of fsm-updater that made the plan, then `fsm resume`",
+        ) from error
+
+
+def touched(plan: Plan, started: Iterable[int]) -> bool:
+    """Whether any of the started steps (by index) touches the live component."""
+    return any(plan.steps[index].touches_live for index in started)
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
