@@ -1,0 +1,135 @@
+"""The published JSON Schema and the page about the manifest: both follow the models."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from fsm.manifest import Artifact, Manifest, canonical, json_schema
+from fsm.manifest.problems import ACTIONS, CHECKS
+from fsm.manifest.words import PATTERNS
+from fsm.yamldoc import load
+from tests.strategies_manifest import manifests
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
+SCHEMA: dict[str, Any] = json.loads(json_schema())
+TYPES = {"string": str, "boolean": bool, "array": list, "object": dict, "null": type(None)}
+
+
+def test_published():
+    """The schema in `docs/` is the one that the models give."""
+    published = (REFERENCE / "update-manifest.schema.json").read_text(encoding="utf-8")
+    assert published == json_schema(), (
+        "write it anew: python -c 'from fsm.manifest import json_schema; print(json_schema(), end=\"\")' "
+        "> docs/reference/update-manifest.schema.json"
+    )
+
+
+def section(title: str) -> str:
+    """The part of the page under a heading."""
+    page = (REFERENCE / "manifest.md").read_text(encoding="utf-8")
+    return re.split(r"\n##+ ", page.split(f"# {title}\n", 1)[1])[0]
+
+
+@pytest.mark.parametrize("key", Manifest.model_fields)
+def test_page_has_every_key(key):
+    """Each key of a manifest has a row in the page's table."""
+    assert f"| `{key}` |" in section("The keys")
+
+
+@pytest.mark.parametrize("key", Artifact.model_fields)
+def test_page_has_every_key_of_an_artifact(key):
+    """Each key of an artifact has a row in the page's table."""
+    assert f"| `{key}` |" in section("Artifacts")
+
+
+@pytest.mark.parametrize(("title", "tag", "models"), [("Checks", "type", CHECKS), ("Steps", "action", ACTIONS)])
+def test_page_has_every_check_and_step(title, tag, models):
+    """Each check and each step has a row with all of its keys, and no other row stands there."""
+    rows = dict(re.findall(r"^\| `(\w+)` \|(.*)$", section(title), re.MULTILINE))
+    rows.pop(tag, None)
+    assert set(rows) == set(models)
+    for name, model in models.items():
+        for key in set(model.model_fields) - {tag, "description"}:
+            assert f"`{key}`" in rows[name]
+
+
+def patterns(schema: Any) -> set[str]:
+    """Every pattern in a schema."""
+    if isinstance(schema, list):
+        return set().union(*map(patterns, schema))
+    if not isinstance(schema, dict):
+        return set()
+    own = {schema["pattern"]} if isinstance(schema.get("pattern"), str) else set()
+    return own.union(*map(patterns, schema.values()))
+
+
+def test_every_pattern_has_words():
+    """A message never shows a regular expression: each one of the schema has plain words."""
+    assert patterns(SCHEMA) <= set(PATTERNS)
+
+
+def test_every_key_is_explained():
+    """Each key of the manifest itself has a description in the schema."""
+    assert all(entry.get("description") for entry in SCHEMA["properties"].values())
+    assert "discriminator" not in json_schema()
+
+
+def fits(schema: dict[str, Any], value: Any) -> bool:
+    """Whether a value fits the part of JSON Schema that ours uses; another keyword fails the test."""
+    if "$ref" in schema:
+        return fits(SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")], value)
+    rules = {
+        "type": lambda rule: isinstance(value, TYPES[rule]) if rule in TYPES else is_number(value, rule),
+        "const": lambda rule: value == rule,
+        "pattern": lambda rule: not isinstance(value, str) or re.search(rule, value),
+        "minLength": lambda rule: not isinstance(value, str) or len(value) >= rule,
+        "maxLength": lambda rule: not isinstance(value, str) or len(value) <= rule,
+        "minimum": lambda rule: not isinstance(value, int | float) or value >= rule,
+        "maximum": lambda rule: not isinstance(value, int | float) or value <= rule,
+        "exclusiveMinimum": lambda rule: not isinstance(value, int | float) or value > rule,
+        "maxItems": lambda rule: len(value) <= rule,
+        "items": lambda rule: all(fits(rule, entry) for entry in value),
+        "anyOf": lambda rule: any(fits(option, value) for option in rule),
+        "oneOf": lambda rule: sum(fits(option, value) for option in rule) == 1,
+        "required": lambda rule: isinstance(value, dict) and set(rule) <= set(value),
+        "additionalProperties": lambda rule: rule or set(value) <= set(schema["properties"]),
+        "properties": lambda rule: all(fits(rule[key], value[key]) for key in set(rule) & set(value)),
+        **dict.fromkeys(("description", "default", "title", "$schema", "$defs"), lambda _rule: True),
+    }
+    return all(rules[keyword](rule) for keyword, rule in schema.items())
+
+
+def is_number(value: Any, rule: str) -> bool:
+    """Whether a value is an integer or a number."""
+    return isinstance(value, int if rule == "integer" else int | float) and not isinstance(value, bool)
+
+
+@settings(deadline=None, max_examples=60)
+@given(manifests())
+def test_schema_accepts_manifests(manifest):
+    """Whatever the models write, the published schema accepts."""
+    assert fits(SCHEMA, load(canonical(manifest), where="m.yaml").data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "component: core",
+        "version: 1.10",
+        'version: "1.0"\nother: 1',
+        'version: "1.0"\npost_update_checks: [{type: command, argv: [a]}]',
+        'version: "1.0"\nartifacts: [{name: a}]',
+        f'version: "1.0"\nartifacts: [{{name: a, size: 0, sha256: "sha256:{"a" * 64}"}}]',
+        f'version: "1.0"\nartifacts: [{{name: a, url: "file:///etc/passwd", sha256: "sha256:{"a" * 64}"}}]',
+        'version: "1.0"\nupdate_steps: [{action: update_compose}]',
+    ],
+)
+def test_schema_refuses(text):
+    """What the reader refuses for its shape, the schema refuses, too."""
+    assert not fits(SCHEMA, load(text.encode(), where="m.yaml").data)
