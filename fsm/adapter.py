@@ -27,6 +27,8 @@ from fsm.model import ComponentName, Model, Seconds, Version
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from fsm.versionfile import VersionFile
+
 ENTRY_POINTS = "fsm.components"
 """The entry point group in which packages register their adapters: name = component type, value = the class."""
 
@@ -285,6 +287,17 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
 
     def doctor(self, target: Target, spec: SpecT) -> Sequence[Finding]:
         """Look for what would make an update of this component fail."""
+        return ()
+
+    def version_file(self, target: Target, spec: SpecT) -> VersionFile | None:
+        """The file that alone decides what `inspect` answers; None where it takes more than that.
+
+        With it `fsm status` answers without loading the adapter (`fsm.glance`).
+        """
+        return None
+
+    def leftovers(self, target: Target, spec: SpecT) -> Sequence[Path]:
+        """Work directories that runs have left behind; named to the user when the journal was set aside."""
         return ()
 
 

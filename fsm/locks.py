@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from fsm.errors import Busy, JournalError, Unsupported
-from fsm.processes import start_time
 
 
 class ComponentLock:
@@ -52,6 +51,8 @@ class ComponentLock:
                 f"another updater does: {self.holder()}",
                 "wait until it has ended; `fsm status` shows where it is, `fsm cancel` rolls it back",
             ) from error
+        from fsm.processes import start_time  # noqa: PLC0415 - `fsm status` reads locks, and seldom finds one
+
         holder = {
             "pid": os.getpid(),
             "start_time": start_time(os.getpid()),
@@ -81,7 +82,11 @@ class ComponentLock:
         Only reads, so that a report neither needs permission nor is in anybody's way.
         """
         found = self._read()
-        if found is None or start_time(found["pid"]) != found["start_time"]:
+        if found is None:
+            return None
+        from fsm.processes import start_time  # noqa: PLC0415 - `fsm status` reads locks, and seldom finds one
+
+        if start_time(found["pid"]) != found["start_time"]:
             return None
         return self.holder()
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from fsm import faults, files
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
-from fsm.errors import NotReady, Refused
+from fsm.errors import IntegrityError, Refused, StepFailed
 from fsm.lifecycle import State
 from fsm.manifest import Artifact
 from fsm.services import ServiceSpec, open_service
@@ -42,10 +42,10 @@ class Download(Step):
         source = open_source(spec, component=ctx.component)
         try:
             source.fetch(self.artifact, dest, check=ctx.check, progress=ctx.progress)
-        except NotReady as error:
-            return Failed(why=f"{error.what}: {error.why}", todo=error.todo, blame="host")
         except Refused as error:
-            return Failed(why=f"{error.what}: {error.why}", todo=error.todo)
+            # A token that expired or a file that is not there yet says nothing about the release; wrong bytes do.
+            wrong = isinstance(error, IntegrityError)
+            return Failed(why=f"{error.what}: {error.why}", todo=error.todo, blame="release" if wrong else "host")
         faults.point("download.done")
         return Done(data={"path": str(dest), "size": dest.stat().st_size})
 
@@ -84,16 +84,19 @@ class StopService(_Service):
     was_active: bool
 
     def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
-        self._stop(ctx)
-        faults.point("service.stopped")
+        """See `Step.do`. A service that does not stop is the old version's: no release is to blame for it."""
+        try:
+            self._stop(ctx)
+        except StepFailed as error:
+            return Failed(why=f"{error.what}: {error.why}", todo=error.todo, blame="host")
+        faults.point("stop_service.done")
         return Done()
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
         if self.was_active:
             self._start(ctx)
-            faults.point("service.started_again")
+            faults.point("stop_service.undone")
         return Done()
 
 
@@ -108,11 +111,11 @@ class StartService(_Service):
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
         self._start(ctx)
-        faults.point("service.started")
+        faults.point("start_service.done")
         return Done()
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
         self._stop(ctx)
-        faults.point("service.stopped_again")
+        faults.point("start_service.undone")
         return Done()

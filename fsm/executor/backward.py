@@ -27,7 +27,8 @@ class Backward:
             if index < 0:
                 ledger.move([Event.OK])
                 continue
-            self._runner.tell(Told.UNDO, ledger.steps[index].undo_title, index)
+            if ledger.steps[index].undo_title:
+                self._runner.tell(Told.UNDO, ledger.steps[index].undo_title, index)
             faults.point("step.before_undo")
             result = self._runner.perform(index, lambda step, context: step.undo(context))
             faults.point("step.after_undo")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ class Ledger:
         self.plan: Plan | None = None
         self.steps: tuple[Step, ...] = ()
         self.results: dict[str, dict[str, Any]] = {}
+        self._guard: Guard | None = None
         text = journal.plan(run.id)
         if text is not None:
             self.thaw(plans.load(text))
@@ -70,15 +72,8 @@ class Ledger:
             plan: the plan to freeze with this commit.
             changes: fields of the run to set; `attempt` starts anew unless given.
         """
-        guard = Guard(self.run.state)
-        moves: list[Record] = []
-        try:
-            for event in events:
-                source, target = guard.state, guard.fire(event)
-                moves.append(Record(Kind.STATE, data={"from": source, "event": event, "to": target}))
-        finally:
-            state = guard.state
-            guard.release()
+        moves = self._fire(events)
+        state = moves[-1].data["to"] if moves else self.run.state
         # Leaving a resting state takes the run up again, entering one ends it: both in the same commit as the state.
         ended = state in RESTING if events else None
         closing = [Record(Kind.ENDED, data={"state": state})] if ended else []
@@ -89,6 +84,19 @@ class Ledger:
             ended=ended,
             **{"attempt": 1, "state": state, **changes},
         )
+
+    def _fire(self, events: Sequence[Event]) -> list[Record]:
+        """What the guard says to the events; it is not asked (and costs nothing) where there are none."""
+        if not events:
+            return []
+        if self._guard is None or self._guard.state is not self.run.state:
+            # Kept for the moves to come: taking a guard up costs `transitions` more than a commit costs SQLite.
+            self._guard = Guard(self.run.state)
+            weakref.finalize(self, self._guard.release)
+        guard = self._guard
+        return [
+            Record(Kind.STATE, data={"from": guard.state, "event": event, "to": guard.fire(event)}) for event in events
+        ]
 
     def note(self, kind: Kind, step: int | None = None, **data: Any) -> None:
         """Write one record that changes nothing else about the run."""

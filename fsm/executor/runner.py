@@ -102,7 +102,9 @@ class Runner:
             return RetryLater(why=str(error), after=error.after)
         except FsmError as error:
             why = f"{error.what}: {error.why}" if error.why else error.what
-            return Failed(why=why, todo=error.todo, blame="host" if isinstance(error, DeadlineExceeded) else "release")
+            # A backup is of the old version: what it cannot do says nothing about the release.
+            host = isinstance(error, DeadlineExceeded) or step.phase is State.BACKING_UP
+            return Failed(why=why, todo=error.todo, blame="host" if host else "release")
         except OSError as error:
             return Failed(why=f"cannot {step.title}: {error}", todo="mend that, then update again", blame="host")
         except Exception as error:
@@ -118,7 +120,10 @@ class Runner:
         """Wait a little before an undo is tried again: what was busy may be free then."""
         step = self._ledger.steps[index]
         deadline = self.until(self._ledger.run.state, step.timeout)
-        self.context(step, deadline).sleep(self.delay(self._ledger.run.attempt, None))
+        try:
+            self.context(step, deadline).sleep(self.delay(self._ledger.run.attempt, None))
+        except DeadlineExceeded:
+            log.warning("no time left to wait before step %s is undone again", step.name)
 
     def context(self, step: Step | None, deadline: StepDeadline) -> Context:
         """The context for a step, or for the work of `checking`."""

@@ -8,12 +8,11 @@ commit that returned is on the disk; ``wal_autocheckpoint=100`` keeps the WAL be
 
 from __future__ import annotations
 
-import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import apsw
 
@@ -24,6 +23,9 @@ from fsm.journal.migrations import MIGRATIONS, VERSION
 APPLICATION_ID: Final = 0x46534D4A  # "FSMJ", https://sqlite.org/fileformat.html#application_id
 BUSY_TIMEOUT: Final = 30_000  # milliseconds; a writer holds the lock for a fraction of a millisecond
 RESERVE: Final = 2 * 1024 * 1024  # bytes: some hundred commits of a rollback on a full disk
+
+
+T = TypeVar("T")
 
 
 class Database:
@@ -50,8 +52,7 @@ class Database:
     def _connect(self) -> apsw.Connection:
         if self.readonly and not self.path.exists():
             connection = apsw.Connection(":memory:")
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            _migrate(connection, 0)
+            _migrate(connection)
             return connection
         if self.readonly:
             flags = apsw.SQLITE_OPEN_READONLY
@@ -88,13 +89,12 @@ class Database:
                 "put state_dir on a local file system",
             )
         self._connection.execute("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=100; PRAGMA foreign_keys=ON")
+        import ctypes  # noqa: PLC0415 - only for writers
+
         keep = ctypes.c_int(1)
         self._connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(keep))
         if self._scalar("PRAGMA user_version") < VERSION:
-            with self.transaction():
-                version = self._scalar("PRAGMA user_version")
-                self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-                _migrate(self._connection, version)
+            self.write(_migrate)
             self.path.chmod(0o644)
         self._set_reserve()
 
@@ -111,30 +111,34 @@ class Database:
         with self._errors("read"):
             yield from self._connection.execute(sql, values)
 
-    @contextmanager
-    def transaction(self) -> Iterator[apsw.Connection]:
-        """All or nothing, durable on return. A full disk is met with the reserve before it is an error."""
-        with self._errors("write"):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                faults.point("journal.before_commit")
-                self._commit()
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-        faults.point("journal.after_commit")
+    def write(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Do `work` in one transaction: all or nothing, durable on return.
 
-    def _commit(self) -> None:
+        A full disk is met with the reserve before it is an error; `work` is then called a second time.
+        """
+        with self._errors("write"):
+            try:
+                result = self._transact(work)
+            except (apsw.FullError, apsw.IOError):
+                if not self._reserve.exists():
+                    raise
+                self._reserve.unlink()
+                result = self._transact(work)
+        faults.point("journal.after_commit")
+        return result
+
+    def _transact(self, work: Callable[[apsw.Connection], T]) -> T:
+        self._connection.execute("BEGIN IMMEDIATE")
         try:
+            result = work(self._connection)
+            faults.point("journal.before_commit")
             self._connection.execute("COMMIT")
-        except (apsw.FullError, apsw.IOError):
-            # SQLITE_FULL leaves the transaction open: with the reserve released the same commit can succeed.
-            if not self._connection.in_transaction or not self._reserve.exists():
-                raise
-            self._reserve.unlink()
-            self._connection.execute("COMMIT")
+        except BaseException:
+            # SQLite has rolled back by itself where it could not write.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        return result
 
     def _set_reserve(self) -> None:
         """Keep a little disk back, so that a rollback can still be written down when the disk is full."""
@@ -158,7 +162,10 @@ class Database:
 
     def integrity(self) -> list[str]:
         """What SQLite's own check finds wrong with the file, one line each."""
-        return [row[0] for row in self.execute("SELECT * FROM pragma_integrity_check") if row[0] != "ok"]
+        try:
+            return [row[0] for row in self.execute("SELECT * FROM pragma_integrity_check") if row[0] != "ok"]
+        except JournalError as error:
+            return [error.why]
 
     def close(self) -> None:
         """Close the connection; the WAL stays for readers."""
@@ -187,7 +194,10 @@ class Database:
             ) from error
 
 
-def _migrate(connection: apsw.Connection, version: int) -> None:
+def _migrate(connection: apsw.Connection) -> None:
+    """Bring the schema up to date, from whatever version another process has left it at by now."""
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    version: int = next(iter(connection.execute("PRAGMA user_version")))[0]
     for step, sql in enumerate(MIGRATIONS[version:], start=version + 1):
         connection.execute(sql)
         connection.execute(f"PRAGMA user_version={step}")

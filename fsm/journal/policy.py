@@ -11,10 +11,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm.journal.database import Database
-from fsm.model import Version
+
+if TYPE_CHECKING:
+    import apsw
+
+    from fsm.versions import Version
 
 BACK_OFF: Final = timedelta(hours=8)
 BACK_OFF_MAX: Final = timedelta(weeks=2)
@@ -61,24 +65,27 @@ class Policy:
         return rows[0][0] if rows else None
 
     def _set(self, component: str, assignment: str, values: tuple[Any, ...]) -> None:
-        with self._database.transaction() as db:
+        def work(db: apsw.Connection) -> None:
             db.execute("INSERT OR IGNORE INTO policy (component) VALUES (?)", (component,))
             db.execute(f"UPDATE policy SET {assignment} WHERE component=?1", values)
 
+        self._database.write(work)
+
+    def _write(self, sql: str, values: tuple[Any, ...]) -> None:
+        self._database.write(lambda db: db.execute(sql, values))
+
     def quarantine(self, component: str, version: Version, reason: str) -> None:
         """Remember that the version failed here."""
-        with self._database.transaction() as db:
-            db.execute(
-                "INSERT INTO quarantine VALUES (?1,?2,1,?3,?4) ON CONFLICT DO UPDATE"
-                " SET failures=failures+1, failed_at=?3, reason=?4",
-                (component, version.canonical, self._now().isoformat(), reason),
-            )
+        self._write(
+            "INSERT INTO quarantine VALUES (?1,?2,1,?3,?4) ON CONFLICT DO UPDATE"
+            " SET failures=failures+1, failed_at=?3, reason=?4",
+            (component, version.canonical, self._now().isoformat(), reason),
+        )
 
     def release(self, component: str, version: Version) -> None:
         """Forget the failures of a version: it works now."""
         if self.quarantined(component, version):
-            with self._database.transaction() as db:
-                db.execute("DELETE FROM quarantine WHERE component=? AND version=?", (component, version.canonical))
+            self._write("DELETE FROM quarantine WHERE component=? AND version=?", (component, version.canonical))
 
     def quarantined(self, component: str, version: Version) -> Quarantined | None:
         """What is remembered of a version, whether or not its back-off has passed."""
@@ -107,16 +114,14 @@ class Policy:
         now = self._now().isoformat()
         future = "FROM quarantine WHERE component=?1 AND failed_at>?2"
         if self._database.execute(f"SELECT 1 {future}", (component, now)) and not self._database.readonly:
-            with self._database.transaction() as db:
-                db.execute("UPDATE quarantine SET failed_at=?2 WHERE component=?1 AND failed_at>?2", (component, now))
+            self._write("UPDATE quarantine SET failed_at=?2 WHERE component=?1 AND failed_at>?2", (component, now))
 
     def remember_check(self, component: str, data: dict[str, Any]) -> None:
         """Keep the result of a check."""
-        with self._database.transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO checked VALUES (?,?,?)",
-                (component, self._now().isoformat(), json.dumps(data, separators=(",", ":"))),
-            )
+        self._write(
+            "INSERT OR REPLACE INTO checked VALUES (?,?,?)",
+            (component, self._now().isoformat(), json.dumps(data, separators=(",", ":"))),
+        )
 
     def last_check(self, component: str) -> tuple[datetime, dict[str, Any]] | None:
         """When the component was checked last, and the result."""

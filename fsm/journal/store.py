@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm.errors import Busy, JournalError
 from fsm.journal import chain
@@ -16,10 +16,15 @@ from fsm.journal.policy import Policy
 from fsm.journal.records import Kind, LogRow, Record, Run
 from fsm.lifecycle import State
 
+if TYPE_CHECKING:
+    import apsw
+
 _COLUMNS: Final = (
     "id, component, component_type, kind, from_version, to_version, state, position, attempt, reason, todo, cancel,"
     " started_at, updated_at, ended_at"
 )
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 
 
 def utc_now() -> datetime:
@@ -68,20 +73,22 @@ class Journal:
         Raises:
             Busy: the component has a run in progress already.
         """
-        with self.database.transaction() as db:
+        at = self._at()
+        values = (component, component_type, kind, from_version, None, State.CHECKING, -1, 1, "", "", 0, at, at)
+
+        def work(db: apsw.Connection) -> Run:
             if self.active(component):
                 raise Busy(f"cannot start a run for {component}", "another one is in progress", "`fsm resume` ends it")
-            at = self._at()
-            values = (component, component_type, kind, from_version, None, State.CHECKING, -1, 1, "", "", 0, at, at)
             db.execute(
                 f"INSERT INTO run ({_COLUMNS}, last_seq, last_hash)"
                 " VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL,0,zeroblob(32))",
                 values,
             )
             run = Run(db.last_insert_rowid(), *_typed((*values, None)))
-            self._append(run, [Record(Kind.STARTED, data=data or {})], at)
-            self._update(run)
-        return run
+            self._append(db, run.id, [Record(Kind.STARTED, data=data or {})], at, {})
+            return run
+
+        return self.database.write(work)
 
     def write(
         self,
@@ -109,18 +116,20 @@ class Journal:
         if ended is not None:
             changes["ended_at"] = at if ended else None
         changed = replace(run, **changes)
-        with self.database.transaction() as db:
+
+        def work(db: apsw.Connection) -> Run:
             if plan is not None:
                 db.execute("INSERT INTO plan (run, text) VALUES (?,?)", (run.id, plan))
-            self._append(changed, records, at)
-            self._update(changed)
-        return changed
+            self._append(db, run.id, records, at, changes)
+            return changed
+
+        return self.database.write(work)
 
     def request_cancel(self, run: Run) -> None:
         """Ask whoever drives the run to roll it back; the executor sees it at its next safe point."""
-        with self.database.transaction() as db:
-            self._append(run, [Record(Kind.CANCEL_REQUESTED)], self._at())
-            db.execute("UPDATE run SET cancel=1 WHERE id=?", (run.id,))
+        self.database.write(
+            lambda db: self._append(db, run.id, [Record(Kind.CANCEL_REQUESTED)], self._at(), {"cancel": 1})
+        )
 
     def cancel_requested(self, run_id: int) -> bool:
         """Whether somebody asked to cancel the run since."""
@@ -159,44 +168,35 @@ class Journal:
         rows = self.database.iterate("SELECT seq, run, at, kind, step, data, prev, hash FROM log ORDER BY seq")
         heads = self.database.execute("SELECT id, last_seq, last_hash FROM run")
         found = chain.problems(rows, heads)
-        return found, self._head()[1].hex()
+        return found, self._head(self.database)[1].hex()
 
-    def _head(self) -> tuple[int, bytes]:
-        rows = self.database.execute("SELECT seq, hash FROM log ORDER BY seq DESC LIMIT 1")
+    def length(self) -> int:
+        """How many rows the log has."""
+        return int(self.database.execute("SELECT count(*) FROM log")[0][0])
+
+    def _head(self, db: Database | apsw.Connection) -> tuple[int, bytes]:
+        rows = list(db.execute("SELECT seq, hash FROM log ORDER BY seq DESC LIMIT 1"))
         return (rows[0][0], rows[0][1]) if rows else (0, chain.GENESIS)
 
-    def _append(self, run: Run, records: Sequence[Record], at: str) -> None:
-        seq, prev = self._head()
+    def _append(
+        self, db: apsw.Connection, run: int, records: Sequence[Record], at: str, changes: Mapping[str, Any]
+    ) -> None:
+        """Append the records and set columns of the run, which remembers its last row.
+
+        Only what changes is set: naming `ended_at` would have SQLite write the index of runs in progress each time.
+        """
+        seq, prev = self._head(db)
         for record in records:
             seq += 1
-            data = json.dumps(record.data, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-            digest = chain.row_hash(prev, seq, run.id, at, record.kind, record.step, data)
-            self.database.execute(
+            data = _encode(record.data)
+            digest = chain.row_hash(prev, seq, run, at, record.kind, record.step, data)
+            db.execute(
                 "INSERT INTO log VALUES (?,?,?,?,?,?,?,?)",
-                (seq, run.id, at, record.kind.value, record.step, data, prev, digest),
+                (seq, run, at, record.kind.value, record.step, data, prev, digest),
             )
             prev = digest
-        self.database.execute("UPDATE run SET last_seq=?, last_hash=? WHERE id=?", (seq, prev, run.id))
-
-    def _update(self, run: Run) -> None:
-        # `cancel` is missing on purpose: only `request_cancel` sets it, from another process.
-        self.database.execute(
-            "UPDATE run SET kind=?, from_version=?, to_version=?, state=?, position=?, attempt=?, reason=?, todo=?,"
-            " updated_at=?, ended_at=? WHERE id=?",
-            (
-                run.kind,
-                run.from_version,
-                run.to_version,
-                run.state.value,
-                run.position,
-                run.attempt,
-                run.reason,
-                run.todo,
-                run.updated_at,
-                run.ended_at,
-                run.id,
-            ),
-        )
+        columns = {**changes, "last_seq": seq, "last_hash": prev}
+        db.execute(f"UPDATE run SET {', '.join(f'{name}=?' for name in columns)} WHERE id=?", (*columns.values(), run))
 
     def _first(self, where: str, values: tuple[Any, ...]) -> Run | None:
         found = self._select(where, values)

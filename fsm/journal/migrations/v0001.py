@@ -41,6 +41,9 @@ CREATE TABLE log (
     hash BLOB NOT NULL
 ) STRICT;
 
+-- A report or a resume reads one run's rows; without this it would read the whole history of the host.
+CREATE INDEX log_of_run ON log (run);
+
 CREATE TRIGGER log_is_append_only_update BEFORE UPDATE ON log
 BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 CREATE TRIGGER log_is_append_only_delete BEFORE DELETE ON log

@@ -1,0 +1,95 @@
+"""Python apps: an archive unpacked into a plain directory, a virtual environment, a service.
+
+The way of an update, in the order of the modules: `spec` (what the host configures), `installed` (the version, asked of
+the app), `plan` (which steps), `backup`, `unpack`, `environment` (all before the stop), `swap` (between stop and start),
+`verify`, `finish` (retention), and `rollback` to a kept version. `layout` says where everything lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from components.python_app import finish, installed, narrow, plan, verify
+from components.python_app.backup import Keep
+from components.python_app.environment import BuildEnvironment
+from components.python_app.finish import Retire, Tidy
+from components.python_app.layout import Layout
+from components.python_app.rollback import TakeBackup
+from components.python_app.spec import PythonAppSpec
+from components.python_app.swap import CarryOver, CopyIn, CopyOut, Exchange, MoveIn, MoveOut, Prepare
+from components.python_app.unpack import Unpack
+from components.python_app.verify import Migrate, Verify
+from fsm.adapter import Adapter, Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
+from fsm.releases import Release
+from fsm.steps import Download, StartService, StopService
+from fsm.versionfile import VersionFile
+
+
+class PythonApp(Adapter[PythonAppSpec, Installed]):
+    """The adapter of component type ``python_app``."""
+
+    component_type: ClassVar[str] = "python_app"
+    spec: ClassVar[type[Spec]] = PythonAppSpec
+    steps: ClassVar[tuple[type[Step], ...]] = (
+        Keep,
+        Download,
+        Unpack,
+        BuildEnvironment,
+        TakeBackup,
+        CopyOut,
+        Prepare,
+        StopService,
+        CarryOver,
+        Exchange,
+        MoveOut,
+        MoveIn,
+        CopyIn,
+        Migrate,
+        StartService,
+        Verify,
+        Retire,
+        Tidy,
+    )
+
+    def inspect(self, target: Target, spec: PythonAppSpec) -> Installed:
+        """See `Adapter.inspect`."""
+        return installed.read(spec)
+
+    def allows(self, target: Target, spec: PythonAppSpec, release: Release) -> None:
+        """See `Adapter.allows`."""
+        narrow.check(target, spec, release)
+
+    def pre_check(
+        self, target: Target, spec: PythonAppSpec, installed: Installed, release: Release, runner: StepContext
+    ) -> None:
+        """See `Adapter.pre_check`."""
+        asked: tuple[Any, ...] = release.manifest.pre_update_checks if release.manifest else ()
+        measured = verify.context(spec, target.state_dir, runner, release.version)
+        verify.refuse_unless((*asked, *spec.pre_checks), lambda: measured, target.name)
+
+    def draft(self, target: Target, spec: PythonAppSpec, installed: Installed, release: Release) -> Draft:
+        """See `Adapter.draft`."""
+        artifact = narrow.pick(target, spec, release)
+        return plan.update(target, spec, installed, release, artifact, plan.look(target, spec))
+
+    def backups(self, target: Target, spec: PythonAppSpec) -> Sequence[Backup]:
+        """See `Adapter.backups`."""
+        return finish.backups(Layout(live=spec.install_path))
+
+    def draft_rollback(self, target: Target, spec: PythonAppSpec, installed: Installed, backup: Backup) -> Draft:
+        """See `Adapter.draft_rollback`."""
+        return plan.rollback(target, spec, installed, backup, plan.look(target, spec))
+
+    def doctor(self, target: Target, spec: PythonAppSpec) -> Sequence[Finding]:
+        """See `Adapter.doctor`."""
+        return narrow.doctor(target, spec)
+
+    def version_file(self, target: Target, spec: PythonAppSpec) -> VersionFile | None:
+        """See `Adapter.version_file`."""
+        return None if spec.version.file is None else VersionFile(spec.install_path, spec.version.file)
+
+    def leftovers(self, target: Target, spec: PythonAppSpec) -> Sequence[Path]:
+        """See `Adapter.leftovers`."""
+        return sorted(Layout(live=spec.install_path).work.glob("run-*"))

@@ -1,0 +1,22 @@
+"""The command line: argument parsing, progress and exit codes only.
+
+Start-up time is a measured number. Importing this package imports nothing; `app` has a static table of the commands,
+each of whose modules is imported when it is called; a command imports the façade inside its function. Standard output
+carries results, standard error everything else: what goes on meanwhile, and errors.
+"""
+
+from __future__ import annotations
+
+
+def main() -> int:
+    """Run `fsm` with the arguments of this process.
+
+    Returns:
+        The exit code, see `fsm.cli.codes`.
+    """
+    try:
+        from fsm.cli.run import run  # noqa: PLC0415 - so that Ctrl-C during the import leaves no traceback either
+
+        return run()
+    except KeyboardInterrupt:
+        return 75

@@ -1,0 +1,111 @@
+"""What several commands share: their options, the façade, and which components are meant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from fsm.cli import output
+from fsm.errors import UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from fsm.progress import Observer
+    from fsm.updater import Updater
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The configured components that begin so; reads the file without validating it, to be quick."""
+    import tomllib  # noqa: PLC0415 - only when a shell asks
+
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only when a shell asks
+
+    from fsm.places import find  # noqa: PLC0415 - only when a shell asks
+
+    root = ctx.find_root()
+    named = root.params.get("config")
+    try:
+        data = tomllib.loads(find(Path(named) if named else None).read_text(encoding="utf-8"))
+        return [CompletionItem(name) for name in data["components"] if name.startswith(incomplete)]
+    except Exception:  # a shell that asks for words must get none rather than an error
+        return []
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, see the reference of its shapes.")
+name_argument = click.argument("name", required=False, shell_complete=complete_names)
+names_argument = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_names)
+all_option = click.option("--all", "every", is_flag=True, help="Every configured component.")
+
+
+def updater(*observers: Observer) -> Updater:
+    """The façade for the configuration that the call names.
+
+    Raises:
+        ConfigError: with file, key and remedy.
+    """
+    from fsm.updater import Updater  # noqa: PLC0415 - 150 ms that `--help` need not pay
+
+    _quiet()
+    return Updater.from_config(config_path(), observers=observers)
+
+
+def config_path() -> Path | None:
+    """What ``--config`` names."""
+    named = click.get_current_context().find_root().params.get("config")
+    return Path(named) if named else None
+
+
+def _quiet() -> None:
+    """Keep the library's log, which has tracebacks, from standard error; `FSM_DEBUG` shows it."""
+    from logging import NullHandler  # noqa: PLC0415 - loaded with the façade anyway
+
+    from fsm.progress import log  # noqa: PLC0415 - loaded with the façade anyway
+
+    if not os.environ.get("FSM_DEBUG") and not log.handlers:
+        log.addHandler(NullHandler())
+        log.propagate = False
+
+
+def chosen(names: Sequence[str], configured: Sequence[str], *, every: bool = False) -> list[str]:
+    """The components that a call means: those it names, all, or the only one there is.
+
+    Raises:
+        UsageError: it does not say, or says both.
+    """
+    if names and every:
+        raise UsageError("cannot take names and --all", "they exclude each other", "leave one of them out")
+    if names:
+        return list(dict.fromkeys(names))
+    if every or len(configured) == 1:
+        return list(configured)
+    if not configured:
+        raise UsageError("there is nothing to work on", "no component is configured", "add one to the configuration")
+    known = ", ".join(configured)
+    raise UsageError("which component?", f"several are configured: {known}", "name one or more of them, or use --all")
+
+
+def only(name: str | None, configured: Sequence[str]) -> str:
+    """The one component that a call means: the one it names, or the only one there is.
+
+    Raises:
+        UsageError: it does not say.
+    """
+    if name:
+        return name
+    if len(configured) == 1:
+        return configured[0]
+    known = ", ".join(configured) or "none"
+    raise UsageError("which component?", f"configured are: {known}", "name one of them")
+
+
+def notes(lines: Sequence[str], indent: str = "  ") -> None:
+    """Print notes below a result."""
+    for line in lines:
+        output.say(f"{indent}{line}")

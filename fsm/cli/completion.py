@@ -1,0 +1,26 @@
+"""`fsm completion`."""
+
+from __future__ import annotations
+
+import click
+
+from fsm.cli import output
+from fsm.cli.codes import Code
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> int:
+    """Print the completion script of a shell.
+
+    For bash, for example: `eval "$(fsm completion bash)"` in ~/.bashrc.
+    """
+    from click.shell_completion import get_completion_class  # noqa: PLC0415 - only for this command
+
+    from fsm.cli.run import COMPLETE  # noqa: PLC0415 - it imports the table of the commands
+
+    kind = get_completion_class(shell)
+    assert kind is not None, "click has these three"
+    output.say(kind(ctx.find_root().command, {}, "fsm", COMPLETE).source())
+    return Code.DONE

@@ -1,0 +1,29 @@
+"""`fsm init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fsm.cli import common, output
+from fsm.cli.codes import Code
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path())
+@common.json_option
+def init(path: str | None, as_json: bool) -> int:
+    """Write a commented fsm.toml to begin with.
+
+    To PATH, else to what --config names, else to ./fsm.toml. An existing file is never overwritten.
+    """
+    from fsm.initial import write  # noqa: PLC0415 - only for this command
+
+    target = Path(path) if path else common.config_path() or Path("fsm.toml")
+    write(target)
+    if as_json:
+        output.emit([{"path": str(target.absolute())}])
+    else:
+        output.say(f"wrote {target}: every setting is a comment; switch on what you need, then `fsm doctor`")
+    return Code.DONE

@@ -1,0 +1,116 @@
+"""Printing: results to standard output, everything else to standard error, and never a failure because of it.
+
+A reader that has gone (`fsm history | head -1`), or a terminal that was closed during an update, must not change how
+the command ends: what cannot be written is dropped, and the command goes on.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+SCHEMA: Final = 1
+"""Version of the ``--json`` shapes; raised when a field changes its meaning or goes."""
+
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+_GONE: Final = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
+_CONTROLS: Final = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+
+lost: list[str] = []
+"""Why output was lost, where it was not because nobody wanted to read it any more."""
+
+
+def clean(text: str) -> str:
+    """The text without control characters: release notes and programs' output must not drive a terminal."""
+    return text.translate(_CONTROLS)
+
+
+def one_line(text: str) -> str:
+    """The text on one line."""
+    return " ".join(clean(text).split())
+
+
+def say(text: str = "") -> None:
+    """Print to standard output."""
+    write(sys.stdout, text)
+
+
+def tell(text: str) -> None:
+    """Print to standard error."""
+    write(sys.stderr, text)
+
+
+def write(stream: TextIO | None, text: str) -> None:
+    """Print a text and a line break; a stream that cannot be written is given up, silently when its reader has gone."""
+    if stream is None:
+        return
+    try:
+        stream.write(clean(text) + "\n")
+        stream.flush()
+    except OSError as error:
+        if error.errno not in _GONE:
+            lost.append(error.strerror or str(error))
+        _discard(stream)
+
+
+def _discard(stream: TextIO) -> None:
+    """Lead a broken stream to nowhere, so that the interpreter's own flush at the end succeeds."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def emit(results: Iterable[Any]) -> None:
+    """Print results as JSON: models of pydantic, or plain data.
+
+    The shape is stable: ``{"schema": 1, "results": [...]}``.
+    """
+    plain = [result if isinstance(result, dict) else result.model_dump(mode="json") for result in results]
+    document({"results": plain})
+
+
+def document(data: dict[str, Any]) -> None:
+    """Print one JSON document, in ASCII, so that no locale can spoil it."""
+    import json  # noqa: PLC0415 - 1 ms that `fsm --help` need not pay
+
+    say(json.dumps({"schema": SCHEMA, **data}, indent=2))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Aligned columns, two blanks apart, no trailing ones."""
+    lines = [tuple(header), *([one_line(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def size(count: int | None) -> str:
+    """Bytes for people, e.g. ``1.4 MiB``."""
+    if count is None:
+        return "unknown size"
+    value, unit = float(count), 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.1f} {_UNITS[unit]}" if unit else f"{count} B"
+
+
+def duration(seconds: float) -> str:
+    """A length of time for people, e.g. ``3 min``."""
+    for limit, unit, name in ((90, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86_400:.0f} days"
+
+
+def ago(moment: str | None, now: datetime) -> str:
+    """How long ago a stored time was, e.g. ``3 min ago``; a clock that was set back does not make it negative."""
+    if not moment:
+        return "never"
+    return f"{duration(max((now - type(now).fromisoformat(moment)).total_seconds(), 0.0))} ago"

@@ -1,0 +1,131 @@
+"""`fsm plan`, and `fsm update --dry-run`: what an update would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fsm.cli import common, output
+from fsm.cli.codes import of_outcome, worst
+from fsm.errors import FsmError, LeadsTo, UsageError
+
+if TYPE_CHECKING:
+    from fsm.plan import Plan, PlannedStep
+    from fsm.report import UpdateResult
+    from fsm.updater import Updater
+
+
+@click.command()
+@common.names_argument
+@common.all_option
+@click.option("--version", metavar="VERSION", help="This version instead of the newest; only with one component.")
+@click.option("--force", is_flag=True, help="Although it is held, or failed here before.")
+@common.json_option
+def plan(names: tuple[str, ...], as_json: bool, **options: Any) -> int:
+    """Show what an update would do; changes nothing.
+
+    The steps with their numbers, where the downtime begins and ends, downloads and disk need, what is preserved, and
+    how each step would be undone.
+    """
+    updater = common.updater()
+    wanted = common.chosen(names, updater.components, every=options["every"])
+    return preview(updater, wanted, version=options["version"], force=options["force"], as_json=as_json)
+
+
+def one_version(names: Sequence[str], version: str | None) -> None:
+    """Refuse one version for several components.
+
+    Raises:
+        UsageError: that is asked for.
+    """
+    if version is not None and len(names) > 1:
+        raise UsageError(
+            f"cannot bring {len(names)} components to {version}", "--version goes with one component", "name one"
+        )
+
+
+def preview(updater: Updater, names: Sequence[str], *, version: str | None, force: bool, as_json: bool) -> int:
+    """Print the plans of several components.
+
+    Returns:
+        The exit code.
+    """
+    one_version(names, version)
+    results = [_planned(updater, name, version, force) for name in names]
+    if as_json:
+        output.emit(results)
+    else:
+        for index, result in enumerate(results):
+            for line in (*([""] if index else ()), *_lines(result)):
+                output.say(line)
+    return worst(of_outcome(result.outcome) for result in results)
+
+
+def _planned(updater: Updater, name: str, version: str | None, force: bool) -> UpdateResult:
+    """The plan as a result; a refusal is one as well."""
+    from fsm.executor import UpToDate  # noqa: PLC0415 - loaded with the façade
+    from fsm.report import Outcome, UpdateResult  # noqa: PLC0415 - loaded with the façade
+
+    try:
+        made = updater.plan(name, version=version, force=force)
+    except UpToDate as error:
+        return UpdateResult(component=name, outcome=Outcome.UP_TO_DATE, reason=str(error))
+    except FsmError as error:
+        if error.leads_to in (LeadsTo.USAGE, LeadsTo.PERSON, LeadsTo.INTERRUPTED):
+            raise
+        why = f"{error.what}: {error.why}" if error.why else error.what
+        return UpdateResult(component=name, outcome=Outcome.REFUSED, reason=why, todo=error.todo)
+    return UpdateResult(
+        component=name,
+        outcome=Outcome.PLANNED,
+        from_version=None if made.from_version is None else str(made.from_version),
+        to_version=str(made.to_version),
+        notes=_waiting(updater, name),
+        plan=made,
+    )
+
+
+def _waiting(updater: Updater, name: str) -> tuple[str, ...]:
+    """What an update would do before it comes to this plan."""
+    last = updater.status(name)[0].last
+    if last is None or last.outcome != "interrupted":
+        return ()
+    return (f"run {last.run} is in progress: an update now would continue that one instead",)
+
+
+def _lines(result: UpdateResult) -> Iterator[str]:
+    if result.plan is None:
+        yield result.headline
+        return
+    made = result.plan
+    move = f"{made.from_version or 'unknown'} -> {made.to_version}"
+    yield f"{made.component}: {move}, {len(made.steps)} steps ({made.component_type})"
+    yield from _steps(made.steps)
+    yield from _costs(made)
+    yield from (f"note: {note}" for note in (*made.notes, *result.notes))
+    yield "nothing was changed"
+
+
+def _steps(steps: Sequence[PlannedStep]) -> Iterator[str]:
+    phases = max(len(step.phase) for step in steps)
+    titles = max(len(step.title) for step in steps)
+    for number, step in enumerate(steps, start=1):
+        if step.downtime == "begins":
+            yield "     ---- the downtime begins ----"
+        undo = f"  undo: {step.undo_title}" if step.undo_title else ""
+        yield f"{number:4} {step.phase:{phases}}  {step.title:{titles}}{undo}".rstrip()
+        if step.downtime == "ends":
+            yield "     ---- the downtime ends ----"
+
+
+def _costs(made: Plan) -> Iterator[str]:
+    for download in made.downloads:
+        yield f"download: {download.name} ({output.size(download.size)})"
+    for need in made.disk_need:
+        yield f"disk: up to {output.size(need.size)} at {need.path}"
+    if made.preserved:
+        yield f"preserved: {', '.join(made.preserved)}"
+    if not any(step.downtime for step in made.steps):
+        yield "downtime: none"

@@ -1,0 +1,70 @@
+"""`fsm rollback` and `fsm cancel`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from fsm.cli import common, output
+from fsm.cli.codes import Code
+from fsm.cli.progress import shown
+from fsm.cli.signals import stopping
+from fsm.cli.update import report
+
+if TYPE_CHECKING:
+    from fsm.report import UpdateResult
+
+
+@click.command()
+@common.name_argument
+@click.option("--to", metavar="VERSION", help="This kept version; by default the newest other one.")
+@common.json_option
+def rollback(name: str | None, to: str | None, as_json: bool) -> int:
+    """Go back to a version that is kept on this host.
+
+    Needs no network. An update in progress is rolled back; a rollback that failed is taken up again, once its cause is
+    mended. After the rollback of a finished update the component is held until `fsm unhold`.
+    """
+    updater = common.updater()
+    component = common.only(name, updater.components)
+    with stopping(updater.stop), shown(updater):
+        result = updater.rollback(component, to=to)
+    code = report([result], as_json)
+    # An update that was in progress and is rolled back now ended as it was asked for.
+    return Code.DONE if result.run is not None and result.kind == "update" and _undone(code) else code
+
+
+@click.command()
+@common.name_argument
+@click.option("--timeout", metavar="SECONDS", type=float, default=600.0, show_default=True, help="How long to wait.")
+@common.json_option
+def cancel(name: str | None, timeout: float, as_json: bool) -> int:
+    """Roll back the update that is in progress.
+
+    Asks the process that works on it and waits for the end; where there is none, the rollback is done here.
+    """
+    updater = common.updater()
+    component = common.only(name, updater.components)
+    with stopping(updater.stop), shown(updater):
+        result = updater.cancel(component, timeout=timeout)
+    if result.outcome == "interrupted" and (holder := updater.status(component)[0].running_in):
+        return _still_going(result, holder, as_json)
+    code = report([result], as_json)
+    if code is Code.DONE:
+        output.tell(f"fsm: {component} had ended before it could be cancelled; `fsm rollback` goes back")
+        return Code.REFUSED
+    return Code.DONE if _undone(code) else code
+
+
+def _still_going(result: UpdateResult, holder: str, as_json: bool) -> int:
+    """Another process works on it and was asked to roll back, but has not ended in time."""
+    if as_json:
+        output.emit([result])
+    else:
+        output.say(f"{result.component}: not rolled back yet: {holder} was asked to; `fsm status` shows where it is")
+    return Code.BUSY
+
+
+def _undone(code: int) -> bool:
+    return code in (Code.ROLLED_BACK, Code.REFUSED)

@@ -1,0 +1,107 @@
+"""`fsm status`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from fsm import glance
+from fsm.cli import common, output
+from fsm.cli.codes import Code
+
+
+@click.command()
+@common.names_argument
+@common.json_option
+def status(names: tuple[str, ...], as_json: bool) -> int:
+    """Show where every component is.
+
+    What is installed (asked of the component), the newest release that the last check found, the last run, holds and
+    pins. Needs no write permission and never waits.
+    """
+    found = _ask(names)
+    if as_json:
+        output.emit(found)
+        return Code.DONE
+    for line in lines(found, datetime.now(UTC)):
+        output.say(line)
+    return Code.DONE
+
+
+def _ask(names: Sequence[str]) -> list[dict[str, Any]]:
+    """At a glance where that is possible; else through the façade, so that the next one is."""
+    found = glance.read(common.config_path(), names)
+    if found is not None:
+        return found
+    from fsm.adapter import Registry  # noqa: PLC0415 - loaded with the façade
+
+    updater = common.updater()
+    results = [result for name in names for result in updater.status(name)] if names else updater.status()
+    glance.remember(updater.config, Registry.discover())
+    return [result.model_dump(mode="json") for result in results]
+
+
+def lines(found: Sequence[dict[str, Any]], now: datetime) -> Iterator[str]:
+    """The table, and below it what needs somebody.
+
+    Args:
+        found: as ``--json`` has them.
+        now: for ages.
+    """
+    if not found:
+        yield "no component is configured"
+        return
+    header = ("COMPONENT", "INSTALLED", "LATEST", "LAST RUN", "HELD OR PINNED")
+    yield from output.table(header, [_row(each, now) for each in found])
+    for each in found:
+        yield from (f"{each['component']}: {output.one_line(text)}" for text in _remarks(each, now))
+
+
+def _row(each: dict[str, Any], now: datetime) -> tuple[str, ...]:
+    latest = each["latest"] or ("none" if each["checked_at"] else "not checked")
+    held = [f"held: {each['held']}"] if each["held"] else []
+    pinned = [f"pinned to {each['pin']}"] if each["pin"] else []
+    return (
+        each["component"],
+        each["installed"] or "unknown",
+        f"{latest} (new)" if each["update_available"] else latest,
+        _last(each["last"], now),
+        ", ".join((*held, *pinned)) or "-",
+    )
+
+
+def _last(run: dict[str, Any] | None, now: datetime) -> str:
+    if run is None:
+        return "-"
+    what = {"done": "updated", "up_to_date": "nothing to do"}.get(run["outcome"], run["outcome"].replace("_", " "))
+    if run["kind"] == "rollback":
+        what = "rolled back" if run["outcome"] == "done" else f"rollback {what}"
+    move = f" {run['from_version'] or 'unknown'} -> {run['to_version']}" if run["to_version"] else ""
+    return f"#{run['run']} {what}{move}, {output.ago(run['ended_at'] or run['started_at'], now)}"
+
+
+def _remarks(each: dict[str, Any], now: datetime) -> Iterator[str]:
+    if each["why_unknown"]:
+        yield f"the installed version is unknown: {each['why_unknown']}"
+    run, name = each["last"], each["component"]
+    if each["running_in"]:
+        yield f"{_where(run)} now, by {each['running_in']}" if run else f"worked on now by {each['running_in']}"
+    elif run and run["outcome"] == "interrupted":
+        yield f"interrupted {_where(run)}; go on with: fsm resume {name}"
+    elif run and run["outcome"] == "failed":
+        yield f"FAILED {output.ago(run['ended_at'], now)}: {run['reason']}; {run['todo']}"
+    elif run and run["outcome"] in ("refused", "rolled_back"):
+        yield f"{run['outcome'].replace('_', ' ')}: {run['reason']}" + (f"; {run['todo']}" if run["todo"] else "")
+
+
+def _where(run: dict[str, Any]) -> str:
+    """In which state a run is, and at which step."""
+    active = [(n, step) for n, step in enumerate(run["steps"], 1) if step["status"] in ("running", "undoing")]
+    state = f"in {run['state']}"
+    if not active:
+        return state
+    number, step = active[-1]
+    return f"{state} at step {number}/{len(run['steps'])} ({step['title']})"

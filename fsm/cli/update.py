@@ -1,0 +1,90 @@
+"""`fsm update` and `fsm resume`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fsm.cli import common, output
+from fsm.cli.codes import Code, of_outcome, worst
+from fsm.cli.plan import one_version, preview
+from fsm.cli.progress import shown
+from fsm.cli.signals import stopping
+from fsm.errors import UsageError
+
+if TYPE_CHECKING:
+    from fsm.report import UpdateResult
+    from fsm.updater import Updater
+
+
+@click.command()
+@common.names_argument
+@common.all_option
+@click.option("--version", metavar="VERSION", help="This version, also an older one; only with one component.")
+@click.option("--force", is_flag=True, help="Although it is held, or failed here before.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1, 64), help="Components at the same time.")
+@click.option("--dry-run", is_flag=True, help="Only show the plan; changes nothing.")
+@common.json_option
+def update(names: tuple[str, ...], as_json: bool, **options: Any) -> int:
+    """Bring components to their newest release.
+
+    Without a name the only component there is; with several configured, name them or say --all. A run that was
+    interrupted earlier is continued instead. Ctrl-C stops at the next safe point; `fsm resume` continues.
+    """
+    updater = common.updater()
+    wanted = common.chosen(names, updater.components, every=options["every"])
+    version, force = options["version"], options["force"]
+    if options["dry_run"]:
+        return preview(updater, wanted, version=version, force=force, as_json=as_json)
+    one_version(wanted, version)
+    for name in wanted:
+        updater.config.component(name)
+    with stopping(updater.stop), shown(updater):
+        if len(wanted) == 1:
+            results = [updater.update(wanted[0], version=version, force=force)]
+        else:
+            results = updater.update_all(wanted, jobs=options["jobs"], force=force)
+    return report(results, as_json)
+
+
+@click.command()
+@common.names_argument
+@common.json_option
+def resume(names: tuple[str, ...], as_json: bool) -> int:
+    """Continue what a crash or an interrupt left in progress.
+
+    Without a name everything that is in progress. Safe to call at any time, best at every boot: what another updater
+    works on just now is left to it.
+    """
+    updater = common.updater()
+    with stopping(updater.stop), shown(updater):
+        results = [result for name in names or (None,) for result in _resumed(updater, name)]
+    if not results and not as_json:
+        output.say("nothing is in progress")
+    return report(results, as_json)
+
+
+def _resumed(updater: Updater, name: str | None) -> Sequence[UpdateResult]:
+    results = updater.resume(name)
+    if name is not None and not results and name not in updater.components:
+        raise UsageError(f"there is no component {name!r}", "nothing of that name is in progress", "see `fsm status`")
+    return results
+
+
+def report(results: Sequence[UpdateResult], as_json: bool) -> int:
+    """Print how each component ended.
+
+    Returns:
+        The exit code: that of the worst.
+    """
+    if as_json:
+        output.emit(results)
+    for result in () if as_json else results:
+        output.say(output.one_line(result.headline))
+        common.notes(result.notes)
+    code = worst(of_outcome(result.outcome) for result in results)
+    if code is Code.INTERRUPTED:
+        output.tell("fsm: interrupted, `fsm resume` continues")
+    return code

@@ -1,0 +1,39 @@
+"""Files on disk: atomic writes and exchanges, copies that keep everything, removal that follows nothing.
+
+Whatever walks a tree holds directory descriptors and never follows a link (`fsm.files.nofollow`). Errors of the
+operating system stay OSError; what is refused before anything was touched is an error of `fsm.errors`.
+"""
+
+from __future__ import annotations
+
+from fsm.files.atomic import sync_dir, sync_file, sync_filesystem, write_atomic
+from fsm.files.copying import copy_entry
+from fsm.files.leftovers import sweep_temporaries
+from fsm.files.mirroring import MirrorReport, carry, mirror
+from fsm.files.mounts import mounts_within
+from fsm.files.naming import shown
+from fsm.files.patterns import Patterns
+from fsm.files.removing import remove_tree
+from fsm.files.sizes import disk_free, tree_size
+from fsm.files.swap import can_exchange, exchange, why_not_renamable
+
+__all__ = [
+    "MirrorReport",
+    "Patterns",
+    "can_exchange",
+    "carry",
+    "copy_entry",
+    "disk_free",
+    "exchange",
+    "mirror",
+    "mounts_within",
+    "remove_tree",
+    "shown",
+    "sweep_temporaries",
+    "sync_dir",
+    "sync_file",
+    "sync_filesystem",
+    "tree_size",
+    "why_not_renamable",
+    "write_atomic",
+]

@@ -1,0 +1,75 @@
+"""What every verb of the façade needs: the journal, the lock, an executor, and results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fsm.adapter import Registry
+from fsm.checking import Checking
+from fsm.config import Config
+from fsm.errors import Busy, PlanError
+from fsm.executor import Checked, Control, Executor
+from fsm.executor.context import Context
+from fsm.journal import Journal, Run
+from fsm.locks import ComponentLock
+from fsm.model import Version
+from fsm.plan import Plan
+from fsm.progress import Observer
+from fsm.report import Outcome, UpdateResult, run_report
+from fsm.version import __version__
+
+
+class Host:
+    """One host: its configuration, its component types, and who listens."""
+
+    def __init__(self, config: Config, registry: Registry, observers: Sequence[Observer]) -> None:
+        self.config = config
+        self.registry = registry
+        self.observers = list(observers)
+        self.control = Control()
+
+    def journal(self, *, readonly: bool = False) -> Journal:
+        """The journal, opened for this thread."""
+        return Journal(self.config.journal, readonly=readonly)
+
+    def checking(self, name: str, journal: Journal) -> Checking:
+        """Finds releases and makes plans for one component.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        return Checking(self.config, self.config.component(name), self.registry, journal, Version(__version__))
+
+    def executor(self, journal: Journal) -> Executor:
+        """Drives runs."""
+        return Executor(
+            journal,
+            self.registry,
+            state_dir=self.config.state_dir,
+            control=self.control,
+            observers=self.observers,
+            deadlines=self.config.settings.deadlines,
+        )
+
+    def locked(self, name: str, work: Callable[[Journal, Executor], Run]) -> UpdateResult:
+        """Do something to a component while holding its lock; busy when another one holds it."""
+        try:
+            with ComponentLock(self.config.state_dir, name), self.journal() as journal:
+                return self.report(journal, work(journal, self.executor(journal)))
+        except Busy as error:
+            return UpdateResult(component=name, outcome=Outcome.BUSY, reason=error.why, todo=error.todo)
+
+    def checked(self, name: str, journal: Journal, *, wanted: Version | None = None, force: bool = False) -> Checked:
+        """The work of `checking` for a run of a component."""
+        if name not in self.config.components:
+            return _gone
+        checking = self.checking(name, journal)
+        return lambda run, ctx: checking.plan(ctx, wanted=wanted, force=force)
+
+    def report(self, journal: Journal, run: Run) -> UpdateResult:
+        """The result of a run."""
+        return UpdateResult(**dict(run_report(journal, run)))
+
+
+def _gone(run: Run, ctx: Context) -> Plan:
+    raise PlanError(f"cannot check {run.component}", "it is no longer in the configuration", "add it again")

@@ -1,0 +1,43 @@
+"""Where the configuration and the state of a host are, for those who must know before anything is read.
+
+Imports next to nothing: `fsm status` and a shell that asks for completions start here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from fsm.errors import ConfigError
+
+NAME: Final = "fsm.toml"
+SYSTEM: Final = Path("/etc/fsm") / NAME
+
+
+def find(explicit: Path | None = None) -> Path:
+    """The configuration file: ``--config``, ``$FSM_CONFIG``, ``./fsm.toml``, ``/etc/fsm/fsm.toml``.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    named = explicit or (Path(os.environ["FSM_CONFIG"]) if os.environ.get("FSM_CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise ConfigError(f"cannot read {named}", "there is no such file", "correct the path, or run `fsm init`")
+        return named.absolute()
+    for candidate in (Path.cwd() / NAME, SYSTEM):
+        if candidate.is_file():
+            return candidate
+    raise ConfigError(
+        "there is no configuration",
+        f"neither ./{NAME} nor {SYSTEM} exists",
+        f"`fsm init` writes a commented {NAME}; or name one with --config or $FSM_CONFIG",
+    )
+
+
+def default_state_dir() -> Path:
+    """``/var/lib/fsm`` for root, ``$XDG_STATE_HOME/fsm`` (``~/.local/state/fsm``) for others."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/fsm")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "fsm"

@@ -1,0 +1,158 @@
+"""What people and programs read about runs and components, typed. Reads only; never imports the executor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fsm.folding import Outcome, StepStatus, facts
+from fsm.journal import Journal, Run
+from fsm.lifecycle import State
+from fsm.model import Model, Seconds
+from fsm.plan import Plan
+
+__all__ = [
+    "ComponentStatus",
+    "Outcome",
+    "RunReport",
+    "StepReport",
+    "StepStatus",
+    "UpdateResult",
+    "headline",
+    "run_report",
+    "typed",
+]
+
+
+class StepReport(Model):
+    """One step of a run. Times are UTC, ISO 8601; `seconds` is how long `do` took."""
+
+    name: str
+    title: str
+    phase: State
+    status: StepStatus
+    started_at: str | None = None
+    seconds: Seconds | None = None
+    retries: int = 0
+    message: str = ""
+
+
+class RunReport(Model):
+    """One run, as people and ``--json`` see it.
+
+    Attributes:
+        run: its number; None where a call ended without one (busy, a dry run, a dependency that failed).
+        outcome: `interrupted` while it is in progress.
+        touched: whether the live component was affected at any time.
+        downtime: seconds from the stop of the service until it ran again; None where it was not stopped.
+        notes: what people should know, e.g. where local files went.
+    """
+
+    run: int | None = None
+    component: str
+    kind: str = "update"
+    state: State = State.IDLE
+    outcome: Outcome
+    from_version: str | None = None
+    to_version: str | None = None
+    reason: str = ""
+    todo: str = ""
+    touched: bool = False
+    started_at: str = ""
+    ended_at: str | None = None
+    seconds: Seconds = 0.0
+    downtime: Seconds | None = None
+    attempt: int = 1
+    notes: tuple[str, ...] = ()
+    steps: tuple[StepReport, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The result in one line."""
+        return headline(self)
+
+
+def run_report(journal: Journal, run: Run) -> RunReport:
+    """Everything about one run.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    return typed(facts(journal, run))
+
+
+def typed(found: dict[str, Any]) -> RunReport:
+    """The report of what `fsm.folding.facts` found."""
+    steps = tuple(StepReport(**step) for step in found["steps"])
+    return RunReport(**{**found, "notes": tuple(found["notes"]), "steps": steps})
+
+
+def headline(report: RunReport) -> str:
+    """The result of a run in one line."""
+    move = f"{report.from_version or 'unknown'} -> {report.to_version}" if report.to_version else ""
+    match report.outcome:
+        case Outcome.DONE:
+            verb = "rolled back" if report.kind == "rollback" else "updated"
+            if report.from_version is None:
+                verb, move = "installed", str(report.to_version)
+            down = "" if report.downtime is None else f", down for {report.downtime:.2f} s"
+            return f"{report.component}: {verb} {move} in {report.seconds:.1f} s{down}"
+        case Outcome.UP_TO_DATE:
+            return f"{report.component}: up to date ({report.reason})"
+        case Outcome.REFUSED:
+            return f"{report.component}: refused, nothing was touched: {_because(report)}"
+        case Outcome.ROLLED_BACK:
+            old = report.from_version or "the old version"
+            return f"{report.component}: rolled back, {old} runs: {_because(report)}"
+        case Outcome.BUSY:
+            return f"{report.component}: busy: {_because(report)}"
+        case Outcome.PLANNED:
+            return f"{report.component}: would be updated {move}"
+        case Outcome.FAILED:
+            return f"{report.component}: FAILED, a person is needed: {_because(report)}"
+        case _:
+            where = f" at step {_current(report)}" if report.steps else ""
+            plan = move or "no plan yet"
+            return f"{report.component}: interrupted in {report.state}{where} ({plan}); `fsm resume` continues"
+
+
+def _because(report: RunReport) -> str:
+    return f"{report.reason}; {report.todo}" if report.todo else report.reason
+
+
+def _current(report: RunReport) -> str:
+    active = [step for step in report.steps if step.status in (StepStatus.RUNNING, StepStatus.UNDOING)]
+    name = active[-1].name if active else report.steps[0].name
+    return f"{[step.name for step in report.steps].index(name) + 1}/{len(report.steps)} ({name})"
+
+
+class UpdateResult(RunReport):
+    """How a call for one component ended: the run's report, or, where there was no run, why not.
+
+    Attributes:
+        plan: of a dry run: what would have been done.
+    """
+
+    plan: Plan | None = None
+
+
+class ComponentStatus(Model):
+    """One component, as `fsm status` shows it.
+
+    Attributes:
+        installed: the version as the component itself tells it; None with `why_unknown` where it is unknown.
+        latest: the newest release of the last check.
+        running_in: who works on it now, None when nobody does.
+        last: its newest run.
+    """
+
+    component: str
+    type: str
+    installed: str | None
+    why_unknown: str = ""
+    latest: str | None = None
+    update_available: bool = False
+    checked_at: str | None = None
+    held: str | None = None
+    pin: str | None = None
+    running_in: str | None = None
+    last: RunReport | None = None

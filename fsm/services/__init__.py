@@ -1,0 +1,45 @@
+"""Service managers: how a component's service is started, stopped and asked.
+
+Each manager has one module with its spec (what a configuration says) and its manager. A new one adds its module and
+its spec to `ServiceSpec`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from fsm.services.base import Runner, ServiceManager, ServiceStatus
+from fsm.services.command import CommandSpec
+from fsm.services.nothing import NoService
+from fsm.services.process import ProcessSpec
+
+__all__ = [
+    "CommandSpec",
+    "NoService",
+    "ProcessSpec",
+    "Runner",
+    "ServiceManager",
+    "ServiceSpec",
+    "ServiceStatus",
+    "open_service",
+]
+
+ServiceSpec = Annotated[ProcessSpec | CommandSpec | NoService, Field(discriminator="manager")]
+"""How a configuration describes a service; `manager` says which kind it is."""
+
+
+def open_service(spec: ProcessSpec | CommandSpec | NoService, *, name: str, state_dir: Path) -> ServiceManager:
+    """The manager of one service; nothing is started, asked or written yet.
+
+    Args:
+        spec: what the configuration says.
+        name: the service's name; unique in `state_dir`.
+        state_dir: the host's state directory; a manager keeps its files in ``services/`` there.
+
+    Raises:
+        ConfigError: the name cannot be part of a file name, or a relative program has no `cwd` to be relative to.
+    """
+    return spec.open(name, state_dir)

@@ -1,0 +1,101 @@
+"""Becomes a service. A program of its own: run with ``python -I -S``, it imports nothing that takes time.
+
+``launcher.py detach LOCK REPORT RECORD LOG CWD PROGRAM ARGV0 [ARGUMENT...]`` starts the program as a daemon. In this
+order, so that a crash of the updater, or of this process, at any instruction leaves at most one copy, and none that
+is not known:
+
+1. it was started with the service's mark in its environment, and holding the service's lock (descriptor LOCK);
+2. fork; the first process ends, so the updater gets its child back at once, and the other one begins a session;
+3. the other writes who it is to RECORD, and says so on the pipe REPORT;
+4. it becomes the program, which inherits mark and lock. If that fails, the reason goes to REPORT.
+
+``launcher.py redirect LOG PROGRAM ARGV0 [ARGUMENT...]`` becomes the program with its output appended to LOG.
+"""
+
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]  # `signal` itself takes 4 ms of a service's downtime
+import os
+import sys
+
+RECORD_SIZE = 192
+"""Bytes of a record, filled up with spaces: a shorter text must cover a longer one."""
+
+
+def detach(
+    lock: int, report: int, record: str, log: str, cwd: str, command: list[str]
+) -> None:  # pragma: no cover - runs in an interpreter of its own
+    """Become a daemon, and then the program `command[0]`."""
+    if os.fork():
+        os._exit(0)
+    try:
+        os.setsid()
+        os.set_inheritable(report, False)
+        os.set_inheritable(lock, True)
+        redirect_output(log)
+        os.chdir(cwd)
+        write_record(record)
+        tell(report, "recorded")
+        become(command)
+    except OSError as error:
+        tell(report, f"failed {error}")
+    os._exit(127)
+
+
+def tell(report: int, line: str) -> None:  # pragma: no cover - runs in an interpreter of its own
+    """Write a line of the report. The updater may be dead by now: then the service comes up all the same."""
+    try:
+        os.write(report, f"{line}\n".encode("utf-8", "replace"))
+    except BrokenPipeError:
+        return
+
+
+def redirect_output(log: str) -> None:  # pragma: no cover - runs in an interpreter of its own
+    """Append stdout and stderr to a file; nothing is there to read."""
+    out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+
+
+def write_record(record: str) -> None:  # pragma: no cover - runs in an interpreter of its own
+    """Write pid, start time and boot id over what the record says, in one write.
+
+    In place, because a rollback has to start a service on a full disk, too. Not synced: after a power loss another
+    boot id makes any record void, and the end of a process loses no write.
+    """
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+        stat = file.read()
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot = file.read().strip()
+    started = stat[stat.rindex(")") + 2 :].split()[19]
+    text = f'{{"pid": {os.getpid()}, "start_time": {started}, "boot_id": "{boot}"}}'
+    out = os.open(record, os.O_WRONLY | os.O_CREAT, 0o644)
+    os.write(out, f"{text:<{RECORD_SIZE - 1}}\n".encode("ascii"))
+    os.close(out)
+
+
+def become(command: list[str]) -> None:  # pragma: no cover - runs in an interpreter of its own
+    """Replace this process by ``command[0]``, called by the name ``command[1]``, with every signal as it should be."""
+    for signum in range(1, signal.NSIG):
+        try:
+            signal.signal(signum, signal.SIG_DFL)
+        except (OSError, ValueError):  # KILL, STOP, and the C library's own
+            continue
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.execv(command[0], command[1:])
+
+
+def main(arguments: list[str]) -> None:  # pragma: no cover - runs in an interpreter of its own
+    """Do what the command line says; returns only when it failed."""
+    if arguments[0] == "detach":
+        lock, report, record, log, cwd, *command = arguments[1:]
+        detach(int(lock), int(report), record, log, cwd, command)
+    else:
+        redirect_output(arguments[1])
+        become(arguments[2:])
+
+
+if __name__ == "__main__":  # pragma: no cover - see above
+    main(sys.argv[1:])

@@ -1,0 +1,108 @@
+"""What the network and HTTP can answer, said in this package's errors.
+
+The one place that decides what is worth another try: everything that passes by itself (a name that does not resolve
+yet, a refused connection, a timeout, 408, 425, 429, 5xx), but no certificate that is not accepted and no 4xx.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from fsm.errors import FsmError, SourceError, Transient
+from fsm.sources.urls import host_of, redact
+
+LONGEST_WAIT: Final = 86_400.0
+"""Seconds; a server that asks for more is asked again after a day."""
+
+_PASSING: Final = frozenset({408, 425, 429})
+
+
+def from_status(status: int, headers: Mapping[str, str], url: str) -> FsmError:
+    """The error of an answer that is not what was asked for.
+
+    Args:
+        status: the HTTP status.
+        headers: its headers, by any case.
+        url: what was asked; shown without its query.
+    """
+    what = f"cannot read {redact(url)}"
+    why = f"{host_of(url)} answered {status}"
+    if status in _PASSING or status >= 500:
+        return Transient(what, why, "the next try may succeed", after=_retry_after(headers))
+    if status in (401, 403):
+        todo = "check token_env or token_file of the component's source, and what that token may read"
+        return SourceError(what, f"{why}: not allowed", todo)
+    return SourceError(what, why, "check the url of the component's source")
+
+
+def from_exception(error: Exception, url: str, timeout: float) -> FsmError:
+    """The error of a request that got no whole answer.
+
+    Args:
+        error: what urllib3 threw.
+        url: what was asked; shown without its query.
+        timeout: the configured timeout in seconds.
+    """
+    from urllib3 import exceptions  # noqa: PLC0415 - 40 ms, only for those who use the network
+
+    what = f"cannot read {redact(url)}"
+    for cause in _chain(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            todo = "check the clock of this host; for a private authority set ca_file of the component's source"
+            return SourceError(what, f"the certificate of {host_of(url)} is not accepted: {cause.verify_message}", todo)
+    if isinstance(error, (exceptions.LocationValueError, UnicodeError)):
+        return SourceError(what, "the URL cannot be used", "check the url of the component's source")
+    return Transient(what, _why(error, host_of(url), timeout), "the next try may succeed")
+
+
+def _why(error: Exception, host: str, timeout: float) -> str:
+    from urllib3 import exceptions  # noqa: PLC0415 - see above
+
+    if isinstance(error, exceptions.NameResolutionError):
+        return f"the name {host} cannot be resolved"
+    # A refused connection is a "connect timeout" by inheritance only.
+    if isinstance(error, exceptions.TimeoutError) and not isinstance(error, exceptions.NewConnectionError):
+        return f"{host} did not answer within {timeout:g} s"
+    for cause in _chain(error):
+        if isinstance(cause, ssl.SSLError):
+            return f"the TLS connection to {host} failed: {cause.reason or 'no reason given'}"
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"the connection to {host} failed: {cause.strerror.lower()}"
+    return f"the connection to {host} was cut"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it wraps and what it came from; at most ten, for a chain may be a ring."""
+    found: BaseException | None = error
+    for _ in range(10):
+        if found is None:
+            return
+        yield found
+        inside = next((arg for arg in found.args if isinstance(arg, BaseException)), None)
+        found = inside or found.__cause__ or found.__context__
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds of ``Retry-After`` (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after).
+
+    A date is compared with the server's own ``Date``, for this host's clock may be wrong.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdigit():
+        return min(float(text[:10]), LONGEST_WAIT)
+    until, now = _date(text), _date(headers.get("Date", "")) or datetime.now(UTC)
+    return None if until is None else min(max((until - now).total_seconds(), 0.0), LONGEST_WAIT)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

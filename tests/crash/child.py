@@ -1,0 +1,159 @@
+"""The processes that are killed, and those that go on after them.
+
+``python -m tests.crash.child`` imports everything once, and then forks a process for each request that it reads: a
+JSON object in a line. The process does one verb of the real `Updater`, and kills itself with SIGKILL at the fault
+point that the request names. The answer, one line too, tells how it ended and what it returned. A fork shares nothing
+with the processes before and after it but the files of the bed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import faulthandler
+import gc
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import sh  # noqa: F401 - each process would import it anew
+
+import components.python_app  # noqa: F401 - as above
+import fsm.sources.directory  # noqa: F401 - as above
+from fsm import faults, files
+from fsm.errors import UsageError
+from fsm.files import native
+from fsm.services import process
+from fsm.updater import Updater
+from tests.bed import Bed
+
+PATIENCE: Final = 40
+"""Seconds after which a process says where it hangs, and ends."""
+
+_CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x00020000, 0x1000, 0x4000, 0x40000
+
+Verb = Callable[[Updater], list[Any]]
+
+VERBS: Final[dict[str, Verb]] = {
+    "update": lambda updater: [updater.update(Bed.name)],
+    "rollback": lambda updater: [updater.rollback(Bed.name)],
+    "resume": lambda updater: updater.resume(),
+    "cancel": lambda updater: _cancel(updater),
+}
+
+
+def _cancel(updater: Updater) -> list[Any]:
+    try:
+        return [updater.cancel(Bed.name)]
+    except UsageError:  # nothing is in progress: the crash came before the first commit or after the last one
+        return []
+
+
+def act(request: dict[str, Any]) -> dict[str, Any]:
+    """Do what a request says, in a process of its own."""
+    # The processes that are started from here on are found by it, whatever they do to their command line.
+    os.environ["FSM_BED"] = request["root"]
+    bed = Bed(Path(request["root"]), **request["bed"])
+    WAYS[request["way"]](bed)
+    process._WATCH = 0.02  # type: ignore[misc] # seconds of waiting that thousands of cells need not wait
+    if request["verb"] == "start":
+        bed.start()
+        return {}
+    counts: Counter[str] = Counter()
+    kill, times = request["kill"] or ("", 0)
+
+    def reached(name: str) -> None:
+        counts[name] += 1
+        trail.append(name)
+        if name == kill and counts[name] == times:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    trail: list[str] = []
+    faults.install(reached)
+    results = VERBS[request["verb"]](bed.updater())
+    faults.install(None)
+    return {"results": [json.loads(result.model_dump_json()) for result in results], "trail": trail}
+
+
+def _as_it_is(bed: Bed) -> None:
+    """The file system can exchange directories."""
+
+
+def _without_exchange(bed: Bed) -> None:
+    """As on a file system that cannot: the kernel's own answer there."""
+
+    def refuse(first: bytes, second: bytes) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    native.exchange_names = refuse
+
+
+def _mounted(bed: Bed) -> None:
+    """A live tree that cannot be renamed: a mount point for root, else what `why_not_renamable` would say to one."""
+    if os.geteuid() != 0:
+        files.why_not_renamable = lambda path: f"{path} is a mount point, as far as this test goes"
+    elif bed.live.is_dir() and f" {bed.live} " not in Path("/proc/self/mountinfo").read_text():
+        _mount(bed.live, bed.live, _MS_BIND)
+
+
+WAYS: Final[dict[str, Callable[[Bed], None]]] = {
+    "exchange": _as_it_is,
+    "renames": _without_exchange,
+    "copy": _mounted,
+}
+
+
+def _mount(source: Path, target: Path, flags: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(flags), None) != 0:
+        raise OSError(ctypes.get_errno(), f"cannot mount {target}: {os.strerror(ctypes.get_errno())}")
+
+
+def serve() -> None:
+    """Fork a process for each line of the input."""
+    if os.geteuid() == 0:
+        # Mounts of these tests are seen in here only, and vanish with the last process.
+        if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS) != 0:
+            raise OSError(ctypes.get_errno(), "cannot have mounts of our own")
+        _mount(Path("none"), Path("/"), _MS_REC | _MS_PRIVATE)
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin:
+        print(json.dumps(_forked(json.loads(line))), flush=True)
+
+
+def _forked(request: dict[str, Any]) -> dict[str, Any]:
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        _child(request, writing)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        text = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    return {"exit": os.waitstatus_to_exitcode(status), **json.loads(text or b"{}")}
+
+
+def _child(request: dict[str, Any], writing: int) -> None:
+    code = 1
+    try:
+        faulthandler.dump_traceback_later(PATIENCE, exit=True)
+        answer = act(request)
+        with open(writing, "wb") as pipe:
+            pipe.write(json.dumps(answer).encode())
+        code = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,159 @@
+"""What is interrupted: the ways of an update, and the fault points that lie on each of them.
+
+Which scenario comes to which point stands in `points.txt` and is not computed, so that a reader sees what the matrix
+covers, and every worker collects the same tests. `test_matrix` compares it with what the code really passes;
+``python -m tests.crash.record`` writes it anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from tests.bed import Bed, wheel, write
+
+Outcome = Literal["done", "rolled_back"]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One way that is interrupted everywhere.
+
+    Attributes:
+        verb: what is called.
+        way: how the trees change places.
+        prepare: makes the host as it is before; the result is copied for every cell.
+        outcome: how a run ends that nobody disturbs, and so every run that is resumed.
+        version: what is installed and answers then; None: nothing.
+        before: what is installed and answers before.
+        bed: arguments of the bed.
+        only: prefixes of the points at which this scenario is killed; all, unless it is a slow one.
+    """
+
+    verb: Literal["update", "rollback"]
+    way: Literal["exchange", "renames", "copy"]
+    prepare: Callable[[Bed], None]
+    outcome: Outcome
+    version: str | None
+    before: str | None = "1.0.0"
+    bed: dict[str, Any] = field(default_factory=dict)
+    only: tuple[str, ...] = ("",)
+
+
+def _history(bed: Bed, *traits: Any) -> None:
+    """An app that was updated once, so that a backup is there, and that has local files."""
+    bed.install("0.9.0")
+    bed.furnish()
+    bed.start()
+    bed.publish("1.0.0")
+    assert bed.updater().update("app").outcome == "done"
+    bed.stop()
+    write(bed.live / "local.txt", b"nobody knows of this file either\n")
+    write(bed.live / "lib/own.txt", b"beside the release's own files\n")
+
+
+def good(bed: Bed) -> None:
+    """A better release is there."""
+    _history(bed)
+    bed.publish("1.1.0")
+
+
+def broken(bed: Bed) -> None:
+    """A release is there that fails its checks after it has written something."""
+    _history(bed)
+    bed.publish("1.1.0", "BROKEN", "WRITES")
+
+
+def first(bed: Bed) -> None:
+    """Nothing is installed."""
+    bed.publish("1.1.0")
+
+
+def first_broken(bed: Bed) -> None:
+    """Nothing is installed, and the only release is broken."""
+    bed.publish("1.1.0", "BROKEN", "WRITES")
+
+
+def _with_environment(version: str) -> dict[str, bytes]:
+    """Requirements of a release, with the wheel that fulfils them, and a migration."""
+    return {
+        "requirements.txt": f"tiny=={version}\n".encode(),
+        f"wheels/tiny-{version}-py3-none-any.whl": wheel("tiny", version, {"tiny.py": b"here = True\n"}),
+        "migrate.py": b"open('migrated', 'w').close()\n",
+    }
+
+
+def _environment_history(bed: Bed) -> None:
+    bed.install("0.9.0")
+    bed.furnish()
+    bed.start()
+    bed.publish("1.0.0", extra=_with_environment("1.0.0"))
+    assert bed.updater().update("app").outcome == "done"
+    bed.stop()
+
+
+def environment(bed: Bed) -> None:
+    """A release with requirements of its own, a migration, and an archive as backup."""
+    _environment_history(bed)
+    bed.publish("1.1.0", extra=_with_environment("1.1.0"))
+
+
+def environment_broken(bed: Bed) -> None:
+    """The same, but it fails."""
+    _environment_history(bed)
+    bed.publish("1.1.0", "BROKEN", extra=_with_environment("1.1.0"))
+
+
+RETENTION: Final = {"retention": {"count": 1, "days": 0}, "settle_seconds": 0}
+ENVIRONMENT: Final = {
+    **RETENTION,
+    "backup": "archive",
+    "backup_dir": "{root}/kept",
+    "environment": {"smoke": ["-c", "import tiny"]},
+    "migration": {"command": ["{python}", "migrate.py"]},
+}
+SLOW: Final = ("environment.", "shell.", "migrate.", "archive.", "tidy.", "step.")
+
+CONTROL: Final = str(Path(__file__).with_name("control.py"))
+COMMANDS: Final = {
+    **RETENTION,
+    "service": {
+        "manager": "command",
+        "cwd": "{live}",
+        **{verb: [sys.executable, "-S", "-I", CONTROL, verb, "{socket}"] for verb in ("start", "stop", "status")},
+    }
+}
+
+SCENARIOS: Final[dict[str, Scenario]] = {
+    **{
+        f"{name}-{way}": Scenario(verb, way, prepare, outcome, version, bed=RETENTION)
+        for way in ("exchange", "renames", "copy")
+        for name, verb, prepare, outcome, version in (
+            ("update", "update", good, "done", "1.1.0"),
+            ("broken", "update", broken, "rolled_back", "1.0.0"),
+            ("rollback", "rollback", good, "done", "0.9.0"),
+        )
+    },
+    "first": Scenario("update", "exchange", first, "done", "1.1.0", before=None),
+    "first-broken": Scenario("update", "exchange", first_broken, "rolled_back", None, before=None),
+    "environment": Scenario("update", "exchange", environment, "done", "1.1.0", bed=ENVIRONMENT, only=SLOW),
+    "environment-broken": Scenario(
+        "update", "exchange", environment_broken, "rolled_back", "1.0.0", bed=ENVIRONMENT, only=SLOW
+    ),
+    "commands": Scenario("update", "exchange", broken, "rolled_back", "1.0.0", bed=COMMANDS, only=("service.command.",)),
+}
+
+TABLE: Final = Path(__file__).with_name("points.txt")
+
+
+def read_table() -> dict[str, list[str]]:
+    """The fault points of each scenario, as `points.txt` has them."""
+    table: dict[str, list[str]] = {name: [] for name in SCENARIOS}
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
+        point, _, names = line.partition(": ")
+        for name in names.split():
+            table[name].append(point)
+    return table

@@ -1,0 +1,75 @@
+"""What the matrix covers: no fault point is forgotten, and what every cell is compared with is right itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from fsm import faults
+from tests.crash.cell import ROOT, preserved
+from tests.crash.scenarios import SCENARIOS, read_table
+from tests.crash.test_more_crashes import RESUMING
+from tests.crash.yard import Yard
+
+DECLARED: Final = [name for name, _ in faults.declared(ROOT / "fsm", ROOT / "components")]
+
+ELSEWHERE: Final[dict[str, str]] = {}
+"""Points that no scenario comes to, with the test that crashes there."""
+
+
+def test_every_name_stands_in_one_place():
+    """A name that stands twice hides one place behind the other."""
+    assert [name for name, count in Counter(DECLARED).items() if count > 1] == []
+
+
+def test_no_point_is_forgotten():
+    """Every point of the code is crashed at, here or in a test that is named."""
+    covered = {point for points in read_table().values() for point in points}
+    assert sorted(set(DECLARED) - covered - set(RESUMING) - ELSEWHERE.keys()) == []
+    assert sorted(covered - set(DECLARED)) == []
+    assert sorted(ELSEWHERE.keys() - set(DECLARED)) == []
+
+
+def test_the_tests_elsewhere_exist():
+    """A table that names tests is worth what they are worth."""
+    for point, test in ELSEWHERE.items():
+        path, _, name = test.partition("::")
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert f"def {name}(" in text, test
+        assert point in text, test
+
+
+@pytest.mark.crash
+@pytest.mark.needs_linux
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_table_is_what_the_code_passes(yard: Yard, name: str):
+    """A scenario comes to the points of the table, all of them and no others."""
+    passed = {point for point in yard.undisturbed(name).trail if point.startswith(SCENARIOS[name].only)}
+    table = set(read_table()[name])
+    assert (sorted(passed - table), sorted(table - passed)) == ([], []), "run `python -m tests.crash.record`"
+
+
+@pytest.mark.crash
+@pytest.mark.needs_linux
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_an_undisturbed_run_keeps_what_users_wrote(yard: Yard, name: str):
+    """Preserved files are byte-identical, with mode, owner and time; other local files are somewhere, unchanged."""
+    scenario, found = SCENARIOS[name], yard.undisturbed(name)
+    if scenario.verb == "rollback":
+        backup = ".app.fsm/backups/0.9.0@1/tree"
+        then = {name.replace(backup, "app"): about for name, about in found.before.items() if name.startswith(backup)}
+        assert preserved(found.after) == preserved(then)
+    else:
+        assert preserved(found.after) == preserved(found.before)
+    if scenario.before is None:
+        return
+    local = found.before["app/local.txt"]
+    kept = [name for name, about in found.after.items() if name.endswith("/local.txt") and about == local]
+    assert kept, "the local file is lost"
+    if scenario.outcome == "rolled_back":
+        assert "app/local.txt" in kept
+    else:
+        assert any("local file" in note for note in found.result["notes"]) or scenario.verb == "rollback"

@@ -1,0 +1,43 @@
+"""The crash matrix: every scenario is killed with SIGKILL each time that it reaches a fault point, and then resumed.
+
+A new process resumes; then the run must have ended as it would have ended undisturbed, the service must answer with
+the version that the state says, and every file must be what it is after an undisturbed run: nothing lost, nothing
+left over. ``FSM_CRASH_KEEP=1`` keeps the directories of the cells that failed.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+import pytest
+
+from tests.crash.cell import Cell, Undisturbed
+from tests.crash.scenarios import SCENARIOS, read_table
+from tests.crash.yard import Yard, some
+
+pytestmark = [pytest.mark.crash, pytest.mark.needs_linux]
+
+PER_FILE: Final = frozenset({"files.copy.written", "files.mirror.entry", "files.remove_tree.removed"})
+"""Points that are reached once for each file: they are killed at some of them, first and last included."""
+
+SOME: Final = 8
+
+CELLS: Final = [(name, point) for name, points in read_table().items() for point in points]
+
+
+@pytest.mark.parametrize(("name", "point"), CELLS, ids=[f"{name}-{point}" for name, point in CELLS])
+def test_killed_and_resumed(yard: Yard, name: str, point: str):
+    """A run that is killed anywhere ends as if nothing had happened."""
+    reached = yard.undisturbed(name).trail.count(point)
+    assert reached, f"{name} no longer comes to {point}: run `python -m tests.crash.record`"
+
+    def kill(number: int, cell: Cell, wanted: Undisturbed) -> None:
+        cell.ask(SCENARIOS[name].verb, (point, number))
+        cell.finish()
+        cell.judge(wanted)
+
+    numbers = list(range(1, reached + 1))
+    if point in PER_FILE:
+        numbers = some(numbers, SOME)
+    yard.try_all(name, [(f"{point}#{number}", partial(kill, number)) for number in numbers])
