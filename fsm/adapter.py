@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 
 from fsm.errors import ConfigError, PlanUnknown, Unsupported
 from fsm.lifecycle import State
-from fsm.releases import Release
 from fsm.model import ComponentName, Model, Seconds, Version
+from fsm.releases import Release
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -34,7 +34,7 @@ ENTRY_POINTS = "fsm.components"
 
 
 class Done(Model):
-    """The step reached its goal. `data` (JSON values) is journaled and readable by later steps; `notes` reach the user."""
+    """The step reached its goal. `data` (JSON values) is journaled for later steps; `notes` reach the user."""
 
     data: dict[str, Any] = {}
     notes: tuple[str, ...] = ()

@@ -79,9 +79,7 @@ class Checking:
             UsageError: it has none.
         """
         if self._component.keys.source is None:
-            raise UsageError(
-                f"cannot check {self.name}", "it has no source", f"add [components.{self.name}.source]"
-            )
+            raise UsageError(f"cannot check {self.name}", "it has no source", f"add [components.{self.name}.source]")
         return open_source(self._component.keys.source, component=self.name)
 
     def check(self, *, force: bool = False) -> CheckResult:
@@ -240,4 +238,3 @@ class Checking:
                     "free some disk space",
                 )
         return made
-

@@ -8,7 +8,7 @@ from fsm.adapter import Registry
 from fsm.checking import Checking
 from fsm.config import Config
 from fsm.errors import Busy, PlanError
-from fsm.executor import Checked, Control, Executor
+from fsm.executor import Checked, Control, Executor, Surroundings
 from fsm.executor.context import Context
 from fsm.journal import Journal, Run
 from fsm.locks import ComponentLock
@@ -42,14 +42,10 @@ class Host:
 
     def executor(self, journal: Journal) -> Executor:
         """Drives runs."""
-        return Executor(
-            journal,
-            self.registry,
-            state_dir=self.config.state_dir,
-            control=self.control,
-            observers=self.observers,
-            deadlines=self.config.settings.deadlines,
+        around = Surroundings(
+            self.config.state_dir, self.control, observers=self.observers, deadlines=self.config.settings.deadlines
         )
+        return Executor(journal, self.registry, around)
 
     def locked(self, name: str, work: Callable[[Journal, Executor], Run]) -> UpdateResult:
         """Do something to a component while holding its lock; busy when another one holds it."""
@@ -59,12 +55,19 @@ class Host:
         except Busy as error:
             return UpdateResult(component=name, outcome=Outcome.BUSY, reason=error.why, todo=error.todo)
 
-    def checked(self, name: str, journal: Journal, *, wanted: Version | None = None, force: bool = False) -> Checked:
-        """The work of `checking` for a run of a component."""
+    def checked(self, name: str, journal: Journal) -> Checked:
+        """The work of `checking` for a run of a component: what was asked for when it began, also after a crash."""
         if name not in self.config.components:
             return _gone
         checking = self.checking(name, journal)
-        return lambda run, ctx: checking.plan(ctx, wanted=wanted, force=force)
+
+        def work(run: Run, ctx: Context) -> Plan:
+            asked = next(journal.log(run.id)).data
+            if run.kind == "rollback":
+                return checking.plan_rollback(ctx, Version.parse(asked.get("to")))
+            return checking.plan(ctx, wanted=Version.parse(asked.get("wanted")), force=asked.get("force", False))
+
+        return work
 
     def report(self, journal: Journal, run: Run) -> UpdateResult:
         """The result of a run."""

@@ -68,7 +68,7 @@ class Guard:
 def _machine() -> Machine:
     from transitions import Machine  # noqa: PLC0415 - 15 ms that `fsm status` need not pay
 
-    machine = Machine(
+    return Machine(
         model=None,
         states=State,
         initial=State.IDLE,
@@ -79,4 +79,3 @@ def _machine() -> Machine:
         auto_transitions=False,
         send_event=False,
     )
-    return machine

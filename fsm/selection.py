@@ -78,12 +78,14 @@ class Pin:
         """Whether the pin lets a version in; pre-releases are not its business."""
         if self.exact is not None:
             return version == self.exact
-        return self.range.contains(version.pep440, prereleases=True)
+        return self.range is None or self.range.contains(version.pep440, prereleases=True)
 
     @property
     def names_prerelease(self) -> bool:
         """Whether the pin itself speaks of a pre-release, and so is the choice to have one."""
-        return self.exact.is_prerelease if self.exact else bool(self.range.prereleases)
+        if self.exact is not None:
+            return self.exact.is_prerelease
+        return self.range is not None and bool(self.range.prereleases)
 
 
 def select(

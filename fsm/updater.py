@@ -41,9 +41,7 @@ class Updater:
         observers: called with every `fsm.progress.ProgressEvent`; what they raise is logged and ignored.
     """
 
-    def __init__(
-        self, config: Config, *, registry: Registry | None = None, observers: Sequence[Observer] = ()
-    ) -> None:
+    def __init__(self, config: Config, *, registry: Registry | None = None, observers: Sequence[Observer] = ()) -> None:
         self.config = config
         self._host = Host(config, registry or Registry.discover(), observers)
 
@@ -141,14 +139,14 @@ class Updater:
             JournalError, PlanUnknown: a person is needed; nothing was changed by this call.
         """
         keys = self.config.component(name).keys
-        wanted = parse_version(version)
+        parse_version(version)
 
         def work(journal: Journal, executor: Executor) -> Run:
             active = journal.active(name)
             if active is not None:
                 return executor.resume(active, self._host.checked(name, journal))
             run = journal.begin(name, keys.type, data={"wanted": version, "force": force})
-            return executor.drive(run, self._host.checked(name, journal, wanted=wanted, force=force))
+            return executor.drive(run, self._host.checked(name, journal))
 
         return self._host.locked(name, work)
 
@@ -207,7 +205,7 @@ class Updater:
             UsageError: no such component.
         """
         keys = self.config.component(name).keys
-        wanted = parse_version(to)
+        parse_version(to)
 
         def work(journal: Journal, executor: Executor) -> Run:
             latest = journal.latest(name)
@@ -215,12 +213,8 @@ class Updater:
                 return executor.rollback(latest, "rolled back by a person")
             if latest is not None and latest.state is State.FAILED:
                 return executor.retry(latest)
-            checking = self._host.checking(name, journal)
             run = journal.begin(name, keys.type, kind="rollback", data={"to": to})
-            run = executor.drive(run, lambda run, ctx: checking.plan_rollback(ctx, wanted))
-            if run.state is State.DONE:
-                journal.policy.hold(name, f"rolled back from {run.from_version} to {run.to_version} by a person")
-            return run
+            return executor.drive(run, self._host.checked(name, journal))
 
         return self._host.locked(name, work)
 
@@ -315,7 +309,7 @@ class Updater:
         with self._host.journal(readonly=True) as journal:
             run = journal.run(run_id)
             if run is None:
-                raise UsageError(f"there is no run {run_id}", "the journal has none of that number", "see `fsm history`")
+                raise UsageError(f"there is no run {run_id}", "no such number", "see `fsm history`")
             text = journal.plan(run_id)
             return run_report(journal, run), plans.load(text) if text else None
 

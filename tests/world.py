@@ -32,7 +32,7 @@ from fsm.adapter import (
     Target,
 )
 from fsm.errors import StepFailed, Transient
-from fsm.executor import Clock, Control, Executor
+from fsm.executor import Clock, Control, Executor, Surroundings
 from fsm.journal import Journal, Run
 from fsm.lifecycle import State
 from fsm.model import Version
@@ -123,8 +123,14 @@ def make_step(name: str, phase: State, downtime: Literal["begins", "ends"] | Non
     return type(
         name,
         (Cell,),
-        {"name": name, "phase": phase, "downtime": downtime, "touches_live": touches, "__module__": __name__,
-         "__annotations__": {}},
+        {
+            "name": name,
+            "phase": phase,
+            "downtime": downtime,
+            "touches_live": touches,
+            "__module__": __name__,
+            "__annotations__": {},
+        },
     )
 
 
@@ -200,25 +206,17 @@ class Rig:
 
     def executor(self, journal: Journal) -> Executor:
         """An executor as a new process would make it."""
-        return Executor(
-            journal,
-            REGISTRY,
-            state_dir=self.directory,
-            control=self.control,
-            clock=self.time,
-            observers=self.observers,
-            deadlines=self.deadlines,
-            rng=random.Random(1),
+        around = Surroundings(
+            self.directory, self.control, self.time, self.observers, self.deadlines, rng=random.Random(1)
         )
+        return Executor(journal, REGISTRY, around)
 
     def plan(self, run: Run, context: Any) -> Plan:
         """The work of `checking`."""
         if self.checked is not None:
             return self.checked(run, context)
         steps = tuple(step(timeout=self.timeout) for step in STEPS if step.name in self.names)
-        return freeze(
-            run.component, "cells", Draft(steps=steps), from_version=Version("1"), to_version=Version("2")
-        )
+        return freeze(run.component, "cells", Draft(steps=steps), from_version=Version("1"), to_version=Version("2"))
 
     def start(self, component: str = "c") -> Run:
         """Begin a run and drive it."""

@@ -1,8 +1,8 @@
 """Python apps: an archive unpacked into a plain directory, a virtual environment, a service.
 
-The way of an update, in the order of the modules: `spec` (what the host configures), `installed` (the version, asked of
-the app), `plan` (which steps), `backup`, `unpack`, `environment` (all before the stop), `swap` (between stop and start),
-`verify`, `finish` (retention), and `rollback` to a kept version. `layout` says where everything lies.
+The way of an update, in the order of the modules: `spec` (what the host configures), `installed` (the version, asked
+of the app), `plan` (which steps), `backup`, `unpack`, `environment` (all before the stop), `swap` (between stop and
+start), `verify`, `finish` (retention), and `rollback` to a kept version. `layout` says where everything lies.
 """
 
 from __future__ import annotations

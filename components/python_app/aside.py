@@ -95,4 +95,3 @@ def _files(tree: Path) -> list[PurePosixPath]:
         links = [name for name in directories if (Path(root) / name).is_symlink()]
         found += [PurePosixPath((Path(root) / name).relative_to(tree).as_posix()) for name in [*names, *links]]
     return found
-

@@ -137,8 +137,9 @@ class Keep(Step):
             done = Done(data={"preserved": list(record.preserved), "archive": record.archive})
         else:
             done = Done()
-        missing = [str(path) for path in preserved if not (paths.kept / path).is_symlink()
-                   and not (paths.kept / path).exists()]
+        missing = [
+            str(path) for path in preserved if not (paths.kept / path).is_symlink() and not (paths.kept / path).exists()
+        ]
         if missing:
             return Failed(
                 why=f"the backup of {', '.join(missing[:3])} is not readable", todo="check the disk", blame="host"

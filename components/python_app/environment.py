@@ -19,7 +19,7 @@ from components.python_app.layout import Layout
 from components.python_app.leftovers import sweep
 from components.python_app.spec import Environment
 from fsm import faults, files
-from fsm.adapter import Done, Failed, Step, StepContext, StepResult
+from fsm.adapter import Done, Step, StepContext, StepResult
 from fsm.digest import hash_file
 from fsm.errors import StepFailed, Transient
 from fsm.lifecycle import State
@@ -145,7 +145,8 @@ class BuildEnvironment(Step):
         inside = str(env / "bin" / "python")
         uv = None if self.environment.builder == "pip" else uv_program()
         if uv is None and self.environment.builder == "uv":
-            raise StepFailed("cannot build the environment", "uv is not installed", 'install it, or set builder = "pip"')
+            todo = 'install it, or set builder = "pip"'
+            raise StepFailed("cannot build the environment", "uv is not installed", todo)
         if uv is not None:
             common = ["--no-cache", "--quiet"]
             yield [uv, "venv", *common, "--no-project", "--python", python, str(env)]

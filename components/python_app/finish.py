@@ -90,7 +90,8 @@ class Retire(Step):
         names = unlisted["unlisted"]
         more = f" and {number - 5} more" if number > 5 else ""
         plural = "s stay" if number != 1 else " stays"
-        return (f"{number} local file{plural} in the backup at {RunPaths(root=kept).old_version}: {', '.join(names[:5])}{more}",)
+        where = RunPaths(root=kept).old_version
+        return (f"{number} local file{plural} in the backup at {where}: {', '.join(names[:5])}{more}",)
 
 
 class Tidy(Step):

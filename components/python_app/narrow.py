@@ -1,4 +1,4 @@
-"""A manifest narrows, never widens: what it names must be what the configuration names. And what `fsm doctor` looks at."""
+"""A manifest narrows, never widens: it may name what the configuration names. And what `fsm doctor` looks at."""
 
 from __future__ import annotations
 

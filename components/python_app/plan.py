@@ -90,7 +90,10 @@ def update(
     steps: list[Step] = [
         _keep(target, spec, layout, old, facts),
         Download(
-            artifact=artifact, source=target.source, directory=str(layout.work / "run-{run}" / "download"), timeout=3600.0
+            artifact=artifact,
+            source=target.source,
+            directory=str(layout.work / "run-{run}" / "download"),
+            timeout=3600.0,
         ),
         Unpack(
             layout=layout,
@@ -188,9 +191,7 @@ def _migration(spec: PythonAppSpec) -> list[Step]:
     layout = Layout(live=spec.install_path)
     migration = spec.migration
     return [
-        Migrate(
-            layout=layout, migration=migration, environment_link=spec.environment.link, timeout=migration.timeout
-        )
+        Migrate(layout=layout, migration=migration, environment_link=spec.environment.link, timeout=migration.timeout)
     ]
 
 

@@ -58,7 +58,13 @@ class Unpack(Step):
         """See `Step.undo`."""
         paths = self.layout.run(ctx.run_id)
         notes = aside.set_aside(
-            paths.tree, self.layout.live, self.layout, ctx.run_id, self._is_ours, ctx.check, finished="unpack" in ctx.results
+            paths.tree,
+            self.layout.live,
+            self.layout,
+            ctx.run_id,
+            self._is_ours,
+            ctx.check,
+            finished="unpack" in ctx.results,
         )
         files.remove_tree(paths.tree, ctx.check)
         paths.new_inventory.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "webapp"))
-import release
+import release  # type: ignore[import-not-found] # found by the line above
 
 CONFIG = """\
 [fsm]

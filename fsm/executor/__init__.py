@@ -5,7 +5,7 @@ lifecycle's states, `forward` does steps, `backward` undoes them, `ledger` is th
 is what a step sees, `control` asks a run to stop.
 """
 
-from fsm.executor.control import Clock, Control
+from fsm.executor.control import Clock, Control, Surroundings
 from fsm.executor.drive import Checked, Executor, UpToDate
 
-__all__ = ["Checked", "Clock", "Control", "Executor", "UpToDate"]
+__all__ = ["Checked", "Clock", "Control", "Executor", "Surroundings", "UpToDate"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,77 +13,66 @@ from fsm.errors import Cancelled, DeadlineExceeded, Interrupted
 from fsm.executor.control import Clock, Control, StepDeadline
 from fsm.model import Seconds
 from fsm.progress import Kind
-from fsm.shell import Child, Shell
+from fsm.shell import Shell
 
 CANCEL_POLL: Seconds = 0.2
 """How often, at most, the journal is asked whether somebody cancelled the run."""
 
 
+@dataclass
 class Context:
     """The `fsm.adapter.StepContext` that the executor gives to steps; made anew for each step.
 
-    Args:
+    Attributes:
+        title: what is being done, for messages.
         results: data of finished steps, by name.
         deferred: whether a first request to stop waits (the service is down just now).
         cancelled: asks the journal; None while rolling back, where cancelling makes no sense.
         tell: takes (kind, message, done, total, unit).
+        shell: makes a shell that polls what it is given.
     """
 
-    def __init__(
-        self,
-        *,
-        run_id: int,
-        component: str,
-        title: str,
-        results: Mapping[str, Mapping[str, Any]],
-        touched: bool,
-        deadline: StepDeadline,
-        control: Control,
-        clock: Clock,
-        deferred: bool,
-        cancelled: Callable[[], bool] | None,
-        tell: Callable[[Kind, str, int, int | None, str], None],
-        shell: Callable[[Callable[[], None]], Shell],
-    ) -> None:
-        self.run_id = run_id
-        self.component = component
-        self.results = results
-        self.touched = touched
-        self.deadline = deadline
-        self._title = title
-        self._control = control
-        self._clock = clock
-        self._deferred = deferred
-        self._cancelled = cancelled
-        self._tell = tell
-        self._make_shell = shell
-        self._asked = clock.monotonic()
+    run_id: int
+    component: str
+    title: str
+    results: Mapping[str, Mapping[str, Any]]
+    touched: bool
+    deadline: StepDeadline
+    control: Control
+    clock: Clock
+    deferred: bool
+    cancelled: Callable[[], bool] | None
+    tell: Callable[[Kind, str, int, int | None, str], None]
+    shell: Callable[[Callable[[], None]], Shell]
+
+    def __post_init__(self) -> None:
+        self._asked = self.clock.monotonic()
         self._thread = threading.get_ident()
 
     def check(self) -> None:
         """See `StepContext.check`."""
-        if self._control.urgent or (self._control.requested and not self._deferred):
+        if self.control.urgent or (self.control.requested and not self.deferred):
             raise Interrupted("interrupted", "", "`fsm resume` continues")
         if self.deadline.remaining() <= 0:
-            raise DeadlineExceeded(f"cannot {self._title}", "it took longer than its deadline")
-        now = self._clock.monotonic()
+            raise DeadlineExceeded(f"cannot {self.title}", "it took longer than its deadline")
+        now = self.clock.monotonic()
         # The journal's connection belongs to the thread that drives the run.
-        if self._cancelled and now - self._asked >= CANCEL_POLL and threading.get_ident() == self._thread:
+        if self.cancelled and now - self._asked >= CANCEL_POLL and threading.get_ident() == self._thread:
             self._asked = now
-            if self._cancelled():
+            if self.cancelled():
                 raise Cancelled("cancelled", "a person asked for it", "the old version is put back")
 
     def progress(self, done: int, total: int | None, unit: str = "bytes") -> None:
         """See `StepContext.progress`."""
-        self._tell(Kind.PROGRESS, self._title, done, total, unit)
+        self.tell(Kind.PROGRESS, self.title, done, total, unit)
 
     def sleep(self, seconds: Seconds) -> None:
         """Wait, but not longer than until it is time to stop."""
-        until = self._clock.monotonic() + seconds
-        while (left := until - self._clock.monotonic()) > 0:
+        until = self.clock.monotonic() + seconds
+        while (left := until - self.clock.monotonic()) > 0:
             self.check()
-            quiet = threading.Event() if self._control.requested else self._control.wake
-            self._clock.wait(quiet, min(left, CANCEL_POLL, max(self.deadline.remaining(), 0.0)))
+            quiet = threading.Event() if self.control.requested else self.control.wake
+            self.clock.wait(quiet, min(left, CANCEL_POLL, max(self.deadline.remaining(), 0.0)))
         self.check()
 
     def run(
@@ -96,7 +86,4 @@ class Context:
         """See `StepContext.run`."""
         self.check()
         limit = self.deadline.remaining() if timeout is None else min(timeout, self.deadline.remaining())
-        return self._make_shell(self.check).run(argv, cwd=cwd, env=env, timeout=limit)
-
-
-__all__ = ["CANCEL_POLL", "Child", "Context"]
+        return self.shell(self.check).run(argv, cwd=cwd, env=env, timeout=limit)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
 import threading
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
+from fsm.lifecycle import State
 from fsm.model import Seconds
+from fsm.progress import Observer
 
 
 class Clock:
@@ -40,6 +48,48 @@ class Control:
         """Ask to stop."""
         self.urgent = self.wake.is_set()
         self.wake.set()
+
+
+DEADLINES: Final[Mapping[State, Seconds]] = {
+    State.CHECKING: 60.0,
+    State.BACKING_UP: 3600.0,
+    State.UPDATING: 7200.0,
+    State.VERIFYING: 1800.0,
+    State.ROLLING_BACK: 3600.0,
+}
+"""How long a state may take in one process; configurable."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run is driven in.
+
+    Attributes:
+        state_dir: where children's output goes (`logs/`).
+        control: asks the run to stop.
+        clock: monotonic time and waiting.
+        observers: hear what goes on.
+        deadlines: seconds by state, for those that differ from `DEADLINES`.
+        secrets: never to appear in what children print.
+        rng: for the jitter of retries.
+    """
+
+    state_dir: Path
+    control: Control = field(default_factory=Control)
+    clock: Clock = field(default_factory=Clock)
+    observers: Sequence[Observer] = ()
+    deadlines: Mapping[State, Seconds] = field(default_factory=dict)
+    secrets: Sequence[str] = ()
+    rng: random.Random = field(default_factory=random.Random)
+
+    def limit(self, state: State) -> Seconds:
+        """How long a state may take."""
+        return self.deadlines.get(state, DEADLINES[state])
+
+    @property
+    def name(self) -> str:
+        """A name for this host's state, for the marks of children: they must not be mistaken for another's."""
+        return hashlib.sha256(str(self.state_dir.absolute()).encode()).hexdigest()[:16]
 
 
 class StepDeadline:

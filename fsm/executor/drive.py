@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from itertools import count
-from pathlib import Path
-from typing import Final
 
 from fsm import faults
 from fsm.adapter import Registry
 from fsm.errors import FsmError, Interrupted, JournalError, Transient
 from fsm.executor.backward import Backward
 from fsm.executor.context import Context
-from fsm.executor.control import Clock, Control, StepDeadline
+from fsm.executor.control import StepDeadline, Surroundings
 from fsm.executor.forward import Forward
 from fsm.executor.ledger import Ledger
 from fsm.executor.runner import Runner
 from fsm.journal import Journal, Kind, Record, Run
 from fsm.lifecycle import LIMIT, Event, State
-from fsm.model import Seconds
 from fsm.plan import Plan
 from fsm.processes import Identity
-from fsm.progress import Observer, log
+from fsm.progress import log
 from fsm.shell import Child, Shell, end_orphans
 
 
@@ -40,15 +35,6 @@ Raises:
     FsmError: the update is refused.
 """
 
-DEADLINES: Final[Mapping[State, Seconds]] = {
-    State.CHECKING: 60.0,
-    State.BACKING_UP: 3600.0,
-    State.UPDATING: 7200.0,
-    State.VERIFYING: 1800.0,
-    State.ROLLING_BACK: 3600.0,
-}
-"""How long a state may take in one process; configurable."""
-
 
 class Executor:
     """Drives one run at a time; one object for each thread.
@@ -56,35 +42,13 @@ class Executor:
     Args:
         journal: open for writing.
         registry: finds the steps of a frozen plan.
-        state_dir: where children's output goes (`logs/`).
-        control: asks the run to stop.
-        observers: hear what goes on.
-        deadlines: seconds by state, for those that differ from the defaults.
-        secrets: never to appear in what children print.
+        around: where, under whose control, and who listens.
     """
 
-    def __init__(
-        self,
-        journal: Journal,
-        registry: Registry,
-        *,
-        state_dir: Path,
-        control: Control | None = None,
-        clock: Clock | None = None,
-        observers: Sequence[Observer] = (),
-        deadlines: Mapping[State, Seconds] | None = None,
-        secrets: Sequence[str] = (),
-        rng: random.Random | None = None,
-    ) -> None:
+    def __init__(self, journal: Journal, registry: Registry, around: Surroundings) -> None:
         self._journal = journal
         self._registry = registry
-        self._state_dir = state_dir
-        self._control = control or Control()
-        self._clock = clock or Clock()
-        self._observers = tuple(observers)
-        self._deadlines = {**DEADLINES, **(deadlines or {})}
-        self._secrets = tuple(secrets)
-        self._rng = rng or random.Random()
+        self._around = around
 
     def drive(self, run: Run, checking: Checked) -> Run:
         """Take a new run, or one that was just resumed, as far as it goes.
@@ -97,7 +61,7 @@ class Executor:
             PlanUnknown: the frozen plan does not fit this version.
         """
         ledger = Ledger(self._journal, self._registry, run)
-        runner = self._runner(ledger)
+        runner = Runner(ledger, self._around)
         forward = Forward(ledger, runner)
         backward = Backward(ledger, runner)
         try:
@@ -150,20 +114,22 @@ class Executor:
 
     def bare_context(self, component: str) -> Context:
         """A context without a run, for looking ahead: its children are not journaled, as nothing will resume them."""
-        marker = f"{self._marker_host()}.0"
+        marker = f"{self._around.name}.0"
         return Context(
             run_id=0,
             component=component,
             title="plan",
             results={},
             touched=False,
-            deadline=StepDeadline(self._clock, self._clock.monotonic() + self._deadlines[State.CHECKING]),
-            control=self._control,
-            clock=self._clock,
+            deadline=StepDeadline(
+                self._around.clock, self._around.clock.monotonic() + self._around.limit(State.CHECKING)
+            ),
+            control=self._around.control,
+            clock=self._around.clock,
             deferred=False,
             cancelled=None,
             tell=lambda kind, message, done, total, unit: None,
-            shell=lambda poll: Shell(marker=marker, record=lambda child: None, poll=poll, secrets=self._secrets),
+            shell=lambda poll: Shell(marker=marker, record=lambda child: None, poll=poll, secrets=self._around.secrets),
         )
 
     def _stuck(self, ledger: Ledger, reason: str) -> None:
@@ -202,7 +168,7 @@ class Executor:
 
     def _patiently(self, ledger: Ledger, runner: Runner, checking: Checked) -> Plan:
         """Try again while the network is not up; a source that stays away ends the check, nothing else."""
-        deadline = StepDeadline(self._clock, self._clock.monotonic() + self._deadlines[State.CHECKING])
+        deadline = StepDeadline(self._around.clock, self._around.clock.monotonic() + self._around.limit(State.CHECKING))
         context = runner.context(None, deadline)
         for tries in count():
             context.check()
@@ -216,25 +182,9 @@ class Executor:
                 context.sleep(delay)
         raise AssertionError("count() does not end")
 
-    def _runner(self, ledger: Ledger) -> Runner:
-        return Runner(
-            ledger,
-            control=self._control,
-            clock=self._clock,
-            observers=self._observers,
-            deadlines=self._deadlines,
-            marker=self._marker(ledger.run),
-            output=self._state_dir / "logs" / f"{ledger.run.component}.log",
-            secrets=self._secrets,
-            rng=self._rng,
-        )
-
     def _marker(self, run: Run) -> str:
         """What children of this run carry in their environment, so that a resume finds those that hid."""
-        return f"{self._marker_host()}.{run.id}"
-
-    def _marker_host(self) -> str:
-        return hashlib.sha256(str(self._state_dir.absolute()).encode()).hexdigest()[:16]
+        return f"{self._around.name}.{run.id}"
 
     def _children(self, run: Run) -> list[Child]:
         return [
@@ -246,4 +196,3 @@ class Executor:
 
 def _never(run: Run, context: Context) -> Plan:
     raise AssertionError(f"run {run.id} is past checking")
-

@@ -61,7 +61,7 @@ class Forward:
         target = self._state(following)
         ends = target is State.DONE
         if ends and ledger.plan is not None:
-            ledger.journal.policy.release(ledger.run.component, ledger.plan.to_version)
+            self._settle(ledger.plan)
         done = Record(Kind.STEP_DONE, index, {"data": result.data, "notes": list(result.notes)})
         ledger.move(
             ledger.events_to(target),
@@ -74,6 +74,13 @@ class Forward:
             self._runner.tell(Told.NOTE, note, index)
         if ends:
             self._runner.enter(State.DONE)
+
+    def _settle(self, plan: Plan) -> None:
+        """What the host remembers of an end that is good. Before the end itself, so that no crash can skip it."""
+        policy = self._ledger.journal.policy
+        policy.release(plan.component, plan.to_version)
+        if plan.kind == "rollback":
+            policy.hold(plan.component, f"rolled back from {plan.from_version} to {plan.to_version} by a person")
 
     def _fail(self, index: int, failed: Failed) -> None:
         ledger = self._ledger

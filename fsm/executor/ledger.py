@@ -90,7 +90,7 @@ class Ledger:
         if not events:
             return []
         if self._guard is None or self._guard.state is not self.run.state:
-            # Kept for the moves to come: taking a guard up costs `transitions` more than a commit costs SQLite.
+            # Kept for the moves to come: taking a guard up costs as much time as all of a commit but its sync.
             self._guard = Guard(self.run.state)
             weakref.finalize(self, self._guard.release)
         guard = self._guard

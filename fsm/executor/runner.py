@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import random
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from fsm.adapter import Done, Failed, RetryLater, Step, StepResult
 from fsm.errors import Cancelled, DeadlineExceeded, FsmError, Interrupted, JournalError, Transient
 from fsm.executor.context import Context
-from fsm.executor.control import Clock, Control, StepDeadline
+from fsm.executor.control import StepDeadline, Surroundings
 from fsm.executor.ledger import Ledger
 from fsm.journal import Kind as LogKind
 from fsm.lifecycle import State
 from fsm.model import Seconds
-from fsm.progress import Kind, Observer, ProgressEvent, log, tell
+from fsm.progress import Kind, ProgressEvent, log, tell
 from fsm.shell import Child, Shell
 
 BACK_OFF: Final[Seconds] = 0.5
@@ -26,40 +25,23 @@ BACK_OFF_MAX: Final[Seconds] = 30.0
 class Runner:
     """What forward and backward have in common."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        *,
-        control: Control,
-        clock: Clock,
-        observers: Sequence[Observer],
-        deadlines: Mapping[State, Seconds],
-        marker: str,
-        output: Path,
-        secrets: Sequence[str],
-        rng: random.Random,
-    ) -> None:
+    def __init__(self, ledger: Ledger, around: Surroundings) -> None:
         self._ledger = ledger
-        self._control = control
-        self._clock = clock
-        self._observers = observers
-        self._deadlines = deadlines
-        self._marker = marker
-        self._output = output
-        self._secrets = secrets
-        self._rng = rng
+        self._around = around
         self._entered: dict[State, Seconds] = {}
 
     def enter(self, state: State) -> None:
         """Start the state's deadline, once for each process, and say so."""
         if state not in self._entered:
-            self._entered[state] = self._clock.monotonic()
+            self._entered[state] = self._around.clock.monotonic()
             self.tell(Kind.STATE, str(state))
 
     def until(self, state: State, seconds: Seconds) -> StepDeadline:
         """The deadline of work of at most `seconds` that begins now in a state."""
-        now = self._clock.monotonic()
-        return StepDeadline(self._clock, min(now + seconds, self._entered.get(state, now) + self._deadlines[state]))
+        now = self._around.clock.monotonic()
+        return StepDeadline(
+            self._around.clock, min(now + seconds, self._entered.get(state, now) + self._around.limit(state))
+        )
 
     def perform(self, index: int, action: Callable[[Step, Context], StepResult]) -> Done | Failed:
         """Do or undo a step; later results are waited for, until the deadline.
@@ -109,9 +91,10 @@ class Runner:
             return Failed(why=f"cannot {step.title}: {error}", todo="mend that, then update again", blame="host")
         except Exception as error:
             log.exception("step %s failed unexpectedly", step.name)
-            where = traceback.extract_tb(error.__traceback__)[-1]
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(frame.filename).name}:{frame.lineno}"
             return Failed(
-                why=f"cannot {step.title}: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})",
+                why=f"cannot {step.title}: {type(error).__name__}: {error} ({where})",
                 todo="this is a bug in the adapter; report it with `fsm show`",
                 blame="host",
             )
@@ -137,8 +120,8 @@ class Runner:
             results=ledger.results,
             touched=ledger.touched,
             deadline=deadline,
-            control=self._control,
-            clock=self._clock,
+            control=self._around.control,
+            clock=self._around.clock,
             deferred=ledger.down,
             cancelled=None if undoing else lambda: ledger.journal.cancel_requested(run.id),
             tell=lambda kind, message, done, total, unit: self.tell(
@@ -148,7 +131,10 @@ class Runner:
         )
 
     def _shell(self, poll: Callable[[], None]) -> Shell:
-        return Shell(marker=self._marker, record=self._record, poll=poll, secrets=self._secrets, output=self._output)
+        around, run = self._around, self._ledger.run
+        output = around.state_dir / "logs" / f"{run.component}.log"
+        marker = f"{around.name}.{run.id}"
+        return Shell(marker=marker, record=self._record, poll=poll, secrets=around.secrets, output=output)
 
     def _record(self, child: Child) -> None:
         self._ledger.note(LogKind.CHILD, self._ledger.run.position, **child.model_dump(mode="json"))
@@ -156,12 +142,12 @@ class Runner:
     def delay(self, tries: int, after: Seconds | None) -> Seconds:
         """How long to wait before the next try: what the other side asked, else doubling, with jitter."""
         wanted = min(BACK_OFF * 2 ** min(tries, 10), BACK_OFF_MAX)
-        jittered: Seconds = wanted * self._rng.uniform(0.5, 1.5)
+        jittered: Seconds = wanted * self._around.rng.uniform(0.5, 1.5)
         return max(jittered, after or 0.0)
 
     def tell(self, kind: Kind, message: str = "", index: int = -1, **progress: Any) -> None:
         """Let the observers know."""
-        if not self._observers:
+        if not self._around.observers:
             return
         ledger = self._ledger
         known = 0 <= index < len(ledger.steps)
@@ -176,7 +162,7 @@ class Runner:
             count=len(ledger.steps),
             **progress,
         )
-        tell(self._observers, event)
+        tell(self._around.observers, event)
 
     def tell_retry(self, why: str, delay: Seconds, index: int = -1) -> None:
         """Let the observers know of a pause before the next try."""

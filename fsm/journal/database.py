@@ -51,9 +51,7 @@ class Database:
 
     def _connect(self) -> apsw.Connection:
         if self.readonly and not self.path.exists():
-            connection = apsw.Connection(":memory:")
-            _migrate(connection)
-            return connection
+            return _in_memory()
         if self.readonly:
             flags = apsw.SQLITE_OPEN_READONLY
         else:
@@ -67,6 +65,11 @@ class Database:
         version = self._scalar("PRAGMA user_version")
         found = self._scalar("PRAGMA application_id")
         empty = version == 0 and self._scalar("SELECT count(*) FROM sqlite_schema") == 0
+        if empty and self.readonly:
+            # The updater that was about to make it was killed: for a report the same as none.
+            self._connection.close()
+            self._connection = _in_memory()
+            return
         if found != APPLICATION_ID and not empty:
             raise JournalError(
                 f"cannot use {self.path} as the journal",
@@ -96,7 +99,6 @@ class Database:
         if self._scalar("PRAGMA user_version") < VERSION:
             self.write(_migrate)
             self.path.chmod(0o644)
-        self._set_reserve()
 
     def _scalar(self, sql: str) -> Any:
         return next(iter(self._connection.execute(sql)))[0]
@@ -140,8 +142,14 @@ class Database:
             raise
         return result
 
-    def _set_reserve(self) -> None:
-        """Keep a little disk back, so that a rollback can still be written down when the disk is full."""
+    def set_reserve(self) -> None:
+        """Keep a little disk back, so that a rollback can still be written down when the disk is full.
+
+        Asked for by new runs only: a resume on a full disk has to go on without.
+
+        Raises:
+            JournalError: there is not even that much space left.
+        """
         if self._reserve.exists():
             return
         descriptor = os.open(self._reserve, os.O_WRONLY | os.O_CREAT, 0o600)
@@ -192,6 +200,13 @@ class Database:
             raise JournalError(
                 f"cannot {verb} the journal {self.path}", str(error), "check state_dir and its permissions"
             ) from error
+
+
+def _in_memory() -> apsw.Connection:
+    """An empty journal, for reports where there is none."""
+    connection = apsw.Connection(":memory:")
+    _migrate(connection)
+    return connection
 
 
 def _migrate(connection: apsw.Connection) -> None:

@@ -72,7 +72,9 @@ class Journal:
 
         Raises:
             Busy: the component has a run in progress already.
+            JournalError: the disk is full.
         """
+        self.database.set_reserve()
         at = self._at()
         values = (component, component_type, kind, from_version, None, State.CHECKING, -1, 1, "", "", 0, at, at)
 

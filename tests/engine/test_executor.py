@@ -361,7 +361,7 @@ def test_an_interrupt_while_waiting_for_a_retry_is_heard(rig, world):
 def test_a_retry_in_the_downtime_goes_on_after_a_request_to_stop(rig, world):
     """While the service is down, waiting is not cut short."""
     world.acts["do:swap"] = ["retry"] * 2
-    asked = []
+    asked: list[int] = []
 
     def once() -> None:
         if not asked:

@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from fsm.errors import JournalError
-from fsm.journal import Journal, Kind, Record
+from fsm.journal import Journal, Kind, Record, Run
 from fsm.journal.database import APPLICATION_ID, RESERVE
 from fsm.journal.migrations import MIGRATIONS, VERSION
 from fsm.journal.policy import BACK_OFF, BACK_OFF_MAX
@@ -215,7 +215,10 @@ def test_version_1_is_made_from_nothing(path):
 
 def test_two_processes_that_open_at_once_migrate_once(path):
     """The second one finds the first one's schema."""
-    script = "from pathlib import Path; import sys; from fsm.journal import Journal; Journal(Path(sys.argv[1])).begin(sys.argv[2], 't')"
+    script = (
+        "from pathlib import Path; import sys; from fsm.journal import Journal;"
+        "Journal(Path(sys.argv[1])).begin(sys.argv[2], 't')"
+    )
     children = [subprocess.Popen([sys.executable, "-c", script, str(path), f"c{index}"]) for index in range(4)]
     assert [child.wait(60) for child in children] == [0, 0, 0, 0]
     with Journal(path, readonly=True) as journal:
@@ -251,6 +254,18 @@ def test_a_failing_transaction_leaves_nothing(path):
         assert journal.verify()[0] == []
 
 
+def fill(descriptor: int) -> None:
+    """Write until the disk is full."""
+    while True:
+        os.write(descriptor, bytes(4096))
+
+
+def write_until_it_fails(journal: Journal, run: Run) -> None:
+    """Write far more than any reserve holds."""
+    for index in range(10000):
+        run = journal.write(run, [Record(Kind.STEP_DONE, index, {"text": "x" * 3000})], position=index)
+
+
 @pytest.mark.needs_tmpfs
 def test_a_full_disk_is_met_with_the_reserve(path, tmp_path):
     """A rollback on a full disk can still be written down."""
@@ -263,18 +278,16 @@ def test_a_full_disk_is_met_with_the_reserve(path, tmp_path):
             assert reserve.stat().st_blocks * 512 >= RESERVE
             ballast = os.open(path.parent / "ballast", os.O_WRONLY | os.O_CREAT)
             with pytest.raises(OSError, match="No space"):
-                while True:
-                    os.write(ballast, bytes(4096))
+                fill(ballast)
             os.close(ballast)
             for index in range(100):
                 run = journal.write(run, [Record(Kind.STEP_DONE, index, {"text": "x" * 300})], position=index)
             assert not reserve.exists()
             with pytest.raises(JournalError, match="disk is full"):
-                for index in range(10000):
-                    run = journal.write(run, [Record(Kind.STEP_DONE, index, {"text": "x" * 3000})], position=index)
+                write_until_it_fails(journal, run)
             assert journal.verify()[0] == []
-        with pytest.raises(JournalError, match="in reserve"):
-            Journal(path)
+        with Journal(path) as journal, pytest.raises(JournalError, match="in reserve"):
+            journal.begin("b", "t")
     finally:
         subprocess.run(["umount", str(path.parent)], check=True)
 
@@ -282,8 +295,9 @@ def test_a_full_disk_is_met_with_the_reserve(path, tmp_path):
 def test_where_there_is_no_fallocate_the_reserve_is_written(path, monkeypatch):
     """macOS."""
     monkeypatch.delattr(os, "posix_fallocate")
-    with Journal(path):
-        assert path.with_name("journal.db.reserve").stat().st_size == RESERVE
+    with Journal(path) as journal:
+        journal.begin("a", "t")
+    assert path.with_name("journal.db.reserve").stat().st_size == RESERVE
 
 
 def test_a_file_system_without_wal_is_refused(path, monkeypatch):
