@@ -67,7 +67,7 @@ class PythonApp(Adapter[PythonAppSpec, Installed]):
         """See `Adapter.pre_check`."""
         asked: tuple[Any, ...] = release.manifest.pre_update_checks if release.manifest else ()
         measured = verify.context(spec, target.state_dir, runner, release.version)
-        verify.refuse_unless((*asked, *spec.pre_checks), lambda: measured, target.name)
+        verify.refuse_unless(plan.own_names((*asked, *spec.pre_checks)), lambda: measured, target.name)
 
     def draft(self, target: Target, spec: PythonAppSpec, installed: Installed, release: Release) -> Draft:
         """See `Adapter.draft`."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from components.python_app.layout import Layout
+from components.python_app.leftovers import sweep
 from fsm import faults, files, inventory
 
 
@@ -46,7 +47,12 @@ def set_aside(
         known = _known(layout, run)
         for path in _files(tree):
             check()
-            if ours(path) or _signature(tree / path) == known.get(str(path)) or _same(tree / path, old / path):
+            if (
+                files.is_leftover(path.name)
+                or ours(path)
+                or _signature(tree / path) == known.get(str(path))
+                or _same(tree / path, old / path)
+            ):
                 continue
             (dest / path).parent.mkdir(parents=True, exist_ok=True)
             _move(tree / path, dest / path)
@@ -65,6 +71,7 @@ def _move(source: Path, dest: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
+        sweep(dest.parent)
         files.copy_entry(source, dest)
         source.unlink()
 

@@ -112,6 +112,8 @@ class Tidy(Step):
         try:
             self._finish_backup(ctx)
             for path, record in expired(self.layout, self.retention, keep_run=ctx.run_id):
+                # Without its record nobody can roll back to a tree that a crash left half removed.
+                RunPaths(root=path).record.unlink(missing_ok=True)
                 files.remove_tree(path, ctx.check)
                 if record.archive is not None:
                     Path(record.archive).unlink(missing_ok=True)
@@ -129,7 +131,7 @@ class Tidy(Step):
             files.remove_tree(paths.download, ctx.check)
             if paths.old.is_dir():
                 files.remove_tree(paths.tree, ctx.check)
-            if not paths.old_version.is_dir():
+            if not paths.old_version.is_dir() or not paths.record.exists():
                 files.remove_tree(path, ctx.check)
 
     def _unused_environments(self, ctx: StepContext) -> None:

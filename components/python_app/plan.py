@@ -18,7 +18,7 @@ from components.python_app.unpack import Unpack
 from components.python_app.verify import Migrate, Verify
 from fsm import files
 from fsm.adapter import Backup, Draft, Installed, Step, Target
-from fsm.checkspec import Check, ServiceActive, VersionCheck
+from fsm.checkspec import Check, ServiceActive, ServiceRunning, VersionCheck
 from fsm.errors import PlanError
 from fsm.manifest import Artifact
 from fsm.model import Version
@@ -195,9 +195,16 @@ def _migration(spec: PythonAppSpec) -> list[Step]:
     ]
 
 
+def own_names(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """The checks, about this component's service: that they may name it was found out before (`narrow`)."""
+    return tuple(
+        check.model_copy(update={"service_name": None}) if isinstance(check, ServiceActive | ServiceRunning) else check
+        for check in checks
+    )
+
+
 def _verify(target: Target, spec: PythonAppSpec, release: Release) -> Verify:
-    asked = release.manifest.post_update_checks if release.manifest else ()
-    checks: tuple[Check, ...] = (*asked, *spec.post_checks)
+    checks = own_names((*(release.manifest.post_update_checks if release.manifest else ()), *spec.post_checks))
     always: tuple[Check, ...] = (
         ServiceActive(type="service_active"),
         VersionCheck(type="version_check"),
