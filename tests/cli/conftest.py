@@ -1,0 +1,85 @@
+"""A host with a configuration file, and the command line on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsm.cli.run import run
+from tests.bed import Bed
+
+
+def toml(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:
+    """Plain data as TOML: values of a table first, tables after them."""
+    values = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
+    lines = [f"[{'.'.join(path)}]"] if path else []
+    lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if not _tables(value)]
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            lines.append(toml(value, (*path, key)))
+        elif _tables(value):
+            lines += [
+                toml(entry, (*path, key)).replace(f"[{'.'.join((*path, key))}]", f"[[{'.'.join((*path, key))}]]", 1)
+                for entry in value
+            ]
+    return "\n".join(lines)
+
+
+def _tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
+
+class Host:
+    """A bed, its `fsm.toml`, and `fsm` in this process or in one of its own."""
+
+    def __init__(self, bed: Bed, capsys: pytest.CaptureFixture[str]) -> None:
+        self.bed = bed
+        self.path = bed.root / "fsm.toml"
+        self.path.write_text(toml(bed.config), encoding="utf-8")
+        self._capsys = capsys
+        self.out = ""
+        self.err = ""
+
+    def fsm(self, *words: str) -> int:
+        """Run one command here; `out` and `err` are what it printed."""
+        self._capsys.readouterr()
+        code = run(["--config", str(self.path), *words])
+        self.out, self.err = self._capsys.readouterr()
+        assert "Traceback" not in self.err
+        return code
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        """Run one command with ``--json`` and return its document."""
+        assert self.fsm(*words, "--json") == code, self.out + self.err
+        document = json.loads(self.out)
+        assert document["schema"] == 1
+        return document
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Run one command in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "fsm", "--config", str(self.path), *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "NO_COLOR": "1"},
+        )
+
+
+@pytest.fixture
+def host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Host]:
+    """A host on which 1.0.0 is installed and runs, and 1.1.0 is published."""
+    with Bed(tmp_path) as bed:
+        bed.publish("1.0.0")
+        bed.install("1.0.0")
+        bed.furnish()
+        bed.start()
+        bed.publish("1.1.0")
+        yield Host(bed, capsys)
