@@ -179,10 +179,19 @@ class Updater:
 
         Works from the journal alone: also for components that are no longer configured. A component that another
         updater works on just now is left to it, and reported as busy.
+
+        Args:
+            name: only this component. Without it, a run that cannot be continued stops no other; its result says why.
         """
         with self._host.journal() as journal:
             found = sorted(run.component for run in journal.runs(name, in_progress=True))
-        return [self._resume(each) for each in found]
+        return [self._resume(each) if name else self._resume_safely(each) for each in found]
+
+    def _resume_safely(self, name: str) -> UpdateResult:
+        try:
+            return self._resume(name)
+        except FsmError as error:
+            return UpdateResult(component=name, outcome=Outcome.FAILED, reason=str(error))
 
     def _resume(self, name: str) -> UpdateResult:
         def work(journal: Journal, executor: Executor) -> Run:

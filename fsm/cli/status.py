@@ -79,6 +79,8 @@ def _last(run: dict[str, Any] | None, now: datetime) -> str:
     what = {"done": "updated", "up_to_date": "nothing to do"}.get(run["outcome"], run["outcome"].replace("_", " "))
     if run["kind"] == "rollback":
         what = "rolled back" if run["outcome"] == "done" else f"rollback {what}"
+    elif what == "updated" and run["from_version"] is None:
+        return f"#{run['run']} installed {run['to_version']}, {output.ago(run['ended_at'], now)}"
     move = f" {run['from_version'] or 'unknown'} -> {run['to_version']}" if run["to_version"] else ""
     return f"#{run['run']} {what}{move}, {output.ago(run['ended_at'] or run['started_at'], now)}"
 

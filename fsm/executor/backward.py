@@ -12,7 +12,7 @@ from fsm.progress import Kind as Told
 
 
 class Backward:
-    """The state `rolling_back`. `position` is the step being undone; -1 when all are."""
+    """The state `rolling_back`. `position` is the step being undone."""
 
     def __init__(self, ledger: Ledger, runner: Runner) -> None:
         self._ledger = ledger
@@ -24,9 +24,7 @@ class Backward:
         self._runner.enter(State.ROLLING_BACK)
         while ledger.run.state is State.ROLLING_BACK:
             index = ledger.run.position
-            if index < 0:
-                ledger.move([Event.OK])
-                continue
+            assert index >= 0, "the last undo and the end of the run are one commit"
             if ledger.steps[index].undo_title:
                 self._runner.tell(Told.UNDO, ledger.steps[index].undo_title, index)
             faults.point("step.before_undo")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 
 from fsm import faults
 from fsm.adapter import Registry
@@ -50,8 +49,12 @@ class Executor:
         self._registry = registry
         self._around = around
 
-    def drive(self, run: Run, checking: Checked) -> Run:
+    def drive(self, run: Run, checking: Checked | None = None) -> Run:
         """Take a new run, or one that was just resumed, as far as it goes.
+
+        Args:
+            run: in progress.
+            checking: the work of its first state; needed unless that is over.
 
         Returns:
             The run at rest, or still in progress when it was interrupted.
@@ -66,6 +69,7 @@ class Executor:
         backward = Backward(ledger, runner)
         try:
             if ledger.run.state is State.CHECKING:
+                assert checking is not None, "only a run that is past checking is driven without"
                 self._check(ledger, runner, checking)
             if ledger.run.state in (State.BACKING_UP, State.UPDATING, State.VERIFYING):
                 forward.go()
@@ -104,13 +108,13 @@ class Executor:
         end_orphans(self._children(run), self._marker(run), grace=5.0)
         if run.state is not State.ROLLING_BACK:
             ledger.move([Event.FAIL], [Record(Kind.CANCEL_REQUESTED)], reason=why)
-        return self.drive(ledger.run, _never)
+        return self.drive(ledger.run)
 
     def retry(self, run: Run) -> Run:
         """Take up the rollback of a failed run again, after a person has mended the cause."""
         ledger = Ledger(self._journal, self._registry, run)
         ledger.move([Event.RETRY], todo="")
-        return self.drive(ledger.run, _never)
+        return self.drive(ledger.run)
 
     def bare_context(self, component: str) -> Context:
         """A context without a run, for looking ahead: its children are not journaled, as nothing will resume them."""
@@ -170,7 +174,8 @@ class Executor:
         """Try again while the network is not up; a source that stays away ends the check, nothing else."""
         deadline = StepDeadline(self._around.clock, self._around.clock.monotonic() + self._around.limit(State.CHECKING))
         context = runner.context(None, deadline)
-        for tries in count():
+        tries = 0
+        while True:
             context.check()
             try:
                 return checking(ledger.run, context)
@@ -178,9 +183,9 @@ class Executor:
                 delay = runner.delay(tries, error.after)
                 if delay >= deadline.remaining():
                     raise
+                tries += 1
                 runner.tell_retry(str(error), delay)
                 context.sleep(delay)
-        raise AssertionError("count() does not end")
 
     def _marker(self, run: Run) -> str:
         """What children of this run carry in their environment, so that a resume finds those that hid."""
@@ -192,7 +197,3 @@ class Executor:
             for row in self._journal.log(run.id)
             if row.kind is Kind.CHILD
         ]
-
-
-def _never(run: Run, context: Context) -> Plan:
-    raise AssertionError(f"run {run.id} is past checking")

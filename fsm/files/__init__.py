@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fsm.files.atomic import sync_dir, sync_file, sync_filesystem, write_atomic
 from fsm.files.copying import copy_entry
-from fsm.files.leftovers import sweep_temporaries
+from fsm.files.leftovers import is_leftover, sweep_temporaries
 from fsm.files.mirroring import MirrorReport, carry, mirror
 from fsm.files.mounts import mounts_within
 from fsm.files.naming import shown
@@ -25,6 +25,7 @@ __all__ = [
     "copy_entry",
     "disk_free",
     "exchange",
+    "is_leftover",
     "mirror",
     "mounts_within",
     "remove_tree",
