@@ -28,6 +28,9 @@ from fsm.steps import Download, StartService, StopService
 
 MEBI = 1 << 20
 
+NOTABLE = 64 * MEBI
+"""Bytes of preserved files from which on the plan says that copying them takes time."""
+
 Way = Literal["fresh", "exchange", "renames", "copy"]
 
 
@@ -122,8 +125,16 @@ def update(
         downloads=((artifact.name, artifact.size),),
         disk_need=((layout.live.parent, need),),
         preserved=spec.preserve,
-        notes=(facts.note,) if facts.note else (),
+        notes=_costs(facts),
     )
+
+
+def _costs(facts: Facts) -> tuple[str, ...]:
+    """What makes the downtime longer than a stop and a start."""
+    notes: tuple[str, ...] = (facts.note,) if facts.note else ()
+    if facts.preserved >= NOTABLE:
+        notes += (f"{facts.preserved // MEBI} MiB of preserved files are copied while the service is down",)
+    return notes
 
 
 def rollback(target: Target, spec: PythonAppSpec, installed: Installed, backup: Backup, facts: Facts) -> Draft:
