@@ -52,7 +52,7 @@ def commands(page: str) -> list[Command]:
                 found.append(([line[2:]], []))
             elif not found:
                 raise ValueError(f"a session begins with output: {line!r}")
-            elif line.startswith("> ") and not found[-1][1]:
+            elif (line == ">" or line.startswith("> ")) and not found[-1][1]:
                 found[-1][0].append(line[2:])
             else:
                 found[-1][1].append(line)
