@@ -1,0 +1,124 @@
+"""The table, the guard that enforces it, and the plan that a resume thaws."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from fsm import faults, lifecycle
+from fsm.adapter import Draft, Registry, _loader
+from fsm.errors import ConfigError, JournalError, PlanError, PlanUnknown
+from fsm.lifecycle import RESTING, TABLE, Event, State
+from fsm.machine import Guard, IllegalMove
+from fsm.model import Version
+from fsm.plan import freeze, load, thaw
+from tests.world import REGISTRY, STEPS, CellAdapter
+
+
+def test_the_table_has_each_state_once_and_no_dead_end():
+    """Every state is reached from idle, and from every state a resting one is reached."""
+    assert [row.state for row in TABLE] == list(State)
+    moves = lifecycle.transitions()
+    assert len({(event, source) for event, source, _ in moves}) == len(moves)
+    reach = {state: {state} for state in State}
+    for _ in State:
+        for _, source, target in moves:
+            reach[source] |= reach[target]
+    assert reach[State.IDLE] == set(State)
+    assert all(reach[state] & RESTING for state in State)
+    assert lifecycle.row(State.DONE).start is State.CHECKING
+
+
+def test_the_guard_takes_exactly_the_moves_of_the_table():
+    """No jump, no typo, nothing beside it."""
+    legal = {(event, source): target for event, source, target in lifecycle.transitions()}
+    for event, source in itertools.product(Event, State):
+        guard = Guard(source)
+        if (event, source) in legal:
+            assert guard.fire(event) is legal[event, source]
+        else:
+            with pytest.raises(IllegalMove):
+                guard.fire(event)
+            assert guard.state is source
+        assert not hasattr(guard, "to_done")
+        guard.release()
+
+
+def test_an_unknown_stored_state_is_said():
+    """Not guessed at."""
+    with pytest.raises(JournalError, match="dreaming"):
+        Guard("dreaming")
+
+
+def test_the_picture_and_the_table_come_from_the_code():
+    """One line for each move, one row for each state."""
+    assert lifecycle.diagram().count("-->") == len(lifecycle.transitions()) + 1
+    assert lifecycle.markdown_table().count("\n") == len(State) + 2
+
+
+def test_a_draft_out_of_order_or_with_a_name_twice_is_no_plan():
+    """An adapter's bug, found before anything was touched."""
+    for steps in (reversed(STEPS), (STEPS[0], STEPS[0])):
+        draft = Draft(steps=tuple(step() for step in steps))
+        with pytest.raises(PlanError, match="out of order or twice"):
+            freeze("c", "cells", draft, from_version=None, to_version=Version("1"))
+
+
+def test_a_plan_comes_back_as_it_was():
+    """Through the journal's text."""
+    draft = Draft(steps=tuple(step() for step in STEPS))
+    made = freeze("c", "cells", draft, from_version=Version("1"), to_version=Version("2"))
+    again = load(made.model_dump_json())
+    assert again == made
+    assert thaw(again, REGISTRY) == draft.steps
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"schema_version": 1}', '{"schema_version": 2}'])
+def test_a_damaged_or_newer_plan_is_said(text):
+    """One line, no traceback."""
+    with pytest.raises(PlanUnknown):
+        load(text)
+
+
+def test_arguments_that_no_longer_fit_are_said():
+    """A step that has changed its fields."""
+    draft = Draft(steps=(STEPS[0](),))
+    made = freeze("c", "cells", draft, from_version=None, to_version=Version("2"))
+    planned = made.steps[0].model_copy(update={"args": {"surprise": 1}})
+    with pytest.raises(PlanUnknown, match="do not fit"):
+        thaw(made.model_copy(update={"steps": (planned,)}), REGISTRY)
+    with pytest.raises(PlanUnknown, match="type 'gone'"):
+        thaw(made.model_copy(update={"component_type": "gone"}), REGISTRY)
+
+
+def test_adapters_are_found_and_a_wrong_one_is_said(tmp_path, monkeypatch):
+    """Also where another package hides ours."""
+    assert "python_app" in Registry.discover().types
+    assert isinstance(Registry.of(CellAdapter()).get("cells"), CellAdapter)
+    (tmp_path / "hidingplace").mkdir()
+    (tmp_path / "hidingplace" / "__init__.py").write_text("not_an_adapter = dict\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for value, text in (
+        ("hidingplace.missing:X", "another package of that name may hide it"),
+        ("hidingplace:X", "cannot load"),
+        ("hidingplace:not_an_adapter", "not an fsm.adapter.Adapter"),
+        ("nowhere_at_all:X", "cannot load"),
+    ):
+        with pytest.raises(ConfigError, match=text):
+            _loader(EntryPoint("odd", value, "fsm.components"))()
+    sys.modules.pop("hidingplace", None)
+
+
+def test_fault_points_are_literal_and_listed(tmp_path: Path):
+    """A test can prove that none was forgotten."""
+    (tmp_path / "a.py").write_text('faults.point("x.y")\nother.point("no")\n')
+    assert [name for name, _ in faults.declared(tmp_path)] == ["x.y"]
+    (tmp_path / "b.py").write_text("faults.point(name)\n")
+    with pytest.raises(ValueError, match="literal"):
+        list(faults.declared(tmp_path))
+    names = [name for name, _ in faults.declared(Path("fsm"), Path("components"))]
+    assert len(names) == len(set(names))

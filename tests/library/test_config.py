@@ -1,0 +1,162 @@
+"""`fsm.toml`: what it may say, and one line with file, key and remedy for everything else."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fsm.adapter import Registry
+from fsm.config import Config, find_cycle, load, parse
+from fsm.errors import ConfigError, UsageError
+
+REGISTRY = Registry.discover()
+
+
+def good(**changes: Any) -> dict[str, Any]:
+    """A configuration that is right."""
+    web = {
+        "type": "python_app",
+        "install_path": "web",
+        "preserve": ["data/"],
+        "source": {"type": "directory", "path": "releases"},
+        "service": {"manager": "process", "command": ["./run"]},
+        "post_checks": [{"type": "health_endpoint", "url": "http://localhost:1/health"}],
+        **changes,
+    }
+    return {"fsm": {"state_dir": "state", "jobs": 3, "deadlines": {"updating": 60.0}}, "components": {"web": web}}
+
+
+def test_relative_paths_start_at_the_file(tmp_path):
+    """Wherever the command is called."""
+    config = parse(good(), REGISTRY, base=tmp_path)
+    web: Any = config.component("web").spec
+    assert config.state_dir == tmp_path / "state"
+    assert config.journal == tmp_path / "state" / "journal.db"
+    assert web.install_path == tmp_path / "web"
+    assert web.service.cwd == tmp_path / "web"
+    assert config.component("web").target.source["path"] == str(tmp_path / "releases")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"instal_path": "x"}, 'components.web.instal_path: is not a known key; did you mean "install_path"?'),
+        ({"type": "python_ap"}, "components.web.type: unknown component type 'python_ap'"),
+        ({"install_path": 3}, "components.web.install_path: is wrong"),
+        ({"install_path": "/"}, "must not be the root directory"),
+        ({"service": {"manager": "procces", "command": ["x"]}}, "components.web.service.manager: is 'procces'"),
+        ({"service": {"command": ["x"]}}, "components.web.service.manager: is missing"),
+        ({"service": {"manager": "process"}}, "components.web.service.command: is missing"),
+        ({"service": {"manager": "process", "command": ["x"], "cdw": "y"}}, "service.cdw: is not a known key; did you"),
+        ({"source": {"type": "directory"}}, "components.web.source.path: is missing"),
+        ({"preserve": ["../secret"]}, "components.web.preserve: is wrong"),
+        ({"post_checks": [{"type": "helth_endpoint"}]}, "post_checks[0].type: is 'helth_endpoint', which is not known"),
+        ({"post_checks": [{"type": "health_endpoint"}]}, "components.web.post_checks[0].url: is missing"),
+        ({"backup": "archive"}, 'backup = "archive" needs backup_dir'),
+        ({"version": {"file": "V", "package": "p"}}, "give exactly one of"),
+        ({"depends_on": ["db"]}, "components.web.depends_on: names 'db', which is not configured"),
+        ({"depends_on": ["web"]}, "leads in a circle: web -> web"),
+        ({"retention": {"count": 0}}, "components.web.retention.count: is wrong"),
+    ],
+)
+def test_an_error_names_the_key_and_the_remedy(changes, text, tmp_path):
+    """One line, with a did-you-mean where one is close."""
+    with pytest.raises(ConfigError) as caught:
+        parse(good(**changes), REGISTRY, base=tmp_path)
+    assert text in str(caught.value)
+    assert caught.value.todo
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"fms": {}}, 'fms: is not a known key; did you mean "fsm"?'),
+        ({"fsm": {"jobs": 0}}, "fsm.jobs: is wrong"),
+        ({"fsm": {"deadlines": {"napping": 1.0}}}, "fsm.deadlines"),
+        ({"components": 3}, "components: is no table"),
+        ({"components": {"web": 3}}, "components.web: is no table"),
+        ({"components": {"Web!": {"type": "python_app"}}}, "is no name for a component"),
+    ],
+)
+def test_errors_outside_of_components(data, text):
+    """The rest of the file."""
+    with pytest.raises(ConfigError, match="configuration") as caught:
+        parse(data, REGISTRY)
+    assert text in str(caught.value)
+
+
+def test_a_circle_is_named(tmp_path):
+    """With its beginning at both ends."""
+    data = good()
+    for name, other in (("a", "b"), ("b", "c"), ("c", "a")):
+        data["components"][name] = {**data["components"]["web"], "depends_on": [other]}
+    with pytest.raises(ConfigError, match="a -> b -> c -> a"):
+        parse(data, REGISTRY, base=tmp_path)
+    assert find_cycle(parse(good(), REGISTRY, base=tmp_path)) == []
+
+
+def test_the_file_is_found_in_order(tmp_path, monkeypatch):
+    """--config, $FSM_CONFIG, ./fsm.toml."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FSM_CONFIG", raising=False)
+    with pytest.raises(ConfigError, match="fsm init"):
+        load(None, REGISTRY)
+    here = tmp_path / "fsm.toml"
+    here.write_text('[fsm]\nstate_dir = "here"\n')
+    assert load(None, REGISTRY).state_dir == tmp_path / "here"
+    other = tmp_path / "other.toml"
+    other.write_text('[fsm]\nstate_dir = "other"\n')
+    monkeypatch.setenv("FSM_CONFIG", str(other))
+    assert load(None, REGISTRY).state_dir == tmp_path / "other"
+    assert load(here, REGISTRY).state_dir == tmp_path / "here"
+    with pytest.raises(ConfigError, match="no such file"):
+        load(tmp_path / "none.toml", REGISTRY)
+
+
+@pytest.mark.parametrize(
+    "text", ["[fsm", "x = 1979-05-27", "[fsm]\nstate_dir = 1979-05-27", "\x00", "[components.a]\ntype = 'python_app'"]
+)
+def test_broken_files_are_one_line(tmp_path, text):
+    """Also what TOML itself refuses."""
+    path = tmp_path / "fsm.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"fsm\.toml"):
+        load(path, REGISTRY)
+
+
+def test_an_unknown_component_is_a_usage_error(tmp_path):
+    """With a suggestion."""
+    with pytest.raises(UsageError, match="web"):
+        parse(good(), REGISTRY, base=tmp_path).component("wep")
+    with pytest.raises(UsageError, match="none is configured"):
+        Config(state_dir=tmp_path).component("web")
+
+
+def paths(data: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every value."""
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return [here, *(found for key, value in items for found in paths(value, (*here, key)))]
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_change_gives_a_configuration_or_one_line(data):
+    """Never another exception, whatever stands where."""
+    mutated: Any = copy.deepcopy(good())
+    path = data.draw(st.sampled_from(paths(mutated)[1:]))
+    target = mutated
+    for part in path[:-1]:
+        target = target[part]
+    junk = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+    target[path[-1]] = data.draw(junk | st.lists(junk, max_size=2) | st.dictionaries(st.text(max_size=5), junk))
+    said = None
+    try:
+        parse(mutated, REGISTRY, base=Path("/nonexistent"))
+    except ConfigError as error:
+        said = error
+    assert said is None or ("\n" not in str(said) and said.why)
