@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -325,6 +326,20 @@ def test_an_interrupt_before_the_downtime_stops_at_once_and_counts_as_no_crash(r
     world.before_act = lambda verb, name: None
     run = rig.resume()
     assert run.state is State.DONE
+
+
+def test_an_interrupt_in_checking_leaves_the_run_resumable(rig, world):
+    """SIGTERM while the source is asked."""
+
+    def stopped(run: Run, context: Any) -> Plan:
+        rig.control.stop()
+        context.check()
+        raise AssertionError("the check was to raise")
+
+    rig.checked = stopped
+    assert rig.start().state is State.CHECKING
+    rig.control, rig.checked = type(rig.control)(), None
+    assert rig.resume().state is State.DONE
 
 
 def test_an_interrupt_in_the_downtime_waits_until_the_service_is_up(rig, world):

@@ -153,6 +153,16 @@ def test_a_missing_journal_reads_as_an_empty_one(path):
     assert not path.exists()
 
 
+def test_a_file_that_was_only_just_made_reads_as_an_empty_journal(path):
+    """The updater that was about to make it was killed."""
+    path.parent.mkdir()
+    path.touch()
+    with Journal(path, readonly=True) as journal:
+        assert journal.runs() == []
+    with Journal(path) as journal:
+        assert journal.begin("a", "t").id == 1
+
+
 @pytest.mark.parametrize("readonly", [False, True])
 @pytest.mark.parametrize("content", [b"<html>not a journal</html>" * 400, b"SQLite format 3\0" + b"x" * 8192])
 def test_garbage_is_reported_with_what_to_do_and_left_alone(path, content, readonly):
