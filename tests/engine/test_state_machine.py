@@ -88,7 +88,8 @@ class Life(RuleBasedStateMachine):
         self.world.acts.clear()
         self.rig.names = tuple(names)
         self._misfortunes(faults)
-        before = self.run_
+        with self.rig.journal() as journal:
+            before = journal.latest("c")
         self._drive(self.rig.start, crash)
         if self.run_ is not None and before is not None and self.run_.id == before.id:
             self.run_ = None  # killed before the new run was begun; the old one says nothing about this world
