@@ -1,0 +1,139 @@
+"""What every adapter promises (`fsm.adapter`), tried on every adapter that is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsm import inventory, plan
+from fsm.adapter import AnyAdapter, Registry, Step, StepContext
+from fsm.errors import PlanUnknown
+from fsm.lifecycle import STEP_STATES
+from fsm.report import Outcome
+from tests.contract.beds import BEDS, ComponentBed
+from tests.world import Crash, crash_at
+
+TYPES = Registry.discover().types
+
+
+@pytest.fixture(params=TYPES)
+def bed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ComponentBed]:
+    """One bed for each installed component type."""
+    assert request.param in BEDS, (
+        f"the component type {request.param} has no test bed: add one to tests/contract/beds.py"
+    )
+    made = BEDS[request.param](tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def adapter_of(bed: ComponentBed) -> AnyAdapter:
+    """The adapter of a bed's component."""
+    return Registry.discover().get(bed.updater().config.component(bed.name).keys.type)
+
+
+def doubled(adapter: AnyAdapter) -> Registry:
+    """The same adapter, each of whose steps does and undoes everything twice."""
+
+    def twice(step: type[Step]) -> type[Step]:
+        def do(self: Any, ctx: StepContext) -> Any:
+            step.do(self, ctx)
+            return step.do(self, ctx)
+
+        def undo(self: Any, ctx: StepContext) -> Any:
+            step.undo(self, ctx)
+            return step.undo(self, ctx)
+
+        return type(step.__name__, (step,), {"do": do, "undo": undo, "__module__": __name__, "__annotations__": {}})
+
+    both = type("Doubled", (type(adapter),), {"steps": tuple(twice(step) for step in adapter.steps)})
+    return Registry.of(both())
+
+
+@pytest.mark.parametrize("component_type", TYPES)
+def test_the_steps_are_named_once_and_for_people(component_type):
+    """Journals refer to the names, plans show the titles."""
+    steps = Registry.discover().get(component_type).steps
+    assert len({step.name for step in steps}) == len(steps)
+    assert all(step.title and step.phase in STEP_STATES for step in steps)
+
+
+def test_a_plan_survives_the_journal(bed):
+    """Its steps come back with the arguments that they had, and an unknown one is said."""
+    made = bed.updater().plan(bed.name)
+    registry = Registry.discover()
+    again = plan.load(made.model_dump_json())
+    assert again == made
+    assert [step.name for step in plan.thaw(again, registry)] == [step.name for step in made.steps]
+    with pytest.raises(PlanUnknown, match="nonsense"):
+        registry.step(made.component_type, "nonsense")
+
+
+def test_the_downtime_lies_within_what_touches_the_component(bed):
+    """It begins once, ends once, in that order, and nothing before it touches the live component."""
+    steps = bed.updater().plan(bed.name).steps
+    marks = [step.downtime for step in steps if step.downtime]
+    assert marks in ([], ["begins", "ends"])
+    touching = [step.touches_live for step in steps]
+    first = touching.index(True)
+    assert all(touching[first:])
+    assert steps[first].downtime == "begins" or not marks
+
+
+def test_doing_and_undoing_twice_is_harmless(bed):
+    """A crash between an effect and its commit makes a resume do it again."""
+    registry = doubled(adapter_of(bed))
+    assert bed.updater(registry).update(bed.name).outcome is Outcome.DONE
+    assert bed.whole("1.1.0")
+    bed.break_release()
+    assert bed.updater(registry).update(bed.name).outcome is Outcome.ROLLED_BACK
+    assert bed.whole("1.1.0")
+
+
+def test_an_undo_works_though_its_do_never_ran(bed):
+    """For every step: killed right before it, then cancelled; the live tree is what it was, to the byte."""
+    before = inventory.take(bed.live())
+    steps = bed.updater().plan(bed.name).steps
+    for number in range(len(steps)):
+        with crash_at(number, only="step.before_do"), pytest.raises(Crash):
+            bed.updater().update(bed.name)
+        if not any(step.touches_live for step in steps[:number]):
+            assert not before.compare(inventory.take(bed.live())), f"changed before step {steps[number].name}"
+        result = bed.updater().cancel(bed.name)
+        assert result.outcome in (Outcome.ROLLED_BACK, Outcome.REFUSED), steps[number].name
+        assert bed.whole("1.0.0"), steps[number].name
+        assert not before.compare(inventory.take(bed.live())), steps[number].name
+
+
+def test_a_rollback_needs_no_source(bed, tmp_path):
+    """The network is gone when the new version turns out to be broken, and when a person wants the old one back."""
+    bed.break_release()
+    with crash_at(0, only="service.stopping"), pytest.raises(Crash):
+        bed.updater().update(bed.name)
+    (tmp_path / "releases").rename(tmp_path / "unplugged")
+    assert bed.updater().resume()[0].outcome is Outcome.ROLLED_BACK
+    assert bed.whole("1.0.0")
+
+
+def test_looking_never_raises(bed):
+    """Whatever is in the component's place."""
+    host = bed.updater()
+    component = host.config.component(bed.name)
+    adapter = adapter_of(bed)
+    bed.close()
+    live = bed.live()
+    live.rename(live.with_name("elsewhere"))
+    assert not adapter.inspect(component.target, component.spec).present
+    live.mkdir()
+    for content in (b"", b"\xff\xfe", b"{", b"not a version", b"x" * 1_000_000, b'{"full_version": 3}'):
+        (live / "VERSION").write_bytes(content)
+        found = adapter.inspect(component.target, component.spec)
+        assert found.version is None
+        assert found.why_unknown
+    assert adapter.doctor(component.target, component.spec)
+    assert list(adapter.backups(component.target, component.spec)) == []
