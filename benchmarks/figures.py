@@ -47,21 +47,21 @@ def ratio(
     ours: Samples,
     peer: str,
     theirs: Samples,
-    *,
-    at_most: float | None = None,
-    at_least: float | None = None,
+    limit: float | None = None,
+    sense: Literal["at most", "at least"] = "at most",
 ) -> Figure:
-    """How many times as long ours takes (`at_most`), or how many times as long theirs does (`at_least`)."""
+    """How many times as long ours takes ("at most"), or how many times as long theirs does ("at least")."""
     mine, other = statistics.median(ours), statistics.median(theirs)
-    against = f"{peer}: {spread(theirs)}"
-    if at_least is not None:
-        return Figure(what, spread(ours), against, other / mine, "×", at_least, "at least")
-    return Figure(what, spread(ours), against, mine / other, "×", at_most)
+    found = mine / other if sense == "at most" else other / mine
+    return Figure(what, spread(ours), f"{peer}: {spread(theirs)}", found, "×", limit, sense)
 
 
 def duration(what: str, ours: Samples, *, under_ms: float | None = None, against: str = "") -> Figure:
     """A time that has a fixed limit in milliseconds, or none."""
-    return Figure(what, spread(ours), against, statistics.median(ours) * 1e3, "ms", under_ms)
+    median = statistics.median(ours)
+    if under_ms is None and median >= 1:
+        return Figure(what, spread(ours), against, median, "s")
+    return Figure(what, spread(ours), against, median * 1e3, "ms", under_ms)
 
 
 def spread(samples: Samples) -> str:
@@ -79,18 +79,19 @@ def seconds(value: float) -> str:
     return f"{number:.{0 if number >= 100 else 1 if number >= 10 else 2}f} {unit}"
 
 
-def interleaved(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def interleaved(cases: Mapping[str, Callable[[], float]], rounds: int, *, warm: bool = True) -> dict[str, list[float]]:
     """Let the cases take turns, so that whatever else the machine does hits all of them alike.
 
     Args:
-        cases: each does its thing once and returns its seconds; called once before it counts.
+        cases: each does its thing once and returns its seconds.
         rounds: how often each counts.
+        warm: whether each is called once before it counts.
 
     Returns:
         The seconds of each case, in order.
     """
     found: dict[str, list[float]] = {name: [] for name in cases}
-    for case in cases.values():
+    for case in cases.values() if warm else ():
         case()
     for _ in range(rounds):
         for name, case in cases.items():

@@ -7,12 +7,13 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.figures import interleaved
 from fsm.adapter import CommandResult
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -32,6 +33,10 @@ class Bench:
 
     place: Path
     quick: bool = False
+
+    def turns(self, cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+        """Let the cases take turns, see `interleaved`; a quick bench calls each just once."""
+        return interleaved(cases, 1 if self.quick else rounds, warm=not self.quick)
 
     def scaled(self, full: int, quick: int) -> int:
         """A number for a real measurement, or for a quick one."""

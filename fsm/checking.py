@@ -23,13 +23,18 @@ class CheckResult(Model):
     """What a check found.
 
     Attributes:
-        installed: None where the version is unknown, then `why_unknown` says why.
+        component: its name.
+        installed: the version as the component itself tells it; None where it is unknown.
+        why_unknown: why it is; empty otherwise.
         latest: the newest release that this component could have.
         update_available: whether `fsm update` would install something now.
-        reason: one sentence.
+        target: the version that it would install.
+        reason: why so, one sentence.
         notes: release notes of the release that would be installed.
-        error: why the check failed, None when it did not.
+        warnings: what is odd about the source's releases, one sentence each.
+        checked_at: when the source was asked, UTC, ISO 8601.
         from_cache: whether the answer is that of an earlier check.
+        error: why the check failed, None when it did not.
     """
 
     component: str

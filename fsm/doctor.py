@@ -42,6 +42,8 @@ REMOTE: Final = frozenset(
 
 VOLATILE: Final = frozenset({"tmpfs", "ramfs"})
 
+MOUNTINFO: Final = Path("/proc/self/mountinfo")
+
 
 def examine(config: Config, registry: Registry, *, now: datetime | None = None) -> list[Finding]:
     """Examine a host.
@@ -156,7 +158,7 @@ def filesystem(path: Path) -> str | None:
     Read from ``/proc/self/mountinfo`` (proc_pid_mountinfo(5): the mount point is field 5, the type follows `` - ``).
     """
     try:
-        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return None
     real, best = path.resolve(), (-1, "")
@@ -250,14 +252,15 @@ def _component(component: Component, registry: Registry) -> Iterator[Finding]:
     yield from adapter.doctor(component.target, component.spec)
     if component.keys.source is None:
         yield _warning(component.name, "it has no source: it can only be rolled back", "add a source")
-    present = adapter.inspect(component.target, component.spec).present
+    if not adapter.inspect(component.target, component.spec).present:
+        return
     for value in (getattr(component.spec, name) for name in type(component.spec).model_fields):
         if isinstance(value, ProcessSpec | CommandSpec):
-            yield from _service(component, value, present)
+            yield from _service(component, value)
 
 
-def _service(component: Component, spec: ProcessSpec | CommandSpec, present: bool) -> Iterator[Finding]:
+def _service(component: Component, spec: ProcessSpec | CommandSpec) -> Iterator[Finding]:
     status = open_service(spec, name=component.name, state_dir=component.target.state_dir).status()
-    level: Level = "ok" if status.active or not present else "warning"
     state = "active" if status.active else "not active"
-    yield _said(component.name, f"its service ({spec.manager}) is {state}: {status.detail}", level)
+    message = f"its service ({spec.manager}) is {state}: {status.detail}"
+    yield _said(component.name, message, "ok" if status.active else "warning")

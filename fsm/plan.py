@@ -28,9 +28,13 @@ class PlannedStep(Model):
 
     Attributes:
         name: finds the class again in the adapter.
-        args: the step's fields as JSON values.
-        timeout: the step's deadline in seconds.
+        phase: the state in which it runs.
+        title: what it does.
+        undo_title: what its undo does; empty where there is nothing to undo.
         touches_live: whether the running component is affected from here on.
+        downtime: whether the downtime begins or ends with it.
+        timeout: the step's deadline in seconds.
+        args: the step's fields as JSON values.
     """
 
     name: str
@@ -44,21 +48,45 @@ class PlannedStep(Model):
 
 
 class DownloadNeed(Model):
-    """A file that the plan will download; `size` in bytes, None when the source does not tell."""
+    """A file that the plan will download.
+
+    Attributes:
+        name: of the file.
+        size: bytes, None when the source does not tell.
+    """
 
     name: str
     size: int | None = None
 
 
 class DiskNeed(Model):
-    """Bytes that the plan needs below `path` at most at one time."""
+    """What the plan needs of one file system.
+
+    Attributes:
+        path: a directory on it.
+        size: bytes, at most at one time.
+    """
 
     path: Path
     size: int
 
 
 class Plan(Model):
-    """The ordered steps that take one component from its old version to the new one."""
+    """The ordered steps that take one component from its old version to the new one.
+
+    Attributes:
+        schema_version: of the frozen plan in the journal.
+        component: its name.
+        component_type: which adapter knows the steps.
+        kind: whether it leads to a release or back to a kept version.
+        from_version: what is installed, None where that is unknown.
+        to_version: what will be.
+        steps: in order.
+        downloads: files that will be downloaded.
+        disk_need: what must be free.
+        preserved: patterns of files that keep their bytes, mode and owner.
+        notes: costs and peculiarities, one sentence each.
+    """
 
     schema_version: int = SCHEMA
     component: ComponentName

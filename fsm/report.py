@@ -24,7 +24,18 @@ __all__ = [
 
 
 class StepReport(Model):
-    """One step of a run. Times are UTC, ISO 8601; `seconds` is how long `do` took."""
+    """One step of a run.
+
+    Attributes:
+        name: unique in the run.
+        title: what it does.
+        phase: the state in which it runs.
+        status: where it is.
+        started_at: when it was begun (the last time), UTC, ISO 8601; None where it was not.
+        seconds: how long it took, None while it has not ended.
+        retries: how often something was tried again.
+        message: why it failed, or was tried again the last time.
+    """
 
     name: str
     title: str
@@ -41,10 +52,22 @@ class RunReport(Model):
 
     Attributes:
         run: its number; None where a call ended without one (busy, a dry run, a dependency that failed).
-        outcome: `interrupted` while it is in progress.
+        component: its name.
+        kind: ``update`` or ``rollback``.
+        state: where the run is in its lifecycle.
+        outcome: how it ended; `interrupted` while it is in progress.
+        from_version: what was installed before, None where that was unknown.
+        to_version: what was to be installed, None where the run did not come so far.
+        reason: why it did not reach its goal, or why there was nothing to do; empty otherwise.
+        todo: what a person can do about that.
         touched: whether the live component was affected at any time.
+        started_at: UTC, ISO 8601; empty without a run.
+        ended_at: the same; None while it is in progress.
+        seconds: from its start to its end, or to its newest entry in the journal.
         downtime: seconds from the stop of the service until it ran again; None where it was not stopped.
+        attempt: how often the work at the present step was begun.
         notes: what people should know, e.g. where local files went.
+        steps: in order; empty before there was a plan.
     """
 
     run: int | None = None
@@ -129,7 +152,7 @@ class UpdateResult(RunReport):
     """How a call for one component ended: the run's report, or, where there was no run, why not.
 
     Attributes:
-        plan: of a dry run: what would have been done.
+        plan: what would have been done (`plan`, a dry run), or was (`show`); None otherwise.
     """
 
     plan: Plan | None = None
@@ -139,8 +162,15 @@ class ComponentStatus(Model):
     """One component, as `fsm status` shows it.
 
     Attributes:
-        installed: the version as the component itself tells it; None with `why_unknown` where it is unknown.
-        latest: the newest release of the last check.
+        component: its name.
+        type: its component type.
+        installed: the version as the component itself tells it; None where it is unknown.
+        why_unknown: why it is; empty otherwise.
+        latest: the newest release of the last check that it could have.
+        update_available: whether `fsm update` would install something, by what the last check found.
+        checked_at: when that was, UTC, ISO 8601; None when there was none.
+        held: why no update may start, None when one may.
+        pin: the version or range that it is kept at, None without one.
         running_in: who works on it now, None when nobody does.
         last: its newest run.
     """

@@ -21,7 +21,7 @@ from fsm.model import Model
 
 
 class SetAside(Model):
-    """What was done.
+    """A journal that was set aside.
 
     Attributes:
         moved: the journal's files, as they are called now.

@@ -77,13 +77,11 @@ class Version:
     @property
     def canonical(self) -> str:
         """One spelling for all equal versions, e.g. ``1.2`` for ``v1.2.0+build7``; for use as a key."""
-        from packaging.utils import canonicalize_version  # noqa: PLC0415 - 10 ms, for a version that failed
-
         base, labels = self._key
         if not labels:
-            return canonicalize_version(base)
+            return _canonical(base)
         label = ".".join(word or str(number) for _, number, word in labels)
-        return f"{canonicalize_version(base.base_version)}-{label}"
+        return f"{_canonical(Pep440(base.base_version))}-{label}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Version) and self._key == other._key
@@ -114,6 +112,17 @@ class Version:
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "string", "description": "A version: PEP 440, or SemVer with any pre-release label."}
+
+
+def _canonical(version: Pep440) -> str:
+    """As `packaging.utils.canonicalize_version`, whose import takes 8 ms; local parts never come here."""
+    release = ".".join(map(str, version.release))
+    while release.endswith(".0"):
+        release = release.removesuffix(".0")
+    pre = "".join(map(str, version.pre or ()))
+    post = "" if version.post is None else f".post{version.post}"
+    dev = "" if version.dev is None else f".dev{version.dev}"
+    return f"{f'{version.epoch}!' if version.epoch else ''}{release}{pre}{post}{dev}"
 
 
 def _label(part: str) -> tuple[int, int, str]:

@@ -108,6 +108,7 @@ class Bed:
     """
 
     name: Final = "app"
+    registry: Registry | None = None
 
     def __init__(
         self, root: Path, *, fsm: Mapping[str, Any] | None = None, service: Mapping[str, Any] | None = None, **spec: Any
@@ -238,7 +239,7 @@ class Bed:
 
     def updater(self, *, observers: Sequence[Observer] = (), registry: Registry | None = None) -> Updater:
         """A new updater, as a new process would make it."""
-        return Updater.from_data(self.config, observers=observers, registry=registry)
+        return Updater.from_data(self.config, observers=observers, registry=registry or self.registry)
 
     # The service
 

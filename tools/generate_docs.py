@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from fsm import lifecycle
+from tools import describe_models, reference_cli, reference_json
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 BLOCK: Final = re.compile(r"(?P<head><!-- generated: (?P<name>[\w-]+) -->\n).*?(?P<tail><!-- end -->)", re.DOTALL)
@@ -23,7 +25,14 @@ def machine() -> str:
     return f"\n```mermaid\n{lifecycle.diagram()}```\n\n{lifecycle.markdown_table()}\n"
 
 
-GENERATORS: Final[dict[str, Callable[[], str]]] = {"lifecycle": machine}
+GENERATORS: Final[dict[str, Callable[[], str]]] = {
+    "lifecycle": machine,
+    "cli-commands": reference_cli.commands,
+    "cli-exit-codes": reference_cli.exit_codes,
+    "json-shapes": reference_json.shapes,
+    "config-checks": describe_models.checks,
+    **{name: partial(describe_models.table, model) for name, model in describe_models.TABLES.items()},
+}
 
 
 def refresh(text: str, where: str = "") -> str:

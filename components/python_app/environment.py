@@ -20,7 +20,7 @@ from components.python_app.leftovers import sweep
 from components.python_app.spec import Environment
 from fsm import faults, files
 from fsm.adapter import Done, Step, StepContext, StepResult
-from fsm.digest import hash_file
+from fsm.digest import Check, hash_file
 from fsm.errors import StepFailed, Transient
 from fsm.lifecycle import State
 
@@ -69,9 +69,10 @@ class BuildEnvironment(Step):
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. Only what this run built, or left half built, is removed."""
         if self.layout.envs.is_dir():
+            used = linked(self.layout.live, self.environment.link)
             for env in self.layout.envs.iterdir():
-                if built_by(env) in (None, ctx.run_id):
-                    files.remove_tree(env, ctx.check)
+                if env.name != used and built_by(env) in (None, ctx.run_id):
+                    discard(env, ctx.check)
                     faults.point("environment.removed")
         return Done()
 
@@ -188,6 +189,18 @@ def built_by(env: Path) -> int | None:
         return int(json.loads((env / MARKER).read_text(encoding="utf-8"))["run"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def discard(env: Path, check: Check) -> None:
+    """Remove an environment; its marker first, because one that a crash left half removed must not be used again."""
+    (env / MARKER).unlink(missing_ok=True)
+    files.remove_tree(env, check)
+
+
+def linked(tree: Path, link: str) -> str:
+    """The name of the environment that a tree uses; empty when it uses none of ours."""
+    path = tree / link
+    return path.readlink().name if path.is_symlink() else ""
 
 
 def _own_python() -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
 from components.python_app.backup import BackupRecord, read_record
-from components.python_app.environment import MARKER
+from components.python_app.environment import discard, linked
 from components.python_app.layout import Layout, RunPaths
 from components.python_app.leftovers import sweep
 from components.python_app.spec import Retention
 from fsm import faults, files, inventory
 from fsm.adapter import Backup, Done, Step, StepContext, StepResult
+from fsm.errors import DeadlineExceeded, Refused
 from fsm.lifecycle import State
 from fsm.model import Version
 
@@ -112,17 +114,25 @@ class Tidy(Step):
         try:
             self._finish_backup(ctx)
             for path, record in expired(self.layout, self.retention, keep_run=ctx.run_id):
+                if record.archive is not None:
+                    Path(record.archive).unlink(missing_ok=True)
                 # Without its record nobody can roll back to a tree that a crash left half removed.
                 RunPaths(root=path).record.unlink(missing_ok=True)
                 files.remove_tree(path, ctx.check)
-                if record.archive is not None:
-                    Path(record.archive).unlink(missing_ok=True)
                 faults.point("tidy.removed")
                 notes.append(f"removed the backup of {record.version} from {record.made_at}, as retention says")
             self._unused_environments(ctx)
-        except OSError as error:
+        except (OSError, Refused, DeadlineExceeded) as error:
             notes.append(f"could not remove everything that is no longer needed: {error}")
         return Done(notes=tuple(notes))
+
+    def undo(self, ctx: StepContext) -> StepResult:
+        """See `Step.undo`. What was removed does not come back; what is half removed goes."""
+        with suppress(OSError, Refused):
+            for path in self.layout.backups.iterdir() if self.layout.backups.is_dir() else ():
+                if not RunPaths(root=path).record.exists():
+                    files.remove_tree(path, ctx.check)
+        return Done()
 
     def _finish_backup(self, ctx: StepContext) -> None:
         """The download and a copy of the new tree are no part of a backup; one without an old version is none."""
@@ -135,16 +145,12 @@ class Tidy(Step):
                 files.remove_tree(path, ctx.check)
 
     def _unused_environments(self, ctx: StepContext) -> None:
-        used = {self._target(self.layout.live)}
-        used |= {self._target(RunPaths(root=path).old_version) for path, _ in records(self.layout)}
+        used = {linked(self.layout.live, self.environment_link)}
+        used |= {linked(RunPaths(root=path).old_version, self.environment_link) for path, _ in records(self.layout)}
         for env in self.layout.envs.iterdir() if self.layout.envs.is_dir() else ():
-            if env.name not in used and (env / MARKER).exists():
-                files.remove_tree(env, ctx.check)
+            if env.name not in used:
+                discard(env, ctx.check)
                 faults.point("tidy.environment_removed")
-
-    def _target(self, tree: Path) -> str:
-        link = tree / self.environment_link
-        return link.readlink().name if link.is_symlink() else ""
 
 
 def installed_list(layout: Layout) -> tuple[str, list[str]]:

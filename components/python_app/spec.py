@@ -70,7 +70,12 @@ class Migration(Model):
 
 
 class Retention(Model):
-    """How long old versions are kept: at least `count` of them, and all that are younger than `days`."""
+    """How long old versions are kept.
+
+    Attributes:
+        count: at least so many, whatever their age.
+        days: all that are younger.
+    """
 
     count: Annotated[int, Field(ge=1)] = 3
     days: Annotated[float, Field(ge=0)] = 7.0
@@ -91,6 +96,7 @@ class PythonAppSpec(Spec):
         settle_seconds: how long the new version must stay up before it counts as active.
         retention: how long old versions are kept.
         backup: ``exchange`` keeps the old tree where it is; ``archive`` writes a tar.zst into `backup_dir` as well.
+        backup_dir: where the archives go; may be on another disk.
         unlisted: what to do with local files that no release and no pattern accounts for.
         allowed_hosts: hosts that a manifest's health checks may ask.
         reserve_mb: MiB that must stay free on the disk.

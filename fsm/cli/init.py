@@ -23,7 +23,9 @@ def init(path: str | None, as_json: bool) -> int:
     target = Path(path) if path else common.config_path() or Path("fsm.toml")
     write(target)
     if as_json:
-        output.emit([{"path": str(target.absolute())}])
+        from fsm.cli.shapes import Written  # noqa: PLC0415 - pydantic, only for --json
+
+        output.emit([Written(path=str(target.absolute()))])
     else:
         output.say(f"wrote {target}: every setting is a comment; switch on what you need, then `fsm doctor`")
     return Code.DONE

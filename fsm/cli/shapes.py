@@ -2,23 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
-
 from fsm.model import Model
-
-ResultT = TypeVar("ResultT")
-
-
-class Envelope(Model, Generic[ResultT]):
-    """What every command with ``--json`` prints on standard output.
-
-    Attributes:
-        schema_version: printed as ``schema``; raised when a field changes its meaning or goes.
-        results: one for each component, run or finding.
-    """
-
-    schema_version: int
-    results: tuple[ResultT, ...]
 
 
 class ErrorParts(Model):
@@ -56,6 +40,10 @@ class Verified(Model):
 
 
 class Written(Model):
-    """A file that was written."""
+    """A file that was written.
+
+    Attributes:
+        path: where, absolute.
+    """
 
     path: str

@@ -1,4 +1,4 @@
-"""One cell: a host as it was before, a process that is killed, one that goes on, and everything that must be true then."""
+"""One cell: a host as it was, a process that is killed, one that goes on, and everything that must be true then."""
 
 from __future__ import annotations
 
@@ -59,9 +59,10 @@ class Forge:
         self._server.wait(PATIENCE)
         self._server.stdout.close()
 
-    def ask(self, bed: Path, scenario: Scenario, verb: str, kill: Kill | None = None) -> Answer:
+    def ask(self, bed: Path, scenario: Scenario, verb: str, kill: Kill | None, *, start: bool) -> Answer:
         """Have a new process do something; tells how it ended."""
-        request = {"root": str(bed), "bed": scenario.bed, "way": scenario.way, "verb": verb, "kill": kill}
+        request = {"root": str(bed), "bed": scenario.bed, "way": scenario.way}
+        request |= {"verb": verb, "kill": kill, "start": start}
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.write(json.dumps(request) + "\n")
@@ -108,19 +109,22 @@ class Workshop:
     def cell(self) -> Cell:
         """The cell."""
         subprocess.run(["cp", "-a", str(self.template), str(self.place)], check=True)
-        made = Cell(self.forge, self.scenario, Bed(self.place, **self.scenario.bed))
-        if self.scenario.before is not None:
-            made.ask("start")
-        return made
+        for record in self.place.glob(".app.fsm/backups/*/backup.json"):
+            record.write_text(record.read_text().replace(str(self.template), str(self.place)))
+        with Journal(self.template / "state" / "journal.db", readonly=True) as journal:
+            earlier = len(journal.runs())
+        return Cell(self.forge, self.scenario, Bed(self.place, **self.scenario.bed), earlier)
 
 
 @dataclass
 class Cell:
-    """One host in one scenario. A context manager: nothing of it is left."""
+    """One host in one scenario, with as many `earlier` runs. A context manager: nothing of it is left."""
 
     forge: Forge
     scenario: Scenario
     bed: Bed
+    earlier: int
+    started: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -134,8 +138,10 @@ class Cell:
             shutil.rmtree(self.bed.root)
 
     def ask(self, verb: str, kill: Kill | None = None) -> Answer:
-        """Have a new process do something here."""
-        return self.forge.ask(self.bed.root, self.scenario, verb, kill)
+        """Have a new process do something here; the first one finds the app running."""
+        start = not self.started and self.scenario.before is not None
+        self.started = True
+        return self.forge.ask(self.bed.root, self.scenario, verb, kill, start=start)
 
     def finish(self, kill: Kill | None = None) -> Answer:
         """What an operator's timer does after a crash: resume; where nothing had begun, begin."""
@@ -147,7 +153,7 @@ class Cell:
     def run(self) -> Run | None:
         """The run of this scenario; None when it was not begun."""
         with Journal(self.bed.state / "journal.db", readonly=True) as journal:
-            runs = [run for run in journal.runs() if run.id > (1 if self.scenario.before else 0)]
+            runs = [run for run in journal.runs() if run.id > self.earlier]
         assert len(runs) <= 1, runs
         return runs[0] if runs else None
 
@@ -166,7 +172,7 @@ class Cell:
             assert journal.verify()[0] == []
             assert journal.database.integrity() == []
             held = journal.policy.held(self.bed.name)
-        assert (held is not None) == (self.scenario.verb == "rollback"), held
+        assert (held is not None) == (self.scenario.verb == "rollback" and self.scenario.outcome == "done"), held
 
     def judge_service(self, version: str | None) -> None:
         """Exactly one process runs, with that version; none, where nothing is installed."""
@@ -215,13 +221,14 @@ def _walk(directory: Path) -> Iterator[Path]:
 
 def _varies(name: str) -> bool:
     """What holds times, process ids and the like: that it is there is all that can be compared."""
-    return name.startswith("state/") or name.endswith(("backup.json", ".inventory", ".pyc", ".tar.zst", "fsm-env.json"))
+    records = name.endswith(("backup.json", ".inventory", ".pyc", ".tar.zst", "fsm-env.json"))
+    return records or name.startswith("state/") or "/envs/" in name
 
 
 def _stamped(name: str) -> bool:
     """What was written during the run, and so has another time each time."""
-    written = name.endswith(("installed.json", "installed.before.json", "migrated"))
-    return written or "/envs/" in name or "/aside/" in name
+    written = name.endswith(("installed.json", "installed.before.json", "migrated", "copy-in-begun"))
+    return written or "/aside/" in name
 
 
 def of_user(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,16 +16,14 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import sh  # noqa: F401 - each process would import it anew
-
-import components.python_app  # noqa: F401 - as above
-import fsm.sources.directory  # noqa: F401 - as above
 from fsm import faults, files
+from fsm.adapter import Registry
 from fsm.errors import UsageError
 from fsm.files import native
 from fsm.services import process
@@ -39,19 +37,21 @@ _CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x00020000, 0x1000, 0x4000, 0x400
 
 Verb = Callable[[Updater], list[Any]]
 
+
+def cancel(updater: Updater) -> list[Any]:
+    """Cancel a run, if one is in progress: the crash may have come before its first commit or after its last one."""
+    try:
+        return [updater.cancel(Bed.name)]
+    except UsageError:
+        return []
+
+
 VERBS: Final[dict[str, Verb]] = {
     "update": lambda updater: [updater.update(Bed.name)],
     "rollback": lambda updater: [updater.rollback(Bed.name)],
     "resume": lambda updater: updater.resume(),
-    "cancel": lambda updater: _cancel(updater),
+    "cancel": cancel,
 }
-
-
-def _cancel(updater: Updater) -> list[Any]:
-    try:
-        return [updater.cancel(Bed.name)]
-    except UsageError:  # nothing is in progress: the crash came before the first commit or after the last one
-        return []
 
 
 def act(request: dict[str, Any]) -> dict[str, Any]:
@@ -60,10 +60,8 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
     os.environ["FSM_BED"] = request["root"]
     bed = Bed(Path(request["root"]), **request["bed"])
     WAYS[request["way"]](bed)
-    process._WATCH = 0.02  # type: ignore[misc] # seconds of waiting that thousands of cells need not wait
-    if request["verb"] == "start":
+    if request["start"]:
         bed.start()
-        return {}
     counts: Counter[str] = Counter()
     kill, times = request["kill"] or ("", 0)
 
@@ -121,10 +119,23 @@ def serve() -> None:
         if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS) != 0:
             raise OSError(ctypes.get_errno(), "cannot have mounts of our own")
         _mount(Path("none"), Path("/"), _MS_REC | _MS_PRIVATE)
+    Bed.registry = Registry.discover()
+    _warm_up()
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
         print(json.dumps(_forked(json.loads(line))), flush=True)
+
+
+def _warm_up() -> None:
+    """Whatever a process imports or builds when it first needs it, all of ours inherit."""
+    process._WATCH = 0.02  # type: ignore[misc] # seconds of waiting that thousands of cells need not wait
+    with tempfile.TemporaryDirectory() as place, Bed(Path(place), settle_seconds=0) as bed:
+        bed.install("1.0.0")
+        bed.start()
+        for version, trait, outcome in (("1.1.0", (), "done"), ("1.2.0", ("BROKEN",), "rolled_back")):
+            bed.publish(version, *trait)
+            assert bed.updater().update(Bed.name).outcome == outcome
 
 
 def _forked(request: dict[str, Any]) -> dict[str, Any]:

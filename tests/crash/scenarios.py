@@ -67,6 +67,12 @@ def broken(bed: Bed) -> None:
     bed.publish("1.1.0", "BROKEN", "WRITES")
 
 
+def broken_backup(bed: Bed) -> None:
+    """The version that is gone back to no longer passes its checks."""
+    _history(bed)
+    (bed.work / "backups" / "0.9.0@1" / "tree" / "BROKEN").touch()
+
+
 def first(bed: Bed) -> None:
     """Nothing is installed."""
     bed.publish("1.1.0")
@@ -87,12 +93,14 @@ def _with_environment(version: str) -> dict[str, bytes]:
 
 
 def _environment_history(bed: Bed) -> None:
-    bed.install("0.9.0")
+    bed.install("0.8.0")
     bed.furnish()
     bed.start()
-    bed.publish("1.0.0", extra=_with_environment("1.0.0"))
-    assert bed.updater().update("app").outcome == "done"
+    for version in ("0.9.0", "1.0.0"):
+        bed.publish(version, extra=_with_environment(version))
+        assert bed.updater().update("app").outcome == "done"
     bed.stop()
+    write(bed.live / "local.txt", b"nobody knows of this file either\n")
 
 
 def environment(bed: Bed) -> None:
@@ -124,7 +132,7 @@ COMMANDS: Final = {
         "manager": "command",
         "cwd": "{live}",
         **{verb: [sys.executable, "-S", "-I", CONTROL, verb, "{socket}"] for verb in ("start", "stop", "status")},
-    }
+    },
 }
 
 SCENARIOS: Final[dict[str, Scenario]] = {
@@ -135,6 +143,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
             ("update", "update", good, "done", "1.1.0"),
             ("broken", "update", broken, "rolled_back", "1.0.0"),
             ("rollback", "rollback", good, "done", "0.9.0"),
+            ("rollback-fails", "rollback", broken_backup, "rolled_back", "1.0.0"),
         )
     },
     "first": Scenario("update", "exchange", first, "done", "1.1.0", before=None),
@@ -143,7 +152,9 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "environment-broken": Scenario(
         "update", "exchange", environment_broken, "rolled_back", "1.0.0", bed=ENVIRONMENT, only=SLOW
     ),
-    "commands": Scenario("update", "exchange", broken, "rolled_back", "1.0.0", bed=COMMANDS, only=("service.command.",)),
+    "commands": Scenario(
+        "update", "exchange", broken, "rolled_back", "1.0.0", bed=COMMANDS, only=("service.command.",)
+    ),
 }
 
 TABLE: Final = Path(__file__).with_name("points.txt")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.needs_linux]
 RESUMING: Final = ("resume.orphans_ended", "resume.written")
 """Points that only a resume comes to."""
 
-FIRST, SECOND = 6, 4
+FIRST, SECOND = 5, 3
 """How many first crashes are tried in each scenario, and for each of them how many second ones, evenly spread."""
 
 
@@ -64,7 +65,7 @@ def test_kills_without_progress_roll_back(yard: Yard, way: str):
         (result,) = cell.ask("resume")["results"]
         assert result["outcome"] in ("rolled_back", "refused")
         assert "killed 3 times" in result["reason"]
-        judge_as_before(cell, wanted)
+        judge_as_before(cell, wanted.before)
 
     yard.try_all(name, [(f"step {step}", partial(act, step)) for step in range(1, steps + 1)])
 
@@ -88,7 +89,10 @@ def test_a_rollback_that_is_always_killed_needs_a_person_who_can_go_on(yard: Yar
 
 @pytest.mark.parametrize("way", ["exchange", "renames", "copy"])
 def test_cancelled_after_a_crash(yard: Yard, way: str):
-    """A run that was killed can be rolled back instead of resumed, also when that is killed and tried again."""
+    """A run that was killed can be rolled back instead of resumed, also when that is killed and tried again.
+
+    Only what retention had removed by then stays removed, and all of it: half a backup is none.
+    """
     name = f"update-{way}"
 
     def act(first: Kill, cell: Cell, wanted: Undisturbed) -> None:
@@ -97,13 +101,16 @@ def test_cancelled_after_a_crash(yard: Yard, way: str):
         cell.ask("cancel")
         if cell.run is None or cell.run.state == "done":
             return
-        judge_as_before(cell, wanted)
+        gone = ".app.fsm/backups/0.9.0@1"
+        kept = (cell.bed.root / gone).exists()
+        before = {name: about for name, about in wanted.before.items() if kept or not name.startswith(gone)}
+        judge_as_before(cell, before)
 
     trail = yard.undisturbed(name).trail
     yard.try_all(name, [(str(first), partial(act, first)) for first in spots(trail, 24)])
 
 
-def judge_as_before(cell: Cell, wanted: Undisturbed) -> None:
+def judge_as_before(cell: Cell, before: Mapping[str, Any]) -> None:
     """Assert that the host is what it was before the run."""
     cell.judge_service(cell.scenario.before)
-    cell.compare(of_user(wanted.before))
+    cell.compare(of_user(before))

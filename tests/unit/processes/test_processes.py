@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -58,10 +59,12 @@ def start(mark: str) -> Iterator[Start]:
         return who
 
     yield run
-    for who in with_environment(mark):
-        os.kill(who.pid, signal.SIGKILL)
+    # Again until none is left: a script whose command is killed first may start its next one.
+    while found := with_environment(mark):
+        for who in found:
+            with suppress(ProcessLookupError):
+                os.kill(who.pid, signal.SIGKILL)
     for child in children:
-        child.kill()
         child.communicate()
 
 

@@ -256,6 +256,7 @@ def test_somebody_who_collects_our_children_is_told(make: Callable[..., World]):
     """An exit code that another part of the program took is an error, not a success."""
 
     def steal(child: Child) -> None:
+        time.sleep(0.2)  # a thread of sh has looked by now, and does so again after a second
         os.kill(child.identity.pid, signal.SIGKILL)
         os.waitpid(child.identity.pid, 0)
 

@@ -8,6 +8,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,10 @@ class World:
 
     def clean(self) -> None:
         """End whatever a test left."""
-        for who in self.running():
-            os.kill(who.pid, signal.SIGKILL)
+        while found := self.running():
+            for who in found:
+                with suppress(ProcessLookupError):
+                    os.kill(who.pid, signal.SIGKILL)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:

@@ -52,7 +52,8 @@ def test_a_service_is_started_asked_and_stopped(world: World, service: ServiceMa
     assert service.status().active
     wait_for(lambda: "tick\ntick" in service.log_tail())
     assert service.log_tail().splitlines()[0] == "starting"
-    assert not any(b"FSM_RUN=" in Path(f"/proc/{who.pid}/environ").read_bytes() for who in world.running())
+    main = Path((world.path / "pid").read_text().strip())
+    assert b"FSM_RUN=" not in (Path("/proc") / main / "environ").read_bytes()
     service.stop(world.ctx)
     service.stop(world.ctx)
     assert not service.status().active

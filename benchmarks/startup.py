@@ -1,0 +1,27 @@
+"""What the command itself takes to start, beside an interpreter that does nothing."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+
+from benchmarks.figures import Figure, ratio, timed
+from benchmarks.rig import Bench, child, fsm
+from benchmarks.webapp import Site
+
+
+def measure(bench: Bench) -> list[Figure]:
+    """See the module. The host has one Python app, installed by a run that the journal tells of."""
+    with bench.room("startup") as room, ExitStack() as stack:
+        site = Site.made(room / "host", light=bench.quick).installed(stack)
+        cases = {
+            "bare": timed(lambda: child([sys.executable, "-c", "pass"])),
+            "help": timed(lambda: child([*fsm(), "--help"])),
+            "status": timed(lambda: site.fsm("status")),
+        }
+        found = bench.turns(cases, 40)
+    bare = "`python -c pass`"
+    return [
+        ratio("`fsm --help`", found["help"], bare, found["bare"], 5),
+        ratio("`fsm status`", found["status"], bare, found["bare"], 10),
+    ]

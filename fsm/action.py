@@ -1,0 +1,146 @@
+"""The contract of a step: what it is given, what it returns, and what it must bear.
+
+Rules, tested for every adapter by the contract suite:
+
+1. Its fields are everything it needs; they are frozen in the plan as JSON.
+2. `do` may be called again after it was killed at any instruction.
+3. `undo` may be called whether `do` never ran, half ran or ran; it needs no network and no new disk.
+4. It judges by exit codes and by the state of the real thing, never by output text.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+from fsm.lifecycle import State
+from fsm.model import Model, Seconds
+
+
+class Done(Model):
+    """The step reached its goal. `data` (JSON values) is journaled for later steps; `notes` reach the user."""
+
+    data: dict[str, Any] = {}
+    notes: tuple[str, ...] = ()
+
+
+class RetryLater(Model):
+    """Not possible now, perhaps soon. `after` is in seconds; None leaves it to the executor's back-off."""
+
+    why: str
+    after: Seconds | None = None
+
+
+class Failed(Model):
+    """The step cannot reach its goal. `blame` says whose fault: a failed *release* is not tried again by itself."""
+
+    why: str
+    todo: str = ""
+    blame: Literal["release", "host"] = "release"
+
+
+StepResult = Done | RetryLater | Failed
+
+
+class CommandResult(Model):
+    """A child process that ended: its exit code and the last lines (at most 64 KiB) of its output."""
+
+    code: int
+    tail: str
+
+
+class Deadline(Protocol):
+    """Something that says how much time is left."""
+
+    def remaining(self) -> Seconds:
+        """Seconds until the deadline; 0 or less when it has passed."""
+
+
+class StepContext(Protocol):
+    """What the executor gives to a step."""
+
+    @property
+    def run_id(self) -> int:
+        """The run's number in the journal."""
+
+    @property
+    def component(self) -> str:
+        """The component's name."""
+
+    @property
+    def results(self) -> Mapping[str, Mapping[str, Any]]:
+        """What finished steps of this run returned as `data`, by step name."""
+
+    @property
+    def touched(self) -> bool:
+        """Whether a step of this run that touches the live component has started."""
+
+    @property
+    def deadline(self) -> Deadline:
+        """This step's deadline."""
+
+    def check(self) -> None:
+        """Call often in long loops: raises `Interrupted`, `Cancelled` or `DeadlineExceeded` when it is time to stop."""
+
+    def sleep(self, seconds: Seconds) -> None:
+        """Wait; raises like `check` when it is time to stop."""
+
+    def progress(self, done: int, total: int | None, unit: str = "bytes") -> None:
+        """Report how far the step is; never fails."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: Seconds | None = None,
+    ) -> CommandResult:
+        """Run a child in its own process group, journaled, until it ends or a deadline kills the whole group.
+
+        Args:
+            argv: the program and its arguments; no shell.
+            cwd: its working directory.
+            env: variables to add to the environment.
+            timeout: seconds; the step's deadline applies as well.
+
+        Returns:
+            The exit code, whatever it is, and the tail of the output.
+
+        Raises:
+            CommandFailed: the program could not be started.
+            DeadlineExceeded: it was killed because time was up.
+            Interrupted, Cancelled: it was killed because the run is to stop.
+        """
+
+
+class Step(Model, ABC):
+    """One small action. Subclasses add fields (frozen in the plan) and name themselves.
+
+    Class attributes:
+        name: unique in the adapter, never reused with another meaning: journals refer to it.
+        phase: the state in which the step runs.
+        title: what it does, for people, present tense without a subject.
+        undo_title: what its undo does, for people; empty where there is nothing to undo.
+        touches_live: whether the running component is affected from this step on.
+        downtime: whether the downtime begins or ends with this step.
+    """
+
+    name: ClassVar[str]
+    phase: ClassVar[State]
+    title: ClassVar[str]
+    undo_title: ClassVar[str] = ""
+    touches_live: ClassVar[bool] = False
+    downtime: ClassVar[Literal["begins", "ends"] | None] = None
+
+    timeout: Seconds = 600.0
+
+    @abstractmethod
+    def do(self, ctx: StepContext) -> StepResult:
+        """Reach the goal, or say why not. Called again after a crash."""
+
+    def undo(self, ctx: StepContext) -> StepResult:
+        """Put back what `do` changed, however far it came."""
+        return Done()

@@ -1,0 +1,142 @@
+"""The adapter that `docs/how-to/write-an-adapter.md` shows: updated, killed at each of its effects, rolled back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.adapter.data_file import DataFile
+from fsm.adapter import Registry
+from fsm.updater import Updater
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "how-to" / "write-an-adapter.md"
+GOOD = [sys.executable, "-c", "import sys; sys.exit('bad' in open(sys.argv[1]).read())"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> dict[str, Any]:
+    """A host with one file, at version 1, and releases 1 to 3, of which the last is bad."""
+    for version, text in (("1.0", "one"), ("2.0", "two"), ("3.0", "bad")):
+        folder = tmp_path / "releases" / version
+        folder.mkdir(parents=True)
+        (folder / "cities.txt").write_text(text)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        (folder / "SHA256SUMS").write_text(f"{digest}  cities.txt\n")
+    component = {
+        "type": "data_file",
+        "path": "cities.txt",
+        "check": [*GOOD, str(tmp_path / "cities.txt")],
+        "source": {"type": "directory", "path": "releases"},
+    }
+    found = {"fsm": {"state_dir": "state"}, "components": {"cities": component}}
+    assert _updater(found, tmp_path).update("cities", version="1.0").outcome == "done"
+    return found
+
+
+def _updater(data: dict[str, Any], base: Path) -> Updater:
+    return Updater.from_data(data, base=base, registry=Registry.of(DataFile()))
+
+
+def _now(base: Path) -> tuple[str, str]:
+    return (base / "cities.txt").read_text(), (base / "cities.txt.version").read_text().strip()
+
+
+CHILD = """
+import json, os, signal, sys
+from pathlib import Path
+from examples.adapter.data_file import DataFile
+from fsm import Updater, faults
+from fsm.adapter import Registry
+
+data, base, version, point, time = json.loads(sys.argv[1])
+left = iter(range(time - 1, -1, -1))
+faults.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == point and next(left) == 0 else None)
+Updater.from_data(data, base=Path(base), registry=Registry.of(DataFile())).update("cities", version=version)
+"""
+
+
+def _killed(data: dict[str, Any], base: Path, version: str, point: str, time: int) -> None:
+    """Update in a child that is killed when it comes to a fault point for the n-th time."""
+    given = json.dumps([data, str(base), version, point, time])
+    child = subprocess.run([sys.executable, "-c", CHILD, given], cwd=ROOT, timeout=60, check=False)
+    assert child.returncode == -signal.SIGKILL
+
+
+@pytest.mark.needs_linux
+def test_the_example_updates(data: dict[str, Any], tmp_path: Path):
+    """The new file and its version are there, and the version is asked of the component."""
+    result = _updater(data, tmp_path).update("cities", version="2.0")
+    assert (result.outcome, result.from_version, result.to_version) == ("done", "1.0", "2.0")
+    assert _now(tmp_path) == ("two", "2.0")
+    assert _updater(data, tmp_path).status("cities")[0].installed == "2.0"
+
+
+@pytest.mark.needs_linux
+def test_a_file_that_fails_its_check_is_rolled_back(data: dict[str, Any], tmp_path: Path):
+    """The old file and its version are back, and nothing of the run stays."""
+    result = _updater(data, tmp_path).update("cities")
+    assert result.outcome == "rolled_back", result.headline
+    assert _now(tmp_path) == ("one", "1.0")
+    assert not (tmp_path / ".cities.txt.fsm" / f"run-{result.run}").exists()
+
+
+@pytest.mark.needs_linux
+def test_a_first_installation_that_fails_leaves_no_file(tmp_path: Path, data: dict[str, Any]):
+    """Undoing a first installation removes the files; there is no old one to put back."""
+    data["components"]["cities"] |= {"path": "other.txt", "check": ["false"]}
+    assert _updater(data, tmp_path).update("cities", version="2.0").outcome == "rolled_back"
+    assert not list(tmp_path.glob("other*"))
+
+
+@pytest.mark.needs_linux
+@pytest.mark.parametrize(
+    ("version", "point", "time", "after"),
+    [
+        ("2.0", "step.after_do", 1, ("two", "2.0")),
+        ("2.0", "files.write_atomic.renamed", 1, ("two", "2.0")),
+        ("2.0", "files.write_atomic.renamed", 2, ("two", "2.0")),
+        ("2.0", "step.after_do", 4, ("two", "2.0")),
+        ("3.0", "step.before_undo", 2, ("one", "1.0")),
+        ("3.0", "step.after_undo", 2, ("one", "1.0")),
+        ("3.0", "step.after_undo", 4, ("one", "1.0")),
+    ],
+)
+def test_the_example_survives_being_killed(
+    data: dict[str, Any], tmp_path: Path, version: str, point: str, time: int, after: Sequence[str]
+):
+    """Wherever it is killed, a resume ends with one version whole."""
+    _killed(data, tmp_path, version, point, time)
+    (result,) = _updater(data, tmp_path).resume()
+    assert result.outcome == ("done" if after[0] == "two" else "rolled_back"), result.headline
+    assert _now(tmp_path) == after
+
+
+def test_a_release_of_several_files_is_refused(data: dict[str, Any], tmp_path: Path):
+    """The example says what to do where it cannot choose."""
+    folder = tmp_path / "releases" / "2.0"
+    (folder / "more.txt").write_text("more")
+    digest = hashlib.sha256(b"more").hexdigest()
+    with (folder / "SHA256SUMS").open("a") as sums:
+        sums.write(f"{digest}  more.txt\n")
+    result = _updater(data, tmp_path).update("cities", version="2.0")
+    assert result.outcome == "refused"
+    assert "2 files instead of one" in result.reason
+
+
+def test_the_page_shows_the_code_that_is_tested():
+    """Every part of the example is on the page, taken from the file itself."""
+    source = (ROOT / "examples" / "adapter" / "data_file.py").read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    assert page.count("{literalinclude} ../../examples/adapter/data_file.py") == 4
+    for marker in ("# spec", "# steps", "# adapter", "# end"):
+        assert f"\n{marker}\n" in source
+        assert marker in page

@@ -1,0 +1,153 @@
+"""What is shown while a run goes on: plain lines in logs, bars on a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fsm.cli import progress
+from fsm.cli.progress import Lines, line
+from fsm.lifecycle import State
+from fsm.progress import Kind, ProgressEvent
+from tests.unit.cli.conftest import Line
+
+
+def _event(kind: Kind, message: str = "", **values: object) -> ProgressEvent:
+    fields = {"state": State.UPDATING, "step": "unpack", "index": 3, "count": 12, **values}
+    return ProgressEvent(kind=kind, component="app", run=1, message=message, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (_event(Kind.STEP, "unpack the release"), "app [3/12] unpack the release"),
+        (_event(Kind.UNDO, "remove it"), "app [3/12] undo: remove it"),
+        (_event(Kind.UNDO), "app [3/12] undo: unpack"),
+        (_event(Kind.RETRY, "no network; next try in 1.0 s"), "app [3/12] no network; next try in 1.0 s"),
+        (_event(Kind.FAILED, "it is broken"), "app [3/12] failed: it is broken"),
+        (_event(Kind.STATE, state=State.CHECKING, index=0), "app checking"),
+        (_event(Kind.STATE, state=State.ROLLING_BACK, index=0), "app rolling back"),
+        (_event(Kind.STATE, state=State.DONE, index=0), None),
+        (_event(Kind.STEP_DONE, "unpack the release"), None),
+        (_event(Kind.NOTE, "3 local files stay"), None),
+        (_event(Kind.PROGRESS, done=1 << 20, total=4 << 20, unit="bytes"), "app [3/12] 25 % of 4.0 MiB"),
+        (_event(Kind.PROGRESS, done=1 << 20, total=None, unit="bytes"), "app [3/12] 1.0 MiB"),
+        (_event(Kind.PROGRESS, done=5, total=10, unit="files"), "app [3/12] 50 % of 10 files"),
+    ],
+)
+def test_events_as_lines(event: ProgressEvent, text: str | None):
+    """Each kind has its own form, or none."""
+    assert line(event) == text
+
+
+def test_how_far_a_step_is_comes_seldom():
+    """A download of minutes must not fill the log."""
+    now, told = 0.0, list[str]()
+    lines = Lines(told.append, clock=lambda: now)
+    for second in range(0, 21):
+        now = float(second)
+        lines(_event(Kind.PROGRESS, done=second, total=20, unit="files"))
+    assert told == [f"app [3/12] {percent} % of 20 files" for percent in (25, 50, 75, 100)]
+    lines(_event(Kind.STEP_DONE))
+    lines(_event(Kind.STEP, "two\nlines"))
+    assert told[-1] == "app [3/12] two lines"
+
+
+def _on_a_terminal(updated: Line, environ: dict[str, str]) -> tuple[int, str]:
+    """Run an update whose standard error is a terminal; its exit code, and what the terminal got."""
+    main, side = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "fsm", "--config", str(updated.path), "update"],
+        stdout=subprocess.PIPE,
+        stderr=side,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", **environ},
+    )
+    os.close(side)
+    screen = b""
+    while True:
+        try:
+            chunk = os.read(main, 4096)
+        except OSError:  # the other side has been closed
+            break
+        if not chunk:
+            break
+        screen += chunk
+    os.close(main)
+    out, _ = child.communicate(timeout=30)
+    assert out.startswith(b"app: ")
+    return child.returncode, screen.decode()
+
+
+@pytest.mark.needs_linux
+def test_a_terminal_gets_bars(updated: Line):
+    """One that vanishes at the end; failures stay."""
+    updated.configure(
+        app=updated.another(
+            "x", install_path=str(updated.bed.live), post_checks=[{"type": "command", "argv": ["/bin/false"]}]
+        )
+    )
+    code, screen = _on_a_terminal(updated, {})
+    assert code == 30
+    assert "\x1b[" in screen
+    assert "failed: " in screen
+    assert "[1/" in screen or "[2/" in screen or "/12]" in screen
+
+
+@pytest.mark.needs_linux
+def test_no_color(updated: Line):
+    """NO_COLOR leaves the bar, without colours; a dumb terminal gets lines."""
+    _, screen = _on_a_terminal(updated, {"NO_COLOR": "1"})
+    assert "\x1b[3" not in screen
+    assert "\x1b[9" not in screen
+    updated("rollback")
+    updated("unhold")
+    _, screen = _on_a_terminal(updated, {"TERM": "dumb"})
+    assert "\x1b" not in screen
+    assert "app [1/" in screen
+
+
+def test_bars(capsys: pytest.CaptureFixture[str]):
+    """They take every kind of event, from any component."""
+    with progress.bars() as observer:
+        observer(_event(Kind.STATE, state=State.CHECKING, index=0))
+        observer(_event(Kind.STEP, "unpack [bold]"))
+        observer(_event(Kind.PROGRESS, done=1, total=2, unit="files"))
+        observer(_event(Kind.PROGRESS, done=1, total=None, unit="files"))
+        observer(_event(Kind.STEP_DONE))
+        observer(_event(Kind.RETRY, "no [red]network[/]"))
+    assert "no [red]network[/]" in capsys.readouterr().err
+
+
+def test_shown_takes_what_fits(updated: Line, monkeypatch: pytest.MonkeyPatch):
+    """A terminal that can draw gets bars, everything else lines."""
+    monkeypatch.setattr(progress, "on_terminal", lambda: True)
+    ended = updated("update")
+    assert ended.code == 0
+    assert updated.bed.version() == "1.1.0"
+    assert "app [1/" not in ended.err
+
+
+def test_no_standard_error_is_no_terminal(monkeypatch: pytest.MonkeyPatch):
+    """As under pythonw, or with the stream closed."""
+    monkeypatch.setattr(sys, "stderr", None)
+    assert not progress.on_terminal()
+
+
+def test_the_log_of_the_library_stays_out_of_sight(updated: Line, tmp_path: Path):
+    """Its tracebacks are for FSM_DEBUG."""
+    script = (
+        "import sys\nfrom fsm.cli.run import run\nfrom fsm.progress import log\n"
+        f"code = run(['--config', {str(updated.path)!r}, 'check'])\n"
+        "try: 1 / 0\nexcept ZeroDivisionError: log.exception('oh')\nsys.exit(code)\n"
+    )
+    for debug, expected in (("", False), ("1", True)):
+        environ = {**os.environ, "FSM_DEBUG": debug}
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True, timeout=60
+        )
+        assert ("Traceback" in done.stderr) is expected

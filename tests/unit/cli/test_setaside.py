@@ -1,0 +1,131 @@
+"""`fsm doctor --set-aside-journal`: nothing is deleted, nothing useful is taken away."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsm.adapter import Registry
+from fsm.config import load
+from fsm.errors import JournalError
+from fsm.locks import ComponentLock
+from fsm.setaside import set_aside
+from tests.unit.cli.conftest import Line
+from tests.unit.cli.test_doctor import _Clumsy
+from tests.unit.cli.test_status import _damage
+from tests.unit.cli.test_update import _interrupted
+
+
+def test_a_damaged_journal_is_set_aside_and_kept(updated: Line):
+    """Its bytes and its log's stay, a new one begins, the component is untouched."""
+    updated("update")
+    journal = updated.bed.state / "journal.db"
+    journal.write_bytes(bytes(8192))
+    log = journal.with_name("journal.db-wal").read_bytes()
+    (updated.bed.work / "run-7").mkdir()
+    journal.with_name("journal.db-shm").write_bytes(bytes(100))
+    ended = updated("doctor", "--set-aside-journal")
+    assert ended.code == 0, ended.err
+    kept = [Path(text.removeprefix("kept as ")) for text in ended.out.splitlines() if text.startswith("kept as ")]
+    assert [path.name[:21] for path in kept] == ["journal.db.set-aside-"] * 3
+    assert [path.name[37:] for path in kept] == ["", "-wal", "-shm"]
+    assert kept[0].read_bytes() == bytes(8192)
+    assert kept[1].read_bytes() == log
+    assert not journal.exists()
+    assert not journal.with_name("journal.db-wal").exists()
+    assert "interrupted runs, history, holds and pins are no longer known" in ended.out
+    assert f"left over from a run that ended in the middle: {updated.bed.work}/run-7" in ended.out
+    assert updated.bed.version() == "1.1.0"
+    assert updated("history").out == "there are no runs yet\n"
+    assert updated("doctor").code == 0
+
+
+def test_a_file_that_is_no_journal_is_set_aside(updated: Line):
+    """It cannot even be opened."""
+    updated("update")
+    _damage(updated.bed.state / "journal.db")
+    assert updated("status").code == 40
+    assert updated("doctor", "--set-aside-journal").code == 0
+    assert updated("status").code == 0
+
+
+def test_a_whole_journal_may_be_set_aside_too(updated: Line):
+    """When nothing is in progress."""
+    updated("update")
+    (done,) = updated("doctor", "--set-aside-journal", "--json").results
+    assert {len(Path(path).read_bytes()) > 0 for path in done["moved"]} == {True}
+    assert done["leftovers"] == []
+
+
+def test_a_journal_that_still_knows_how_to_go_on_is_not_set_aside(updated: Line):
+    """20: an interrupted run is worth more than a new journal."""
+    _interrupted(updated)
+    ended = updated("doctor", "--set-aside-journal")
+    assert ended.code == 20
+    assert "it can be read, and has interrupted runs (app); `fsm resume` or `fsm cancel` ends them first" in ended.err
+    assert updated("resume").code == 0
+
+
+def test_a_journal_in_use_is_not_set_aside(updated: Line):
+    """50, also for a component that is no longer configured."""
+    updated("update")
+    with ComponentLock(updated.bed.state, "former"):
+        ended = updated("doctor", "--set-aside-journal")
+    assert ended.code == 50
+    assert (updated.bed.state / "journal.db").exists()
+
+
+def test_no_journal_to_set_aside(line: Line):
+    """20, and nothing is made."""
+    ended = line("doctor", "--set-aside-journal")
+    assert ended.code == 20
+    assert "nothing needs to be done" in ended.err
+
+
+def test_a_journal_that_cannot_be_moved(updated: Line, monkeypatch: pytest.MonkeyPatch):
+    """A second one within the same second never overwrites the first."""
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    updated("update")
+    set_aside(load(updated.path), Registry.discover(), now=moment)
+    updated("check")
+    with pytest.raises(JournalError, match="set-aside-20260102T030405Z exists"):
+        set_aside(load(updated.path), Registry.discover(), now=moment)
+    assert (updated.bed.state / "journal.db").exists()
+
+
+def test_leftovers_that_cannot_be_looked_at(updated: Line):
+    """What could be done is done; the rest is named."""
+
+    class Blind(_Clumsy):
+        """Cannot look."""
+
+        def leftovers(self, target: Any, spec: Any) -> Sequence[Path]:
+            raise PermissionError(13, "Permission denied")
+
+    updated("update")
+    done = set_aside(load(updated.path), Registry.of(Blind(KeyError())))
+    assert done.leftovers == ("app: cannot be looked at: [Errno 13] Permission denied",)
+
+
+def test_killed_while_setting_aside_the_log_is_kept(updated: Line):
+    """Whatever the moment: no new journal meets the old one's log, and no bytes are lost."""
+    updated("update")
+    journal = updated.bed.state / "journal.db"
+    log = journal.with_name("journal.db-wal").read_bytes()
+    script = (
+        "import os, signal\nfrom pathlib import Path\nfrom fsm.config import load\nfrom fsm.adapter import Registry\n"
+        "from fsm.setaside import set_aside\n"
+        "Path.unlink = lambda *args: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"set_aside(load(Path({str(updated.path)!r})), Registry.discover())\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == -9
+    assert not journal.exists()
+    assert updated("check").code == 0
+    (kept,) = updated.bed.state.glob("journal.db.set-aside-*-wal")
+    assert kept.read_bytes() == log

@@ -1,0 +1,75 @@
+"""What `--json` prints is what the reference describes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from fsm.cli.app import COMMANDS
+from fsm.cli.shapes import ErrorParts
+from fsm.model import Model
+from tests.unit.cli.conftest import Line
+from tests.unit.cli.test_update import _interrupted
+from tools.reference_json import SHAPES
+
+MODELS = {type(shape.example).__name__: type(shape.example) for shape in SHAPES}
+
+CALLS = [
+    ("CheckResult", ("check",), 0),
+    ("UpdateResult", ("plan",), 0),
+    ("UpdateResult", ("update", "--dry-run"), 0),
+    ("UpdateResult", ("update", "--version", "9.9"), 20),
+    ("UpdateResult", ("resume",), 0),
+    ("UpdateResult", ("cancel",), 0),
+    ("UpdateResult", ("rollback", "--to", "9.9"), 20),
+    ("UpdateResult", ("show", "1"), 0),
+    ("RunReport", ("history",), 0),
+    ("ComponentStatus", ("status",), 0),
+    ("ComponentStatus", ("hold",), 0),
+    ("ComponentStatus", ("unhold",), 0),
+    ("ComponentStatus", ("pin", "app", "<9"), 0),
+    ("Verified", ("history", "--verify"), 0),
+    ("Finding", ("doctor",), 0),
+    ("SetAside", ("doctor", "--set-aside-journal"), 0),
+    ("Written", ("init", "{root}/other.toml"), 0),
+]
+
+
+def test_every_command_is_called_here():
+    """A new command needs its shape in the reference."""
+    assert {call[0] for _, call, _ in CALLS} | {"completion"} == {entry.name for entry in COMMANDS}
+    assert {name for name, _, _ in CALLS} == set(MODELS)
+
+
+@pytest.mark.parametrize(("name", "call", "code"), CALLS, ids=str)
+def test_results_have_their_documented_shape(name: str, call: tuple[str, ...], code: int, updated: Line):
+    """Exactly the fields, each of its type."""
+    if call[0] in ("resume", "cancel", "show", "history"):
+        _interrupted(updated)
+    elif "--set-aside-journal" in call:
+        updated("check")
+    ended = updated(*(word.format(root=updated.bed.root) for word in call), "--json")
+    assert ended.code == code, ended
+    assert ended.results
+    for result in ended.results:
+        _fits(MODELS[name], result)
+
+
+def _fits(model: type[Model], data: dict[str, Any]) -> None:
+    assert set(data) == set(model.model_fields)
+    model.model_validate_json(json.dumps(data))
+
+
+def test_errors_have_their_documented_shape(line: Line):
+    """In place of results."""
+    ended = line("update", "nobody", "--json")
+    _fits(ErrorParts, ended.error)
+    assert ended.error["code"] == ended.code == 2
+
+
+def test_json_is_offered_everywhere(line: Line):
+    """But for completion scripts."""
+    without = [entry.name for entry in COMMANDS if "--json" not in line.bare(entry.name, "--help").out]
+    assert without == ["completion"]

@@ -1,0 +1,159 @@
+"""Tables of configuration keys, from the models that read the configuration: a key, its form, default and meaning.
+
+The meaning is the model's own docstring (`Attributes:`), so that page and program cannot differ.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from components.python_app.spec import Environment, Migration, PythonAppSpec, Retention, VersionFrom
+from fsm import checkspec
+from fsm.config import ComponentKeys, Settings
+from fsm.lifecycle import State
+from fsm.services import CommandSpec, NoService, ProcessSpec
+from fsm.sources.specs import DirectorySpec, HttpSpec
+from fsm.versions import Version
+
+TABLES: Final[dict[str, type[BaseModel]]] = {
+    "config-fsm": Settings,
+    "config-component": ComponentKeys,
+    "config-python-app": PythonAppSpec,
+    "config-version": VersionFrom,
+    "config-environment": Environment,
+    "config-migration": Migration,
+    "config-retention": Retention,
+    "config-source-directory": DirectorySpec,
+    "config-source-http": HttpSpec,
+    "config-service-process": ProcessSpec,
+    "config-service-command": CommandSpec,
+    "config-service-none": NoService,
+}
+"""The blocks of `docs/reference/configuration.md`, by name."""
+
+KINDS: Final = ("type", "manager")
+"""Keys that say which of several models a table is."""
+
+SIMPLE: Final = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", Path: "path"}
+BOUNDS: Final = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}
+ENTRY: Final = re.compile(r"^ {4}(\w+(?:, \w+)*): (.*(?:\n {8}.*)*)", re.MULTILINE)
+
+
+def table(model: type[BaseModel]) -> str:
+    """The keys of one model.
+
+    Raises:
+        ValueError: the docstring has nothing about a key.
+    """
+    meanings = _meanings(model)
+    lines = ["", "| key | form | default | meaning |", "|---|---|---|---|"]
+    for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] not in KINDS):
+        if name not in meanings:
+            raise ValueError(f"{model.__name__}: the docstring says nothing about {name}")
+        meaning = meanings[name].replace("|", "\\|")
+        lines.append(f"| `{name}` | {_form(field)} | {_default(field)} | {meaning} |")
+    return "\n".join([*lines, "", ""])
+
+
+def checks() -> str:
+    """The checks that a configuration may ask for, with their keys."""
+    lines = ["", "| type | what it checks | keys |", "|---|---|---|"]
+    for kind in get_args(get_args(checkspec.Check)[0]):
+        fields = {name: field for name, field in kind.model_fields.items() if name not in ("type", "description")}
+        keys = "; ".join(f"`{name}`: {_form(field)}, {_default(field)}" for name, field in fields.items())
+        lines.append(f"| `{_tag(kind.model_fields['type'])}` | {_summary(kind)} | {keys or '–'} |")
+    return "\n".join([*lines, "", ""])
+
+
+def _summary(model: type[BaseModel]) -> str:
+    return _plain(inspect.cleandoc(model.__doc__ or "").partition("\n\nAttributes")[0])
+
+
+def _meanings(model: type[BaseModel]) -> dict[str, str]:
+    """What the docstrings of a model and of its bases say about each attribute."""
+    found = dict.fromkeys(KINDS, "Which kind it is.")
+    for each in reversed(model.__mro__):
+        text = inspect.cleandoc(each.__dict__.get("__doc__") or "").partition("Attributes:")[2]
+        for names, meaning in ENTRY.findall(text):
+            found |= dict.fromkeys(names.split(", "), _plain(meaning))
+    return found
+
+
+def _plain(text: str) -> str:
+    words = " ".join(text.split()).replace("``", "`").replace("None:", "without it,")
+    return words[0].upper() + words[1:] + ("" if words.endswith(".") else ".")
+
+
+def _tag(field: FieldInfo) -> str:
+    return str(get_args(field.annotation)[0])
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default
+    if value in (None, (), {}):
+        return "–"
+    if isinstance(value, BaseModel):
+        inner = ", ".join(f"{name} = {_literal(value)}" for name, value in value.model_dump(exclude_none=True).items())
+        return f"`{{ {inner} }}`"
+    return f"`{_literal(value)}`"
+
+
+def _literal(value: Any) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_literal, value))}]"
+    return f'"{value}"' if isinstance(value, str) else f"{value}"
+
+
+def _form(field: FieldInfo) -> str:
+    bounds = [f"{word} {getattr(each, name):g}" for each in field.metadata for name, word in _bounds(each)]
+    return " ".join([_type(field.annotation), *([f"({', '.join(bounds)})"] if bounds else [])])
+
+
+def _bounds(each: Any) -> list[tuple[str, str]]:
+    return [BOUNDS[type(each)]] if type(each) in BOUNDS else []
+
+
+def _type(kind: Any) -> str:
+    """The form of a value, in words."""
+    if kind in SIMPLE:
+        return SIMPLE[kind]
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return "a table, see below" if _is_union_of_models(inner[0]) else _type(inner[0])
+    if origin is Literal:
+        return " or ".join(f"`{_literal(value)}`" for value in inner)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_type(each) for each in inner if each is not type(None)))
+    if origin is tuple:
+        return f"list of {_plural(inner[0])}"
+    if origin is dict:
+        key = "state" if inner[0] is State else _type(inner[0])
+        return f"table: {key} = {_type(inner[1])}"
+    if kind is Version:
+        return "text, a version"
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return "a table, see below"
+    raise ValueError(f"no words for {kind!r}: add them to tools/describe_models.py")
+
+
+def _plural(kind: Any) -> str:
+    return {"text": "texts"}.get(_type(kind), "tables, see below")
+
+
+def _is_union_of_models(kind: Any) -> bool:
+    return get_origin(kind) in (Union, types.UnionType) and all(
+        isinstance(each, type) and issubclass(each, BaseModel) for each in get_args(kind)
+    )

@@ -1,0 +1,51 @@
+"""The reference of the command line, from the click commands themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from fsm.cli.app import COMMANDS, fsm
+from fsm.cli.codes import MEANING, SEVERITY
+
+
+def commands() -> str:
+    """One section for each command: usage, what it does, arguments and options."""
+    with click.Context(fsm, info_name="fsm") as context:
+        sections = [_section(context, entry.name) for entry in COMMANDS]
+    return "\n" + "\n".join(sections)
+
+
+def _section(parent: click.Context, name: str) -> str:
+    command = fsm.get_command(parent, name)
+    assert command is not None, name
+    with click.Context(command, info_name=name, parent=parent) as context:
+        usage = " ".join(command.collect_usage_pieces(context))
+        paragraphs = _paragraphs(command.help or "")
+        options = [_row(option, context) for option in command.params if isinstance(option, click.Option)]
+    lines = [f"## fsm {name}", "", "```text", f"fsm {name} {usage}", "```", "", *paragraphs]
+    lines += ["| option | meaning |", "|---|---|", *options, "| `--help` | Show this and exit. |", ""]
+    return "\n".join(lines)
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """The help's paragraphs, each on one line."""
+    for paragraph in text.replace("\f", "").split("\n\n"):
+        yield " ".join(paragraph.split())
+        yield ""
+
+
+def _row(option: click.Option, context: click.Context) -> str:
+    names = ", ".join(f"`{name}`" for name in option.opts)
+    if not option.is_flag:
+        names += f" *{option.metavar or option.make_metavar(context)}*"
+    default = f" Default: {option.default}." if option.show_default else ""
+    return f"| {names} | {option.help}{default} |"
+
+
+def exit_codes() -> str:
+    """The exit codes, and which one decides among several."""
+    rows = [f"| {int(code)} | {meaning} |" for code, meaning in MEANING.items()]
+    order = ", ".join(str(int(code)) for code in SEVERITY)
+    return "\n".join(["", "| code | meaning |", "|---|---|", *rows, "", f"From harmless to bad: {order}.", "", ""])

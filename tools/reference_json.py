@@ -1,0 +1,219 @@
+"""The reference of the `--json` shapes: fields from the models' JSON schemas, meanings from their docstrings."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from fsm.adapter import Finding
+from fsm.checking import CheckResult
+from fsm.cli.output import SCHEMA
+from fsm.cli.shapes import ErrorParts, Verified, Written
+from fsm.errors import ConfigError
+from fsm.lifecycle import State
+from fsm.model import Model, Version
+from fsm.plan import DiskNeed, DownloadNeed, Plan, PlannedStep
+from fsm.report import ComponentStatus, Outcome, RunReport, StepReport, StepStatus, UpdateResult
+from fsm.setaside import SetAside
+
+
+class Shape(NamedTuple):
+    """One kind of result: the commands that print it, and an example."""
+
+    commands: str
+    example: Model
+
+
+_STEP: Final = StepReport(
+    name="download",
+    title="download and check the artifact",
+    phase=State.UPDATING,
+    status=StepStatus.DONE,
+    started_at="2026-03-01T04:00:01.250+00:00",
+    seconds=2.5,
+    retries=1,
+    message="the network is unreachable",
+)
+_RUN: Final = RunReport(
+    run=7,
+    component="core",
+    state=State.DONE,
+    outcome=Outcome.DONE,
+    from_version="1.0.0",
+    to_version="1.1.0",
+    touched=True,
+    started_at="2026-03-01T04:00:01.125+00:00",
+    ended_at="2026-03-01T04:00:09.625+00:00",
+    seconds=8.5,
+    downtime=0.75,
+    notes=("1 local file stays in the backup at /opt/app/.core.fsm/backups/1.0.0@7/tree: local.txt",),
+    steps=(_STEP,),
+)
+_PLAN: Final = Plan(
+    component="core",
+    component_type="python_app",
+    from_version=Version("1.0.0"),
+    to_version=Version("1.1.0"),
+    steps=(
+        PlannedStep(
+            name="stop_service",
+            phase=State.UPDATING,
+            title="stop the service",
+            undo_title="start the service",
+            touches_live=True,
+            downtime="begins",
+            timeout=600.0,
+            args={"unit": "core"},
+        ),
+    ),
+    downloads=(DownloadNeed(name="core-1.1.0.tar.gz", size=48213),),
+    disk_need=(DiskNeed(path=Path("/opt/app"), size=67_542_781),),
+    preserved=(".env", "data/"),
+)
+
+SHAPES: Final = (
+    Shape(
+        "`check`",
+        CheckResult(
+            component="core",
+            installed="1.0.0",
+            latest="1.1.0",
+            update_available=True,
+            target="1.1.0",
+            reason="1.1.0 is newer than the installed 1.0.0",
+            notes="Answers faster.",
+            checked_at="2026-03-01T04:00:00+00:00",
+        ),
+    ),
+    Shape(
+        "`plan`, `update`, `resume`, `rollback`, `cancel` and `show`",
+        UpdateResult(component="core", outcome=Outcome.PLANNED, from_version="1.0.0", to_version="1.1.0", plan=_PLAN),
+    ),
+    Shape("`history`", _RUN),
+    Shape(
+        "`status`, `hold`, `unhold` and `pin`",
+        ComponentStatus(
+            component="core",
+            type="python_app",
+            installed="1.1.0",
+            latest="1.1.0",
+            checked_at="2026-03-01T04:00:00+00:00",
+            pin="~=1.0",
+            last=_RUN,
+        ),
+    ),
+    Shape("`history --verify`", Verified(rows=212, newest_hash="9f86d081884c7d659a2feaa0c55ad015" * 2)),
+    Shape(
+        "`doctor`",
+        Finding(
+            level="warning",
+            subject="core",
+            message="run 8 is interrupted in updating",
+            todo="fsm resume core",
+        ),
+    ),
+    Shape(
+        "`doctor --set-aside-journal`",
+        SetAside(
+            moved=("/var/lib/fsm/journal.db.set-aside-20260301T040000Z",), leftovers=("/opt/app/.core.fsm/run-8",)
+        ),
+    ),
+    Shape("`init`", Written(path="/etc/fsm/fsm.toml")),
+)
+"""Every kind of result that a command prints with ``--json``."""
+
+
+def shapes() -> str:
+    """A section for each shape: its fields, and an example of the whole document."""
+    described: set[str] = set()
+    return "\n" + "\n".join(line for shape in SHAPES for line in _section(shape, described)) + "\n" + _error()
+
+
+def _section(shape: Shape, described: set[str]) -> Iterator[str]:
+    model = type(shape.example)
+    yield f"## {model.__name__}"
+    yield ""
+    yield f"Printed by {shape.commands}. {_summary(model)}"
+    yield ""
+    for part in _parts(model):
+        if part.__name__ in described and part is not model:
+            continue
+        described.add(part.__name__)
+        if part is not model:
+            yield from (f"### {part.__name__}", "", _summary(part), "")
+        yield from _fields(part)
+    yield from _example({"schema": SCHEMA, "results": [shape.example.model_dump(mode="json")]})
+
+
+def _error() -> str:
+    error = ConfigError("/etc/fsm/fsm.toml: fsm.jobs", "is wrong: input should be a valid integer", "correct it")
+    parts = ErrorParts(type="ConfigError", code=2, message=str(error), what=error.what, why=error.why, todo=error.todo)
+    lines = ["## Errors", "", _summary(ErrorParts), "", *_fields(ErrorParts)]
+    return "\n".join([*lines, *_example({"schema": SCHEMA, "error": parts.model_dump(mode="json")})]) + "\n"
+
+
+def _example(document: dict[str, Any]) -> Iterator[str]:
+    yield from ("```json", json.dumps(document, indent=2, ensure_ascii=False), "```", "")
+
+
+def _summary(model: type[Model]) -> str:
+    return inspect.getdoc(model).splitlines()[0]  # type: ignore[union-attr] # a gate holds that each has one
+
+
+def _parts(model: type[Model]) -> list[type[Model]]:
+    """The model and the models that its fields have, each once."""
+    found = [model]
+    for current in found:
+        for info in current.model_fields.values():
+            found += [each for each in _models(info.annotation) if each not in found]
+    return found
+
+
+def _models(annotation: Any) -> Iterator[type[Model]]:
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _models(part)
+
+
+def _fields(model: type[Model]) -> Iterator[str]:
+    """A table of the fields.
+
+    Raises:
+        KeyError: the docstring says nothing about one of them.
+    """
+    meanings = _meanings(model)
+    whole = model.model_json_schema(mode="serialization")
+    yield from ("| field | type | meaning |", "|---|---|---|")
+    for name, schema in whole["properties"].items():
+        yield f"| `{name}` | {_type(schema, whole.get('$defs', {}))} | {meanings[name]} |"
+    yield ""
+
+
+def _meanings(model: type[Model]) -> dict[str, str]:
+    """The ``Attributes`` of the docstrings, also of the models that this one extends."""
+    found: dict[str, str] = {}
+    for kind in reversed(model.__mro__):
+        section = (inspect.cleandoc(kind.__doc__ or "")).partition("Attributes:\n")[2]
+        for names, text in re.findall(r"^    (\w[\w, ]*): ((?:.|\n     )*)", section, re.MULTILINE):
+            plain = " ".join(text.split()).replace("None", "null").replace("``", "`")
+            found |= dict.fromkeys(names.split(", "), plain)
+    return found
+
+
+def _type(schema: dict[str, Any], known: dict[str, Any]) -> str:
+    """A JSON schema in a few words."""
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rpartition("/")[2]
+        return _type(known[name], known) if "enum" in known[name] else name
+    if "anyOf" in schema:
+        return " or ".join(_type(part, known) for part in schema["anyOf"])
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'], known)}"
+    return str(schema.get("type", "any value"))
