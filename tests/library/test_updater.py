@@ -1,104 +1,24 @@
-"""The façade over a host with several components in memory: order, locks, resumes, holds, and the async twin."""
+"""The façade over a host with several components in memory: order, locks, resumes, holds."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 import fsm
-from fsm.adapter import Adapter, Backup, Draft, Installed, Registry, Spec, Step, Target
 from fsm.aio import AsyncUpdater
 from fsm.errors import ConfigError, FsmError, JournalError, PlanUnknown, UsageError
 from fsm.executor import UpToDate
 from fsm.journal import Journal
 from fsm.locks import ComponentLock
-from fsm.model import HostPath, Version
-from fsm.progress import ProgressEvent
-from fsm.releases import Release
+from fsm.model import Version
 from fsm.report import Outcome
 from fsm.scheduling import in_order
 from fsm.updater import Updater
-from tests.world import STEPS, WORLD, Crash, World, crash_at, fresh
-
-
-class NoteSpec(Spec):
-    """Where a note's version is written."""
-
-    path: HostPath
-
-
-class Notes(Adapter[NoteSpec, Installed]):
-    """A component whose version is in a file that a test writes; its steps are those of the world in memory."""
-
-    component_type: ClassVar[str] = "note"
-    spec: ClassVar[type[Spec]] = NoteSpec
-    steps: ClassVar[tuple[type[Step], ...]] = STEPS
-
-    def inspect(self, target: Target, spec: NoteSpec) -> Installed:
-        """See `Adapter.inspect`."""
-        if not spec.path.exists():
-            return Installed(present=False, why_unknown="there is no note")
-        return Installed(version=Version.parse(spec.path.read_text()))
-
-    def draft(self, target: Target, spec: NoteSpec, installed: Installed, release: Release) -> Draft:
-        """See `Adapter.draft`."""
-        return Draft(steps=tuple(step() for step in STEPS), notes=("a note",))
-
-    def backups(self, target: Target, spec: NoteSpec) -> list[Backup]:
-        """See `Adapter.backups`."""
-        return [Backup(version=Version("0.9"), path=spec.path, run_id=1, made_at="2026-01-01T00:00:00+00:00")]
-
-    def draft_rollback(self, target: Target, spec: NoteSpec, installed: Installed, backup: Backup) -> Draft:
-        """See `Adapter.draft_rollback`."""
-        return Draft(steps=tuple(step() for step in STEPS))
-
-
-REGISTRY = Registry.of(Notes())
-
-
-def publish(root: Path, version: str) -> None:
-    """A release that the directory source shows."""
-    folder = root / "releases" / version
-    folder.mkdir(parents=True)
-    (folder / "note.txt").write_text(version)
-    import hashlib
-
-    (folder / "note.txt.sha256").write_text(hashlib.sha256(version.encode()).hexdigest())
-
-
-def data(root: Path, *names: str, **more: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with these components."""
-    source = {"type": "directory", "path": str(root / "releases")}
-    tables = {
-        name: {"type": "note", "path": str(root / name), "source": source, **more.get(name, {})} for name in names
-    }
-    return {"fsm": {"state_dir": str(root / "state")}, "components": tables}
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    """A new world."""
-    yield fresh()
-    fresh()
-
-
-@pytest.fixture
-def root(world: World, tmp_path: Path) -> Path:
-    """A host with version 1.0 of everything, and 1.1 published."""
-    for name in ("a", "b", "c"):
-        (tmp_path / name).write_text("1.0")
-    publish(tmp_path, "1.1")
-    return tmp_path
-
-
-def updater(root: Path, *names: str, **more: dict[str, Any]) -> Updater:
-    """As a new process would make it."""
-    return Updater.from_data(data(root, *(names or ("a",)), **more), registry=REGISTRY)
+from tests.library.hosts import REGISTRY, publish, updater
+from tests.world import WORLD, Crash, crash_at
 
 
 def test_dependencies_come_first_and_a_failed_one_stops_what_needs_it(root, world):
@@ -344,73 +264,3 @@ def test_the_package_offers_its_names_late():
     assert fsm.AsyncUpdater is AsyncUpdater
     with pytest.raises(AttributeError):
         fsm.nothing  # noqa: B018 - the access is the test
-
-
-async def _events(root: Path) -> tuple[list[ProgressEvent], Any]:
-    host = AsyncUpdater.from_data(data(root, "a", "b"), registry=REGISTRY)
-    task = host.update("a")
-    events = [event async for event in task]
-    return events, await task
-
-
-def test_the_async_twin_streams_events(root, world):
-    """And gives the same result."""
-    events, result = asyncio.run(_events(root))
-    assert result.outcome is Outcome.DONE
-    assert {"state", "step", "step_done", "note"} <= {event.kind.value for event in events}
-
-
-def test_every_async_verb(root, world):
-    """The same verbs, awaited."""
-
-    async def all_of_them() -> None:
-        host = AsyncUpdater.from_data(data(root, "a", "b"), registry=REGISTRY)
-        assert (await host.check("a")).update_available
-        assert len(await host.check_all(force=True)) == 2
-        assert (await host.plan("a")).steps
-        assert [result.outcome for result in await host.update_all(jobs=1)] == [Outcome.DONE] * 2
-        assert (await host.rollback("a", to="0.9")).outcome is Outcome.DONE
-        assert await host.resume() == []
-        assert len(await host.status()) == 2
-        assert len(await host.history("a")) == 2
-        assert (await host.show(1))[0].run == 1
-        assert (await host.verify_history())[0] == []
-        await host.hold("a", "x")
-        await host.unhold("a")
-        await host.pin("a", "1.0")
-        assert await host.doctor()
-        with pytest.raises(UsageError):
-            await host.cancel("a")
-
-    asyncio.run(all_of_them())
-
-
-def test_cancelling_the_awaiting_task_stops_at_a_safe_point(root, world):
-    """The run stays resumable."""
-    inside = threading.Event()
-
-    def wait(verb: str, name: str) -> None:
-        if name == "copy":
-            inside.set()
-            threading.Event().wait(0.3)
-
-    world.before_act = wait
-
-    async def cancelled() -> None:
-        host = AsyncUpdater.from_data(data(root, "a"), registry=REGISTRY)
-        running = host.update("a")
-
-        async def awaiting() -> None:
-            await running
-
-        task = asyncio.create_task(awaiting())
-        await asyncio.to_thread(inside.wait, 10)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        running.stop()
-        await asyncio.wait_for(running._future, 20)
-
-    asyncio.run(cancelled())
-    world.before_act = lambda verb, name: None
-    assert [result.outcome for result in updater(root).resume()] == [Outcome.DONE]

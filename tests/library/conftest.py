@@ -1,0 +1,27 @@
+"""A new world in memory, and a host on which everything has version 1.0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.library.hosts import publish
+from tests.world import World, fresh
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A new world."""
+    yield fresh()
+    fresh()
+
+
+@pytest.fixture
+def root(world: World, tmp_path: Path) -> Path:
+    """A host with version 1.0 of everything, and 1.1 published."""
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_text("1.0")
+    publish(tmp_path, "1.1")
+    return tmp_path
