@@ -179,7 +179,8 @@ class Bed:
         if manifest is None:
             (staged / "SHA256SUMS").write_text(f"{digest}  {name}\n")
         else:
-            head = f'version: "{version}"\nartifacts:\n  - {{name: {name}, size: {len(data)}, sha256: "sha256:{digest}"}}\n'
+            entry = f'{{name: {name}, size: {len(data)}, sha256: "sha256:{digest}"}}'
+            head = f'version: "{version}"\nartifacts:\n  - {entry}\n'
             (staged / "update-manifest.yaml").write_text(head + manifest)
         staged.rename(folder)
         return folder / name

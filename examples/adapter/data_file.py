@@ -1,4 +1,4 @@
-"""Component type ``data_file``: one file that is replaced by that of a release, with its version in a file beside it."""
+"""Component type ``data_file``: one file, replaced by that of a release, with its version in a file beside it."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def mirror(
     neither copied nor touched. When it returns, all of it is durable.
 
     Args:
-        src: a directory; nothing should write to it meanwhile.
+        src: a directory. What disappears from it meanwhile counts as not there; nothing should write to its files.
         dst: a directory, made when it is missing.
         check: called before each entry and at least once per 16 MiB; what it raises ends the mirror half way.
         skip: says by relative path what is left alone on both sides, with everything below it.

@@ -127,13 +127,12 @@ class TreeCopy:
         try:
             self._entry(pair)
         except FileNotFoundError:
-            try:
-                os.stat(pair.name, dir_fd=pair.source, follow_symlinks=False)
-            except FileNotFoundError:
-                if pair.present is not None:
-                    self._surplus(pair.name, pair.target, pair.path, pair.present)
-                return
-            raise
+            if _status(pair.name, pair.source) is not None:
+                raise
+            # Looked at anew: the way may have been cleared for it already, or its directory made.
+            left = _status(pair.name, pair.target)
+            if left is not None:
+                self._surplus(pair.name, pair.target, pair.path, left)
 
     def _entry(self, pair: _Pair) -> None:
         kind = stat.S_IFMT(pair.status.st_mode)
@@ -242,6 +241,13 @@ class TreeCopy:
         if all(gone):
             os.rmdir(name, dir_fd=target)
         return all(gone)
+
+
+def _status(name: str, dir_fd: int) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
 
 
 def _inode(status: os.stat_result) -> _Inode:

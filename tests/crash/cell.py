@@ -61,7 +61,7 @@ class Forge:
 
     def ask(self, bed: Path, scenario: Scenario, verb: str, kill: Kill | None, *, start: bool) -> Answer:
         """Have a new process do something; tells how it ended."""
-        request = {"root": str(bed), "bed": scenario.bed, "way": scenario.way}
+        request: dict[str, Any] = {"root": str(bed), "bed": scenario.bed, "way": scenario.way}
         request |= {"verb": verb, "kill": kill, "start": start}
         assert self._server.stdin is not None
         assert self._server.stdout is not None

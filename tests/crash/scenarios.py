@@ -11,11 +11,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from tests.bed import Bed, wheel, write
 
 Outcome = Literal["done", "rolled_back"]
+Verb = Literal["update", "rollback"]
+Way = Literal["exchange", "renames", "copy"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Scenario:
         only: prefixes of the points at which this scenario is killed; all, unless it is a slow one.
     """
 
-    verb: Literal["update", "rollback"]
-    way: Literal["exchange", "renames", "copy"]
+    verb: Verb
+    way: Way
     prepare: Callable[[Bed], None]
     outcome: Outcome
     version: str | None
@@ -135,16 +137,18 @@ COMMANDS: Final = {
     },
 }
 
+_WAYS: Final[tuple[tuple[str, Verb, Callable[[Bed], None], Outcome, str], ...]] = (
+    ("update", "update", good, "done", "1.1.0"),
+    ("broken", "update", broken, "rolled_back", "1.0.0"),
+    ("rollback", "rollback", good, "done", "0.9.0"),
+    ("rollback-fails", "rollback", broken_backup, "rolled_back", "1.0.0"),
+)
+
 SCENARIOS: Final[dict[str, Scenario]] = {
     **{
         f"{name}-{way}": Scenario(verb, way, prepare, outcome, version, bed=RETENTION)
-        for way in ("exchange", "renames", "copy")
-        for name, verb, prepare, outcome, version in (
-            ("update", "update", good, "done", "1.1.0"),
-            ("broken", "update", broken, "rolled_back", "1.0.0"),
-            ("rollback", "rollback", good, "done", "0.9.0"),
-            ("rollback-fails", "rollback", broken_backup, "rolled_back", "1.0.0"),
-        )
+        for way in get_args(Way)
+        for name, verb, prepare, outcome, version in _WAYS
     },
     "first": Scenario("update", "exchange", first, "done", "1.1.0", before=None),
     "first-broken": Scenario("update", "exchange", first_broken, "rolled_back", None, before=None),

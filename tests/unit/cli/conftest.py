@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +15,8 @@ from fsm.cli.run import run
 from tests.bed import Bed
 
 NO_SERVICE = {"manager": "none"}
+FAILS = {"type": "command", "argv": ["/bin/false"]}
+"""A check that fails whatever the release is."""
 
 
 class Ended(NamedTuple):
@@ -92,6 +96,30 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(each) for each in value) + "]"
     return json.dumps(value)
+
+
+def interrupted(line: Line, at: str = "unpack") -> None:
+    """Kill an update at a step, as a power cut would."""
+    script = (
+        "import os, signal\nfrom fsm.updater import Updater\nfrom pathlib import Path\n"
+        "def kill(event):\n"
+        f"    if event.kind == 'step' and event.step == {at!r}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"Updater.from_config(Path({str(line.path)!r}), observers=[kill]).update('app')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
+    assert done.returncode == -9
+
+
+def sql(line: Line, sql: str) -> None:
+    """Do something to the journal that nobody should."""
+    script = f"import apsw, sys; apsw.Connection({str(line.bed.state / 'journal.db')!r}).execute(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", script, sql], check=True, timeout=60)
+
+
+def damage(journal: Path) -> None:
+    """The write-ahead log would mend the file again."""
+    journal.with_name("journal.db-wal").unlink(missing_ok=True)
+    journal.write_bytes(b"no database" * 500)
 
 
 @pytest.fixture

@@ -20,10 +20,7 @@ from fsm.journal import Journal, Kind, Record
 from fsm.lifecycle import State
 from fsm.locks import ComponentLock
 from fsm.updater import Updater
-from tests.unit.cli.conftest import Line
-from tests.unit.cli.test_history import _sql
-from tests.unit.cli.test_status import _damage
-from tests.unit.cli.test_update import _interrupted
+from tests.unit.cli.conftest import Line, damage, interrupted, sql
 
 
 def _find(findings: Sequence[Finding], subject: str, text: str) -> Finding:
@@ -75,7 +72,7 @@ def test_with_a_broken_configuration(line: Line):
 def test_a_damaged_journal_hides_nothing_else(updated: Line):
     """What to do is said, and the rest is examined."""
     updated("update")
-    _damage(updated.bed.state / "journal.db")
+    damage(updated.bed.state / "journal.db")
     ended = updated("doctor")
     assert ended.code == 40
     assert "error   journal: cannot open the journal" in ended.out
@@ -86,7 +83,7 @@ def test_a_damaged_journal_hides_nothing_else(updated: Line):
 def test_a_journal_with_damaged_pages(updated: Line):
     """SQLite's own check is asked."""
     updated("update")
-    _sql(updated, "PRAGMA wal_checkpoint(TRUNCATE)")
+    sql(updated, "PRAGMA wal_checkpoint(TRUNCATE)")
     journal = updated.bed.state / "journal.db"
     with journal.open("r+b") as file:
         file.seek(4096 * 3)
@@ -97,7 +94,7 @@ def test_a_journal_with_damaged_pages(updated: Line):
 def test_a_journal_with_an_edited_row(updated: Line):
     """The chain of hashes is verified."""
     updated("update")
-    _sql(updated, "DROP TRIGGER log_is_append_only_update; UPDATE log SET data='{}' WHERE seq=3")
+    sql(updated, "DROP TRIGGER log_is_append_only_update; UPDATE log SET data='{}' WHERE seq=3")
     found = _find(_examine(updated), "journal", "its rows are not what was written")
     assert found.level == "error"
     assert "row 3 was edited" in found.message
@@ -105,7 +102,7 @@ def test_a_journal_with_an_edited_row(updated: Line):
 
 def test_an_interrupted_run_is_a_warning_with_its_command(updated: Line):
     """Or, while somebody works on it, nothing to worry about."""
-    _interrupted(updated)
+    interrupted(updated)
     found = _find(_examine(updated), "app", "run 1 is interrupted in updating")
     assert (found.level, found.todo) == ("warning", "fsm resume app")
     with ComponentLock(updated.bed.state, "app"):
@@ -114,8 +111,8 @@ def test_an_interrupted_run_is_a_warning_with_its_command(updated: Line):
 
 def test_a_run_that_cannot_be_continued_is_an_error(updated: Line):
     """Found before somebody tries."""
-    _interrupted(updated)
-    _sql(updated, "UPDATE plan SET text = replace(text, '\"unpack\"', '\"unwrap\"')")
+    interrupted(updated)
+    sql(updated, "UPDATE plan SET text = replace(text, '\"unpack\"', '\"unwrap\"')")
     found = _find(_examine(updated), "app", "run 1 is interrupted, cannot continue the run")
     assert found.level == "error"
     assert "install the version of fsm-updater" in found.todo

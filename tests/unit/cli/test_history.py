@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 from fsm.updater import Updater
-from tests.unit.cli.conftest import Line
-from tests.unit.cli.test_update import FAILS, _interrupted
-
-
-def _sql(line: Line, sql: str) -> None:
-    script = f"import apsw, sys; apsw.Connection({str(line.bed.state / 'journal.db')!r}).execute(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", script, sql], check=True, timeout=60)
+from tests.unit.cli.conftest import FAILS, Line, interrupted, sql
 
 
 def test_history_lists_the_newest_run_first(updated: Line):
@@ -55,7 +46,7 @@ def test_verify_says_that_the_chain_is_whole(updated: Line):
 def test_verify_finds_an_edited_row(updated: Line):
     """40, and which row."""
     updated("update")
-    _sql(updated, "DROP TRIGGER log_is_append_only_update; UPDATE log SET data='{}' WHERE seq=3")
+    sql(updated, "DROP TRIGGER log_is_append_only_update; UPDATE log SET data='{}' WHERE seq=3")
     ended = updated("history", "--verify")
     assert ended.code == 40
     assert ended.out.startswith("row 3 was edited\n")
@@ -99,7 +90,7 @@ def test_show_says_why_a_run_did_not_succeed(updated: Line):
 
 def test_show_of_a_run_in_progress(updated: Line):
     """It has not ended; steps that were not begun have no time."""
-    _interrupted(updated)
+    interrupted(updated)
     text = updated("show", "1").out
     assert ", ended" not in text
     assert "  pending  -         -" in text
@@ -108,9 +99,9 @@ def test_show_of_a_run_in_progress(updated: Line):
 
 def test_show_of_a_run_whose_plan_is_unknown(updated: Line):
     """What stands in the run's own row is shown all the same."""
-    _interrupted(updated)
+    interrupted(updated)
     for damage in ("replace(text, '\"schema_version\":1', '\"schema_version\":2')", "'[]'", "'{'"):
-        _sql(updated, f"UPDATE plan SET text={damage}")
+        sql(updated, f"UPDATE plan SET text={damage}")
         assert updated("status").out.endswith("app: interrupted in updating; go on with: fsm resume app\n")
         assert Updater.from_config(updated.path).history()[0].steps == ()
 

@@ -16,10 +16,8 @@ from fsm.config import load
 from fsm.errors import JournalError
 from fsm.locks import ComponentLock
 from fsm.setaside import set_aside
-from tests.unit.cli.conftest import Line
+from tests.unit.cli.conftest import Line, damage, interrupted
 from tests.unit.cli.test_doctor import _Clumsy
-from tests.unit.cli.test_status import _damage
-from tests.unit.cli.test_update import _interrupted
 
 
 def test_a_damaged_journal_is_set_aside_and_kept(updated: Line):
@@ -49,7 +47,7 @@ def test_a_damaged_journal_is_set_aside_and_kept(updated: Line):
 def test_a_file_that_is_no_journal_is_set_aside(updated: Line):
     """It cannot even be opened."""
     updated("update")
-    _damage(updated.bed.state / "journal.db")
+    damage(updated.bed.state / "journal.db")
     assert updated("status").code == 40
     assert updated("doctor", "--set-aside-journal").code == 0
     assert updated("status").code == 0
@@ -65,7 +63,7 @@ def test_a_whole_journal_may_be_set_aside_too(updated: Line):
 
 def test_a_journal_that_still_knows_how_to_go_on_is_not_set_aside(updated: Line):
     """20: an interrupted run is worth more than a new journal."""
-    _interrupted(updated)
+    interrupted(updated)
     ended = updated("doctor", "--set-aside-journal")
     assert ended.code == 20
     assert "it can be read, and has interrupted runs (app); `fsm resume` or `fsm cancel` ends them first" in ended.err

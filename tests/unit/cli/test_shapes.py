@@ -10,8 +10,7 @@ import pytest
 from fsm.cli.app import COMMANDS
 from fsm.cli.shapes import ErrorParts
 from fsm.model import Model
-from tests.unit.cli.conftest import Line
-from tests.unit.cli.test_update import _interrupted
+from tests.unit.cli.conftest import Line, interrupted
 from tools.reference_json import SHAPES
 
 MODELS = {type(shape.example).__name__: type(shape.example) for shape in SHAPES}
@@ -47,7 +46,7 @@ def test_every_command_is_called_here():
 def test_results_have_their_documented_shape(name: str, call: tuple[str, ...], code: int, updated: Line):
     """Exactly the fields, each of its type."""
     if call[0] in ("resume", "cancel", "show", "history"):
-        _interrupted(updated)
+        interrupted(updated)
     elif "--set-aside-journal" in call:
         updated("check")
     ended = updated(*(word.format(root=updated.bed.root) for word in call), "--json")

@@ -18,8 +18,7 @@ from fsm.config import load
 from fsm.locks import ComponentLock
 from fsm.report import ComponentStatus
 from fsm.updater import Updater
-from tests.unit.cli.conftest import Line
-from tests.unit.cli.test_update import FAILS, _interrupted
+from tests.unit.cli.conftest import FAILS, Line, damage, interrupted
 
 
 def _same_both_ways(line: Line) -> None:
@@ -32,12 +31,6 @@ def _same_both_ways(line: Line) -> None:
     assert line("status", "--json").results == long
 
 
-def _damage(journal: Path) -> None:
-    """The write-ahead log would mend the file again."""
-    journal.with_name("journal.db-wal").unlink(missing_ok=True)
-    journal.write_bytes(b"no database" * 500)
-
-
 def _checked(line: Line) -> None:
     line("check")
 
@@ -48,7 +41,7 @@ def _updated(line: Line) -> None:
 
 def _killed(line: Line) -> None:
     line("check")
-    _interrupted(line)
+    interrupted(line)
 
 
 def _rolled_back(line: Line) -> None:
@@ -122,7 +115,7 @@ def test_the_second_status_needs_neither_pydantic_nor_the_adapters(updated: Line
         lambda line: (line.bed.state / glance.NAME).write_text("{"),
         lambda line: (line.bed.state / glance.NAME).write_text("{}"),
         lambda line: (line.bed.state / glance.NAME).unlink(),
-        lambda line: _damage(line.bed.state / "journal.db"),
+        lambda line: damage(line.bed.state / "journal.db"),
     ],
     ids=["configuration edited", "cache torn", "cache of another kind", "no cache", "journal damaged"],
 )
@@ -236,7 +229,7 @@ def test_one_line_for_each_component(updated: Line):
 
 def test_an_interrupted_run_comes_with_the_command_that_continues_it(updated: Line):
     """With the step at which it stands."""
-    _interrupted(updated)
+    interrupted(updated)
     text = updated("status").out
     assert "#1 interrupted 1.0.0 -> 1.1.0, " in text
     assert "app: interrupted in updating at step 3/" in text
@@ -245,7 +238,7 @@ def test_an_interrupted_run_comes_with_the_command_that_continues_it(updated: Li
 
 def test_a_run_that_goes_on_now(updated: Line):
     """Who does it, since when; no advice to resume."""
-    _interrupted(updated)
+    interrupted(updated)
     with ComponentLock(updated.bed.state, "app"):
         text = updated("status").out
     assert "app: in updating at step 3/" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -94,6 +95,17 @@ def test_carry_sweeps_what_a_killed_one_left(old_and_new: tuple[Path, Path]):
     carry(old, new, Patterns(["config/"]))
     assert {path.name for path in (new / "config").iterdir()} >= {".fsm-tmp-1-0", "new.toml"}
     assert not (new / "config" / ".fsm-tmp-4194999-0").exists()
+
+
+def test_carry_trusts_no_size_and_time(old_and_new: tuple[Path, Path]):
+    """A file of the release with the size and time of the preserved one is another file all the same."""
+    old, new = old_and_new
+    for root, content in ((old, b"mine"), (new, b"them")):
+        (root / "config" / "app.toml").write_bytes(content)
+        (root / "config" / "app.toml").chmod(0o640)
+        os.utime(root / "config" / "app.toml", ns=(10**18, 10**18))
+    carry(old, new, Patterns(["config/"]))
+    assert (new / "config" / "app.toml").read_bytes() == b"mine"
 
 
 def test_carry_of_nothing(old_and_new: tuple[Path, Path]):

@@ -257,6 +257,40 @@ def test_a_hard_link_that_takes_a_directorys_place(tmp_path: Path):
     assert snapshot(dst) == snapshot(src)
 
 
+@pytest.mark.parametrize("there", ["nothing", "file", "dir"])
+@pytest.mark.parametrize("kind", ["file", "dir"])
+def test_what_disappears_meanwhile_counts_as_not_there(tmp_path: Path, kind: str, there: str):
+    """A running program removes things at any moment: that is no error, and the target lacks them as well."""
+    src, dst = tmp_path / "src", tmp_path / "dst"
+    write(src / "a", b"x")
+    write(src / "z", b"x")
+    write(src / "gone" / "f" if kind == "dir" else src / "gone", b"source")
+    dst.mkdir()
+    if there != "nothing":
+        write(dst / "gone" / "f" if there == "dir" else dst / "gone", b"target")
+
+    def check() -> None:
+        if (dst / "a").exists():
+            shutil.rmtree(src / "gone", ignore_errors=True)
+            (src / "gone").unlink(missing_ok=True)
+
+    mirror(src, dst, check=check)
+    assert {path.name for path in dst.iterdir()} == {"a", "z"}
+
+
+def test_a_missing_target_is_no_disappearance(tmp_path: Path):
+    """When the target's directory goes, that is an error, and not taken for an empty source."""
+    src, dst = tmp_path / "src", tmp_path / "dst"
+    write(src / "a", b"x")
+
+    def check() -> None:
+        if dst.exists():
+            shutil.rmtree(dst)
+
+    with pytest.raises(FileNotFoundError):
+        mirror(src, dst, check=check)
+
+
 def test_an_error_of_the_disk_while_linking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Only what a file system cannot do is done another way."""
     src, dst = tmp_path / "src", tmp_path / "dst"
