@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,6 +53,7 @@ def updater(*observers: Observer) -> Updater:
     """
     from fsm.updater import Updater  # noqa: PLC0415 - 150 ms that `--help` need not pay
 
+    gc.enable()
     _quiet()
     return Updater.from_config(config_path(), observers=observers)
 

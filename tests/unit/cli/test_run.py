@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -180,6 +181,20 @@ def test_ctrl_c_outside_of_the_boundary_leaves_none_either(monkeypatch: pytest.M
 
     monkeypatch.setattr("fsm.cli.run.run", fail)
     assert main() == 75
+
+
+def test_the_collector_rests_only_while_modules_are_imported(updated: Line, monkeypatch: pytest.MonkeyPatch):
+    """It looks for nothing there; an update of minutes wants it."""
+    try:
+        gc.disable()
+        updated("check")
+        assert gc.isenabled()
+        monkeypatch.setattr("fsm.cli.run.run", lambda: int(gc.isenabled()))
+        assert main() == 0
+        assert gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def _piped(line: Line, *args: str, **kwargs: object) -> subprocess.CompletedProcess[bytes]:

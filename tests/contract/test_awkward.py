@@ -1,0 +1,167 @@
+"""Python apps on awkward hosts: each real thing that goes wrong, and what is left afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsm import inventory
+from fsm.report import Outcome
+from tests.bed import Bed
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """A directory whose bed is ended, whatever a test did."""
+    yield tmp_path
+    Bed(tmp_path).kill()
+
+
+def installed(root: Path, **spec: Any) -> Bed:
+    """A host with 1.0.0 installed, furnished and running, and 1.1.0 published."""
+    bed = Bed(root, **spec)
+    bed.publish("1.0.0")
+    bed.install("1.0.0")
+    bed.furnish()
+    bed.start()
+    bed.publish("1.1.0")
+    return bed
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "tar.xz", "tar.bz2", "tar.zst", "tar", "zip"])
+@pytest.mark.parametrize("top", [True, False])
+def test_every_kind_of_archive_is_installed(root, kind, top):
+    """With a top-level directory and without."""
+    bed = installed(root)
+    bed.publish("1.2.0", kind=kind, top=top)
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    assert bed.answer() == "1.2.0"
+
+
+def test_a_service_that_does_not_want_to_stop_is_killed(root):
+    """TERM, a grace, KILL; the update goes on."""
+    bed = Bed(root, service={"stop_timeout": 0.5})
+    bed.install("1.0.0", "STUBBORN")
+    bed.start()
+    bed.publish("1.1.0")
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    assert bed.answer() == "1.1.0"
+
+
+@pytest.mark.parametrize("trait", ["CRASHES", "DIES", "BROKEN"])
+def test_a_version_that_does_not_work_goes_back_by_itself(root, trait):
+    """It exits at once, exits after a moment, or fails its check."""
+    bed = installed(root, settle_seconds=1.0)
+    before = inventory.take(bed.live)
+    bed.publish("1.2.0", trait)
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.ROLLED_BACK
+    assert bed.answer() == "1.0.0" == bed.version()
+    assert not before.compare(inventory.take(bed.live))
+
+
+def test_what_a_rolled_back_version_wrote_is_set_aside_and_named(root):
+    """Never dropped."""
+    bed = installed(root, post_checks=[{"type": "command", "argv": ["false"]}])
+    bed.publish("1.2.0", "WRITES")
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.ROLLED_BACK
+    kept = [path for path in (bed.work / "aside").rglob("*") if path.is_file()]
+    assert kept
+    assert any("aside" in note for note in result.notes)
+
+
+def test_local_files_are_named_or_refused(root):
+    """As `unlisted` says."""
+    bed = installed(root)
+    result = bed.updater().update("app")
+    assert any("local.txt" in note and "backup" in note for note in result.notes)
+    bed.publish("1.2.0")
+    (bed.live / "mine.txt").write_text("mine")
+    strict = Bed(root, unlisted="refuse")
+    refused = strict.updater().update("app")
+    assert refused.outcome is Outcome.REFUSED
+    assert "mine.txt" in refused.reason
+    assert bed.answer() == "1.1.0"
+
+
+def test_a_backup_can_go_to_another_disk_as_an_archive(root, tmp_path):
+    """Document 001's way."""
+    bed = installed(root, backup="archive", backup_dir=str(tmp_path / "elsewhere"))
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    made = list((tmp_path / "elsewhere").glob("*.tar.zst"))
+    assert len(made) == 1
+    assert made[0].stat().st_size > 100
+
+
+@pytest.mark.parametrize(("optional", "outcome"), [(False, Outcome.ROLLED_BACK), (True, Outcome.DONE)])
+def test_a_failing_migration(root, optional, outcome):
+    """Rolls back, unless it is optional."""
+    bed = installed(root, migration={"command": ["sh", "-c", "exit 3"], "optional": optional})
+    result = bed.updater().update("app")
+    assert result.outcome is outcome
+    assert "3" in result.reason + "".join(result.notes)
+    assert bed.answer() == ("1.1.0" if optional else "1.0.0")
+
+
+def test_a_migration_runs_in_the_new_tree(root):
+    """With the old tree whole beside it."""
+    bed = installed(root, migration={"command": ["sh", "-c", "cat VERSION > data/migrated"]})
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    assert (bed.live / "data/migrated").read_text() == "1.1.0\n"
+
+
+def test_a_symbolic_link_is_refused_with_its_target(root):
+    """`install_path` is a plain directory."""
+    bed = installed(root)
+    bed.live.rename(root / "real")
+    bed.live.symlink_to("real")
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.REFUSED
+    assert str(root / "real") in result.todo
+
+
+def test_a_tampered_artifact_is_refused_before_anything_is_touched(root):
+    """Also one that is a web page."""
+    bed = installed(root)
+    artifact = next(path for path in (root / "releases/1.1.0").iterdir() if path.name.endswith(".tar.gz"))
+    before = inventory.take(bed.live)
+    for content in (artifact.read_bytes()[:-1] + b"x", b"<html>502 Bad Gateway</html>"):
+        artifact.write_bytes(content)
+        result = bed.updater().update("app", force=True)
+        assert result.outcome is Outcome.REFUSED
+        assert not result.touched
+        assert not before.compare(inventory.take(bed.live))
+    assert bed.answer() == "1.0.0"
+
+
+@pytest.mark.needs_tmpfs
+@pytest.mark.parametrize("left", [2000, 700, 300])
+def test_a_full_disk_leaves_the_old_version_running(root, left):
+    """Wherever it becomes full: refused or rolled back, and nothing is lost."""
+    place = root / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", str(place)], check=True)
+    try:
+        bed = installed(place, reserve_mb=0, preserve=[".env", "data/"])
+        assert bed.updater().update("app").outcome is Outcome.DONE  # the journal has its reserve from now on
+        bed.publish("1.2.0", extra={f"big/{number}": bytes(range(256)) * 400 for number in range(20)})
+        assert bed.updater().check("app", force=True).target == "1.2.0"
+        before = inventory.take(bed.live)
+        free = int(subprocess.run(["stat", "-f", "-c", "%a", str(place)], capture_output=True, check=True).stdout) * 4
+        with (place / "ballast").open("wb") as ballast:
+            ballast.write(bytes(max(free - left, 0) * 1024))
+        result = bed.updater().update("app")
+        assert result.outcome in (Outcome.REFUSED, Outcome.ROLLED_BACK, Outcome.FAILED), result
+        assert bed.answer() == "1.1.0" == bed.version()
+        assert not before.compare(inventory.take(bed.live))
+        (place / "ballast").unlink()
+        assert bed.updater().update("app", force=True).outcome is Outcome.DONE
+        assert bed.answer() == "1.2.0"
+    finally:
+        Bed(place).kill()
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
