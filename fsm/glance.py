@@ -175,9 +175,21 @@ def remember(config: Config, registry: Registry) -> None:
         files = {_module(component, registry) for component in components}
         modules = [_stamp(file) for file in sorted(files)]
         kept = {"key": _key(config.path, text), "modules": modules, "components": entries}
-        draft = config.state_dir / f".{NAME}.{os.getpid()}"
-        draft.write_text(json.dumps(kept), encoding="utf-8")
-        draft.replace(config.state_dir / NAME)
+        _write(config.state_dir / NAME, json.dumps(kept), config.path.stat().st_mode & 0o644)
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Put a file in its place whole, readable by nobody who cannot read the configuration: its text is in there."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.chmod(mode)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _entry(component: Component, registry: Registry) -> dict[str, Any] | None:

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fsm import inventory
 from fsm.report import Outcome
 from tests.bed import Bed
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    """A directory whose bed is ended, whatever a test did."""
-    yield tmp_path
-    Bed(tmp_path).kill()
-
-
-def installed(root: Path, **spec: Any) -> Bed:
-    """A host with 1.0.0 installed, furnished and running, and 1.1.0 published."""
-    bed = Bed(root, **spec)
-    bed.publish("1.0.0")
-    bed.install("1.0.0")
-    bed.furnish()
-    bed.start()
-    bed.publish("1.1.0")
-    return bed
+from tests.contract.hosts import installed
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.xz", "tar.bz2", "tar.zst", "tar", "zip"])

@@ -158,6 +158,22 @@ def test_nothing_is_remembered_where_there_is_no_place(updated: Line):
     assert not list(updated.bed.state.iterdir())
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_what_is_remembered_is_as_secret_as_the_configuration(mode: int, updated: Line):
+    """A configuration may hold a service's passwords."""
+    updated.bed.state.mkdir()
+    updated.path.chmod(mode)
+    updated("status")
+    assert (updated.bed.state / glance.NAME).stat().st_mode & 0o777 == mode
+
+
+def test_what_cannot_be_remembered_leaves_nothing_behind(updated: Line):
+    """A cache is worth no error."""
+    (updated.bed.state / glance.NAME / "in the way").mkdir(parents=True)
+    assert updated("status").code == 0
+    assert [path.name for path in updated.bed.state.iterdir()] == [glance.NAME]
+
+
 def test_an_adapter_without_a_file_is_not_remembered(updated: Line, monkeypatch: pytest.MonkeyPatch):
     """Made at run time, it could be another one next time."""
     updated.bed.state.mkdir()

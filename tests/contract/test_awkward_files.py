@@ -1,0 +1,177 @@
+"""Files that make an update of a Python app hard: what users keep, what releases bring in their place, odd trees."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from fsm import files, inventory
+from fsm.report import Outcome
+from tests.bed import Bed
+from tests.contract.hosts import installed
+
+
+@pytest.fixture(params=["exchange", "copy"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trees that change places by one rename, and trees that cannot be renamed."""
+    if request.param == "copy":
+        monkeypatch.setattr(files, "why_not_renamable", lambda path: f"{path} is a mount point, as far as this goes")
+
+
+@pytest.mark.usefixtures("way")
+def test_files_of_one_size_and_time_are_not_taken_for_equal(root):
+    """Reproducible builds give every file of every release the same time."""
+    bed = installed(root)
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    bed.publish("1.2.0")
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    bed.publish("1.3.0", "BROKEN")
+    before = inventory.take(bed.live)
+    assert bed.updater().update("app").outcome is Outcome.ROLLED_BACK
+    assert bed.answer() == "1.2.0"
+    assert (bed.live / "lib/names.txt").read_text() == "names of 1.2.0\n"
+    assert not before.compare(inventory.take(bed.live))
+
+
+@pytest.mark.usefixtures("way")
+def test_a_release_does_not_win_over_a_preserved_file(root):
+    """Whatever it brings in that place, of whatever kind, size and time."""
+    bed = installed(root, release=False)
+    bed.publish("1.1.0", extra={"config/a.local": b"one\n"})
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    extra = {
+        "config/a.local": b"two\n",
+        ".env/is": b"a directory now\n",
+        "data": b"a file now\n",
+    }
+    bed.publish("1.2.0", extra=extra)
+    before = {name: (bed.live / name).read_bytes() for name in ("config/a.local", ".env", "data/log")}
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.DONE, result.headline
+    assert {name: (bed.live / name).read_bytes() for name in before} == before
+    assert any(".env" in note for note in result.notes)
+    assert any("data" in note for note in result.notes)
+    assert bed.updater().rollback("app").outcome is Outcome.DONE
+    assert {name: (bed.live / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.usefixtures("way")
+def test_sockets_and_pipes_of_the_app_are_no_reason_to_refuse(root):
+    """They are of no use without the process that made them: left out, and said so."""
+    bed = installed(root)
+    os.mkfifo(bed.live / "data/pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        with inside(bed.live / "data"):
+            server.bind("app.sock")
+        result = bed.updater().update("app")
+    assert result.outcome is Outcome.DONE, result.headline
+    assert any("app.sock" in note for note in result.notes)
+    assert (bed.live / "data/log").exists()
+
+
+@pytest.mark.usefixtures("way")
+def test_names_that_are_no_text_are_kept(root):
+    """A file name is bytes on Linux, also that of a preserved file and of one that nobody accounts for."""
+    bed = installed(root)
+    odd, local = os.fsdecode(b"data/caf\xe9"), os.fsdecode(b"lib/caf\xe9")
+    (bed.live / odd).write_text("coffee")
+    (bed.live / local).write_text("more coffee")
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.DONE, result.headline
+    assert (bed.live / odd).read_text() == "coffee"
+    assert [path.read_text() for path in bed.work.rglob(os.path.basename(local)) if path.parent.name == "lib"]
+    result.model_dump_json()
+    assert bed.updater().rollback("app").outcome is Outcome.DONE
+    assert (bed.live / local).read_text() == "more coffee"
+
+
+@pytest.mark.usefixtures("way")
+def test_an_app_that_never_rests_is_updated(root):
+    """Files come and go in its data while they are backed up and copied."""
+    bed = installed(root, backup="archive", backup_dir=str(root / "kept"))
+    with churning(bed.live / "data"):
+        for version in ("1.1.0", "1.2.0", "1.3.0"):
+            if version != "1.1.0":
+                bed.publish(version)
+            result = bed.updater().update("app")
+            assert result.outcome is Outcome.DONE, result.headline
+    assert bed.answer() == "1.3.0"
+
+
+@contextmanager
+def churning(directory: Path) -> Iterator[None]:
+    """Something that writes to a directory of that name all the time, as an app's database does."""
+    end = threading.Event()
+
+    def churn() -> None:
+        number = 0
+        while not end.is_set():
+            number += 1
+            with suppress(OSError):  # the directory changes under it
+                path = directory / f"journal-{number % 7}"
+                path.write_bytes(bytes(number % 5000))
+                (directory / f"journal-{(number + 3) % 7}").unlink(missing_ok=True)
+                (directory / "log").write_bytes(b"line\n" * (number % 50))
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+@contextmanager
+def inside(directory: Path) -> Iterator[None]:
+    """Work in a directory: the path of a Unix socket has at most 107 bytes."""
+    before = Path.cwd()
+    os.chdir(directory)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@pytest.mark.needs_tmpfs
+def test_a_parent_that_cannot_be_written_is_refused(root):
+    """The new version is unpacked beside the old one, so it is said before anything is stopped."""
+    bed = installed(root)
+    subprocess.run(["mount", "--bind", str(root), str(root)], check=True)
+    try:
+        for place in (bed.state, bed.live):
+            subprocess.run(["mount", "--bind", str(place), str(place)], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(root)], check=True)
+        result = bed.updater().update("app")
+    finally:
+        subprocess.run(["umount", "--recursive", "--lazy", str(root)], check=True)
+    assert result.outcome is Outcome.REFUSED, result
+    assert "not writable" in result.reason
+    assert bed.answer() == "1.0.0"
+
+
+def test_a_mount_point_inside_the_tree_is_no_accident(root):
+    """What cannot be moved or removed with the tree is found, and the old version runs."""
+    bed = installed(root)
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts")
+    inner = bed.live / "data/deep"
+    subprocess.run(["mount", "--bind", str(inner), str(inner)], check=True)
+    try:
+        result = bed.updater().update("app")
+        assert bed.answer() == bed.version()
+        assert (inner / "er/blob").read_bytes() == bytes(range(256))
+    finally:
+        subprocess.run(["umount", "--lazy", "--all-targets", str(inner)], check=False)
+        for mount in Path("/proc/self/mountinfo").read_text().splitlines():
+            if str(root) in mount:
+                subprocess.run(["umount", "--lazy", mount.split()[4]], check=False)
+    assert result.outcome in (Outcome.DONE, Outcome.REFUSED, Outcome.ROLLED_BACK), result
+    assert Bed(root).answer() is not None
