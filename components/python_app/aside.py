@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from components.python_app.layout import Layout
+from components.python_app.layout import Layout, printable
 from components.python_app.leftovers import sweep
 from fsm import faults, files, inventory
 
@@ -60,7 +60,7 @@ def set_aside(
     moved = sorted(str(path) for path in _files(dest)) if dest.is_dir() else []
     if not moved:
         return ()
-    names = ", ".join(moved[:5]) + (f" and {len(moved) - 5} more" if len(moved) > 5 else "")
+    names = ", ".join(printable(path) for path in moved[:5]) + (f" and {len(moved) - 5} more" if len(moved) > 5 else "")
     return (f"{len(moved)} file{'s' if len(moved) != 1 else ''} that the new version wrote: kept in {dest} ({names})",)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from components.python_app.layout import Layout, RunPaths
+from components.python_app.layout import Layout, RunPaths, printable
 from components.python_app.leftovers import sweep, sweep_foreign
 from fsm import faults, files, inventory
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
@@ -53,6 +53,7 @@ class Keep(Step):
         found = self._inventory(ctx, paths)
         preserved = self._copy(ctx, paths)
         archive = self._archive(ctx)
+        inventory.take(paths.kept, check=ctx.check).save(paths.kept_inventory)
         files.sync_filesystem(paths.root)
         faults.point("backup.synced")
         record = BackupRecord(
@@ -61,15 +62,12 @@ class Keep(Step):
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             service_active=self.service_active,
             files=len(found),
-            preserved=tuple(str(path) for path in preserved),
+            preserved=tuple(printable(path) for path in preserved),
             archive=None if archive is None else str(archive),
         )
-        failed = self._verify(paths, preserved)
-        if isinstance(failed, Failed):
-            return failed
         files.write_atomic(paths.record, record.model_dump_json(indent=2).encode())
         faults.point("backup.recorded")
-        return Done(data={"preserved": list(record.preserved), "archive": record.archive})
+        return self._verify(paths)
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. An archive in another directory stays: it costs nothing to keep and was asked for."""
@@ -129,22 +127,18 @@ class Keep(Step):
         verify_tar_zst(dest, before, changing={*moved.added, *moved.removed, *moved.changed}, check=ctx.check)
         return dest
 
-    def _verify(self, paths: RunPaths, preserved: list[PurePosixPath] | None = None) -> Done | Failed:
-        """Read the copies back. The live files may change until the stop; a copy that differs then is no damage."""
-        if preserved is None:
-            record = BackupRecord.model_validate_json(paths.record.read_bytes())
-            preserved = [PurePosixPath(path) for path in record.preserved]
-            done = Done(data={"preserved": list(record.preserved), "archive": record.archive})
-        else:
-            done = Done()
-        missing = [
-            str(path) for path in preserved if not (paths.kept / path).is_symlink() and not (paths.kept / path).exists()
-        ]
-        if missing:
-            return Failed(
-                why=f"the backup of {', '.join(missing[:3])} is not readable", todo="check the disk", blame="host"
-            )
-        return done
+    def _verify(self, paths: RunPaths) -> Done | Failed:
+        """Read the copies back and compare them with what they were when they were made.
+
+        The live files may change until the stop; a copy that differs from those is no damage.
+        """
+        record = BackupRecord.model_validate_json(paths.record.read_bytes())
+        damaged = inventory.load(paths.kept_inventory).compare(inventory.take(paths.kept))
+        if damaged:
+            names = [*damaged.removed, *damaged.changed, *damaged.added]
+            shown = ", ".join(printable(name) for name in names[:3])
+            return Failed(why=f"the backup of {shown} is damaged", todo="check the disk", blame="host")
+        return Done(data={"preserved": list(record.preserved), "archive": record.archive})
 
 
 def make_parents(source: Path, dest: Path, path: PurePosixPath) -> None:

@@ -25,6 +25,11 @@ from pathlib import Path
 from fsm.model import Model
 
 
+def printable(path: object) -> str:
+    """A path as text that can be stored and shown: a name that is no UTF-8 gets escapes."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
 class Layout(Model):
     """The paths of one app; frozen in the plan as its install path and run number's parent.
 
@@ -102,6 +107,11 @@ class RunPaths(Model):
     def new_inventory(self) -> Path:
         """What the new tree was when it was unpacked."""
         return self.root / "new.inventory"
+
+    @property
+    def kept_inventory(self) -> Path:
+        """What the copies of the preserved files were when they were made."""
+        return self.root / "kept.inventory"
 
     @property
     def record(self) -> Path:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from components.python_app import aside, finish
 from components.python_app.backup import Keep
 from components.python_app.environment import BuildEnvironment
 from components.python_app.finish import Retire, Tidy
@@ -14,9 +16,9 @@ from components.python_app.leftovers import sweep_foreign
 from components.python_app.rollback import TakeBackup
 from components.python_app.spec import PythonAppSpec
 from components.python_app.swap import CarryOver, CopyIn, CopyOut, Exchange, MoveIn, MoveOut, Prepare
-from components.python_app.unpack import Unpack
+from components.python_app.unpack import Unpack, count, shown
 from components.python_app.verify import Migrate, Verify
-from fsm import files
+from fsm import files, inventory
 from fsm.adapter import Backup, Draft, Installed, Step, Target
 from fsm.checkspec import Check, ServiceActive, ServiceRunning, VersionCheck
 from fsm.errors import PlanError
@@ -66,11 +68,19 @@ def look(target: Target, spec: PythonAppSpec) -> Facts:
     if not live.is_dir():
         return Facts("fresh", "", active, 0, 0)
     way, note = _way(spec)
-    preserved = sum((live / path).lstat().st_size for path in files.Patterns(spec.preserve).find(live))
+    preserved = sum(_size(live / path) for path in files.Patterns(spec.preserve).find(live))
     size = files.tree_size(live)[0] if way == "copy" else 0
     if way == "copy":
         note += f"; {size // MEBI} MiB are copied, part of it while the service is down"
     return Facts(way, note, active, preserved, size)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file that the running app may remove at any moment."""
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _way(spec: PythonAppSpec) -> tuple[Way, str]:
@@ -125,7 +135,7 @@ def update(
         downloads=((artifact.name, artifact.size),),
         disk_need=((layout.live.parent, need),),
         preserved=spec.preserve,
-        notes=_costs(facts),
+        notes=(*_costs(facts), *_local_files(spec, layout)),
     )
 
 
@@ -135,6 +145,26 @@ def _costs(facts: Facts) -> tuple[str, ...]:
     if facts.preserved >= NOTABLE:
         notes += (f"{facts.preserved // MEBI} MiB of preserved files are copied while the service is down",)
     return notes
+
+
+def _local_files(spec: PythonAppSpec, layout: Layout) -> tuple[str, ...]:
+    """Files beside those of the installed release; unknown, and said after unpacking, where it came by hand."""
+    known = set(finish.installed_list(layout)[1])
+    if not known or not layout.live.is_dir():
+        return ()
+    preserve = files.Patterns(spec.preserve)
+    found = [
+        entry.path
+        for entry in inventory.take(layout.live, skip=lambda path: str(path) == spec.environment.link, hash=False)
+        if entry.kind != "dir"
+        and entry.path not in known
+        and not aside.is_cache(PurePosixPath(entry.path))
+        and not preserve.match(PurePosixPath(entry.path), is_dir=False)
+    ]
+    fate = "stop the update" if spec.unlisted == "refuse" else "stay in the backup"
+    return (f"{count(found)} that neither a release nor `preserve` accounts for: {shown(found)}; such {fate}",) * bool(
+        found
+    )
 
 
 def rollback(target: Target, spec: PythonAppSpec, installed: Installed, backup: Backup, facts: Facts) -> Draft:

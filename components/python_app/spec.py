@@ -130,7 +130,8 @@ class PythonAppSpec(Spec):
     @model_validator(mode="after")
     def _service_lives_here(self) -> PythonAppSpec:
         """A service without a working directory of its own is started in the app's directory."""
-        if getattr(self.service, "cwd", self) is None:
+        # A command service is asked before the first installation, when there is no such directory yet.
+        if self.service.manager == "process" and self.service.cwd is None:
             # Frozen for everybody else; here it is still being made.
             object.__setattr__(self, "service", self.service.model_copy(update={"cwd": self.install_path}))
         return self

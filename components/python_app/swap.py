@@ -16,6 +16,7 @@ from components.python_app.layout import Layout
 from components.python_app.leftovers import sweep
 from fsm import faults, files
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
+from fsm.errors import Refused
 from fsm.lifecycle import State
 
 
@@ -133,7 +134,11 @@ class CopyOut(_Swap):
         """See `Step.do`."""
         old = self.layout.run(ctx.run_id).old
         old.mkdir(exist_ok=True)
-        files.mirror(self.layout.live, old, check=ctx.check)
+        try:
+            files.mirror(self.layout.live, old, check=ctx.check)
+        except Refused as error:
+            # The app still writes. What is missing or torn here is copied after the stop, by `CopyIn`.
+            return Done(notes=(f"the copy is completed after the stop: {error.what}: {error.why}",))
         return Done()
 
     def undo(self, ctx: StepContext) -> StepResult:

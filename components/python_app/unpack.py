@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 from components.python_app import aside, finish
-from components.python_app.layout import Layout, RunPaths
+from components.python_app.layout import Layout, RunPaths, printable
 from components.python_app.leftovers import sweep
 from fsm import archive, faults, files, inventory, versionfile
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
@@ -52,7 +52,7 @@ class Unpack(Step):
                 todo='name them in preserve, remove them, or set unlisted = "keep"',
                 blame="host",
             )
-        return Done(data={"unlisted": local[:1000], "unlisted_count": len(local)})
+        return Done(data={"unlisted": [printable(path) for path in local[:1000]], "unlisted_count": len(local)})
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
@@ -150,7 +150,7 @@ def count(paths: list[str]) -> str:
 def shown(paths: list[str]) -> str:
     """The first few names."""
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    return ", ".join(paths[:SHOWN]) + more
+    return ", ".join(printable(path) for path in paths[:SHOWN]) + more
 
 
 def _unit(ctx: StepContext) -> Callable[[int, int | None], None]:

@@ -62,6 +62,7 @@ def test_local_files_are_named_or_refused(root):
     assert any("local.txt" in note and "backup" in note for note in result.notes)
     bed.publish("1.2.0")
     (bed.live / "mine.txt").write_text("mine")
+    assert any("1 local file" in note and "mine.txt" in note for note in bed.updater().plan("app").notes)
     strict = Bed(root, unlisted="refuse")
     refused = strict.updater().update("app")
     assert refused.outcome is Outcome.REFUSED

