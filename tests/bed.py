@@ -39,8 +39,9 @@ from fsm.services import ServiceManager, open_service
 from fsm.updater import Updater
 
 Kind = Literal["tar.gz", "tar.xz", "tar.bz2", "tar.zst", "tar", "zip"]
-Trait = Literal["BROKEN", "CRASHES", "STUBBORN", "WRITES", "DIES"]
-"""What a release does: fails its check, exits at once, ignores TERM, writes files, exits after a moment."""
+Trait = Literal["BROKEN", "CRASHES", "STUBBORN", "WRITES", "DIES", "RESTLESS"]
+"""What a release does: fails its check, exits at once, ignores TERM, writes files, exits after a moment, has files of
+its data come and go all the time."""
 
 LONG_AGO: Final = 1_234_567_890.123456789
 """Time of modification of what a user wrote: with a fraction, which a careless copy loses."""
@@ -64,6 +65,21 @@ if os.path.exists("WRITES"):
     with open("made-by-" + version, "w") as file:
         file.write("new")
 server.listen(16)
+if os.path.exists("RESTLESS"):
+    import itertools, _thread
+
+    def churn():
+        for number in itertools.count():
+            with open("data/journal-%d" % (number % 7), "wb") as file:
+                file.write(bytes(number % 5000))
+            try:
+                os.unlink("data/journal-%d" % ((number + 3) % 7))
+            except FileNotFoundError:
+                pass
+            with open("data/log", "wb") as file:
+                file.write(b"line\\n" * (number % 50))
+
+    _thread.start_new_thread(churn, ())
 if os.path.exists("DIES"):
     time.sleep(0.15)
     sys.exit("this release dies")

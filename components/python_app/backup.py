@@ -6,7 +6,7 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from components.python_app.layout import Layout, RunPaths, printable
 from components.python_app.leftovers import sweep, sweep_foreign
@@ -15,6 +15,8 @@ from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.archive import verify_tar_zst, write_tar_zst
 from fsm.lifecycle import State
 from fsm.model import Model
+
+_TRIES: Final = 10
 
 
 class BackupRecord(Model):
@@ -101,20 +103,13 @@ class Keep(Step):
         copied = []
         for path in files.Patterns(self.preserve).find(live) if live.is_dir() else ():
             ctx.check()
-            try:
-                make_parents(live, paths.kept, path)
-                files.copy_entry(live / path, paths.kept / path)
-            except FileNotFoundError:
-                if os.path.lexists(live / path):
-                    raise
-                continue
-            if os.path.lexists(paths.kept / path):
+            if _copy_moving(live, paths.kept, path):
                 copied.append(path)
         faults.point("backup.copied")
         return copied
 
     def _archive(self, ctx: StepContext) -> Path | None:
-        """All of the live tree, while the app still runs: what it changes meanwhile cannot be compared."""
+        """All of the live tree, while the app still runs: only what rested meanwhile can be compared."""
         live = self.layout.live
         if self.archive_dir is None or not live.is_dir():
             return None
@@ -123,8 +118,9 @@ class Keep(Step):
         dest = self.archive_dir / f"{ctx.component}.{self.version or 'unknown'}.run-{ctx.run_id}.tar.zst"
         before = inventory.take(live, check=ctx.check)
         write_tar_zst(live, dest, check=ctx.check)
-        moved = before.compare(inventory.take(live, check=ctx.check))
-        verify_tar_zst(dest, before, changing={*moved.added, *moved.removed, *moved.changed}, check=ctx.check)
+        after = inventory.take(live, check=ctx.check).entries
+        steady = {name for name, entry in before.entries.items() if after.get(name) == entry}
+        verify_tar_zst(dest, before, steady=steady, check=ctx.check)
         return dest
 
     def _verify(self, paths: RunPaths) -> Done | Failed:
@@ -139,6 +135,20 @@ class Keep(Step):
             shown = ", ".join(printable(name) for name in names[:3])
             return Failed(why=f"the backup of {shown} is damaged", todo="check the disk", blame="host")
         return Done(data={"preserved": list(record.preserved), "archive": record.archive})
+
+
+def _copy_moving(source: Path, dest: Path, path: PurePosixPath) -> bool:
+    """Copy what a running program may replace or remove meanwhile. Whether there was something that can be copied."""
+    for _ in range(_TRIES):
+        try:
+            make_parents(source, dest, path)
+            files.copy_entry(source / path, dest / path)
+            return os.path.lexists(dest / path)
+        except FileNotFoundError:
+            if not os.path.lexists(source / path):
+                return False
+    # Whoever makes and removes it at this rate does not want it kept; what is there at the stop is carried over.
+    return False
 
 
 def make_parents(source: Path, dest: Path, path: PurePosixPath) -> None:

@@ -18,7 +18,7 @@ from fsm.archive.model import BrokenError
 from fsm.archive.streams import opened, zstandard
 from fsm.archive.tarreader import Raw, raw_entries
 from fsm.digest import Check, hash_chunks, no_check
-from fsm.errors import IntegrityError, StepFailed
+from fsm.errors import IntegrityError
 from fsm.files import shown, sync_dir
 from fsm.files.naming import with_temporary_name
 from fsm.files.nofollow import CREATE, READ
@@ -36,7 +36,8 @@ _KINDS: Final[dict[bytes, Kind]] = {b"0": "file", b"2": "symlink", b"5": "dir"}
 def write_tar_zst(src: Path, dest: Path, *, check: Check = no_check) -> None:
     """Write a tree into a tar.zst, atomically and durably, readable by its owner only. Pax headers, numeric owners.
 
-    What disappears meanwhile is left out; a file that grows is cut off where it ended when it was opened.
+    What disappears meanwhile is left out; a file that grows is cut off where it ended when it was opened; one that
+    shrinks is filled up with zeros, as GNU tar does it.
 
     Args:
         src: the root of the tree.
@@ -44,7 +45,6 @@ def write_tar_zst(src: Path, dest: Path, *, check: Check = no_check) -> None:
         check: called before each entry and once per MiB; what it raises ends the writing, and no file is left.
 
     Raises:
-        StepFailed: a file became shorter while it was read.
         Unsupported: this Python has no Zstandard.
         OSError: something cannot be read or written; a full disk, say.
     """
@@ -88,22 +88,16 @@ def _write_file(src: Path, entry: Entry, names: dict[tuple[int, int], str], out:
     with open(os.open(src / entry.path, READ), "rb", buffering=0) as file:
         status = os.fstat(file.fileno())
         inode = status.st_dev, status.st_ino
-        if inode in names:
+        # A number alone proves nothing: that of a file that went meanwhile may be another's by now.
+        if status.st_nlink > 1 and names.setdefault(inode, entry.path) != entry.path:
             out.write(_block(_info(entry, b"1", names[inode])))
             return
-        if status.st_nlink > 1:
-            names[inode] = entry.path
         out.write(_block(_info(entry._replace(size=status.st_size), b"0", "")))
         left = status.st_size
         while left:
             check()
-            chunk = file.read(min(left, _CHUNK))
-            if not chunk:
-                raise StepFailed(
-                    f"cannot back up {shown(src)}",
-                    f"{shown(entry.path)} became shorter while it was read",
-                    "stop what writes to it, and try again",
-                )
+            wanted = min(left, _CHUNK)
+            chunk = file.read(wanted) or bytes(wanted)
             left -= len(chunk)
             out.write(chunk)
         out.write(bytes(-status.st_size % 512))
@@ -128,13 +122,15 @@ def _block(info: tarfile.TarInfo) -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
-def verify_tar_zst(path: Path, inventory: Inventory, *, changing: Container[str] = (), check: Check = no_check) -> None:
+def verify_tar_zst(
+    path: Path, inventory: Inventory, *, steady: Container[str] | None = None, check: Check = no_check
+) -> None:
     """Make sure that a backup holds what an inventory lists: every entry, its bytes, mode and owner. Reads all of it.
 
     Args:
         path: what `write_tar_zst` wrote.
         inventory: of the tree, best with digests; without, sizes have to do.
-        changing: entries that a running program changed meanwhile; they are read, and not compared.
+        steady: the only entries to compare, where a running program changed others meanwhile.
         check: called once per entry and per MiB; what it raises ends the reading.
 
     Raises:
@@ -148,11 +144,11 @@ def verify_tar_zst(path: Path, inventory: Inventory, *, changing: Container[str]
     except BrokenError as error:
         raise _unreliable(path, str(error)) from error
     kept = {name: entry for name, entry in inventory.entries.items() if entry.kind != "other"}
-    steady = [
-        Inventory({name: entry for name, entry in entries.items() if name not in changing})
+    listed, held = (
+        Inventory({name: entry for name, entry in entries.items() if steady is None or name in steady})
         for entries in (kept, found.entries)
-    ]
-    if differences := steady[0].compare(steady[1]):
+    )
+    if differences := listed.compare(held):
         raise _unreliable(path, _told(differences))
 
 

@@ -1,0 +1,165 @@
+"""Services, checks and environments that make an update of a Python app hard."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fsm import inventory
+from fsm.report import Outcome
+from tests.bed import Bed, wheel
+from tests.contract.hosts import installed
+
+CONTROL = [sys.executable, "-S", "-I", str(Path(__file__).parents[1] / "crash" / "control.py")]
+
+
+def test_a_health_check_that_hangs_ends_in_time(root):
+    """A server that takes the connection and says nothing is no healthy one; the old version is put back."""
+    bed = installed(root, release=False)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/health"
+        check = f"post_update_checks:\n  - {{type: health_endpoint, url: '{url}', timeout_seconds: 1.5}}\n"
+        bed.publish("1.1.0", manifest=check)
+        begun = time.monotonic()
+        result = bed.updater().update("app")
+    assert time.monotonic() - begun < 15
+    assert result.outcome is Outcome.ROLLED_BACK, result.headline
+    assert "did not answer" in result.reason
+    assert bed.answer() == "1.0.0"
+
+
+def test_a_service_that_cannot_be_stopped_is_not_the_releases_fault(root):
+    """Nothing is exchanged under a running service, and the release may be tried again at once."""
+    bed = Bed(root, service=commands(stop=["false"]))
+    bed.install("1.0.0")
+    bed.start()
+    bed.publish("1.1.0")
+    before = inventory.take(bed.live)
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.ROLLED_BACK, result.headline
+    assert "stop" in result.reason
+    assert not before.compare(inventory.take(bed.live))
+    assert bed.answer() == "1.0.0"
+    mended = Bed(root, service=commands())
+    assert mended.updater().update("app").outcome is Outcome.DONE
+    assert mended.answer() == "1.1.0"
+
+
+def test_a_service_that_cannot_be_asked_refuses_the_update(root):
+    """Whether it runs must be known before it is stopped."""
+    bed = Bed(root, service=commands(status=["sh", "-c", "exit 7"]))
+    bed.install("1.0.0")
+    bed.publish("1.1.0")
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.REFUSED, result.headline
+    assert not result.touched
+    assert "status command ended with 7" in result.reason
+
+
+def test_a_service_that_was_stopped_before_is_stopped_after_a_rollback(root):
+    """Putting back means putting back."""
+    bed = installed(root, release=False)
+    bed.stop()
+    bed.publish("1.1.0", "BROKEN")
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.ROLLED_BACK, result.headline
+    assert bed.silent()
+    assert bed.version() == "1.0.0"
+
+
+def test_a_program_that_is_not_there_goes_back(root):
+    """The new release has no file of that name."""
+    bed = Bed(root, service={"command": ["./run.sh", "{socket}"]})
+    bed.install("1.0.0")
+    (bed.live / "run.sh").write_text(f'#!/bin/sh\nexec {sys.executable} -S -I serve.py "$1"\n')
+    (bed.live / "run.sh").chmod(0o755)
+    bed.start()
+    bed.publish("1.1.0")
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.ROLLED_BACK, result.headline
+    assert "run.sh" in result.reason
+    assert bed.answer() == "1.0.0"
+
+
+def test_a_wheel_is_installed_for_real(root):
+    """It becomes the one requirement of an environment, and its module is what runs."""
+    serve = Bed(root).files("0")["serve.py"]
+    command = ["{live}/.venv/bin/python", "-m", "tinyserver", "{socket}"]
+    bed = Bed(root, service={"command": command}, environment={"smoke": ["-c", "import tinyserver_there"]})
+    modules = {"tinyserver.py": serve, "tinyserver_there.py": b""}
+    for version in ("1.0.0", "1.1.0"):
+        packed = wheel("tinyserver", version, modules)
+        bed.publish_file(version, f"tinyserver-{version}-py3-none-any.whl", packed)
+        result = bed.updater().update("app")
+        assert result.outcome is Outcome.DONE, result.headline
+        assert bed.answer() == version == bed.version()
+    assert bed.updater().rollback("app").outcome is Outcome.DONE
+    assert bed.answer() == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("extra", "environment", "why"),
+    [
+        ({"requirements.txt": b"missing==1.0\n", "wheels/.keep": b""}, {}, "missing"),
+        (
+            {
+                "requirements.txt": b"one==1.0\ntwo==1.0\n",
+                "wheels/one-1.0-py3-none-any.whl": wheel("one", "1.0", {"one.py": b""}, ["two>=2"]),
+                "wheels/two-1.0-py3-none-any.whl": wheel("two", "1.0", {"two.py": b""}),
+            },
+            {},
+            "two",
+        ),
+        (
+            {
+                "requirements.txt": b"one==1.0\n",
+                "wheels/one-1.0-py3-none-any.whl": wheel("one", "1.0", {"one.py": b"raise SystemExit(9)\n"}),
+            },
+            {"smoke": ["-c", "import one"]},
+            "9",
+        ),
+        ({"requirements.txt": b"-e .\n"}, {}, "editable"),
+        ({"requirements.txt": b"one==1.0\n", ".venv/here": b""}, {}, ""),
+    ],
+    ids=["missing wheel", "conflict", "smoke", "editable", "in the way"],
+)
+def test_an_environment_that_cannot_be_built_refuses_before_the_stop(root, extra, environment, why):
+    """The service is never stopped for it, and no half of an environment stays."""
+    bed = installed(root, environment=environment, release=False)
+    before, process = inventory.take(bed.live), bed.processes()
+    bed.publish("1.1.0", extra=extra)
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.REFUSED, result.headline
+    assert why in result.reason
+    assert not result.touched
+    assert bed.processes() == process
+    assert not before.compare(inventory.take(bed.live))
+    assert not bed.work.exists()
+
+
+def test_equal_requirements_share_an_environment(root):
+    """It is built once, and removed when no version that is kept uses it."""
+    bed = installed(root, retention={"count": 1, "days": 0}, release=False)
+
+    def requirements(version: str) -> dict[str, bytes]:
+        name = f"wheels/one-{version}-py3-none-any.whl"
+        return {"requirements.txt": f"one=={version}\n".encode(), name: wheel("one", version, {"one.py": b""})}
+
+    made = []
+    for number, needs in enumerate(["1.0", "1.0", "2.0", "2.0"], start=1):
+        bed.publish(f"1.{number}.0", extra=requirements(needs))
+        assert bed.updater().update("app").outcome is Outcome.DONE
+        made.append({path.name for path in (bed.work / "envs").iterdir()})
+    assert [len(names) for names in made] == [1, 1, 2, 1]
+    assert made[0] == made[1]
+    assert made[3] < made[2]
+
+
+def commands(**other: list[str]) -> dict[str, object]:
+    """A service behind commands, some of them others."""
+    usual = {verb: [*CONTROL, verb, "{socket}"] for verb in ("start", "stop", "status")}
+    return {"manager": "command", "cwd": "{live}", "stop_timeout": 2.0, "start_timeout": 5.0, **usual, **other}
