@@ -19,15 +19,13 @@ from fsm.errors import ArchiveError
 Progress = Callable[[int, int | None], None]
 """Called with the bytes of the archive that were read, and with how many it has."""
 
-_DEFAULTS = Limits()
 
-
-def inspect(path: Path, limits: Limits = _DEFAULTS, *, name: str | None = None, check: Check = no_check) -> Listing:
+def inspect(path: Path, limits: Limits | None = None, *, name: str | None = None, check: Check = no_check) -> Listing:
     """Find out what an archive would unpack to, and whether it may be. Reads all of it, writes nothing.
 
     Args:
         path: the archive: tar, tar.gz, tar.bz2, tar.xz, tar.zst, zip or wheel.
-        limits: what it may hold at most.
+        limits: what it may hold at most; those of `Limits()` unless told.
         name: its name as it was published, where the file has another; its suffix must agree with the content.
         check: called at least once per entry and per MiB; what it raises ends the reading.
 
@@ -43,7 +41,7 @@ def unpack(
     path: Path,
     dest: Path,
     *,
-    limits: Limits = _DEFAULTS,
+    limits: Limits | None = None,
     name: str | None = None,
     check: Check = no_check,
     progress: Progress | None = None,
@@ -76,8 +74,10 @@ def unpack(
 class _Run:
     """One archive from its first byte to its last."""
 
-    def __init__(self, path: Path, limits: Limits, name: str | None, check: Check, progress: Progress | None) -> None:
-        self.path, self.limits, self.name = path, limits, name or path.name
+    def __init__(
+        self, path: Path, limits: Limits | None, name: str | None, check: Check, progress: Progress | None
+    ) -> None:
+        self.path, self.limits, self.name = path, limits or Limits(), name or path.name
         self.check, self.progress = check, progress
 
     def read(self, writer: Writer | None) -> Listing:
