@@ -6,6 +6,8 @@ The order is always: write under a temporary name in the same directory, sync th
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from fsm import faults
@@ -73,6 +75,20 @@ def _sync(path: Path, flags: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_entry(path: Path) -> None:
+    """Make a file or directory durable that may be gone meanwhile; a link is with the directory that it is in.
+
+    Raises:
+        OSError: it cannot be opened, or not be written.
+    """
+    with suppress(FileNotFoundError):
+        mode = os.lstat(path).st_mode
+        if stat.S_ISDIR(mode):
+            sync_dir(path)
+        elif stat.S_ISREG(mode):
+            sync_file(path)
 
 
 def sync_filesystem(path: Path) -> None:

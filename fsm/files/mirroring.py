@@ -6,15 +6,25 @@ call (`fsm.files.treecopy` says why).
 
 from __future__ import annotations
 
-from pathlib import Path
+import errno
+from collections.abc import Callable, Collection
+from pathlib import Path, PurePosixPath
+from typing import Final
 
 from fsm.digest import Check, no_check
 from fsm.errors import Refused
-from fsm.files.atomic import sync_filesystem
+from fsm.files.atomic import sync_entry, sync_filesystem
 from fsm.files.naming import shown
 from fsm.files.patterns import Patterns
 from fsm.files.treecopy import Chosen, Tally, TreeCopy
 from fsm.model import Model
+
+_FEW: Final = 100
+"""So many entries take less time one by one than everybody else's writes on a busy host."""
+
+
+_NOT_OPENED: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENAMETOOLONG})
+"""Files that we own and may not read, and names too deep to say in one."""
 
 
 class MirrorReport(Model):
@@ -59,7 +69,8 @@ def mirror(
         IntegrityError: `verify` found that a file changed while it was copied.
         OSError: something cannot be read, written or deleted; a full disk, say.
     """
-    return _report(src, TreeCopy(dst, check, skip, owns=lambda _path: True, verify=verify))
+    copy = TreeCopy(dst, check, skip, owns=lambda _path: True, verify=verify)
+    return _report(src, copy, lambda: sync_filesystem(dst))
 
 
 def carry(src: Path, dst: Path, patterns: Patterns, *, check: Check = no_check) -> MirrorReport:
@@ -82,24 +93,40 @@ def carry(src: Path, dst: Path, patterns: Patterns, *, check: Check = no_check) 
     """
     found = set(patterns.find(src))
     wanted = found.union(*(path.parents for path in found))
-    return _report(
-        src,
-        TreeCopy(
-            dst,
-            check,
-            skip=lambda path: path not in wanted,
-            owns=lambda path: patterns.match(path, is_dir=True),
-            # What is there is of another origin: one size and one time, as two builds give them, prove nothing.
-            compare=True,
-            delete=False,
-        ),
+    copy = TreeCopy(
+        dst,
+        check,
+        skip=lambda path: path not in wanted,
+        owns=lambda path: patterns.match(path, is_dir=True),
+        # What is there is of another origin: one size and one time, as two builds give them, prove nothing.
+        compare=True,
+        delete=False,
     )
+    return _report(src, copy, lambda: _sync_entries(dst, wanted))
 
 
-def _report(src: Path, copy: TreeCopy) -> MirrorReport:
+def _sync_entries(root: Path, paths: Collection[PurePosixPath]) -> None:
+    """Make these entries of a tree durable, with the directories they are in.
+
+    One by one as long as they are few: `syncfs` also writes out what everybody else on that file system has written,
+    which may take seconds, and a service is down meanwhile.
+    """
+    if len(paths) > _FEW:
+        sync_filesystem(root)
+        return
+    try:
+        for path in paths:
+            sync_entry(root / path)
+    except OSError as error:
+        if error.errno not in _NOT_OPENED:
+            raise
+        sync_filesystem(root)
+
+
+def _report(src: Path, copy: TreeCopy, sync: Callable[[], None]) -> MirrorReport:
     _refuse_nested(src, copy.dst)
     done: Tally = copy.run(src)
-    sync_filesystem(copy.dst)
+    sync()
     return MirrorReport(
         copied=done.copied,
         linked=done.linked,

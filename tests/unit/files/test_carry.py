@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fsm.digest import no_check
-from fsm.files import Patterns, carry
+from fsm.files import Patterns, carry, mirroring
 from tests.unit.files.trees import snapshot
 
 pytestmark = pytest.mark.needs_linux
@@ -114,3 +115,49 @@ def test_carry_of_nothing(old_and_new: tuple[Path, Path]):
     before = snapshot(new)
     carry(old, new, Patterns([]), check=no_check)
     assert snapshot(new) == before
+
+
+@pytest.mark.parametrize(("count", "by"), [(3, "one"), (200, "all")])
+def test_carry_syncs_what_it_carried_and_no_more(
+    old_and_new: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, count: int, by: str
+):
+    """A few files are synced one by one, with their directories: a whole file system may have seconds of writes."""
+    old, new = old_and_new
+    for number in range(count):
+        (old / "config" / f"part-{number}").write_text("x")
+    synced: list[str] = []
+    monkeypatch.setattr(mirroring, "sync_filesystem", lambda path: synced.append("all"))
+    monkeypatch.setattr(mirroring, "sync_entry", lambda path: synced.append(str(path.relative_to(new))))
+    carry(old, new, Patterns(["config/"]))
+    if by == "all":
+        assert synced == ["all"]
+    else:
+        assert {".", "config", "config/part-0", "config/part-2"} <= set(synced)
+        below = (str(entry.relative_to(new)) for entry in (new / "config").rglob("*"))
+        assert set(synced) <= {".", "config", *below}
+
+
+def test_carry_syncs_what_it_may_not_open(old_and_new: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch):
+    """A file without read permission is made durable with everything else."""
+    old, new = old_and_new
+    synced: list[Path] = []
+
+    def closed(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(mirroring, "sync_filesystem", synced.append)
+    monkeypatch.setattr(mirroring, "sync_entry", closed)
+    carry(old, new, Patterns([".env"]))
+    assert synced == [new]
+
+
+def test_carry_tells_what_could_not_be_synced(old_and_new: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch):
+    """An error of the disk is never taken for something else."""
+    old, new = old_and_new
+
+    def broken(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(mirroring, "sync_entry", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        carry(old, new, Patterns([".env"]))
