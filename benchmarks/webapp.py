@@ -30,9 +30,6 @@ DEPENDENCIES: Final = {
 }
 """Modules, and bytes of each, of Flask 3.1, Werkzeug 3.1, Jinja2 3.1 and Click 8.2, roundly."""
 
-RENEWED: Final = tuple(DEPENDENCIES)
-"""Those that every release has in a new version."""
-
 CONFIG: Final = """\
 [fsm]
 state_dir = {state}
@@ -133,7 +130,7 @@ def publish(releases: Path, number: int, port: int, *, light: bool) -> Path:
     version = f"1.{number}.0"
     pins, files = ["greeting==1.0"], {"wheels/greeting-1.0-py3-none-any.whl": release.wheel()}
     for name, (modules, size) in DEPENDENCIES.items():
-        own = f"1.{number}" if name in RENEWED else "1.0"
+        own = f"1.{number}"
         pins.append(f"{name}=={own}")
         files[f"wheels/{name}-{own}-py3-none-any.whl"] = wheel(name, own, 2 if light else modules, size)
     files |= {

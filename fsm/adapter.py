@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from fsm.action import CommandResult, Deadline, Done, Failed, RetryLater, Step, StepContext, StepResult
-from fsm.errors import ConfigError, PlanUnknown, Unsupported
+from fsm.errors import ConfigError, ManifestError, PlanUnknown, Unsupported
 from fsm.model import ComponentName, Model, Version
 from fsm.releases import Release
 
@@ -167,14 +167,26 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
     def allows(self, target: Target, spec: SpecT, release: Release) -> None:
         """Refuse a release whose manifest asks for more than `spec` names (a manifest narrows, never widens).
 
+        Unless a component type says otherwise, it is one that compares nothing and performs no checks of a release: so
+        a manifest that names something on the host, or asks for a check, is refused.
+
         Raises:
             ManifestError: with the path in the manifest and the key of the configuration that would allow it.
         """
+        for asked in () if release.manifest is None else release.manifest.asks():
+            raise ManifestError(
+                f"cannot update {target.name} to {release.version}",
+                f"its manifest has {asked}, and nobody would look at it: components of type {self.component_type}"
+                " perform nothing that a release asks for",
+                "publish the release without it",
+            )
 
     def pre_check(
         self, target: Target, spec: SpecT, installed: InstalledT, release: Release, runner: StepContext
     ) -> None:
         """Perform the checks that the release and the configuration ask for before an update.
+
+        A component type that overrides `allows` has to override this, too, or to refuse `pre_update_checks` there.
 
         Raises:
             Refused: one of them failed; nothing was touched.

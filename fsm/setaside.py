@@ -42,7 +42,7 @@ def set_aside(config: Config, registry: Registry, *, now: datetime | None = None
 
     Raises:
         Busy: an updater works on a component.
-        Refused: there is no journal, or it can be read and has a run in progress.
+        Refused: there is no journal, or nothing is wrong with it.
         JournalError: the files cannot be renamed.
     """
     journal = config.journal
@@ -72,9 +72,11 @@ def _refuse_useful(journal: Path) -> None:
     """A journal that still knows how to go on with a run is worth more than a new one."""
     try:
         with Journal(journal, readonly=True) as opened:
-            damaged = opened.database.integrity()
+            damaged = opened.database.integrity() or opened.verify()[0]
             running = [] if damaged else opened.runs(in_progress=True)
     except JournalError:
+        return
+    if damaged:
         return
     if running:
         names = ", ".join(run.component for run in running)
@@ -83,6 +85,9 @@ def _refuse_useful(journal: Path) -> None:
             f"it can be read, and has interrupted runs ({names})",
             "`fsm resume` or `fsm cancel` ends them first",
         )
+    raise Refused(
+        "cannot set the journal aside", "nothing is wrong with it", "keep it; holds, pins and the history are in it"
+    )
 
 
 def _rename(journal: Path, to: Path) -> list[Path]:

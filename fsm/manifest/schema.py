@@ -170,6 +170,11 @@ class Manifest(Model):
         """The hosts of absolute URLs in the manifest, in lower case, each with its path in the document."""
         return claims(self, "host")
 
+    def asks(self) -> tuple[str, ...]:
+        """Where the manifest asks something of the host: names in it, checks, steps. Not what it only declares."""
+        asked = ("pre_update_checks", "update_steps", "post_update_checks", "rollback_steps")
+        return tuple(f"{name}[{index}]" for name in asked for index, _ in enumerate(getattr(self, name)))
+
     def remarks(self) -> tuple[str, ...]:
         """What people should know about a manifest that is valid, one sentence each."""
         return tuple(

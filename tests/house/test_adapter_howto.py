@@ -22,6 +22,10 @@ PAGE = ROOT / "docs" / "how-to" / "write-an-adapter.md"
 GOOD = [sys.executable, "-c", "import sys; sys.exit('bad' in open(sys.argv[1]).read())"]
 
 
+CHECK = {"type": "disk_space", "minimum_mb": 1}
+ARTIFACT = {"name": "cities.txt", "size": 3, "sha256": f"sha256:{hashlib.sha256(b'two').hexdigest()}"}
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> dict[str, Any]:
     """A host with one file, at version 1, and releases 1 to 3, of which the last is bad."""
@@ -130,6 +134,17 @@ def test_a_release_of_several_files_is_refused(data: dict[str, Any], tmp_path: P
     result = _updater(data, tmp_path).update("cities", version="2.0")
     assert result.outcome == "refused"
     assert "2 files instead of one" in result.reason
+
+
+@pytest.mark.parametrize("asks", ["pre_update_checks", "post_update_checks", "update_steps"])
+def test_a_manifest_that_asks_for_something_is_refused(data: dict[str, Any], tmp_path: Path, asks: str):
+    """The example performs no checks of a release, so one that relies on them is not installed without."""
+    entry = {"action": "restart_service", "service": "x"} if asks == "update_steps" else CHECK
+    manifest = {"version": "2.0", asks: [entry], "artifacts": [ARTIFACT]}
+    (tmp_path / "releases" / "2.0" / "update-manifest.yaml").write_text(json.dumps(manifest))
+    result = _updater(data, tmp_path).update("cities", version="2.0")
+    assert result.outcome == "refused", result.headline
+    assert f"its manifest has {asks}[0], and nobody would look at it" in result.reason
 
 
 def test_the_page_shows_the_code_that_is_tested():

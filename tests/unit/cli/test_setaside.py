@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,20 +22,28 @@ from tests.unit.cli.conftest import Line, damage, interrupted
 from tests.unit.cli.test_doctor import _Clumsy
 
 
+def damage_both(journal: Path) -> bytes:
+    """Damage the journal and its log, which would mend it. Returns what the log is now."""
+    log = journal.with_name("journal.db-wal")
+    journal.write_bytes(bytes(8192))
+    log.write_bytes(log.read_bytes()[::-1])
+    journal.with_name("journal.db-shm").write_bytes(bytes(100))
+    return log.read_bytes()
+
+
 def test_a_damaged_journal_is_set_aside_and_kept(updated: Line):
     """Its bytes and its log's stay, a new one begins, the component is untouched."""
     updated("update")
     journal = updated.bed.state / "journal.db"
-    journal.write_bytes(bytes(8192))
-    log = journal.with_name("journal.db-wal").read_bytes()
+    log = damage_both(journal)
     (updated.bed.work / "run-7").mkdir()
-    journal.with_name("journal.db-shm").write_bytes(bytes(100))
     ended = updated("doctor", "--set-aside-journal")
     assert ended.code == 0, ended.err
     kept = [Path(text.removeprefix("kept as ")) for text in ended.out.splitlines() if text.startswith("kept as ")]
     assert [path.name[:21] for path in kept] == ["journal.db.set-aside-"] * 3
     assert [path.name[37:] for path in kept] == ["", "-wal", "-shm"]
     assert kept[0].read_bytes() == bytes(8192)
+    assert log
     assert kept[1].read_bytes() == log
     assert not journal.exists()
     assert not journal.with_name("journal.db-wal").exists()
@@ -53,11 +63,17 @@ def test_a_file_that_is_no_journal_is_set_aside(updated: Line):
     assert updated("status").code == 0
 
 
-def test_a_whole_journal_may_be_set_aside_too(updated: Line):
-    """When nothing is in progress."""
+def test_a_whole_journal_is_not_set_aside(updated: Line):
+    """20: it holds the history, holds and pins, and nothing would be gained. One that was edited may go."""
     updated("update")
+    ended = updated("doctor", "--set-aside-journal")
+    assert ended.code == 20
+    assert "nothing is wrong with it; keep it" in ended.err
+    with closing(sqlite3.connect(updated.bed.state / "journal.db", isolation_level=None)) as db:
+        db.execute("DROP TRIGGER log_is_append_only_update")
+        db.execute("UPDATE log SET data='{}' WHERE seq=1")
     (done,) = updated("doctor", "--set-aside-journal", "--json").results
-    assert {len(Path(path).read_bytes()) > 0 for path in done["moved"]} == {True}
+    assert Path(done["moved"][0]).stat().st_size > 0
     assert done["leftovers"] == []
 
 
@@ -90,8 +106,10 @@ def test_a_journal_that_cannot_be_moved(updated: Line, monkeypatch: pytest.Monke
     """A second one within the same second never overwrites the first."""
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     updated("update")
+    damage(updated.bed.state / "journal.db")
     set_aside(load(updated.path), Registry.discover(), now=moment)
     updated("check")
+    damage(updated.bed.state / "journal.db")
     with pytest.raises(JournalError, match="set-aside-20260102T030405Z exists"):
         set_aside(load(updated.path), Registry.discover(), now=moment)
     assert (updated.bed.state / "journal.db").exists()
@@ -107,6 +125,7 @@ def test_leftovers_that_cannot_be_looked_at(updated: Line):
             raise PermissionError(13, "Permission denied")
 
     updated("update")
+    damage(updated.bed.state / "journal.db")
     done = set_aside(load(updated.path), Registry.of(Blind(KeyError())))
     assert done.leftovers == ("app: cannot be looked at: [Errno 13] Permission denied",)
 
@@ -115,7 +134,7 @@ def test_killed_while_setting_aside_the_log_is_kept(updated: Line):
     """Whatever the moment: no new journal meets the old one's log, and no bytes are lost."""
     updated("update")
     journal = updated.bed.state / "journal.db"
-    log = journal.with_name("journal.db-wal").read_bytes()
+    log = damage_both(journal)
     script = (
         "import os, signal\nfrom pathlib import Path\nfrom fsm.config import load\nfrom fsm.adapter import Registry\n"
         "from fsm.setaside import set_aside\n"
