@@ -109,6 +109,12 @@ class AsyncUpdater:
         """See `Updater.update_all`."""
         return self._run(lambda updater: updater.update_all(names, jobs=jobs, force=force))
 
+    def update_set(
+        self, members: str | Sequence[str], *, jobs: int | None = None, force: bool = False
+    ) -> Running[list[UpdateResult]]:
+        """See `Updater.update_set`."""
+        return self._run(lambda updater: updater.update_set(members, jobs=jobs, force=force))
+
     def resume(self, name: str | None = None) -> Running[list[UpdateResult]]:
         """See `Updater.resume`."""
         return self._run(lambda updater: updater.resume(name))

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -69,6 +69,10 @@ class ComponentKeys(Model):
     depends_on: tuple[ComponentName, ...] = ()
 
 
+TABLES: Final = ("fsm", "components", "sets")
+"""The tables of a configuration file."""
+
+
 @dataclass(frozen=True)
 class Component:
     """One component as configured."""
@@ -86,11 +90,13 @@ class Config:
     Attributes:
         path: the file, None for one made in memory.
         components: by name, in the file's order.
+        sets: components that are updated as one, by the set's name.
     """
 
     state_dir: Path
     settings: Settings = field(default_factory=Settings)
     components: Mapping[str, Component] = field(default_factory=dict)
+    sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     path: Path | None = None
 
     @property
@@ -108,6 +114,17 @@ class Config:
             hint = suggestion(name, self.components) if self.components else "none is configured yet"
             raise UsageError(f"there is no component {name!r}", f"{self.path or 'the configuration'} has none", hint)
         return self.components[name]
+
+    def set_of(self, name: str) -> tuple[str, ...]:
+        """The members of one set.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        if name not in self.sets:
+            hint = suggestion(name, self.sets) if self.sets else f'add it: [sets], {name} = ["...", "..."]'
+            raise UsageError(f"there is no set {name!r}", f"{self.path or 'the configuration'} has none", hint)
+        return self.sets[name]
 
 
 def load(path: Path | None = None, registry: Registry | None = None) -> Config:
@@ -130,7 +147,7 @@ def parse(data: Mapping[str, Any], registry: Registry, *, path: Path | None = No
     """Make a configuration of plain data, as TOML gives it.
 
     Args:
-        data: ``{"fsm": {...}, "components": {...}}``.
+        data: ``{"fsm": {...}, "components": {...}, "sets": {...}}``.
         registry: knows the component types.
         path: the file it came from, for messages.
         base: where relative paths start; by default the file's directory, else the working directory.
@@ -140,15 +157,17 @@ def parse(data: Mapping[str, Any], registry: Registry, *, path: Path | None = No
     """
     reader = _Reader(path, base or (path.parent if path else Path.cwd()))
     for key in data:
-        if key not in ("fsm", "components"):
-            reader.refuse(key, "is not a known key", suggestion(key, ("fsm", "components")))
+        if key not in TABLES:
+            reader.refuse(key, "is not a known key", suggestion(key, TABLES))
     settings = reader.model(Settings, data.get("fsm", {}), "fsm")
     state_dir = settings.state_dir or default_state_dir()
     tables = data.get("components", {})
     if not isinstance(tables, Mapping):
         reader.refuse("components", "is no table", "write [components.NAME]")
     components = {name: reader.component(name, table, state_dir, registry) for name, table in tables.items()}
-    config = Config(state_dir=state_dir, settings=settings, components=components, path=path)
+    sets = reader.model(dict[str, tuple[ComponentName, ...]], data.get("sets", {}), "sets")
+    config = Config(state_dir=state_dir, settings=settings, components=components, sets=sets, path=path)
+    _check_sets(reader, config)
     for name, component in components.items():
         for other in component.keys.depends_on:
             if other not in components:
@@ -159,6 +178,19 @@ def parse(data: Mapping[str, Any], registry: Registry, *, path: Path | None = No
         key = f"components.{cycle[0]}.depends_on"
         reader.refuse(key, f"leads in a circle: {' -> '.join(cycle)}", "take one of the dependencies away")
     return config
+
+
+def _check_sets(reader: _Reader, config: Config) -> None:
+    for name, members in config.sets.items():
+        key = dotted(("sets", name))
+        if not re.match(COMPONENT_NAME, name):
+            reader.refuse(key, "is no name for a set", "use 1 to 64 of a-z 0-9 . _ -, beginning with a-z or 0-9")
+        for member in members:
+            if member not in config.components:
+                todo = suggestion(member, config.components)
+                reader.refuse(key, f"names {member!r}, which is not configured", todo)
+        if len(set(members)) < max(len(members), 2):
+            reader.refuse(key, "is no set: it needs two members at least, each once", "correct the list")
 
 
 def find_cycle(config: Config) -> list[str]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from fsm.journal import Journal, Kind, LogRow, Run
+from fsm.journal import SET, Journal, Kind, LogRow, Run
 from fsm.lifecycle import Event, State
 
 PLAN_SCHEMA: Final = 1
@@ -65,6 +65,8 @@ def facts(journal: Journal, run: Run) -> dict[str, Any]:
     for row in journal.log(run.id):
         fold.take(row)
     touched = any(planned.touches_live for planned, step in zip(plan, fold.steps, strict=True) if step.started_at)
+    if run.kind == SET:
+        touched = any(facts(journal, member)["touched"] for member in journal.members(run.id))
     return {
         "run": run.id,
         "component": run.component,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fsm import lifecycle
 from fsm.errors import JournalError
-from fsm.lifecycle import Event, State
+from fsm.lifecycle import TABLE, Event, State, Table
 
 if TYPE_CHECKING:
     from transitions import Machine
@@ -27,6 +27,7 @@ class Guard:
 
     Args:
         stored: the state as the journal has it.
+        table: the lifecycle; that of a component's run unless told.
 
     Raises:
         JournalError: the stored text is no state of this version's lifecycle.
@@ -34,16 +35,18 @@ class Guard:
 
     state: State
 
-    def __init__(self, stored: str) -> None:
+    def __init__(self, stored: str, table: Table = TABLE) -> None:
         try:
             initial = State(stored)
+            _known(initial, table)
         except ValueError:
             raise JournalError(
                 f"cannot continue from the state {stored!r}",
                 "this version of fsm-updater does not know it",
                 "install the version that wrote it, then `fsm resume`",
             ) from None
-        _machine().add_model(self, initial=initial)
+        self._table = table
+        _machine(table).add_model(self, initial=initial)
 
     def fire(self, event: Event) -> State:
         """Move by one event and return the state that it leads to.
@@ -53,6 +56,8 @@ class Guard:
         """
         from transitions import MachineError  # noqa: PLC0415 - loaded with the machine, not before
 
+        if event.value not in _machine(self._table).events:
+            raise IllegalMove(f"{event} in {self.state}")
         try:
             self.trigger(event.value)  # type: ignore[attr-defined] # added by transitions' add_model
         except MachineError as error:
@@ -61,20 +66,25 @@ class Guard:
 
     def release(self) -> None:
         """Forget this run: the shared machine would otherwise keep every guard alive."""
-        _machine().remove_model(self)
+        _machine(self._table).remove_model(self)
+
+
+def _known(state: State, table: Table) -> None:
+    if not any(row.state is state for row in table):
+        raise ValueError(state)
 
 
 @cache
-def _machine() -> Machine:
+def _machine(table: Table) -> Machine:
     from transitions import Machine  # noqa: PLC0415 - 15 ms that `fsm status` need not pay
 
     return Machine(
         model=None,
-        states=State,
+        states=[row.state for row in table],
         initial=State.IDLE,
         transitions=[
             {"trigger": event.value, "source": source, "dest": target}
-            for event, source, target in lifecycle.transitions()
+            for event, source, target in lifecycle.transitions(table)
         ],
         auto_transitions=False,
         send_event=False,

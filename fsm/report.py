@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fsm.folding import Outcome, StepStatus, facts
-from fsm.journal import Journal, Run
+from fsm.journal import SET, Journal, Run
 from fsm.lifecycle import State
 from fsm.model import Model, Seconds
 from fsm.plan import Plan
@@ -52,8 +52,8 @@ class RunReport(Model):
 
     Attributes:
         run: its number; None where a call ended without one (busy, a dry run, a dependency that failed).
-        component: its name.
-        kind: ``update`` or ``rollback``.
+        component: its name; a set's after an ``@``.
+        kind: ``update``, ``rollback``, or ``set`` for a set as a whole.
         state: where the run is in its lifecycle.
         outcome: how it ended; `interrupted` while it is in progress.
         from_version: what was installed before, None where that was unknown.
@@ -112,20 +112,17 @@ def typed(found: dict[str, Any]) -> RunReport:
 def headline(report: RunReport) -> str:
     """The result of a run in one line."""
     move = f"{report.from_version or 'unknown'} -> {report.to_version}" if report.to_version else ""
+    is_set = report.kind == SET
     match report.outcome:
         case Outcome.DONE:
-            verb = "rolled back" if report.kind == "rollback" else "updated"
-            if report.from_version is None:
-                verb, move = "installed", str(report.to_version)
-            down = "" if report.downtime is None else f", down for {report.downtime:.2f} s"
-            return f"{report.component}: {verb} {move} in {report.seconds:.1f} s{down}"
+            return f"{report.component}: {_done(report, move)}"
         case Outcome.UP_TO_DATE:
             return f"{report.component}: up to date ({report.reason})"
         case Outcome.REFUSED:
             return f"{report.component}: refused, nothing was touched: {_because(report)}"
         case Outcome.ROLLED_BACK:
-            old = report.from_version or "the old version"
-            return f"{report.component}: rolled back, {old} runs: {_because(report)}"
+            old = "the old versions run" if is_set else f"{report.from_version or 'the old version'} runs"
+            return f"{report.component}: rolled back, {old}: {_because(report)}"
         case Outcome.BUSY:
             return f"{report.component}: busy: {_because(report)}"
         case Outcome.PLANNED:
@@ -133,9 +130,26 @@ def headline(report: RunReport) -> str:
         case Outcome.FAILED:
             return f"{report.component}: FAILED, a person is needed: {_because(report)}"
         case _:
-            where = f" at step {_current(report)}" if report.steps else ""
-            plan = move or "no plan yet"
-            return f"{report.component}: interrupted in {report.state}{where} ({plan}); `fsm resume` continues"
+            return f"{report.component}: {_interrupted(report, move)}; `fsm resume` continues"
+
+
+def _done(report: RunReport, move: str) -> str:
+    if report.kind == SET:
+        return f"all members updated in {report.seconds:.1f} s"
+    verb = "rolled back" if report.kind == "rollback" else "updated"
+    if report.from_version is None:
+        verb, move = "installed", str(report.to_version)
+    down = "" if report.downtime is None else f", down for {report.downtime:.2f} s"
+    return f"{verb} {move} in {report.seconds:.1f} s{down}"
+
+
+def _interrupted(report: RunReport, move: str) -> str:
+    if report.kind == SET:
+        return f"interrupted in {report.state}"
+    if report.state is State.VERIFIED:
+        return f"verified {move}, waits for the others of its set"
+    where = f" at step {_current(report)}" if report.steps else ""
+    return f"interrupted in {report.state}{where} ({move or 'no plan yet'})"
 
 
 def _because(report: RunReport) -> str:

@@ -7,17 +7,16 @@ Nothing here prints, and nothing here decides about states: `fsm.executor` does.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from fsm import plan as plans
-from fsm.adapter import Backup, Finding, Registry
+from fsm.adapter import Registry
 from fsm.checking import CheckResult
 from fsm.config import Config, load, parse
 from fsm.errors import Busy, FsmError, UsageError
 from fsm.executor import Executor
-from fsm.glance import About, status_of
 from fsm.host import Host
 from fsm.journal import Journal, Run
 from fsm.lifecycle import State
@@ -25,14 +24,19 @@ from fsm.locks import ComponentLock
 from fsm.model import Seconds, Version
 from fsm.plan import Plan
 from fsm.progress import Observer
-from fsm.report import ComponentStatus, Outcome, RunReport, UpdateResult, run_report, typed
+from fsm.reader import Reader
+from fsm.report import Outcome, UpdateResult
 from fsm.scheduling import in_order
 from fsm.selection import Pin
+from fsm.setruns import SetRuns
 
 __all__ = ["UpdateResult", "Updater"]
 
+CANCEL_TIMEOUT: Final[Seconds] = 600.0
+"""For how long a cancel waits for the process that drives the run."""
 
-class Updater:
+
+class Updater(Reader):
     """Updates the components of one host.
 
     Args:
@@ -42,8 +46,8 @@ class Updater:
     """
 
     def __init__(self, config: Config, *, registry: Registry | None = None, observers: Sequence[Observer] = ()) -> None:
-        self.config = config
-        self._host = Host(config, registry or Registry.discover(), observers)
+        super().__init__(config, Host(config, registry or Registry.discover(), observers))
+        self._sets = SetRuns(self._host)
 
     @classmethod
     def from_config(
@@ -73,11 +77,6 @@ class Updater:
         """
         registry = registry or Registry.discover()
         return cls(parse(data, registry, base=base), registry=registry, observers=observers)
-
-    @property
-    def components(self) -> tuple[str, ...]:
-        """The configured components' names."""
-        return tuple(self.config.components)
 
     def observe(self, observer: Observer) -> None:
         """Add an observer."""
@@ -140,6 +139,9 @@ class Updater:
         """
         keys = self.config.component(name).keys
         parse_version(version)
+        owner = self._sets.owner(name)
+        if owner is not None:
+            return _of(name, self._sets.resume(owner))
 
         def work(journal: Journal, executor: Executor) -> Run:
             active = journal.active(name)
@@ -174,6 +176,27 @@ class Updater:
         results = in_order(needs, one, jobs=jobs or self.config.settings.jobs)
         return [results[name] for name in chosen]
 
+    def update_set(
+        self, members: str | Sequence[str], *, jobs: int | None = None, force: bool = False
+    ) -> list[UpdateResult]:
+        """Update several components as one: all of them reach their new versions, or none does.
+
+        A run of the set that was interrupted earlier is resumed instead.
+
+        Args:
+            members: the name of a set in the configuration, or the names of components.
+            jobs: how many at the same time, where none depends on the other.
+            force: try versions that failed here before, and components that are held.
+
+        Returns:
+            The result of the set, whose `component` is its name after an ``@``, then those of its members.
+
+        Raises:
+            UsageError, ConfigError: the call or the configuration is wrong.
+            JournalError, PlanUnknown: a person is needed; `resume` goes on when that is mended.
+        """
+        return self._sets.update(members, jobs=jobs, force=force)
+
     def resume(self, name: str | None = None) -> list[UpdateResult]:
         """Continue every run that a crash, a reboot or an interrupt left in progress. Safe to ask for twice.
 
@@ -185,15 +208,15 @@ class Updater:
         """
         with self._host.journal() as journal:
             found = sorted(run.component for run in journal.runs(name, in_progress=True))
-        return [self._resume(each) if name else self._resume_safely(each) for each in found]
+        owners = {each: self._sets.owner(each) for each in found}
+        sets = {owner.id: owner for owner in owners.values() if owner is not None}
+        jobs: list[tuple[str, Callable[[], list[UpdateResult]]]] = [
+            (owner.component, partial(self._sets.resume, owner)) for owner in sets.values()
+        ]
+        jobs += [(each, partial(self._resume, each)) for each in found if owners[each] is None]
+        return [result for each, work in jobs for result in (work() if name else _safely(each, work))]
 
-    def _resume_safely(self, name: str) -> UpdateResult:
-        try:
-            return self._resume(name)
-        except FsmError as error:
-            return UpdateResult(component=name, outcome=Outcome.FAILED, reason=str(error))
-
-    def _resume(self, name: str) -> UpdateResult:
+    def _resume(self, name: str) -> list[UpdateResult]:
         def work(journal: Journal, executor: Executor) -> Run:
             run = journal.active(name)
             if run is not None:
@@ -202,7 +225,7 @@ class Updater:
             assert latest is not None, "it was in progress a moment ago"
             return latest
 
-        return self._host.locked(name, work)
+        return [self._host.locked(name, work)]
 
     def rollback(self, name: str, *, to: str | None = None) -> UpdateResult:
         """Go back to a version that is kept on this host; without a network.
@@ -215,6 +238,9 @@ class Updater:
         """
         keys = self.config.component(name).keys
         parse_version(to)
+        owner = self._sets.owner(name)
+        if owner is not None:
+            return _of(name, self._sets.cancel(owner, CANCEL_TIMEOUT))
 
         def work(journal: Journal, executor: Executor) -> Run:
             latest = journal.latest(name)
@@ -227,16 +253,21 @@ class Updater:
 
         return self._host.locked(name, work)
 
-    def cancel(self, name: str, *, timeout: Seconds = 600.0) -> UpdateResult:
+    def cancel(self, name: str, *, timeout: Seconds = CANCEL_TIMEOUT) -> UpdateResult:
         """Roll a run in progress back: by asking the process that drives it, or here when none does.
 
+        A member of a set takes all the others with it.
+
         Args:
-            name: the component.
+            name: the component, or a set's name after an ``@``.
             timeout: seconds to wait for the other process; afterwards the result says where it is.
 
         Raises:
             UsageError: nothing is in progress.
         """
+        owner = self._sets.owner(name)
+        if owner is not None:
+            return _of(name, self._sets.cancel(owner, timeout))
         self.config.component(name)
         with self._host.journal() as journal:
             run = journal.active(name)
@@ -280,58 +311,17 @@ class Updater:
         with self._host.journal() as journal:
             journal.policy.set_pin(self.config.component(name).name, pin)
 
-    def status(self, name: str | None = None) -> list[ComponentStatus]:
-        """Where every component is. Needs no write permission and never waits."""
-        names = [self.config.component(name).name] if name else self.components
-        with self._host.journal(readonly=True) as journal:
-            return [self._status(each, journal) for each in names]
 
-    def _status(self, name: str, journal: Journal) -> ComponentStatus:
-        checking = self._host.checking(name, journal)
-        found = checking.installed()
-        component = self.config.components[name]
-        about = About(name, component.keys.type, component.target.source, component.keys.prereleases)
-        known = status_of(journal, self.config.state_dir, about, found.version, found.why_unknown)
-        return ComponentStatus(**{**known, "last": known["last"] and typed(known["last"])})
+def _of(name: str, results: Sequence[UpdateResult]) -> UpdateResult:
+    """What became of one component; where the set ended before it had a run, what became of the set."""
+    return next((result for result in results if result.component == name), results[0])
 
-    def history(self, name: str | None = None, *, limit: int = 50) -> list[RunReport]:
-        """The newest runs, newest first."""
-        with self._host.journal(readonly=True) as journal:
-            return [run_report(journal, run) for run in journal.runs(name, limit=limit)]
 
-    def verify_history(self) -> tuple[list[str], str]:
-        """Check the journal's hash chain: what is wrong, one sentence each, and the newest hash."""
-        with self._host.journal(readonly=True) as journal:
-            return journal.verify()
-
-    def history_rows(self) -> int:
-        """How many rows the journal's log has."""
-        with self._host.journal(readonly=True) as journal:
-            return journal.length()
-
-    def show(self, run_id: int) -> tuple[RunReport, Plan | None]:
-        """One run and its plan.
-
-        Raises:
-            UsageError: there is no such run.
-        """
-        with self._host.journal(readonly=True) as journal:
-            run = journal.run(run_id)
-            if run is None:
-                raise UsageError(f"there is no run {run_id}", "no such number", "see `fsm history`")
-            text = journal.plan(run_id)
-            return run_report(journal, run), plans.load(text) if text else None
-
-    def backups(self, name: str) -> Sequence[Backup]:
-        """The versions that are kept on this host, newest first."""
-        component = self.config.component(name)
-        return self._host.registry.get(component.keys.type).backups(component.target, component.spec)
-
-    def doctor(self) -> list[Finding]:
-        """Look for what would make updates on this host fail."""
-        from fsm.doctor import examine  # noqa: PLC0415 - only for this verb
-
-        return examine(self.config, self._host.registry)
+def _safely(name: str, work: Callable[[], list[UpdateResult]]) -> list[UpdateResult]:
+    try:
+        return work()
+    except FsmError as error:
+        return [UpdateResult(component=name, outcome=Outcome.FAILED, reason=str(error))]
 
 
 def parse_version(text: str | None) -> Version | None:

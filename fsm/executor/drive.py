@@ -89,6 +89,8 @@ class Executor:
 
         Safe to ask for twice. What still runs of the crashed process's children is ended first.
         """
+        if run.state is State.VERIFIED:
+            return run  # nothing is left to do for it alone
         end_orphans(self._children(run), self._marker(run), grace=5.0)
         faults.point("resume.orphans_ended")
         ledger = Ledger(self._journal, self._registry, run)
@@ -115,6 +117,38 @@ class Executor:
         ledger = Ledger(self._journal, self._registry, run)
         ledger.move([Event.RETRY], todo="")
         return self.drive(ledger.run)
+
+    def look(self, run: Run, checking: Checked) -> Plan:
+        """The work of `checking` for a member of a set, whose own run has not begun; what is transient is tried again.
+
+        Args:
+            run: of the set.
+            checking: gets that run and a context.
+
+        Raises:
+            UpToDate, FsmError: as `checking` does.
+        """
+        ledger = Ledger(self._journal, self._registry, run)
+        runner = Runner(ledger, self._around)
+        runner.enter(State.CHECKING)
+        return self._patiently(ledger, runner, checking)
+
+    def freeze(self, run: Run, plan: Plan) -> Run:
+        """Have a new run begin with a plan that was made before; its first step is not done yet."""
+        ledger = Ledger(self._journal, self._registry, run)
+        ledger.thaw(plan)
+        Forward(ledger, Runner(ledger, self._around)).begin(plan)
+        return ledger.run
+
+    def conclude(self, run: Run) -> Run:
+        """End a run that is `verified`, as all the others of its set are. Nobody is told: see `announce`."""
+        ledger = Ledger(self._journal, self._registry, run)
+        Forward(ledger, Runner(ledger, self._around)).conclude()
+        return ledger.run
+
+    def announce(self, run: Run) -> None:
+        """Let the observers know which state a run is in."""
+        Runner(Ledger(self._journal, self._registry, run), self._around).enter(run.state)
 
     def bare_context(self, component: str) -> Context:
         """A context without a run, for looking ahead: its children are not journaled, as nothing will resume them."""

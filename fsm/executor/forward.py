@@ -59,9 +59,9 @@ class Forward:
         ledger.results[ledger.steps[index].name] = result.data
         following = index + 1
         target = self._state(following)
-        ends = target is State.DONE
-        if ends and ledger.plan is not None:
-            self._settle(ledger.plan)
+        ends = target is ledger.goal
+        if target is State.DONE:
+            self._settle()
         done = Record(Kind.STEP_DONE, index, {"data": result.data, "notes": list(result.notes)})
         ledger.move(
             ledger.events_to(target),
@@ -73,11 +73,17 @@ class Forward:
         for note in result.notes:
             self._runner.tell(Told.NOTE, note, index)
         if ends:
-            self._runner.enter(State.DONE)
+            self._runner.enter(target)
 
-    def _settle(self, plan: Plan) -> None:
+    def conclude(self) -> None:
+        """End a run that has waited for the others of its set: they are all there. To be done in one commit."""
+        self._settle()
+        self._ledger.move([Event.OK])
+
+    def _settle(self) -> None:
         """What the host remembers of an end that is good. Before the end itself, so that no crash can skip it."""
-        policy = self._ledger.journal.policy
+        plan, policy = self._ledger.plan, self._ledger.journal.policy
+        assert plan is not None, "it was frozen before its first step"
         policy.release(plan.component, plan.to_version)
         if plan.kind == "rollback":
             policy.hold(plan.component, f"rolled back from {plan.from_version} to {plan.to_version} by a person")
@@ -96,9 +102,9 @@ class Forward:
         )
 
     def _state(self, index: int) -> State:
-        """The state in which the step of that index runs; `done` behind the last one."""
+        """The state in which the step of that index runs; the run's goal behind the last one."""
         steps = self._ledger.steps
-        return steps[index].phase if index < len(steps) else State.DONE
+        return steps[index].phase if index < len(steps) else self._ledger.goal
 
     def _started(self, index: int) -> list[Record]:
         steps = self._ledger.steps

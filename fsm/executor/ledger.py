@@ -8,8 +8,8 @@ from typing import Any
 
 from fsm import plan as plans
 from fsm.adapter import Registry, Step
-from fsm.journal import Journal, Kind, Record, Run
-from fsm.lifecycle import RESTING, Event, State
+from fsm.journal import SET, Journal, Kind, Record, Run
+from fsm.lifecycle import RESTING, SET_TABLE, TABLE, Event, State
 from fsm.machine import Guard
 from fsm.plan import Plan
 
@@ -91,7 +91,7 @@ class Ledger:
             return []
         if self._guard is None or self._guard.state is not self.run.state:
             # Kept for the moves to come: taking a guard up costs as much time as all of a commit but its sync.
-            self._guard = Guard(self.run.state)
+            self._guard = Guard(self.run.state, SET_TABLE if self.run.kind == SET else TABLE)
             weakref.finalize(self, self._guard.release)
         guard = self._guard
         return [
@@ -102,7 +102,13 @@ class Ledger:
         """Write one record that changes nothing else about the run."""
         self.run = self.journal.write(self.run, [Record(kind, step, data)])
 
+    @property
+    def goal(self) -> State:
+        """Where the last step leads: a member of a set waits there for the others."""
+        return State.DONE if self.run.part_of is None else State.VERIFIED
+
     def events_to(self, target: State) -> list[Event]:
-        """The `ok` events that lead from the present state to a later one."""
-        states = [State.CHECKING, State.BACKING_UP, State.UPDATING, State.VERIFYING, State.DONE]
-        return [Event.OK] * (states.index(target) - states.index(self.run.state))
+        """The events that lead from the present state to a later one, when all goes well."""
+        states = [State.CHECKING, State.BACKING_UP, State.UPDATING, State.VERIFYING, self.goal]
+        events = [Event.OK] * (states.index(target) - states.index(self.run.state))
+        return [*events[:-1], Event.WAIT] if target is State.VERIFIED else events

@@ -6,7 +6,7 @@ schema version, `policy` remembers holds, pins, and versions that failed. The pa
 """
 
 from fsm.journal.policy import Policy, Quarantined
-from fsm.journal.records import Kind, LogRow, Record, Run
+from fsm.journal.records import SET, Kind, LogRow, Record, Run
 from fsm.journal.store import Journal
 
-__all__ = ["Journal", "Kind", "LogRow", "Policy", "Quarantined", "Record", "Run"]
+__all__ = ["SET", "Journal", "Kind", "LogRow", "Policy", "Quarantined", "Record", "Run"]

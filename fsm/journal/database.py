@@ -116,8 +116,11 @@ class Database:
     def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """Do `work` in one transaction: all or nothing, durable on return.
 
-        A full disk is met with the reserve before it is an error; `work` is then called a second time.
+        A full disk is met with the reserve before it is an error; `work` is then called a second time. Called by such a
+        `work` itself, it takes part in the transaction that there is.
         """
+        if self._connection.in_transaction:
+            return work(self._connection)
         with self._errors("write"):
             try:
                 result = self._transact(work)

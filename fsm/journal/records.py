@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from fsm.lifecycle import RESTING, State
+
+SET: Final = "set"
+"""The `kind` of a set's run."""
 
 
 class Kind(StrEnum):
@@ -52,10 +55,11 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One pass of the machine for one component.
+    """One pass of the machine for one component, or for a set of them.
 
     Attributes:
         id: its number, unique on this host.
+        component: its name; `@` and the set's name for a set's run, whose `kind` is ``set``.
         state: see `fsm.lifecycle`.
         position: index of the step that was started last (in `rolling_back`: of the step being undone), -1 before.
         attempt: how often the work at this position was begun; reset by progress.
@@ -63,6 +67,7 @@ class Run:
         todo: what a person can do about it.
         cancel: whether a cancel was requested.
         started_at, updated_at, ended_at: UTC, ISO 8601 with milliseconds; `ended_at` is None while in progress.
+        part_of: the number of the set's run that this one belongs to; None for a run of its own.
     """
 
     id: int
@@ -80,6 +85,7 @@ class Run:
     started_at: str
     updated_at: str
     ended_at: str | None
+    part_of: int | None = None
 
     @property
     def in_progress(self) -> bool:

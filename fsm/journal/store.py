@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fsm.errors import Busy, JournalError
 from fsm.journal import chain
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = (
     "id, component, component_type, kind, from_version, to_version, state, position, attempt, reason, todo, cancel,"
-    " started_at, updated_at, ended_at"
+    " started_at, updated_at, ended_at, part_of"
 )
+
+T = TypeVar("T")
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 
@@ -67,6 +69,7 @@ class Journal:
         kind: str = "update",
         from_version: str | None = None,
         data: dict[str, Any] | None = None,
+        part_of: int | None = None,
     ) -> Run:
         """Start a run, in `checking`.
 
@@ -83,10 +86,10 @@ class Journal:
                 raise Busy(f"cannot start a run for {component}", "another one is in progress", "`fsm resume` ends it")
             db.execute(
                 f"INSERT INTO run ({_COLUMNS}, last_seq, last_hash)"
-                " VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL,0,zeroblob(32))",
-                values,
+                " VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL,?,0,zeroblob(32))",
+                (*values, part_of),
             )
-            run = Run(db.last_insert_rowid(), *_typed((*values, None)))
+            run = Run(db.last_insert_rowid(), *_typed((*values, None, part_of)))
             self._append(db, run.id, [Record(Kind.STARTED, data=data or {})], at, {})
             return run
 
@@ -127,6 +130,13 @@ class Journal:
 
         return self.database.write(work)
 
+    def together(self, work: Callable[[], T]) -> T:
+        """Make everything that `work` writes one durable commit.
+
+        Where the disk is full, it may be called twice: it must not keep anything of its first call.
+        """
+        return self.database.write(lambda db: work())
+
     def request_cancel(self, run: Run) -> None:
         """Ask whoever drives the run to roll it back; the executor sees it at its next safe point."""
         self.database.write(
@@ -144,6 +154,10 @@ class Journal:
     def active(self, component: str) -> Run | None:
         """The component's run that is in progress."""
         return self._first("WHERE component=? AND ended_at IS NULL", (component,))
+
+    def members(self, run_id: int) -> list[Run]:
+        """The runs that belong to a set's run, in the order in which they were begun."""
+        return self._select("WHERE part_of=? ORDER BY id", (run_id,))
 
     def latest(self, component: str) -> Run | None:
         """The component's newest run."""

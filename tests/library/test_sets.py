@@ -1,0 +1,314 @@
+"""Several components as one: all of them are updated, or none, whatever happens in between."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import SupportsIndex
+
+import pytest
+
+from fsm.aio import AsyncUpdater
+from fsm.errors import ConfigError, UsageError
+from fsm.journal import Journal
+from fsm.lifecycle import LIMIT, State
+from fsm.locks import ComponentLock
+from fsm.progress import ProgressEvent
+from fsm.report import Outcome, UpdateResult
+from fsm.updater import Updater
+from tests.library.hosts import REGISTRY, data, publish, updater
+from tests.world import WORLD, Act, Crash, World, crash_at
+
+NEEDS = {"c": {"depends_on": ["b"]}, "b": {"depends_on": ["a"]}}
+
+
+def host(root: Path) -> Updater:
+    """A set of three, each of which needs the one before, and one job, so that the order is always the same."""
+    whole = data(root, "c", "b", "a", **NEEDS)
+    whole["fsm"]["jobs"] = 1
+    whole["sets"] = {"all": ["c", "b", "a"]}
+    return Updater.from_data(whole, registry=REGISTRY)
+
+
+def ends(results: list[UpdateResult]) -> list[tuple[str, str]]:
+    """The components and their outcomes, in order."""
+    return [(result.component, str(result.outcome)) for result in results]
+
+
+def assert_as_one(root: Path, state: State) -> None:
+    """The set and all of its members ended alike, and the journal is whole."""
+    with Journal(root / "state" / "journal.db", readonly=True) as journal:
+        (run,) = [run for run in journal.runs() if run.kind == "set"]
+        members = journal.members(run.id)
+        assert {each.state for each in (run, *members)} == {state}, [(each.component, each.state) for each in members]
+        assert len(members) == 3
+        assert journal.runs(in_progress=True) == []
+        assert journal.verify()[0] == []
+        assert journal.database.integrity() == []
+
+
+def test_all_reach_their_new_version(root, world):
+    """Dependencies first; the end of all is one commit."""
+    told: list[ProgressEvent] = []
+    updated = host(root)
+    updated.observe(told.append)
+    results = updated.update_set("all")
+    assert ends(results) == [("@all", "done"), ("a", "done"), ("b", "done"), ("c", "done")]
+    assert results[0].headline.startswith("@all: all members updated in ")
+    assert_as_one(root, State.DONE)
+    with Journal(root / "state" / "journal.db", readonly=True) as journal:
+        rows = [(row.seq, row.kind) for run in journal.runs() for row in journal.log(run.id)]
+    commit = [kind for _, kind in sorted(rows)][-8:]
+    assert [kind for kind in commit if kind not in ("state", "ended")] == []
+    states = [(event.component, event.state) for event in told if event.kind == "state"]
+    verified = [name for name, state in states if state is State.VERIFIED]
+    assert verified == ["a", "b", "c"]
+    assert states.index(("c", State.VERIFIED)) < states.index(("a", State.DONE))
+
+
+@pytest.mark.parametrize("fails", [1, 2, 3])
+def test_one_that_fails_takes_all_back(root, world: World, fails):
+    """In reverse order; the others' versions are not blamed for it, and the next try says who is."""
+    world.acts["do:verify"] = ["ok"] * (fails - 1) + ["fail"]
+    results = host(root).update_set("all")
+    assert {outcome for _, outcome in ends(results)} <= {"rolled_back", "refused"}
+    assert results[0].outcome is Outcome.ROLLED_BACK
+    culprit = "abc"[fails - 1]
+    assert results[0].reason == f"{culprit}: it does not work"
+    assert_as_one(root, State.ROLLED_BACK)
+    with Journal(root / "state" / "journal.db", readonly=True) as journal:
+        assert [name for name in "abc" if journal.policy.blocks(name, version_of(root))] == [culprit]
+        at = {run.component: run.ended_at for run in journal.runs()}
+        innocent = [name for name in "cba" if name != culprit and name < culprit]
+        assert sorted(innocent, key=lambda name: str(at[name])) == innocent
+    again = host(root).update_set("all")
+    assert ends(again) == [("@all", "refused")]
+    assert f"{culprit}: cannot update {culprit}" in again[0].reason
+    assert ends(host(root).update_set("all", force=True))[0] == ("@all", "done")
+
+
+def version_of(root: Path):
+    """The release that there is."""
+    return host(root).plan("a", force=True).to_version
+
+
+def test_a_member_that_cannot_be_planned_touches_none(root, world):
+    """A hold of one of them refuses all."""
+    host(root).hold("b", "not now")
+    results = host(root).update_set("all")
+    assert ends(results) == [("@all", "refused")]
+    assert "b: cannot update b: it is held" in results[0].reason
+    assert world.calls == []
+
+
+def test_a_member_that_is_up_to_date_is_left_alone(root, world):
+    """The others are updated; when all are, nothing is done."""
+    (root / "b").write_text("1.1")
+    results = host(root).update_set("all")
+    assert ends(results) == [("@all", "done"), ("a", "done"), ("c", "done"), ("b", "up_to_date")]
+    for name in "abc":
+        (root / name).write_text("1.1")
+    assert ends(host(root).update_set("all")) == [("@all", "up_to_date")]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("fails", [None, 2])
+def test_killed_anywhere_it_ends_as_one(root, world: World, fails):
+    """At each fault point of the whole way in turn: a resume brings all to the new version, or all back."""
+    number = 0
+    while True:
+        for path in (root / "state").rglob("*"):
+            if path.is_file():
+                path.unlink()
+        world.calls.clear()
+        world.acts["do:verify"] = [] if fails is None else Script(["fail"])
+        try:
+            with crash_at(number):
+                host(root).update_set("all")
+        except Crash:
+            resumed(root)
+            if begun(root):
+                assert_as_one(root, State.DONE if fails is None else State.ROLLED_BACK)
+            number += 1
+            continue
+        break
+    assert number > 150
+
+
+class Script(list[Act]):
+    """The second member's check fails, however often it is called."""
+
+    def pop(self, index: SupportsIndex = -1) -> Act:
+        """What the check does now: the first member's last step comes after its own check."""
+        return "fail" if WORLD.calls.count("do:tidy") else "ok"
+
+
+def begun(root: Path) -> bool:
+    """Whether the set's run was written down before the crash."""
+    with Journal(root / "state" / "journal.db", readonly=True) as journal:
+        return bool(journal.runs())
+
+
+def resumed(root: Path) -> None:
+    """Resume until nothing is in progress; where nothing had begun, nothing is done."""
+    results = host(root).resume()
+    assert all(result.outcome is not Outcome.INTERRUPTED for result in results), ends(results)
+    assert host(root).resume() == []
+
+
+def test_killed_three_times_without_progress_all_go_back(root, world):
+    """The set counts its own, a member's progress counts for the set."""
+    with crash_at(0, only="set.members_begun"), pytest.raises(Crash):
+        host(root).update_set("all")
+    for _ in range(LIMIT - 1):
+        with crash_at(0, only="set.resumed"), pytest.raises(Crash):
+            host(root).resume()
+    results = host(root).resume()
+    assert results[0].outcome in (Outcome.ROLLED_BACK, Outcome.REFUSED)
+    assert "killed 3 times without progress" in results[0].reason
+    assert_as_one(root, State.ROLLED_BACK)
+
+
+def test_progress_between_two_kills_is_no_loop(root, world):
+    """Killed at the end of each member: never three times at the same place."""
+    with crash_at(0, only="set.member_ended"), pytest.raises(Crash):
+        host(root).update_set("all")
+    for _ in range(3):
+        with crash_at(2, only="step.after_do"), pytest.raises(Crash):
+            host(root).resume()
+    with crash_at(0, only="set.member_ended"), pytest.raises(Crash):
+        host(root).resume()
+    assert host(root).resume()[0].outcome is Outcome.DONE
+
+
+def test_a_verb_for_one_member_goes_on_with_all(root, world):
+    """`fsm update b`, `fsm resume b`, `fsm rollback b` and `fsm cancel b` never tear a set apart."""
+    for verb, state in (("update", "done"), ("resume", "done"), ("rollback", "rolled_back"), ("cancel", "rolled_back")):
+        for path in (root / "state").rglob("*.db*"):
+            path.unlink()
+        with crash_at(1, only="set.member_ended"), pytest.raises(Crash):
+            host(root).update_set("all")
+        status = {each.component: each.last for each in host(root).status()}
+        assert status["a"] is not None
+        assert status["a"].headline == "a: verified 1.0 -> 1.1, waits for the others of its set; `fsm resume` continues"
+        result = getattr(host(root), verb)("b")
+        assert (result[0] if verb == "resume" else result).outcome == state
+        assert_as_one(root, State(state))
+
+
+def test_a_cancel_from_elsewhere_reaches_a_set_at_work(root, world: World):
+    """The process that drives it sees the request at its next safe point."""
+    reached, go_on = threading.Event(), threading.Event()
+
+    def wait(verb: str, name: str) -> None:
+        if (verb, name) == ("do", "swap") and not reached.is_set():
+            reached.set()
+            assert go_on.wait(10)
+
+    world.before_act = wait
+    results: list[UpdateResult] = []
+    driving = threading.Thread(target=lambda: results.extend(host(root).update_set("all")))
+    driving.start()
+    assert reached.wait(10)
+    assert host(root).update("a").outcome is Outcome.BUSY
+    cancelled: list[UpdateResult] = []
+    cancelling = threading.Thread(target=lambda: cancelled.append(host(root).cancel("@all")))
+    cancelling.start()
+    with Journal(root / "state" / "journal.db", readonly=True) as journal:
+        while not all(run.cancel for run in journal.runs(in_progress=True)):
+            pass
+    go_on.set()
+    driving.join(10)
+    cancelling.join(10)
+    assert results[0].outcome is Outcome.ROLLED_BACK
+    assert cancelled[0].outcome is Outcome.ROLLED_BACK
+    assert_as_one(root, State.ROLLED_BACK)
+
+
+def test_a_set_that_is_interrupted_goes_on(root, world: World):
+    """SIGTERM: every member stops at its next safe point, and a resume ends all."""
+    updated = host(root)
+    world.before_act = lambda verb, name: updated.stop() if name == "swap" else None
+    assert updated.update_set("all")[0].outcome is Outcome.INTERRUPTED
+    world.before_act = lambda verb, name: None
+    results = host(root).update_set("all")
+    assert ends(results)[0] == ("@all", "done")
+
+
+def test_a_rollback_that_fails_needs_a_person_and_the_others_go_back(root, world: World):
+    """The set says who; `fsm rollback` takes that member up again."""
+    world.acts["do:verify"] = ["ok", "fail"]
+    world.acts["undo:swap"] = ["ok", "fail_host", "fail_host", "fail_host"]
+    results = {result.component: result for result in host(root).update_set("all")}
+    assert results["@all"].outcome is Outcome.FAILED
+    assert "then a could not be rolled back" in results["@all"].reason
+    assert results["b"].outcome is Outcome.ROLLED_BACK
+    assert results["a"].outcome is Outcome.FAILED
+    assert host(root).rollback("a").outcome is Outcome.ROLLED_BACK
+    assert host(root).resume() == []
+
+
+def test_the_locks_of_all_are_held(root, world):
+    """Who works on a member keeps the set away, and is named."""
+    with ComponentLock(root / "state", "b"):
+        (result,) = host(root).update_set("all")
+    assert result.outcome is Outcome.BUSY
+    assert "another updater does: process" in result.reason
+    assert host(root).resume() == []
+
+
+def test_an_interrupted_run_of_its_own_comes_first(root, world):
+    """A member is never in two runs."""
+    with crash_at(3, only="step.before_do"), pytest.raises(Crash):
+        host(root).update("a")
+    results = host(root).update_set("all")
+    assert results[0].outcome is Outcome.REFUSED
+    assert "a: cannot update a with its set: it has an interrupted run of its own" in results[0].reason
+    assert host(root).resume()[0].outcome is Outcome.DONE
+
+
+def test_components_named_at_the_call_are_a_set(root, world):
+    """`--atomic`: without a table in the configuration; several at the same time where none needs the other."""
+    results = updater(root, "a", "b", "c").update_set(["a", "b"], jobs=2)
+    assert ends(results) == [("@a+b", "done"), ("a", "done"), ("b", "done")]
+    with pytest.raises(UsageError, match="two members"):
+        updater(root, "a", "b").update_set(["a", "a"])
+    with pytest.raises(UsageError, match="no component 'x'"):
+        updater(root, "a", "b").update_set(["a", "x"])
+    with pytest.raises(UsageError, match="no set 'al'"):
+        host(root).update_set("al")
+    with pytest.raises(UsageError, match="no set 'all'"):
+        updater(root, "a", "b").update_set("all")
+
+
+@pytest.mark.parametrize(
+    ("sets", "says"),
+    [
+        ({"x": ["a"]}, "two members at least"),
+        ({"x": ["a", "a"]}, "each once"),
+        ({"x": ["a", "nobody"]}, "names 'nobody', which is not configured"),
+        ({"X y": ["a", "b"]}, "is no name for a set"),
+        ({"x": "a"}, "sets.x"),
+        ([], "sets"),
+    ],
+)
+def test_wrong_sets_are_said(root, sets, says):
+    """One line with the key."""
+    whole = data(root, "a", "b")
+    whole["sets"] = sets
+    with pytest.raises(ConfigError) as caught:
+        Updater.from_data(whole, registry=REGISTRY)
+    assert says in str(caught.value)
+
+
+async def _update(root: Path) -> list[UpdateResult]:
+    whole = data(root, "a", "b")
+    return await AsyncUpdater.from_data(whole, registry=REGISTRY).update_set(["a", "b"])
+
+
+def test_asynchronously(root, world):
+    """The same verb."""
+    import asyncio
+
+    publish(root, "1.2")
+    assert ends(asyncio.run(_update(root)))[0] == ("@a+b", "done")
