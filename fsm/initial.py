@@ -122,6 +122,10 @@ TEMPLATE: Final = """\
 #[components.library.source]
 #type = "directory"
 #path = "/srv/releases/library"
+
+# Components that are updated as one with `fsm update --set NAME`: all reach their new versions, or none does.
+#[sets]
+#product = ["core", "library"]
 """
 
 _SETTING: Final = re.compile(r"^#(?=[a-z\[])", re.MULTILINE)

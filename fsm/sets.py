@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -121,7 +122,8 @@ class SetDriver:
         for name in asked["needs"]:
             try:
                 self._refuse_interrupted(name)
-                plans[name] = self._executor.look(run, partial(self._plan, name, asked["force"]))
+                as_member = replace(run, component=name)
+                plans[name] = self._executor.look(as_member, partial(self._plan, asked["force"]))
             except UpToDate:
                 continue
             except (Interrupted, JournalError):
@@ -136,8 +138,8 @@ class SetDriver:
         faults.point("set.members_begun")
         return run
 
-    def _plan(self, name: str, force: bool, run: Run, ctx: Context) -> Plan:
-        return self._host.checking(name, self._journal).plan(ctx, force=force)
+    def _plan(self, force: bool, run: Run, ctx: Context) -> Plan:
+        return self._host.checking(run.component, self._journal).plan(ctx, force=force)
 
     def _refuse_interrupted(self, name: str) -> None:
         if self._journal.active(name) is not None:

@@ -20,13 +20,14 @@ DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 BLOCK: Final = re.compile(r"(?P<head><!-- generated: (?P<name>[\w-]+) -->\n).*?(?P<tail><!-- end -->)", re.DOTALL)
 
 
-def machine() -> str:
-    """The machine as a picture and as a table."""
-    return f"\n```mermaid\n{lifecycle.diagram()}```\n\n{lifecycle.markdown_table()}\n"
+def machine(table: lifecycle.Table = lifecycle.TABLE) -> str:
+    """A machine as a picture and as a table."""
+    return f"\n```mermaid\n{lifecycle.diagram(table)}```\n\n{lifecycle.markdown_table(table)}\n"
 
 
 GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "lifecycle": machine,
+    "set-lifecycle": partial(machine, lifecycle.SET_TABLE),
     "cli-commands": reference_cli.commands,
     "cli-exit-codes": reference_cli.exit_codes,
     "json-shapes": reference_json.shapes,

@@ -42,6 +42,7 @@ def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, see the reference of its shapes.")
 name_argument = click.argument("name", required=False, shell_complete=complete_names)
 names_argument = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_names)
+set_option = click.option("--set", "label", metavar="SET", help="The components of a set, as one.")
 all_option = click.option("--all", "every", is_flag=True, help="Every configured component.")
 
 
@@ -91,6 +92,19 @@ def chosen(names: Sequence[str], configured: Sequence[str], *, every: bool = Fal
         raise UsageError("there is nothing to work on", "no component is configured", "add one to the configuration")
     known = ", ".join(configured)
     raise UsageError("which component?", f"several are configured: {known}", "name one or more of them, or use --all")
+
+
+def of_set(label: str | None, names: Sequence[str], every: bool, known: Updater) -> list[str]:
+    """The members of the set that a call names; none where it names no set.
+
+    Raises:
+        UsageError: there is no such set, or the call names components as well.
+    """
+    if label is None:
+        return []
+    if names or every:
+        raise UsageError("cannot take --set and more", "it says which components are meant", "leave the rest out")
+    return list(known.config.set_of(label))
 
 
 def only(name: str | None, configured: Sequence[str]) -> str:

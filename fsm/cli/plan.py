@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @common.names_argument
 @common.all_option
+@common.set_option
 @click.option("--version", metavar="VERSION", help="This version instead of the newest; only with one component.")
 @click.option("--force", is_flag=True, help="Although it is held, or failed here before.")
 @common.json_option
@@ -30,7 +31,9 @@ def plan(names: tuple[str, ...], as_json: bool, **options: Any) -> int:
     how each step would be undone.
     """
     updater = common.updater()
-    wanted = common.chosen(names, updater.components, every=options["every"])
+    every = options["every"]
+    wanted = common.of_set(options["label"], names, every, updater)
+    wanted = wanted or common.chosen(names, updater.components, every=every)
     return preview(updater, wanted, version=options["version"], force=options["force"], as_json=as_json)
 
 

@@ -42,14 +42,17 @@ def rollback(name: str | None, to: str | None, as_json: bool) -> int:
 def cancel(name: str | None, timeout: float, as_json: bool) -> int:
     """Roll back the update that is in progress.
 
-    Asks the process that works on it and waits for the end; where there is none, the rollback is done here.
+    Asks the process that works on it and waits for the end; where there is none, the rollback is done here. A member of
+    a set takes all the others with it; `@SET` names the set itself.
     """
     updater = common.updater()
     component = common.only(name, updater.components)
     with stopping(updater.stop), shown(updater):
         result = updater.cancel(component, timeout=timeout)
-    if result.outcome == "interrupted" and (holder := updater.status(component)[0].running_in):
-        return _still_going(result, holder, as_json)
+    if result.outcome == "interrupted" and component in updater.components:
+        holder = updater.status(component)[0].running_in
+        if holder:
+            return _still_going(result, holder, as_json)
     code = report([result], as_json)
     if code is Code.DONE:
         output.tell(f"fsm: {component} had ended before it could be cancelled; `fsm rollback` goes back")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 @click.command()
 @common.names_argument
 @common.all_option
+@common.set_option
+@click.option("--atomic", is_flag=True, help="The named components as one: all are updated, or none.")
 @click.option("--version", metavar="VERSION", help="This version, also an older one; only with one component.")
 @click.option("--force", is_flag=True, help="Although it is held, or failed here before.")
 @click.option("--jobs", metavar="N", type=click.IntRange(1, 64), help="Components at the same time.")
@@ -32,21 +34,44 @@ def update(names: tuple[str, ...], as_json: bool, **options: Any) -> int:
 
     Without a name the only component there is; with several configured, name them or say --all. A run that was
     interrupted earlier is continued instead. Ctrl-C stops at the next safe point; `fsm resume` continues.
+
+    With --set or --atomic several components are updated as one: each waits when it is verified, and only when all are,
+    all are done; where one fails, all are rolled back.
     """
     updater = common.updater()
-    wanted = common.chosen(names, updater.components, every=options["every"])
     version, force = options["version"], options["force"]
+    together, wanted = _meant(names, options, updater)
     if options["dry_run"]:
         return preview(updater, wanted, version=version, force=force, as_json=as_json)
     one_version(wanted, version)
     for name in wanted:
         updater.config.component(name)
     with stopping(updater.stop), shown(updater):
-        if len(wanted) == 1:
+        if together is not None:
+            results = updater.update_set(together, jobs=options["jobs"], force=force)
+        elif len(wanted) == 1:
             results = [updater.update(wanted[0], version=version, force=force)]
         else:
             results = updater.update_all(wanted, jobs=options["jobs"], force=force)
     return report(results, as_json)
+
+
+def _meant(
+    names: tuple[str, ...], options: Mapping[str, Any], updater: Updater
+) -> tuple[str | Sequence[str] | None, list[str]]:
+    """What is updated as one, if anything is, and which components that are.
+
+    Raises:
+        UsageError: the options contradict each other.
+    """
+    label, atomic, every = options["label"], options["atomic"], options["every"]
+    if (label or atomic) and options["version"] is not None:
+        raise UsageError("cannot bring a set to one version", "--version goes with one component", "leave it out")
+    members = common.of_set(label, names, every or atomic, updater)
+    if members:
+        return label, members
+    wanted = common.chosen(names, updater.components, every=every)
+    return (wanted if atomic else None), wanted
 
 
 @click.command()

@@ -122,7 +122,7 @@ class Executor:
         """The work of `checking` for a member of a set, whose own run has not begun; what is transient is tried again.
 
         Args:
-            run: of the set.
+            run: of the set, under the member's name.
             checking: gets that run and a context.
 
         Raises:

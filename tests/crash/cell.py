@@ -19,7 +19,7 @@ from fsm.digest import hash_file
 from fsm.journal import Journal, Run
 from tests.bed import Bed
 from tests.crash.child import PATIENCE
-from tests.crash.scenarios import Scenario
+from tests.crash.scenarios import SCENARIOS, Scenario
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 KILLED: Final = -9
@@ -59,10 +59,9 @@ class Forge:
         self._server.wait(PATIENCE)
         self._server.stdout.close()
 
-    def ask(self, bed: Path, scenario: Scenario, verb: str, kill: Kill | None, *, start: bool) -> Answer:
+    def ask(self, bed: Path, scenario: str, verb: str, kill: Kill | None, *, start: bool) -> Answer:
         """Have a new process do something; tells how it ended."""
-        request: dict[str, Any] = {"root": str(bed), "bed": scenario.bed, "way": scenario.way}
-        request |= {"verb": verb, "kill": kill, "start": start}
+        request = {"root": str(bed), "scenario": scenario, "verb": verb, "kill": kill, "start": start}
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.write(json.dumps(request) + "\n")
@@ -102,18 +101,18 @@ class Workshop:
     """Makes one cell: a copy of the template, with the app running."""
 
     forge: Forge
-    scenario: Scenario
+    name: str
     template: Path
     place: Path
 
     def cell(self) -> Cell:
         """The cell."""
         subprocess.run(["cp", "-a", str(self.template), str(self.place)], check=True)
-        for record in self.place.glob(".app.fsm/backups/*/backup.json"):
+        for record in self.place.rglob(".app.fsm/backups/*/backup.json"):
             record.write_text(record.read_text().replace(str(self.template), str(self.place)))
         with Journal(self.template / "state" / "journal.db", readonly=True) as journal:
             earlier = len(journal.runs())
-        return Cell(self.forge, self.scenario, Bed(self.place, **self.scenario.bed), earlier)
+        return Cell(self.forge, self.name, SCENARIOS[self.name].place(self.place), earlier)
 
 
 @dataclass
@@ -121,10 +120,15 @@ class Cell:
     """One host in one scenario, with as many `earlier` runs. A context manager: nothing of it is left."""
 
     forge: Forge
-    scenario: Scenario
+    name: str
     bed: Bed
     earlier: int
     started: bool = False
+
+    @property
+    def scenario(self) -> Scenario:
+        """What is interrupted."""
+        return SCENARIOS[self.name]
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +145,7 @@ class Cell:
         """Have a new process do something here; the first one finds the app running."""
         start = not self.started and self.scenario.before is not None
         self.started = True
-        return self.forge.ask(self.bed.root, self.scenario, verb, kill, start=start)
+        return self.forge.ask(self.bed.root, self.name, verb, kill, start=start)
 
     def finish(self, kill: Kill | None = None) -> Answer:
         """What an operator's timer does after a crash: resume; where nothing had begun, begin."""
@@ -151,9 +155,9 @@ class Cell:
 
     @property
     def run(self) -> Run | None:
-        """The run of this scenario; None when it was not begun."""
+        """The run of this scenario, of a set that of the set; None when it was not begun."""
         with Journal(self.bed.state / "journal.db", readonly=True) as journal:
-            runs = [run for run in journal.runs() if run.id > self.earlier]
+            runs = [run for run in journal.runs() if run.id > self.earlier and run.part_of is None]
         assert len(runs) <= 1, runs
         return runs[0] if runs else None
 
@@ -172,6 +176,8 @@ class Cell:
             assert journal.verify()[0] == []
             assert journal.database.integrity() == []
             held = journal.policy.held(self.bed.name)
+            assert {own.state for own in journal.members(run.id)} <= {run.state}
+            assert len(journal.members(run.id)) == (self.scenario.apps if self.scenario.apps > 1 else 0)
         assert (held is not None) == (self.scenario.verb == "rollback" and self.scenario.outcome == "done"), held
 
     def judge_service(self, version: str | None) -> None:
@@ -183,7 +189,7 @@ class Cell:
             assert processes == []
         else:
             assert self.bed.answer() == version
-            assert len(processes) == 1, [_described(pid) for pid in processes]
+            assert len(processes) == self.scenario.apps, [_described(pid) for pid in processes]
 
     def compare(self, wanted: Mapping[str, Any]) -> None:
         """Every file is there, unchanged, and no other. What is wanted decides whether the updater's own count."""
@@ -238,7 +244,11 @@ def of_user(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def preserved(found: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a listing that `preserve` names."""
-    return {name: about for name, about in found.items() if name.startswith(("app/.env", "app/data"))}
+    return {
+        name: about
+        for name, about in found.items()
+        if name.removeprefix("second/").startswith(("app/.env", "app/data"))
+    }
 
 
 def _of_bed(root: Path) -> list[int]:

@@ -29,6 +29,8 @@ from fsm.files import native
 from fsm.services import process
 from fsm.updater import Updater
 from tests.bed import Bed
+from tests.crash.scenarios import SCENARIOS
+from tests.pair import Pair
 
 PATIENCE: Final = 40
 """Seconds after which a process says where it hangs, and ends."""
@@ -48,6 +50,7 @@ def cancel(updater: Updater) -> list[Any]:
 
 VERBS: Final[dict[str, Verb]] = {
     "update": lambda updater: [updater.update(Bed.name)],
+    "update_set": lambda updater: updater.update_set(Pair.set_name),
     "rollback": lambda updater: [updater.rollback(Bed.name)],
     "resume": lambda updater: updater.resume(),
     "cancel": cancel,
@@ -58,8 +61,8 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
     """Do what a request says, in a process of its own."""
     # The processes that are started from here on are found by it, whatever they do to their command line.
     os.environ["FSM_BED"] = request["root"]
-    bed = Bed(Path(request["root"]), **request["bed"])
-    WAYS[request["way"]](bed)
+    bed = SCENARIOS[request["scenario"]].place(Path(request["root"]))
+    WAYS[SCENARIOS[request["scenario"]].way](bed)
     if request["start"]:
         bed.start()
     counts: Counter[str] = Counter()

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from tests.bed import Bed, wheel, write
+from tests.pair import Pair
 
 Outcome = Literal["done", "rolled_back"]
-Verb = Literal["update", "rollback"]
+Verb = Literal["update", "rollback", "update_set"]
 Way = Literal["exchange", "renames", "copy"]
 
 
@@ -33,6 +34,7 @@ class Scenario:
         before: what is installed and answers before.
         bed: arguments of the bed.
         only: prefixes of the points at which this scenario is killed; all, unless it is a slow one.
+        apps: how many there are; two are a set.
     """
 
     verb: Verb
@@ -43,6 +45,11 @@ class Scenario:
     before: str | None = "1.0.0"
     bed: dict[str, Any] = field(default_factory=dict)
     only: tuple[str, ...] = ("",)
+    apps: int = 1
+
+    def place(self, root: Path) -> Bed:
+        """A bed for it."""
+        return (Bed if self.apps == 1 else Pair)(root, **self.bed)
 
 
 def _history(bed: Bed, *traits: Any) -> None:
@@ -117,6 +124,20 @@ def environment_broken(bed: Bed) -> None:
     bed.publish("1.1.0", "BROKEN", extra=_with_environment("1.1.0"))
 
 
+def pair(bed: Bed) -> None:
+    """Two apps, with a better release of each."""
+    bed.install("1.0.0")
+    bed.furnish()
+    bed.publish("1.1.0")
+
+
+def pair_broken(bed: Bed) -> None:
+    """The same, but the second one's release is broken."""
+    bed.install("1.0.0")
+    bed.furnish()
+    bed.publish("1.1.0", "BROKEN", "WRITES")
+
+
 RETENTION: Final = {"retention": {"count": 1, "days": 0}, "settle_seconds": 0}
 ENVIRONMENT: Final = {
     **RETENTION,
@@ -125,6 +146,7 @@ ENVIRONMENT: Final = {
     "environment": {"smoke": ["-c", "import tiny"]},
     "migration": {"command": ["{python}", "migrate.py"]},
 }
+TOGETHER: Final = ("set.", "journal.")
 SLOW: Final = ("environment.", "shell.", "migrate.", "archive.", "tidy.", "step.")
 
 CONTROL: Final = str(Path(__file__).with_name("control.py"))
@@ -158,6 +180,10 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     ),
     "commands": Scenario(
         "update", "exchange", broken, "rolled_back", "1.0.0", bed=COMMANDS, only=("service.command.",)
+    ),
+    "set": Scenario("update_set", "exchange", pair, "done", "1.1.0", bed=RETENTION, only=TOGETHER, apps=2),
+    "set-broken": Scenario(
+        "update_set", "exchange", pair_broken, "rolled_back", "1.0.0", bed=RETENTION, only=TOGETHER, apps=2
     ),
 }
 

@@ -18,6 +18,9 @@ pytestmark = [pytest.mark.crash, pytest.mark.needs_linux]
 RESUMING: Final = ("resume.orphans_ended", "resume.written")
 """Points that only a resume comes to."""
 
+SET_RESUMING: Final = ("set.resumed",)
+"""The same, of a set."""
+
 FIRST, SECOND = 5, 3
 """How many first crashes are tried in each scenario, and for each of them how many second ones, evenly spread."""
 
@@ -28,16 +31,17 @@ def spots(trail: list[str], most: int) -> list[Kill]:
     return [(trail[moment], trail[: moment + 1].count(trail[moment])) for moment in moments]
 
 
-@pytest.mark.parametrize("name", [name for name, scenario in SCENARIOS.items() if scenario.only == ("",)])
+@pytest.mark.parametrize("name", [name for name, each in SCENARIOS.items() if each.only == ("",) or each.apps > 1])
 def test_killed_again_while_resuming(yard: Yard, name: str):
     """A resume that is killed is resumed like any run."""
     verb = SCENARIOS[name].verb
+    resuming = (*RESUMING, *SET_RESUMING) if SCENARIOS[name].apps > 1 else RESUMING
     second: list[tuple[Kill, Kill]] = []
 
     def once(first: Kill, cell: Cell, wanted: Undisturbed) -> None:
         cell.ask(verb, first)
         trail = cell.finish()["trail"]
-        found = [*spots(trail, SECOND), *((point, 1) for point in RESUMING if point in trail)]
+        found = [*spots(trail, SECOND), *((point, 1) for point in resuming if point in trail)]
         second.extend((first, again) for again in dict.fromkeys(found))
 
     def twice(first: Kill, again: Kill, cell: Cell, wanted: Undisturbed) -> None:
@@ -48,7 +52,7 @@ def test_killed_again_while_resuming(yard: Yard, name: str):
 
     trail = yard.undisturbed(name).trail
     yard.try_all(name, [(str(first), partial(once, first)) for first in spots(trail, FIRST)])
-    assert {again for _, (again, _) in second} >= set(RESUMING)
+    assert {again for _, (again, _) in second} >= set(resuming)
     yard.try_all(name, [(f"{first}, then {again}", partial(twice, first, again)) for first, again in sorted(second)])
 
 

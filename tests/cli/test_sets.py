@@ -1,0 +1,85 @@
+"""`fsm update --set` and `--atomic`: several components, one plan, one result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Host
+from tests.pair import Pair
+
+pytestmark = pytest.mark.needs_linux
+
+
+@pytest.fixture
+def pair(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Host]:
+    """A host with two apps of 1.0.0 that run, and 1.1.0 of both."""
+    with Pair(tmp_path) as bed:
+        bed.install("1.0.0")
+        bed.furnish()
+        bed.start()
+        bed.publish("1.1.0")
+        yield Host(bed, capsys)
+
+
+def test_a_set_is_planned_updated_and_told_as_one(pair: Host):
+    """Both plans, one line for the set and one for each member, exit code 0."""
+    assert pair.fsm("plan", "--set", "both") == 0
+    assert pair.out.count("nothing was changed") == 2
+    assert pair.fsm("update", "--set", "both", "--dry-run") == 0
+    assert pair.bed.answer() == "1.0.0"
+    assert pair.fsm("update", "--set", "both") == 0
+    assert [line.split(":")[0] for line in pair.out.splitlines() if not line.startswith(" ")] == [
+        "@both",
+        "app",
+        "second",
+    ]
+    assert "@both: all members updated in" in pair.out
+    assert pair.bed.answer() == "1.1.0"
+    assert pair.fsm("history") == 0
+    assert "@both" in pair.out
+    assert pair.fsm("history", "--verify") == 0
+    assert pair.fsm("update", "--set", "both") == 0
+    assert "@both: up to date (every member is up to date)" in pair.out
+    assert pair.fsm("show", "1") == 0
+
+
+def test_one_that_is_broken_takes_the_other_back(pair: Host):
+    """30, and both run what they ran before; the first one's version is not to blame."""
+    pair.bed.publish("1.2.0", "BROKEN", "WRITES")
+    document = pair.json("update", "--atomic", "second", "app", code=30)
+    assert [(result["component"], result["outcome"]) for result in document["results"]] == [
+        ("@second+app", "rolled_back"),
+        ("app", "rolled_back"),
+        ("second", "rolled_back"),
+    ]
+    assert "second: " in document["results"][0]["reason"]
+    assert pair.bed.answer() == "1.0.0"
+    assert pair.fsm("status") == 0
+    assert pair.fsm("update", "app") == 0
+    assert pair.fsm("status") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--set", "both", "app"), "cannot take --set and more"),
+        (("--set", "both", "--atomic"), "cannot take --set and more"),
+        (("--set", "boht"), "did you mean"),
+        (("--set", "both", "--version", "1.1.0"), "--version goes with one component"),
+        (("--atomic", "app"), "a set has two members at least"),
+    ],
+)
+def test_contradictions_are_said(pair: Host, words: tuple[str, ...], says: str):
+    """2, one line, nothing touched."""
+    assert pair.fsm("update", *words) == 2
+    assert says in pair.err
+    assert pair.bed.answer() == "1.0.0"
+
+
+def test_a_set_is_cancelled_by_its_name(pair: Host):
+    """Where nothing is in progress that is said."""
+    assert pair.fsm("cancel", "@both") == 2
+    assert "fsm:" in pair.err
