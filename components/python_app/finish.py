@@ -57,9 +57,11 @@ class Retire(Step):
             files.sync_dir(kept.parent)
             files.sync_dir(self.layout.work)
         if before.exists():
-            files.write_atomic(self.layout.installed, before.read_bytes())
-        elif installed_list(self.layout)[0] == str(self.to_version):
-            self.layout.installed.unlink(missing_ok=True)
+            former = before.read_bytes()
+            if former:
+                files.write_atomic(self.layout.installed, former)
+            else:
+                self.layout.installed.unlink(missing_ok=True)
         # A first installation leaves no backup; what is undone next needs the directory all the same.
         paths.root.mkdir(mode=0o711, exist_ok=True)
         return Done()
@@ -68,12 +70,15 @@ class Retire(Step):
         return self.layout.backups / f"{self.from_version or 'unknown'}@{ctx.run_id}"
 
     def _note_files(self, paths: RunPaths, kept: Path) -> None:
-        """Remember which files the installed release brought, and what was remembered before, for the undo."""
+        """Remember which files the installed release brought, and what was remembered before, for the undo.
+
+        Nothing before is remembered as an empty file: a second call must not take the first one's list for the former.
+        """
         here = paths if paths.root.exists() else RunPaths(root=kept)
         sweep(here.root, self.layout.work)
         before = here.root / "installed.before.json"
-        if self.layout.installed.exists() and not before.exists():
-            files.write_atomic(before, self.layout.installed.read_bytes())
+        if not before.exists():
+            files.write_atomic(before, self.layout.installed.read_bytes() if self.layout.installed.exists() else b"")
         listed = self._listed(here.new_inventory)
         record = {"version": str(self.to_version), "files": listed}
         files.write_atomic(self.layout.installed, json.dumps(record).encode())

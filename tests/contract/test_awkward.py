@@ -10,6 +10,7 @@ from fsm import inventory
 from fsm.report import Outcome
 from tests.bed import Bed
 from tests.contract.hosts import installed
+from tests.world import Crash, crash_at
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.xz", "tar.bz2", "tar.zst", "tar", "zip"])
@@ -146,3 +147,16 @@ def test_a_full_disk_leaves_the_old_version_running(root, left):
     finally:
         Bed(place).kill()
         subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_first_update_that_is_killed_late_goes_back_whole(root):
+    """After the list of the new release's files was written, twice: the cancel removes it again."""
+    bed = installed(root)
+    before = inventory.take(root, skip=lambda path: path.parts[0] == "state")
+    for verb in ("update", "resume"):
+        updater = bed.updater()
+        with crash_at(0, only="retire.noted"), pytest.raises(Crash):
+            _ = updater.update("app") if verb == "update" else updater.resume()
+    assert bed.updater().cancel("app").outcome is Outcome.ROLLED_BACK
+    after = inventory.take(root, skip=lambda path: path.parts[0] == "state")
+    assert not before.compare(after)

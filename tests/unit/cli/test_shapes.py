@@ -10,7 +10,7 @@ import pytest
 from fsm.cli.app import COMMANDS
 from fsm.cli.shapes import ErrorParts
 from fsm.model import Model
-from tests.unit.cli.conftest import Line, interrupted
+from tests.unit.cli.conftest import Line, damage, interrupted
 from tools.reference_json import SHAPES
 
 MODELS = {type(shape.example).__name__: type(shape.example) for shape in SHAPES}
@@ -49,6 +49,7 @@ def test_results_have_their_documented_shape(name: str, call: tuple[str, ...], c
         interrupted(updated)
     elif "--set-aside-journal" in call:
         updated("check")
+        damage(updated.bed.state / "journal.db")
     ended = updated(*(word.format(root=updated.bed.root) for word in call), "--json")
     assert ended.code == code, ended
     assert ended.results
