@@ -95,7 +95,7 @@ def compose_plugin() -> Path:
     say(f"fetching compose {COMPOSE_VERSION} of Debian trixie")
     with tempfile.TemporaryDirectory(dir=home()) as folder:
         package = Path(folder) / "compose.deb"
-        fetch = ["/usr/lib/apt/apt-helper", "download-file", f"{mirror()}/{_COMPOSE}", package]
+        fetch: list[str | Path] = ["/usr/lib/apt/apt-helper", "download-file", f"{mirror()}/{_COMPOSE}", package]
         run([*fetch, f"SHA256:{_COMPOSE_SHA256}"], timeout=300)
         run(["dpkg-deb", "--extract", package, f"{folder}/tree"])
         plugin.parent.mkdir(parents=True, exist_ok=True)
