@@ -1,0 +1,1 @@
+"""Compose services: an image in a compose file, a container, a registry."""
