@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.hosts.kills.bare_compose import BareCompose
+from tests.hosts.kills.container import Container
 from tests.hosts.kills.python_app import PythonApp
 from tests.hosts.kills.scenario import Scenario
 
-SCENARIOS: Final[tuple[Scenario, ...]] = (PythonApp(),)
+SCENARIOS: Final[tuple[Scenario, ...]] = (PythonApp(), Container(), BareCompose())
 """In the order of the report."""
