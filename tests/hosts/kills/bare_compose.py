@@ -27,8 +27,8 @@ class BareCompose(Scenario):
     can_break: ClassVar = False
 
     def prepare(self, host: Machine) -> None:
-        """Two services run."""
-        start_shop(host, _TAG)
+        """Two services run, with the policy that brings most back after a boot."""
+        start_shop(host, _TAG, restart="always")
 
     def publish(self, host: Machine, version: str, *, broken: bool) -> None:
         """An image under the tag that the compose file names. The machine's own tag still stands for the old one."""

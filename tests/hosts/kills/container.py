@@ -21,11 +21,11 @@ services:
     env_file: .env
     ports: ["127.0.0.1:8080:8080"]
     volumes: ["./data:/data"]
-    restart: unless-stopped
+    restart: {restart}
     stop_grace_period: 2s
   db:
     image: '{registry}/shop/db:1.0.0'
-    restart: unless-stopped
+    restart: {restart}
     stop_grace_period: 2s
 """
 
@@ -55,9 +55,15 @@ def push(host: Machine, repository: str, version: str, *, tag: str, trait: Trait
         host.run("docker", "image", "rm", reference)
 
 
-def start_shop(host: Machine, tag: str) -> None:
-    """The project as people have it: two services, settings, data."""
-    compose = COMPOSE.format(image=f"{IMAGE}:{tag}", registry=REGISTRY)
+def start_shop(host: Machine, tag: str, *, restart: str = "unless-stopped") -> None:
+    """The project as people have it: two services, settings, data.
+
+    Args:
+        host: the machine.
+        tag: of the image that is updated.
+        restart: when the engine starts its services: with `always` after each boot, whoever had stopped them.
+    """
+    compose = COMPOSE.format(image=f"{IMAGE}:{tag}", registry=REGISTRY, restart=restart)
     host.write_files({f"{FOLDER}/docker-compose.yml": compose, f"{FOLDER}/data/blob": bytes(range(256)) * 40})
     host.write(f"{FOLDER}/.env", b"GREETING=good day\r\nSECRET=1", mode=0o600)
     push(host, IMAGE, "1.0.0", tag=tag, keep=True)
