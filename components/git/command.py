@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,21 +20,17 @@ from fsm.errors import CommandFailed, PlanError
 from fsm.model import Seconds
 from fsm.services import Runner
 from fsm.shell import Shell
-from fsm.sources.git import last_line, outside
-from fsm.sources.remotes import PROTOCOLS
+from fsm.sources.git import environment, last_line, outside
 
-_SETTINGS: Final = (
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "advice.detachedHead=false",
-    "submodule.recurse=false",
-    "fetch.recurseSubmodules=false",
-    "diff.external=",
-)
-
-_ENVIRONMENT: Final = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": PROTOCOLS}
+_SETTINGS: Final = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "advice.detachedHead": "false",
+    "submodule.recurse": "false",
+    "fetch.recurseSubmodules": "false",
+}
 
 _COMMIT: Final = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$", re.MULTILINE)
 
@@ -94,23 +90,22 @@ class Git:
         directory: the repository: a directory, or a ``.git`` file that leads to one.
         work: the checkout.
         owner: as whom it runs; None: as the updater's user.
-        environment: added to git's; credentials are here and nowhere else.
+        secrets: settings of git that are in its environment and nowhere else.
     """
 
     runner: Runner
     directory: Path
     work: Path
     owner: Owner | None = None
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def run(self, *args: str, timeout: Seconds | None = None, env: Mapping[str, str] | None = None) -> CommandResult:
+    def run(self, *args: str, timeout: Seconds | None = None) -> CommandResult:
         """Run a git command; returns its exit code, whatever it is."""
-        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
         where = [f"--git-dir={self.directory}", f"--work-tree={self.work}"]
-        argv = [*outside(os.environ), *self._as_owner(), "git", *settings, *where, *args]
+        argv = [*outside(os.environ), *self._as_owner(), "git", *where, *args]
         home = {"HOME": self.owner.home} if self.owner else {}
         cwd = self.work if self.work.is_dir() else Path("/")
-        environ = {**_ENVIRONMENT, **home, **self.environment, **(env or {})}
+        environ = {"GIT_OPTIONAL_LOCKS": "0", **home, **environment({**_SETTINGS, **self.secrets})}
         return self.runner.run(argv, cwd=cwd, env=environ, timeout=timeout)
 
     def must(self, what: str, *args: str, timeout: Seconds | None = None) -> CommandResult:
@@ -189,6 +184,3 @@ class Looking:
     ) -> CommandResult:
         """Run a child until it ends or a deadline kills it."""
         return self._shell.run(argv, cwd=cwd, env=env, timeout=timeout or self._timeout)
-
-
-Runs = Callable[[], Runner]

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from components.git import changes, shape
 from components.git.command import Git
+from components.git.keep import keep
 from components.git.site import GitStep
 from fsm.adapter import Done, Failed, StepContext, StepResult
 
@@ -14,21 +15,26 @@ class Examine(GitStep):
     """Compare the two commits with each other and with what is in the checkout.
 
     Attributes:
-        rewritten, local_changes: as configured.
+        rewritten: as configured; ``back`` where going back is what was asked for.
+        local_changes: as configured.
         required: paths that the new commit must have.
     """
 
     name: ClassVar[str] = "examine"
     title: ClassVar[str] = "compare the new commit with the checkout"
 
-    rewritten: Literal["refuse", "reset"]
+    rewritten: Literal["refuse", "reset", "back"]
     local_changes: Literal["refuse", "save"]
     required: tuple[str, ...]
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`. It reads only, but for a list that it has git write."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`. It reads only, but for a list that it has git write."""
         notes = self.site.unlocked(ctx)
         git, site = self.site.git(ctx), self.site
+        if site.old is not None and git.commit(site.layout.kept_ref(ctx.run_id)) is None:
+            if not git.has(site.old):
+                return self._lost()
+            keep(git, site, ctx)
         failed = self._missing(git) or self._ancestry(git)
         if failed:
             return failed
@@ -48,6 +54,14 @@ class Examine(GitStep):
         changes.prove(git, site.old, site.new)
         return Done(notes=(*notes, *self._rewritten_note(git, ctx), *shape.notes(git, site.new)))
 
+    def _lost(self) -> Failed:
+        return Failed(
+            why=f"the installed commit {self.site.old} cannot be read, and {self.site.new[:12]} did not bring it:"
+            " nobody could go back to it",
+            todo="`git fsck` in the checkout names what is damaged; reset it by hand to a commit that is whole",
+            blame="host",
+        )
+
     def _missing(self, git: Git) -> Failed | None:
         for path in self.required:
             if not git.ok("cat-file", "-e", f"{self.site.new}:{path}"):
@@ -57,12 +71,9 @@ class Examine(GitStep):
                 )
         return None
 
-    def _is_ancestor(self, git: Git) -> bool:
-        site = self.site
-        return site.old is None or git.ok("merge-base", "--is-ancestor", site.old, site.new)
-
     def _ancestry(self, git: Git) -> Failed | None:
-        if self.rewritten == "reset" or self._is_ancestor(git):
+        """Why a new commit that does not follow from the installed one is refused."""
+        if self.rewritten != "refuse" or self._follows(git):
             return None
         return Failed(
             why=f"the installed {str(self.site.old)[:12]} is no ancestor of {self.site.new[:12]}: upstream was"
@@ -71,8 +82,12 @@ class Examine(GitStep):
             blame="host",
         )
 
+    def _follows(self, git: Git) -> bool:
+        site = self.site
+        return site.old is None or git.ok("merge-base", "--is-ancestor", site.old, site.new)
+
     def _rewritten_note(self, git: Git, ctx: StepContext) -> tuple[str, ...]:
-        if self._is_ancestor(git):
+        if self.rewritten != "reset" or self._follows(git):
             return ()
         ref = self.site.layout.kept_ref(ctx.run_id)
         return (f"{self.site.new[:12]} does not follow from {str(self.site.old)[:12]}, which is kept as {ref}",)

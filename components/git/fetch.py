@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from components.git import submodules
 from components.git.command import Git
@@ -13,7 +13,7 @@ from fsm import faults, files
 from fsm.adapter import Done, Failed, RetryLater, StepContext, StepResult
 from fsm.model import Seconds
 from fsm.sources import GitSpec
-from fsm.sources.git import last_line, remote_environment
+from fsm.sources.git import last_line, remote_settings
 from fsm.sources.remotes import masked
 
 
@@ -38,8 +38,8 @@ class Fetch(GitStep):
     submodule_hosts: tuple[str, ...]
     patience: Seconds
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`."""
         self._make(ctx)
         notes = self.site.unlocked(ctx)
         found, git = self.site.places(ctx), self.site.git(ctx)
@@ -63,7 +63,7 @@ class Fetch(GitStep):
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. Objects stay: git's own housekeeping removes what no ref leads to."""
         if self.site.had_repository:
-            self.site.unlocked(ctx)
+            self.site.unlocked(ctx, refs_only=True)
             git = self.site.git(ctx)
             git.must("remove a ref of ours", "update-ref", "-d", self.site.layout.new_ref(ctx.run_id))
             if self.new_tag is not None:
@@ -121,8 +121,7 @@ class Fetch(GitStep):
         return there if there and git.commit(f"{ref}^{{commit}}") == self.site.new else self.site.new
 
     def _remote(self, git: Git) -> Git:
-        environment: dict[str, Any] = remote_environment(self.source)
-        return Git(git.runner, git.directory, git.work, git.owner, environment)
+        return Git(git.runner, git.directory, git.work, git.owner, remote_settings(self.source))
 
 
 def empty_objects(objects: Path) -> list[Path]:

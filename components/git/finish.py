@@ -50,8 +50,8 @@ class Retire(GitStep):
 
     version: Version | None
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`."""
         layout, old = self.site.layout, self.site.old
         if old is None:
             return Done()
@@ -89,8 +89,8 @@ class Tidy(GitStep):
 
     keep: int
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`."""
         notes: list[str] = []
         layout, git = self.site.layout, self.site.git(ctx)
         try:

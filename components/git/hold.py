@@ -73,8 +73,8 @@ class Hold(GitStep):
     local_changes: Literal["refuse", "save"]
     copies: dict[str, str]
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`."""
         paths, site = self.site.paths(ctx), self.site
         if paths.hold.exists():
             return Done(notes=self._notes(ctx))
@@ -91,14 +91,15 @@ class Hold(GitStep):
             return refuse_changes(changed)
         if live.is_dir():
             files.carry(live, paths.held, files.Patterns(site.preserve), check=ctx.check)
-            copy(live, paths.local, [path for path in changed if os.path.lexists(live / path)])
+        local = self._local(live, differing, changed)
+        copy(live, paths.local, local)
         faults.point("git.hold.copied")
         self._save(ctx, changed)
         index = site.places(ctx).own / "index"
         if index.exists():
             shutil.copyfile(index, paths.index)
         files.sync_filesystem(paths.root)
-        files.write_atomic(paths.hold, self._held(live, differing, changed).model_dump_json().encode(), 0o600)
+        files.write_atomic(paths.hold, self._held(live, differing, changed, local).model_dump_json().encode(), 0o600)
         faults.point("git.hold.recorded")
         return Done(notes=(*notes, *self._notes(ctx)))
 
@@ -117,6 +118,12 @@ class Hold(GitStep):
         found = changes.local_changes(site.git(ctx), site.old, scratch, submodules=site.submodules)
         return [path for path in found if not site.ours(path)]
 
+    def _local(self, live: Path, differing: list[Change], changed: list[str]) -> list[str]:
+        """What there must be copies of: what is changed, and what git would write anew though it is there."""
+        known = (change.path for change in differing if change.status == "A" and not self.site.ours(change.path))
+        wanted = dict.fromkeys([*changed, *known])
+        return [path for path in wanted if (live / path).is_symlink() or (live / path).is_file()]
+
     def _save(self, ctx: StepContext, changed: list[str]) -> None:
         if not changed:
             return
@@ -125,7 +132,9 @@ class Hold(GitStep):
         if self.site.old is None:
             saved = layout.saved(ctx.run_id)
             files.remove_tree(saved, ctx.check)
-            files.mirror(self.site.paths(ctx).local, saved, check=ctx.check)
+            saved.mkdir(mode=0o700)
+            copy(self.site.layout.live, saved, changed)
+            files.sync_filesystem(saved)
         else:
             made = git.hand_over(self.site.paths(ctx).scratch) / "patch"
             names = changed if len(changed) <= _MANY else ["."]
@@ -146,7 +155,7 @@ class Hold(GitStep):
             return (f"files that the new commit replaced were saved in {layout.saved(ctx.run_id)}",)
         return ()
 
-    def _held(self, live: Path, differing: list[Change], changed: list[str]) -> Held:
+    def _held(self, live: Path, differing: list[Change], changed: list[str], local: list[str]) -> Held:
         added = [change for change in differing if change.status == "A"]
         touched = {parent for change in differing for parent in PurePosixPath(change.path).parents[:-1]}
         there = sorted(parent for parent in touched if (live / parent).is_dir())
@@ -154,7 +163,7 @@ class Hold(GitStep):
         return Held(
             added={change.path: change.digest for change in added if change.new_mode != changes.GITLINK},
             submodules=tuple(change.path for change in added if change.new_mode == changes.GITLINK),
-            local=tuple(path for path in changed if os.path.lexists(live / path)),
+            local=tuple(local),
             deleted=tuple(path for path in changed if not os.path.lexists(live / path)),
             missing=tuple(sorted(path for path in second if not os.path.lexists(live / path))),
             directories=tuple(_directory(live, parent) for parent in there),
@@ -177,8 +186,7 @@ def copy(source: Path, dest: Path, names: list[str]) -> None:
         for parent in reversed(PurePosixPath(name).parents[:-1]):
             if not (dest / parent).is_dir():
                 files.copy_entry(source / parent, dest / parent)
-        if not (source / name).is_dir() or (source / name).is_symlink():
-            files.copy_entry(source / name, dest / name)
+        files.copy_entry(source / name, dest / name)
 
 
 def restore(held: Path, live: Path, ctx: StepContext) -> tuple[str, ...]:

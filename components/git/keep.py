@@ -5,10 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import ClassVar
 
-from components.git.site import GitStep
+from components.git.command import Git
+from components.git.site import GitStep, Site
 from fsm import faults, files
 from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.lifecycle import State
+
+
+def keep(git: Git, site: Site, ctx: StepContext) -> None:
+    """Give the installed commit its ref. A commit that a power cut emptied has to be fetched again first."""
+    git.must("keep the installed commit", "update-ref", site.layout.kept_ref(ctx.run_id), str(site.old))
+    faults.point("git.keep.kept")
 
 
 class Keep(GitStep):
@@ -21,8 +28,8 @@ class Keep(GitStep):
 
     reserve: int
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`."""
         layout, paths = self.site.layout, self.site.paths(ctx)
         layout.work.mkdir(mode=0o711, exist_ok=True)
         paths.root.mkdir(mode=0o711, exist_ok=True)
@@ -44,15 +51,15 @@ class Keep(GitStep):
                     todo="somebody works in the checkout; update again when they are done",
                     blame="host",
                 )
-            git.must("keep the installed commit", "update-ref", layout.kept_ref(ctx.run_id), self.site.old)
-            faults.point("git.keep.kept")
+            if git.has(self.site.old):
+                keep(git, self.site, ctx)
         return Done(notes=notes)
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
         layout = self.site.layout
         if self.site.had_repository and self.site.old is not None:
-            self.site.unlocked(ctx)
+            self.site.unlocked(ctx, refs_only=True)
             self.site.git(ctx).must("remove a ref of ours", "update-ref", "-d", layout.kept_ref(ctx.run_id))
             faults.point("git.keep.dropped")
         files.remove_tree(self.site.paths(ctx).root, ctx.check)

@@ -17,13 +17,13 @@ from pathlib import Path
 from components.git.repository import Places
 from fsm import faults
 from fsm.adapter import StepContext
-from fsm.errors import Transient
+from fsm.errors import DeadlineExceeded
 from fsm.model import Seconds
 
 _PAUSE = 0.1
 
 
-def settle(found: Places, work: Path, wait: Seconds, ctx: StepContext) -> tuple[str, ...]:
+def settle(found: Places, work: Path, wait: Seconds, ctx: StepContext, *, refs_only: bool = False) -> tuple[str, ...]:
     """See to it that no lock is in the way.
 
     Args:
@@ -31,16 +31,17 @@ def settle(found: Places, work: Path, wait: Seconds, ctx: StepContext) -> tuple[
         work: the checkout.
         wait: seconds to wait for a lock that somebody may own.
         ctx: the step's.
+        refs_only: whether only refs of ours are to be written: a lock on the index is in nobody's way then.
 
     Returns:
         Notes: which locks were removed.
 
     Raises:
-        Transient: somebody holds one; the message says who.
+        DeadlineExceeded: somebody still holds one; the message says who.
     """
     until = time.monotonic() + wait
     notes = []
-    while locks := present(found):
+    while locks := present(found, refs_only=refs_only):
         stale = [lock for lock in locks if not owners(lock, found, work)]
         for lock in stale:
             if _is_old(lock, wait):
@@ -56,11 +57,14 @@ def settle(found: Places, work: Path, wait: Seconds, ctx: StepContext) -> tuple[
     return tuple(notes)
 
 
-def present(found: Places) -> list[Path]:
+def present(found: Places, *, refs_only: bool = False) -> list[Path]:
     """The locks that are there and would stop an update."""
+    packed = found.common / "packed-refs.lock"
+    if refs_only:
+        return [lock for lock in (packed, *(found.common / "refs/fsm").rglob("*.lock")) if os.path.lexists(lock)]
     named = [found.own / "index.lock", found.own / "HEAD.lock", found.own / "ORIG_HEAD.lock"]
-    named += [found.common / name for name in ("config.lock", "packed-refs.lock", "shallow.lock")]
-    return [lock for lock in (*named, *(found.common / "refs").rglob("*.lock")) if os.path.lexists(lock)]
+    named += [found.common / name for name in ("config.lock", "shallow.lock")]
+    return [lock for lock in (*named, packed, *(found.common / "refs").rglob("*.lock")) if os.path.lexists(lock)]
 
 
 def owners(lock: Path, found: Places, work: Path) -> list[str]:
@@ -121,6 +125,6 @@ def _uptime() -> Seconds:
     return float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
 
 
-def _held(lock: Path, found: Places, work: Path) -> Transient:
+def _held(lock: Path, found: Places, work: Path) -> DeadlineExceeded:
     who = ", ".join(owners(lock, found, work)) or "somebody"
-    return Transient(f"cannot work on {work}", f"{who} holds {lock}", "let it finish, or end it")
+    return DeadlineExceeded(f"cannot work on {work}", f"{who} holds {lock}", "let it finish, or end it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from components.git import changes, finish, repository, running, shape
 from components.git.command import Looking
@@ -124,7 +125,7 @@ def rollback(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, bac
     if record is None:
         raise PlanError(f"cannot roll {target.name} back", f"{backup.path} is gone", "see `fsm doctor`")
     site = _site(target, spec, installed, facts, record.commit)
-    steps = _rest(target, spec, site, facts, record.version, installed, rewritten="reset")
+    steps = _rest(target, spec, site, facts, record.version, installed, rewritten="back")
     note = "preserved files stay as they are now; a build runs again" if spec.build else "preserved files stay as now"
     return _draft(spec, site, facts, steps, note)
 
@@ -160,12 +161,12 @@ def _rest(
     version: Version,
     installed: GitInstalled,
     *,
-    rewritten: str,
+    rewritten: Literal["refuse", "reset", "back"],
 ) -> list[Step]:
     """Everything behind the fetch; the same for both directions."""
     examine = Examine(
         site=site,
-        rewritten="reset" if rewritten == "reset" else "refuse",
+        rewritten=rewritten,
         local_changes=spec.local_changes,
         required=spec.required,
     )

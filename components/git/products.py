@@ -27,8 +27,8 @@ class Products(GitStep):
 
     build: Build
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`."""
         paths, live = self.site.paths(ctx), self.site.layout.live
         old: dict[str, Any] = ctx.results["note_products"]["old"]
         new: dict[str, Any] = ctx.results.get("build", {}).get("products", {})
@@ -65,8 +65,8 @@ class NoteProducts(GitStep):
 
     build: Build
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`. Never runs again once a later step has started."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`. Never runs again once a later step has started."""
         return Done(data={"old": inodes(self.site.layout.live, self.build.products)})
 
 
@@ -79,8 +79,8 @@ class BuildHere(GitStep):
 
     build: Build
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`. What it makes is undone as far as `products` names it."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`. What it makes is undone as far as `products` names it."""
         failed = run_build(ctx, self.build, self.site.layout.live)
         if failed:
             return failed

@@ -29,8 +29,8 @@ class Reset(GitStep):
 
     copies: dict[str, str]
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`."""
         site, live = self.site, self.site.layout.live
         self._move_in(ctx)
         notes = site.unlocked(ctx)

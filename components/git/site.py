@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from components.git.command import Git, owner_of
 from components.git.layout import Layout, RunPaths
 from components.git.repository import Places, places
 from fsm import files
-from fsm.adapter import Step, StepContext
+from fsm.adapter import Failed, Step, StepContext, StepResult
 from fsm.errors import StepFailed
 from fsm.lifecycle import State
 from fsm.model import Model, Seconds
@@ -70,9 +71,9 @@ class Site(Model):
         whose = found.common if found else (self.layout.live if self.layout.live.exists() else self.layout.live.parent)
         return Git(ctx, dot_git, self.layout.live, owner_of(whose))
 
-    def unlocked(self, ctx: StepContext) -> tuple[str, ...]:
+    def unlocked(self, ctx: StepContext, *, refs_only: bool = False) -> tuple[str, ...]:
         """Wait for locks, and remove those that nobody owns; returns notes."""
-        return locks.settle(self.places(ctx), self.layout.live, self.lock_wait, ctx)
+        return locks.settle(self.places(ctx), self.layout.live, self.lock_wait, ctx, refs_only=refs_only)
 
     def ours(self, path: str) -> bool:
         """Whether a path is preserved, and so not git's business."""
@@ -85,3 +86,14 @@ class GitStep(Step):
     phase: ClassVar[State] = State.UPDATING
 
     site: Site
+
+    def do(self, ctx: StepContext) -> StepResult:
+        """See `Step.do`. What git itself cannot do is the host's trouble: no commit is to blame for a broken disk."""
+        try:
+            return self.act(ctx)
+        except StepFailed as error:
+            return Failed(why=f"{error.what}: {error.why}", todo=error.todo, blame="host")
+
+    @abstractmethod
+    def act(self, ctx: StepContext) -> StepResult:
+        """What the step does."""

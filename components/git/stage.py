@@ -21,8 +21,8 @@ class Stage(GitStep):
     title: ClassVar[str] = "check the new commit out in a worktree of its own"
     undo_title: ClassVar[str] = "remove that worktree"
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`."""
         paths, live = self.site.paths(ctx), self.site.layout.live
         notes = self.site.unlocked(ctx)
         self._remove(ctx)
@@ -43,8 +43,6 @@ class Stage(GitStep):
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        if self.site.had_repository:
-            self.site.unlocked(ctx)
         self._remove(ctx)
         faults.point("git.stage.removed")
         return Done()
@@ -75,8 +73,8 @@ class BuildCommand(GitStep):
 
     build: Build
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`. It starts from a fresh worktree, but may find what it made before it was killed."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`. It starts from a fresh worktree, but may find what it made before it was killed."""
         stage = self.site.paths(ctx).stage
         failed = run_build(ctx, self.build, stage)
         if failed:

@@ -18,7 +18,7 @@ from components.git.repository import Places
 from fsm import faults, files
 from fsm.adapter import Failed, RetryLater, StepContext
 from fsm.sources import GitSpec
-from fsm.sources.git import last_line, remote_environment
+from fsm.sources.git import last_line, remote_settings
 from fsm.sources.remotes import masked, remote_host, why_no_remote
 
 _KEY: Final = re.compile(r"^submodule\.(?P<name>.+)\.(?P<key>path|url) (?P<value>.+)$", re.MULTILINE)
@@ -76,7 +76,7 @@ def _fetch(
         refused = _refused(module, url, hosts, depth)
         if refused:
             return refused
-        inner = Git(ctx, modules / module.name, git.work, git.owner, remote_environment(source))
+        inner = Git(ctx, modules / module.name, git.work, git.owner, remote_settings(source))
         if not inner.directory.is_dir():
             _make(inner, url)
         if not inner.has(module.commit):

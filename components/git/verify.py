@@ -32,8 +32,8 @@ class Verify(GitStep):
     services: tuple[Running, ...]
     version: Version
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`."""
         there = self.site.git(ctx).commit("HEAD")
         if there != self.site.new:
             return Failed(why=f"HEAD is {there}, not {self.site.new}", todo="somebody works in the checkout")

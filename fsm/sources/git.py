@@ -55,13 +55,12 @@ def tag_version(pattern: str, tag: str) -> Version | None:
     return Version.parse(tag[len(before) : len(tag) - len(after)]) if inside else None
 
 
-def remote_environment(spec: GitSpec) -> dict[str, str]:
-    """What git needs in its environment to speak to the remote: no questions, no programs, and the token.
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """What git has in its environment whenever it is called: settings of its own, no questions, no programs.
 
-    Raises:
-        ConfigError: the token cannot be read.
+    Settings are here and not on the command line, which everybody on the host can read and our log repeats.
     """
-    common = {
+    return {
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "true",
         "SSH_ASKPASS": "true",
@@ -70,17 +69,24 @@ def remote_environment(spec: GitSpec) -> dict[str, str]:
         # What somebody set to look at the traffic would write the token into our logs.
         "GIT_TRACE_CURL": "0",
         "GIT_CURL_VERBOSE": "0",
+        "GIT_CONFIG_COUNT": str(len(settings)),
+        **{f"GIT_CONFIG_KEY_{number}": key for number, key in enumerate(settings)},
+        **{f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(settings.values())},
     }
+
+
+def remote_settings(spec: GitSpec) -> dict[str, str]:
+    """What git needs to speak to the remote: the token, for its server and no other.
+
+    Raises:
+        ConfigError: the token cannot be read.
+    """
     token = token_of(spec)
     if token is None:
-        return common
+        return {}
     parts = urlsplit(spec.url)
     basic = base64.b64encode(f"{spec.user}:{token}".encode()).decode()
-    return common | {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"http.{parts.scheme}://{parts.netloc}/.extraHeader",
-        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
-    }
+    return {f"http.{parts.scheme}://{parts.netloc}/.extraHeader": f"Authorization: Basic {basic}"}
 
 
 def last_line(text: str) -> str:
@@ -108,7 +114,9 @@ class GitSource:
             for commit, found in self._ask(ref):
                 if found == ref:
                     version = commit_version(commit)
-                    return Listing(releases=(Announced(version=version, tag=ref, commit=commit, head=True),))
+                    return Listing(
+                        releases=(Announced(version=version, tag=self._spec.branch, commit=commit, head=True),)
+                    )
             raise self._no_such_ref()
         return self._tags(self._spec.tags or "")
 
@@ -117,7 +125,7 @@ class GitSource:
         return Release(
             version=announced.version,
             prerelease=announced.prerelease,
-            ref=announced.tag,
+            ref=f"refs/{'tags' if self._spec.branch is None else 'heads'}/{announced.tag}",
             commit=announced.commit,
         )
 
@@ -131,14 +139,14 @@ class GitSource:
         found: dict[str, str] = {}
         for commit, ref in self._ask(f"refs/tags/{pattern}"):
             # An annotated tag is listed twice: as itself, and, behind it, as the commit that it names.
-            found[ref.removesuffix(_PEELED)] = commit
+            found[ref.removeprefix("refs/tags/").removesuffix(_PEELED)] = commit
         announced, odd = [], []
-        for ref, commit in found.items():
-            version = tag_version(pattern, ref.removeprefix("refs/tags/"))
+        for tag, commit in found.items():
+            version = tag_version(pattern, tag)
             if version is None:
-                odd.append(ref.removeprefix("refs/tags/"))
+                odd.append(tag)
             else:
-                announced.append(Announced(version=version, tag=ref, commit=commit))
+                announced.append(Announced(version=version, tag=tag, commit=commit))
         names = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
         warnings = (f"{masked(self._spec.url)} has tags that are no version, left out: {names}",) if odd else ()
         return Listing(releases=tuple(announced), warnings=warnings)
@@ -159,7 +167,9 @@ class GitSource:
             shell = Shell(
                 marker=f"check.{self._component}.{os.getpid()}", record=_no_journal, poll=_go_on, output=output
             )
-            result = shell.run(argv, cwd=Path("/"), env=remote_environment(self._spec), timeout=self._spec.timeout)
+            result = shell.run(
+                argv, cwd=Path("/"), env=environment(remote_settings(self._spec)), timeout=self._spec.timeout
+            )
             return result.code, output.read_text(encoding="utf-8", errors="replace")
 
     def _unreachable(self, text: str) -> Transient | SourceError:

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
+from fsm import inventory
 from fsm.adapter import Registry
+from fsm.inventory import Inventory
 from fsm.updater import Updater
 from tests.bed import Bed
+from tests.gitbed import GitBed
 
 
 class ComponentBed(Protocol):
@@ -24,6 +27,9 @@ class ComponentBed(Protocol):
 
     def live(self) -> Path:
         """The component's own tree."""
+
+    def inventory(self) -> Inventory:
+        """What is in it, as far as an undo brings it back to the byte."""
 
     def whole(self, version: str) -> bool:
         """Whether that version is installed and answers."""
@@ -38,9 +44,10 @@ class ComponentBed(Protocol):
 class PythonAppBed:
     """A Python app with 1.0.0 installed and 1.1.0 published."""
 
+    name: str = Bed.name
+
     def __init__(self, root: Path) -> None:
         self._bed = Bed(root)
-        self.name: str = self._bed.name
         self._bed.publish("1.0.0")
         self._bed.install("1.0.0")
         self._bed.furnish()
@@ -55,6 +62,10 @@ class PythonAppBed:
         """See `ComponentBed.live`."""
         return self._bed.live
 
+    def inventory(self) -> Inventory:
+        """See `ComponentBed.inventory`."""
+        return inventory.take(self._bed.live)
+
     def whole(self, version: str) -> bool:
         """See `ComponentBed.whole`."""
         return self._bed.answer() == version == self._bed.version()
@@ -68,4 +79,24 @@ class PythonAppBed:
         self._bed.kill()
 
 
-BEDS: Final[dict[str, Callable[[Path], ComponentBed]]] = {"python_app": PythonAppBed}
+class GitCheckoutBed(PythonAppBed):
+    """The same app as a git checkout. What git keeps for itself below ``.git`` is not compared, but asked of git."""
+
+    def __init__(self, root: Path) -> None:
+        self._bed: GitBed = GitBed(root)
+        self._bed.publish("1.0.0")
+        self._bed.install("1.0.0")
+        self._bed.furnish()
+        self._bed.start()
+        self._bed.publish("1.1.0")
+
+    def inventory(self) -> Inventory:
+        """See `ComponentBed.inventory`."""
+        return self._bed.inventory()
+
+    def whole(self, version: str) -> bool:
+        """See `ComponentBed.whole`."""
+        return super().whole(version) and self._bed.is_clean(version)
+
+
+BEDS: Final[dict[str, Callable[[Path], ComponentBed]]] = {"python_app": PythonAppBed, "git": GitCheckoutBed}
