@@ -111,12 +111,17 @@ class GitBed(Bed):
         """What the updater calls a release that it follows by branch."""
         return str(commit_version(self.released(version)))
 
-    def is_clean(self, version: str) -> bool:
-        """Whether that release is checked out, unchanged, and git finds nothing wrong with its repository."""
-        changed = git(self.live, "status", "--porcelain", "--untracked-files=no")
+    def is_clean(self, version: str, changed: str = "") -> bool:
+        """Whether that release is checked out, and git finds nothing wrong with its repository.
+
+        Args:
+            version: the release.
+            changed: the changes that there are to be.
+        """
+        found = git(self.live, "status", "--porcelain", "--untracked-files=no")
         locks = list((self.live / ".git").rglob("*.lock"))
         git(self.live, "fsck", "--no-dangling", "--no-progress")
-        return self.head() == self.released(version) and not changed and not locks
+        return self.head() == self.released(version) and found == changed and not locks
 
     def inventory(self) -> Inventory:
         """What is in the checkout, without git's own."""

@@ -105,9 +105,10 @@ class Hold(GitStep):
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. The reset was undone before: what was saved is back in its place."""
+        notes = ("the local changes are back in the checkout",) if self._notes(ctx) else ()
         files.remove_tree(self.site.layout.saved(ctx.run_id), ctx.check)
         self.site.layout.patch(ctx.run_id).unlink(missing_ok=True)
-        return Done()
+        return Done(notes=notes)
 
     def _changed(self, ctx: StepContext, differing: list[Change]) -> list[str]:
         """What is changed here and not preserved; without a repository, what differs from the new commit."""
