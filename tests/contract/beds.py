@@ -20,7 +20,13 @@ from tests.gitbed import GitBed
 class ComponentBed(Protocol):
     """A component of one type, installed and running, with a good and a bad release published."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The component's name."""
+
+    @property
+    def stopping(self) -> str:
+        """The fault point at which the old version stops to be what runs, or what is to run."""
 
     def updater(self, registry: Registry | None = None) -> Updater:
         """A new updater, as a new process would make it."""
@@ -37,6 +43,9 @@ class ComponentBed(Protocol):
     def break_release(self) -> None:
         """Publish a release that is newer than the good one and does not work."""
 
+    def unplug(self) -> None:
+        """Take away everything that an update comes from."""
+
     def close(self) -> None:
         """End what runs."""
 
@@ -45,6 +54,7 @@ class PythonAppBed:
     """A Python app with 1.0.0 installed and 1.1.0 published."""
 
     name: str = Bed.name
+    stopping: Final = "service.stopping"
 
     def __init__(self, root: Path) -> None:
         self._bed = Bed(root)
@@ -74,6 +84,10 @@ class PythonAppBed:
         """See `ComponentBed.break_release`."""
         self._bed.publish("1.2.0", "CRASHES")
 
+    def unplug(self) -> None:
+        """See `ComponentBed.unplug`."""
+        self._bed.releases.rename(self._bed.root / "unplugged")
+
     def close(self) -> None:
         """See `ComponentBed.close`."""
         self._bed.kill()
@@ -99,4 +113,22 @@ class GitCheckoutBed(PythonAppBed):
         return super().whole(version) and self._bed.is_clean(version)
 
 
-BEDS: Final[dict[str, Callable[[Path], ComponentBed]]] = {"python_app": PythonAppBed, "git": GitCheckoutBed}
+def container(root: Path) -> ComponentBed:
+    """A compose service with 1.0.0 running and 1.1.0 published."""
+    # An engine is looked for when a test needs one.
+    from tests.compose import ComposeBed
+
+    bed = ComposeBed(root)
+    bed.start("1.0.0")
+    bed.publish("1.1.0")
+    return bed
+
+
+BEDS: Final[dict[str, Callable[[Path], ComponentBed]]] = {
+    "python_app": PythonAppBed,
+    "container": container,
+    "git": GitCheckoutBed,
+}
+
+NEEDS: Final[dict[str, tuple[str, ...]]] = {"container": ("needs_docker",)}
+"""Markers of the tests of a type; without what they name, its tests are skipped with the reason."""
