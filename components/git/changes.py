@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
-from components.git.command import Git
+from components.git.command import LONG, Git
 from fsm import files
 from fsm.errors import CommandFailed
 
@@ -39,12 +39,11 @@ class Change(NamedTuple):
     path: str
 
 
-def between(git: Git, old: str | None, new: str, scratch: Path) -> list[Change]:
+def between(git: Git, old: str | None, new: str) -> list[Change]:
     """The paths that differ; all of `new` where there is no old commit."""
     before = old or _empty_tree(git)
-    entries = git.listing(
-        scratch, "compare the commits", "diff-tree", "-r", "--raw", "--no-renames", "--no-abbrev", before, new
-    )
+    options = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev")
+    entries = git.entries("compare the commits", "diff-tree", *options, before, new)
     found = []
     for about, path in zip(entries[::2], entries[1::2], strict=True):
         old_mode, new_mode, _, digest, status = about.removeprefix(":").split(" ")
@@ -54,15 +53,14 @@ def between(git: Git, old: str | None, new: str, scratch: Path) -> list[Change]:
 
 def _empty_tree(git: Git) -> str:
     """The name of the tree without entries, which every repository knows."""
-    result = git.must("name the empty tree", "hash-object", "-t", "tree", "/dev/null")
-    return result.tail.split()[-1]
+    return git.answer("name the empty tree", "hash-object", "-t", "tree", "/dev/null").decode().strip()
 
 
-def local_changes(git: Git, commit: str, scratch: Path, *, submodules: bool) -> list[str]:
+def local_changes(git: Git, commit: str, *, submodules: bool) -> list[str]:
     """Tracked files that differ from a commit, in the index or in the checkout."""
     depth = "untracked" if submodules else "all"
-    options = ("--name-only", "--no-renames", "--no-ext-diff", f"--ignore-submodules={depth}")
-    return git.listing(scratch, "look for local changes", "diff", *options, commit)
+    options = ("-z", "--name-only", "--no-renames", "--no-ext-diff", f"--ignore-submodules={depth}")
+    return git.entries("look for local changes", "diff", *options, commit)
 
 
 def in_the_way(work: Path, changes: Iterable[Change], ours: Callable[[str], bool]) -> list[str]:
@@ -138,11 +136,10 @@ def prove(git: Git, old: str | None, new: str) -> None:
     """
     before = old or _empty_tree(git)
     options = ("--binary", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=all")
-    result = git.run("diff", *options, "--output=/dev/null", before, new)
-    if result.code != 0:
-        last = result.tail.strip().splitlines()[-1:] or ["it said nothing"]
+    asked = git.ask("diff", *options, "--output=/dev/null", before, new, timeout=LONG)
+    if asked.code != 0:
         raise CommandFailed(
             "cannot read all of the two commits",
-            f"git diff ended with {result.code}: {last[0]}",
+            f"git diff ended with {asked.code}: {asked.complaint or 'it said nothing'}",
             "`git fsck` names what is damaged; fetch it again, or make a new clone",
         )

@@ -9,7 +9,6 @@ their owner, nothing that somebody wrote into ``.git/config`` runs as root, and 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +18,9 @@ from fsm.adapter import CommandResult
 from fsm.errors import CommandFailed, PlanError
 from fsm.model import Seconds
 from fsm.services import Runner
-from fsm.shell import Shell
+from fsm.shell import Asked, ask
 from fsm.sources.git import environment, last_line, outside
+from fsm.sources.remotes import masked
 
 _SETTINGS: Final = {
     "core.hooksPath": "/dev/null",
@@ -32,7 +32,8 @@ _SETTINGS: Final = {
     "fetch.recurseSubmodules": "false",
 }
 
-_COMMIT: Final = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$", re.MULTILINE)
+LONG: Final = 300.0
+"""Seconds for a question that has git read much of a large repository."""
 
 
 @dataclass(frozen=True)
@@ -86,29 +87,29 @@ class Git:
     """Git on one repository.
 
     Attributes:
-        runner: runs children.
         directory: the repository: a directory, or a ``.git`` file that leads to one.
         work: the checkout.
         owner: as whom it runs; None: as the updater's user.
+        runner: runs what changes something; None where only questions are asked.
         secrets: settings of git that are in its environment and nowhere else.
     """
 
-    runner: Runner
     directory: Path
     work: Path
     owner: Owner | None = None
+    runner: Runner | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def run(self, *args: str, timeout: Seconds | None = None) -> CommandResult:
-        """Run a git command; returns its exit code, whatever it is."""
-        where = [f"--git-dir={self.directory}", f"--work-tree={self.work}"]
-        argv = [*outside(os.environ), *self._as_owner(), "git", *where, *args]
-        home = {"HOME": self.owner.home} if self.owner else {}
-        cwd = self.work if self.work.is_dir() else Path("/")
-        environ = {"GIT_OPTIONAL_LOCKS": "0", **home, **environment({**_SETTINGS, **self.secrets})}
-        return self.runner.run(argv, cwd=cwd, env=environ, timeout=timeout)
+        """Run a git command that changes something, or may take long; returns its exit code, whatever it is."""
+        assert self.runner is not None, "made for questions only"
+        return self.runner.run(self._argv(args), cwd=self._cwd(), env=self._environment(), timeout=timeout)
 
-    def must(self, what: str, *args: str, timeout: Seconds | None = None) -> CommandResult:
+    def ask(self, *args: str, timeout: Seconds = 60.0) -> Asked:
+        """Run a git command that only looks; its answer goes to no log."""
+        return ask(self._argv(args), cwd=self._cwd(), env=self._environment(), timeout=timeout)
+
+    def must(self, what: str, *args: str, timeout: Seconds | None = None) -> None:
         """Run a git command that has to succeed.
 
         Args:
@@ -122,36 +123,34 @@ class Git:
         result = self.run(*args, timeout=timeout)
         if result.code != 0:
             raise CommandFailed(f"cannot {what}", f"git {args[0]} ended with {result.code}: {last_line(result.tail)}")
-        return result
+
+    def answer(self, what: str, *args: str, timeout: Seconds = 60.0) -> bytes:
+        """What a git command that only looks writes.
+
+        Raises:
+            CommandFailed: it ended with another code than 0.
+        """
+        asked = self.ask(*args, timeout=timeout)
+        if asked.code != 0:
+            raise CommandFailed(f"cannot {what}", f"git {args[0]} ended with {asked.code}: {masked(asked.complaint)}")
+        return asked.out
+
+    def entries(self, what: str, *args: str) -> list[str]:
+        """What a git command writes with ``-z``."""
+        return [os.fsdecode(entry) for entry in self.answer(what, *args, timeout=LONG).split(b"\0") if entry]
 
     def ok(self, *args: str) -> bool:
-        """Whether a git command ends with 0."""
-        return self.run(*args).code == 0
+        """Whether a git command that only looks ends with 0."""
+        return self.ask(*args, timeout=LONG).code == 0
 
     def commit(self, name: str) -> str | None:
-        """The commit that a name leads to, as far as refs tell; None where it leads nowhere."""
-        result = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", name)
-        found = _COMMIT.findall(result.tail) if result.code == 0 else []
-        return str(found[-1]) if found else None
+        """The object that a name leads to, as far as refs tell; None where it leads nowhere."""
+        asked = self.ask("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+        return asked.out.decode().strip() or None if asked.code == 0 else None
 
     def has(self, commit: str) -> bool:
         """Whether the repository has a commit."""
         return self.ok("cat-file", "-e", f"{commit}^{{commit}}")
-
-    def listing(self, scratch: Path, what: str, *args: str) -> list[str]:
-        """The entries that a command of the ``git diff`` family writes with ``-z``, however many.
-
-        Args:
-            scratch: a directory of ours, for the file that git writes.
-            what: what it is for.
-            args: the command; ``-z`` and ``--output`` are added behind its first word.
-        """
-        path = self.hand_over(scratch) / "listing"
-        path.unlink(missing_ok=True)
-        self.must(what, args[0], "-z", f"--output={path}", *args[1:])
-        data = path.read_bytes() if path.exists() else b""
-        path.unlink(missing_ok=True)
-        return [os.fsdecode(entry) for entry in data.split(b"\0") if entry]
 
     def hand_over(self, directory: Path) -> Path:
         """Make a directory that git's user may write to; nobody else may look into it."""
@@ -160,27 +159,13 @@ class Git:
             os.chown(directory, self.owner.uid, self.owner.gid)
         return directory
 
-    def _as_owner(self) -> list[str]:
-        return self.owner.prefix if self.owner else []
+    def _argv(self, args: Sequence[str]) -> list[str]:
+        owner = self.owner.prefix if self.owner else []
+        return [*outside(os.environ), *owner, "git", f"--git-dir={self.directory}", f"--work-tree={self.work}", *args]
 
+    def _cwd(self) -> Path:
+        return self.work if self.work.is_dir() else Path("/")
 
-class Looking:
-    """Runs children where there is no run: nothing is journaled, and a deadline ends every child."""
-
-    def __init__(self, timeout: Seconds = 30.0) -> None:
-        self._timeout = timeout
-        self._shell = Shell(marker=f"looking.{os.getpid()}", record=lambda child: None, poll=self.check)
-
-    def check(self) -> None:
-        """Go on: nobody asks to stop."""
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        timeout: Seconds | None = None,
-    ) -> CommandResult:
-        """Run a child until it ends or a deadline kills it."""
-        return self._shell.run(argv, cwd=cwd, env=env, timeout=timeout or self._timeout)
+    def _environment(self) -> dict[str, str]:
+        home = {"HOME": self.owner.home} if self.owner else {}
+        return {"GIT_OPTIONAL_LOCKS": "0", **home, **environment({**_SETTINGS, **self.secrets})}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from components.git import locks, plan, repository, shape
-from components.git.command import Looking
 from components.git.fetch import empty_objects
 from components.git.spec import GitCheckoutSpec
 from fsm import files
@@ -47,7 +46,7 @@ def look(target: Target, spec: GitCheckoutSpec) -> Sequence[Finding]:
 def _repository(spec: GitCheckoutSpec, finding: _Findings) -> Iterator[Finding]:
     places = repository.places(spec.path / ".git")
     assert places is not None, "an unusable repository was refused before"
-    git = repository.open_checkout(spec.path, Looking())
+    git = repository.open_checkout(spec.path)
     for lock in locks.present(places):
         who = ", ".join(locks.owners(lock, places, spec.path))
         todo = "let it finish" if who else "the next update removes it, when nobody is seen who could own it"

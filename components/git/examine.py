@@ -38,16 +38,13 @@ class Examine(GitStep):
         failed = self._missing(git) or self._ancestry(git)
         if failed:
             return failed
-        scratch = site.paths(ctx).scratch
         if site.old is not None:
             changed = [
-                path
-                for path in changes.local_changes(git, site.old, scratch, submodules=site.submodules)
-                if not site.ours(path)
+                path for path in changes.local_changes(git, site.old, submodules=site.submodules) if not site.ours(path)
             ]
             if changed and self.local_changes == "refuse":
                 return refuse_changes(changed)
-        differing = changes.between(git, site.old, site.new, scratch)
+        differing = changes.between(git, site.old, site.new)
         blocking = changes.in_the_way(site.layout.live, differing, site.ours)
         if blocking and (site.old is not None or self.local_changes == "refuse"):
             return self._in_the_way(blocking)

@@ -121,7 +121,7 @@ class Fetch(GitStep):
         return there if there and git.commit(f"{ref}^{{commit}}") == self.site.new else self.site.new
 
     def _remote(self, git: Git) -> Git:
-        return Git(git.runner, git.directory, git.work, git.owner, remote_settings(self.source))
+        return Git(git.directory, git.work, git.owner, git.runner, remote_settings(self.source))
 
 
 def empty_objects(objects: Path) -> list[Path]:

@@ -113,7 +113,7 @@ class Tidy(GitStep):
         """Drop the refs of ours that no record names: those of this run's new commit, and of forgotten ones."""
         layout = self.site.layout
         known = {record.ref for _, record in records(layout)}
-        listed = git.run("for-each-ref", "--format=%(refname)", f"refs/fsm/{layout.component}/").tail.split()
+        listed = git.ask("for-each-ref", "--format=%(refname)", f"refs/fsm/{layout.component}/").out.decode().split()
         for ref in listed:
             if ref.startswith(f"refs/fsm/{layout.component}/") and ref not in known:
                 git.run("update-ref", "-d", ref)

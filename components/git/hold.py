@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 
 from components.git import changes
 from components.git.changes import Change
+from components.git.command import LONG
 from components.git.examine import refuse_changes
 from components.git.layout import RunPaths
 from components.git.site import GitStep, Site
@@ -85,7 +86,7 @@ class Hold(GitStep):
         faults.point("git.hold.begun")
         notes = site.unlocked(ctx)
         git = site.git(ctx)
-        differing = changes.between(git, site.old, site.new, paths.scratch)
+        differing = changes.between(git, site.old, site.new)
         changed = self._changed(ctx, differing)
         if changed and self.local_changes == "refuse":
             return refuse_changes(changed)
@@ -115,8 +116,7 @@ class Hold(GitStep):
         site = self.site
         if site.old is None:
             return changes.in_the_way(site.layout.live, differing, site.ours)
-        scratch = site.paths(ctx).scratch
-        found = changes.local_changes(site.git(ctx), site.old, scratch, submodules=site.submodules)
+        found = changes.local_changes(site.git(ctx), site.old, submodules=site.submodules)
         return [path for path in found if not site.ours(path)]
 
     def _local(self, live: Path, differing: list[Change], changed: list[str]) -> list[str]:
@@ -137,15 +137,10 @@ class Hold(GitStep):
             copy(self.site.layout.live, saved, changed)
             files.sync_filesystem(saved)
         else:
-            made = git.hand_over(self.site.paths(ctx).scratch) / "patch"
             names = changed if len(changed) <= _MANY else ["."]
-            git.must(
-                "save the local changes",
-                *("diff", "--binary", "--no-ext-diff", "--no-textconv", "--no-color", f"--output={made}"),
-                *(self.site.old, "--", *names),
-            )
-            files.write_atomic(layout.patch(ctx.run_id), made.read_bytes(), 0o600)
-            made.unlink()
+            options = ("--binary", "--no-ext-diff", "--no-textconv", "--no-color")
+            patch = git.answer("save the local changes", "diff", *options, self.site.old, "--", *names, timeout=LONG)
+            files.write_atomic(layout.patch(ctx.run_id), patch, 0o600)
         faults.point("git.hold.saved")
 
     def _notes(self, ctx: StepContext) -> tuple[str, ...]:

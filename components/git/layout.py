@@ -117,8 +117,3 @@ class RunPaths(Model):
     def repository(self) -> Path:
         """A repository that is not yet in its place."""
         return self.root / "git"
-
-    @property
-    def scratch(self) -> Path:
-        """Where git writes lists for us."""
-        return self.root / "scratch"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Literal
 
 from components.git import changes, finish, repository, running, shape
-from components.git.command import Looking
 from components.git.examine import Examine
 from components.git.fetch import Fetch
 from components.git.finish import Retire, Tidy
@@ -28,7 +26,6 @@ from fsm.adapter import Backup, Draft, Step, Target
 from fsm.errors import CommandFailed, PlanError
 from fsm.model import Version
 from fsm.releases import Release
-from fsm.services import Runner
 
 MEBI = 1 << 20
 
@@ -54,11 +51,10 @@ def look(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, ref: st
     repository.refuse_unusable(target, spec)
     services = running.of(target, spec)
     present = spec.path.is_dir()
-    runner: Runner = Looking()
     if not (spec.path / ".git").exists():
         what = "has no repository: one is made, and files that differ from the new commit count as local changes"
         return Facts(False, present, ref is not None, False, services, (f"{spec.path} {what}",) if present else ())
-    git = repository.open_checkout(spec.path, runner)
+    git = repository.open_checkout(spec.path)
     tag = ref if ref and ref.startswith("refs/tags/") else None
     notes = ["HEAD is detached, and stays so"] if shape.is_detached(git) else []
     if shape.is_shallow(git):
@@ -71,13 +67,11 @@ def look(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, ref: st
 
 def _local(target: Target, spec: GitCheckoutSpec, commit: str) -> list[str]:
     """Refuse, or tell of, files that were changed here. A damaged repository has no answer; fetching may mend it."""
-    git = repository.open_checkout(spec.path, Looking())
-    with tempfile.TemporaryDirectory(prefix="fsm-") as place:
-        Path(place).chmod(0o711)
-        try:
-            found = changes.local_changes(git, commit, Path(place, "scratch"), submodules=spec.submodules)
-        except CommandFailed:
-            return ["whether files were changed here is found out after fetching: the repository is damaged"]
+    git = repository.open_checkout(spec.path)
+    try:
+        found = changes.local_changes(git, commit, submodules=spec.submodules)
+    except CommandFailed:
+        return ["whether files were changed here is found out after fetching: the repository is damaged"]
     preserve = files.Patterns(spec.preserve)
     changed = [path for path in found if not preserve.match(PurePosixPath(path), is_dir=False)]
     if not changed:

@@ -9,12 +9,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from components.git.command import Git, Looking, owner_of
+from components.git.command import Git, owner_of
 from components.git.spec import GitCheckoutSpec
 from fsm.adapter import Installed, Target
 from fsm.errors import ConfigError, FsmError, PlanError
 from fsm.model import Version
-from fsm.services import Runner
 from fsm.sources import GitSpec, SourceSpec
 from fsm.sources.git import commit_version, tag_version
 
@@ -66,14 +65,14 @@ def _follow(dot_git: Path) -> Path:
     return Path(dot_git.parent, path.strip()).resolve()
 
 
-def open_checkout(path: Path, runner: Runner) -> Git:
-    """Git on a checkout that has a repository.
+def open_checkout(path: Path) -> Git:
+    """Git on a checkout that has a repository, for questions.
 
     Raises:
         PlanError: it belongs to a user whom this one cannot become.
     """
     found = places(path / ".git")
-    return Git(runner, path / ".git", path, owner_of(found.common if found else path))
+    return Git(path / ".git", path, owner_of(found.common if found else path))
 
 
 def why_unusable(path: Path) -> str:
@@ -91,7 +90,7 @@ def why_unusable(path: Path) -> str:
     return f"{dot_git} is no repository: HEAD or objects are missing"
 
 
-def read(target: Target, spec: GitCheckoutSpec, runner: Runner | None = None) -> GitInstalled:
+def read(target: Target, spec: GitCheckoutSpec) -> GitInstalled:
     """What is checked out; unknown stays unknown and says why."""
     if not spec.path.is_dir():
         return GitInstalled(present=False, why_unknown=f"nothing is installed at {spec.path}")
@@ -101,7 +100,7 @@ def read(target: Target, spec: GitCheckoutSpec, runner: Runner | None = None) ->
     if broken:
         return GitInstalled(why_unknown=broken)
     try:
-        git = open_checkout(spec.path, runner or Looking())
+        git = open_checkout(spec.path)
         commit = git.commit("HEAD")
         if commit is None:
             return GitInstalled(why_unknown=f"{spec.path} has no commit yet")
@@ -116,8 +115,8 @@ def _version(target: Target, git: Git, commit: str) -> tuple[Version | None, str
     pattern = target.source.get("tags")
     if pattern is None:
         return commit_version(commit), ""
-    result = git.run("for-each-ref", "--points-at=HEAD", "--format=%(refname:strip=2)", "refs/tags/")
-    names = result.tail.split() if result.code == 0 else []
+    asked = git.ask("for-each-ref", "--points-at=HEAD", "--format=%(refname:strip=2)", "refs/tags/")
+    names = asked.out.decode("utf-8", "replace").split() if asked.code == 0 else []
     found = [version for name in names if (version := tag_version(pattern, name))]
     if found:
         return max(found), ""

@@ -98,7 +98,7 @@ class Reset(GitStep):
         site, live = self.site, self.site.layout.live
         dest = site.layout.aside(ctx.run_id)
         if "reset" in ctx.results and git.commit("HEAD") == site.new:
-            found = changes.local_changes(git, site.new, site.paths(ctx).scratch, submodules=False)
+            found = changes.local_changes(git, site.new, submodules=False)
             changed = [path for path in found if not site.ours(path) and (live / path).is_file()]
             if changed:
                 dest.parent.mkdir(mode=0o700, exist_ok=True)

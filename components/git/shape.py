@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from components.git.command import Git
+from components.git.command import LONG, Git
 
 POINTER: Final = "^version https://git-lfs.github.com/spec/v1"
 """How an LFS pointer begins (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md)."""
@@ -14,11 +14,11 @@ def notes(git: Git, commit: str) -> tuple[str, ...]:
     """What is special about a commit, one sentence each."""
     if not uses_lfs(git, commit):
         return ()
-    pointers = git.run("grep", "--name-only", "-I", "-e", POINTER, commit).tail.count("\n")
+    pointers = git.ask("grep", "--name-only", "-I", "-e", POINTER, commit, timeout=LONG).out.count(b"\n")
     if not pointers:
         return ()
     if has_lfs(git):
-        return (f"git-lfs brings the content of at least {pointers} files",)
+        return (f"git-lfs brings the content of {pointers} files",)
     return (f"{pointers} files are LFS pointers and stay so: git-lfs is not set up for this user (`git lfs install`)",)
 
 
@@ -34,7 +34,7 @@ def has_lfs(git: Git) -> bool:
 
 def is_shallow(git: Git) -> bool:
     """Whether the repository lacks older commits on purpose."""
-    return git.run("rev-parse", "--is-shallow-repository").tail.strip() == "true"
+    return git.ask("rev-parse", "--is-shallow-repository").out.strip() == b"true"
 
 
 def is_detached(git: Git) -> bool:

@@ -69,7 +69,7 @@ class Site(Model):
         dot_git = self.dot_git(ctx)
         found = places(dot_git)
         whose = found.common if found else (self.layout.live if self.layout.live.exists() else self.layout.live.parent)
-        return Git(ctx, dot_git, self.layout.live, owner_of(whose))
+        return Git(dot_git, self.layout.live, owner_of(whose), ctx)
 
     def unlocked(self, ctx: StepContext, *, refs_only: bool = False) -> tuple[str, ...]:
         """Wait for locks, and remove those that nobody owns; returns notes."""

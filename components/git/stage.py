@@ -33,7 +33,7 @@ class Stage(GitStep):
         git.must("check out the new commit", *add)
         faults.point("git.stage.added")
         if self.site.submodules:
-            inner = Git(ctx, paths.stage / ".git", paths.stage, git.owner)
+            inner = Git(paths.stage / ".git", paths.stage, git.owner)
             if submodules.of(inner, self.site.new):
                 notes += ("the worktree of the build has no submodules",)
         if live.is_dir():

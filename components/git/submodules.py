@@ -39,16 +39,16 @@ class Submodule(NamedTuple):
 
 def of(git: Git, commit: str) -> list[Submodule]:
     """The submodules that a commit has, as its ``.gitmodules`` tells."""
-    listed = git.run("config", "--blob", f"{commit}:.gitmodules", "--get-regexp", r"^submodule\..*\.(path|url)$")
+    listed = git.ask("config", "--blob", f"{commit}:.gitmodules", "--get-regexp", r"^submodule\..*\.(path|url)$")
     if listed.code != 0:
         return []
     told: dict[str, dict[str, str]] = {}
-    for match in _KEY.finditer(listed.tail):
+    for match in _KEY.finditer(listed.out.decode("utf-8", "replace")):
         told.setdefault(match["name"], {})[match["key"]] = match["value"]
     found = []
     for name, keys in told.items():
-        link = git.run("ls-tree", commit, "--", keys.get("path", "."))
-        at = _LINK.search(link.tail)
+        link = git.ask("ls-tree", commit, "--", keys.get("path", "."))
+        at = _LINK.search(link.out.decode("utf-8", "replace"))
         if at and "url" in keys:
             found.append(Submodule(name, keys["path"], keys["url"], at["commit"]))
     return found
@@ -76,7 +76,7 @@ def _fetch(
         refused = _refused(module, url, hosts, depth)
         if refused:
             return refused
-        inner = Git(ctx, modules / module.name, git.work, git.owner, remote_settings(source))
+        inner = Git(modules / module.name, git.work, git.owner, ctx, remote_settings(source))
         if not inner.directory.is_dir():
             _make(inner, url)
         if not inner.has(module.commit):
@@ -101,7 +101,7 @@ def _make(inner: Git, url: str) -> None:
     fresh = inner.directory.with_name(f"{inner.directory.name}{_UNFINISHED}")
     for directory in reversed([fresh, *_missing(fresh.parent)]):
         inner.hand_over(directory)
-    made = Git(inner.runner, fresh, inner.work, inner.owner)
+    made = Git(fresh, inner.work, inner.owner, inner.runner)
     made.must("make a submodule's repository", "init", "--quiet")
     made.must("set up a submodule's repository", "config", "core.bare", "false")
     made.must("set up a submodule's repository", "config", "remote.origin.url", url)

@@ -17,17 +17,16 @@ from __future__ import annotations
 import base64
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from fsm.errors import SourceError, Transient
+from fsm.errors import DeadlineExceeded, SourceError, Transient
 from fsm.manifest import Artifact
 from fsm.model import Version
 from fsm.releases import Release
-from fsm.shell import Shell
+from fsm.shell import ask
 from fsm.sources.base import Announced, Cached, Check, Listing, Progress
 from fsm.sources.remotes import PROTOCOLS, masked
 from fsm.sources.specs import GitSpec
@@ -153,24 +152,18 @@ class GitSource:
 
     def _ask(self, ref: str) -> Iterator[tuple[str, str]]:
         """Commit and name of the refs that match, with their peeled lines."""
-        code, text = self._ls_remote([ref, ref + _PEELED] if "*" in ref else [ref])
-        if code not in (0, NO_SUCH_REF):
-            raise self._unreachable(text)
-        if code == 0:
+        patterns = [ref, ref + _PEELED] if "*" in ref else [ref]
+        argv = [*outside(os.environ), "git", "ls-remote", "--exit-code", "--", self._spec.url, *patterns]
+        environ = environment(remote_settings(self._spec))
+        try:
+            asked = ask(argv, cwd=Path("/"), env=environ, timeout=self._spec.timeout)
+        except DeadlineExceeded as error:
+            raise Transient(f"cannot ask {masked(self._spec.url)}", error.why, "check the network") from error
+        if asked.code not in (0, NO_SUCH_REF):
+            raise self._unreachable(asked.complaint)
+        if asked.code == 0:
+            text = asked.out.decode("utf-8", "replace")
             yield from ((match["commit"], match["ref"]) for match in _LINE.finditer(text))
-
-    def _ls_remote(self, patterns: list[str]) -> tuple[int, str]:
-        argv = ["git", "ls-remote", "--exit-code", "--", self._spec.url, *patterns]
-        with tempfile.TemporaryDirectory(prefix="fsm-") as place:
-            # The whole output: the shell hands on its end only, and a repository may have thousands of tags.
-            output = Path(place, "output")
-            shell = Shell(
-                marker=f"check.{self._component}.{os.getpid()}", record=_no_journal, poll=_go_on, output=output
-            )
-            result = shell.run(
-                argv, cwd=Path("/"), env=environment(remote_settings(self._spec)), timeout=self._spec.timeout
-            )
-            return result.code, output.read_text(encoding="utf-8", errors="replace")
 
     def _unreachable(self, text: str) -> Transient | SourceError:
         what, url = f"cannot ask {masked(self._spec.url)}", self._spec.url
@@ -185,14 +178,6 @@ class GitSource:
             f"{masked(self._spec.url)} has no such branch",
             "correct the branch of the component's source",
         )
-
-
-def _no_journal(child: object) -> None:
-    """A check outside of a run: nothing will resume it."""
-
-
-def _go_on() -> None:
-    """Nobody asks a check to stop; its deadline does."""
 
 
 def outside(environ: Mapping[str, str]) -> list[str]:
