@@ -17,7 +17,13 @@ from tests.bed import Bed
 class ComponentBed(Protocol):
     """A component of one type, installed and running, with a good and a bad release published."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The component's name."""
+
+    @property
+    def stopping(self) -> str:
+        """The fault point at which the old version stops to be what runs, or what is to run."""
 
     def updater(self, registry: Registry | None = None) -> Updater:
         """A new updater, as a new process would make it."""
@@ -31,12 +37,17 @@ class ComponentBed(Protocol):
     def break_release(self) -> None:
         """Publish a release that is newer than the good one and does not work."""
 
+    def unplug(self) -> None:
+        """Take away everything that an update comes from."""
+
     def close(self) -> None:
         """End what runs."""
 
 
 class PythonAppBed:
     """A Python app with 1.0.0 installed and 1.1.0 published."""
+
+    stopping: Final = "service.stopping"
 
     def __init__(self, root: Path) -> None:
         self._bed = Bed(root)
@@ -63,9 +74,27 @@ class PythonAppBed:
         """See `ComponentBed.break_release`."""
         self._bed.publish("1.2.0", "CRASHES")
 
+    def unplug(self) -> None:
+        """See `ComponentBed.unplug`."""
+        self._bed.releases.rename(self._bed.root / "unplugged")
+
     def close(self) -> None:
         """See `ComponentBed.close`."""
         self._bed.kill()
 
 
-BEDS: Final[dict[str, Callable[[Path], ComponentBed]]] = {"python_app": PythonAppBed}
+def container(root: Path) -> ComponentBed:
+    """A compose service with 1.0.0 running and 1.1.0 published."""
+    # An engine is looked for when a test needs one.
+    from tests.compose import ComposeBed
+
+    bed = ComposeBed(root)
+    bed.start("1.0.0")
+    bed.publish("1.1.0")
+    return bed
+
+
+BEDS: Final[dict[str, Callable[[Path], ComponentBed]]] = {"python_app": PythonAppBed, "container": container}
+
+NEEDS: Final[dict[str, tuple[str, ...]]] = {"container": ("needs_docker",)}
+"""Markers of the tests of a type; without what they name, its tests are skipped with the reason."""

@@ -46,6 +46,11 @@ class Engine:
         self.own = own
         self._numbers: Iterator[int] = itertools.count(1)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The whole environment for a docker command."""
+        return {**os.environ, **self.env}
+
     def __call__(self, *arguments: str | Path, timeout: float = 60, stdin: bytes | None = None) -> str:
         """Run a docker command that must succeed.
 
@@ -67,7 +72,7 @@ class Engine:
             capture_output=True,
             timeout=timeout,
             check=False,
-            env={**os.environ, **self.env},
+            env=self.environment,
             cwd=cwd,
         )
         out, err = (one.decode(errors="replace") for one in (done.stdout, done.stderr))

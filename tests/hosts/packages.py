@@ -27,10 +27,10 @@ _MIRROR: Final = re.compile(r"^(?:URIs:|deb\b.*?)\s*(https?://\S+/debian)/?(?:\s
 _PACKAGE: Final = {
     "dockerd": "docker.io",
     "docker-registry": "docker-registry",
-    "debootstrap": "debootstrap",
+    "debootstrap": "debootstrap debian-archive-keyring",
     "busybox": "busybox-static",
 }
-"""For each program the package that has it."""
+"""For each program the packages that it takes."""
 
 _QUIETLY: Final = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
 """No questions; and as in runlevel 1, so that no package starts its service: the bed starts its own."""
@@ -45,7 +45,7 @@ def need(*programs: str) -> None:
     missing = [name for name in programs if shutil.which(name, path=_path()) is None]
     if not missing:
         return
-    packages = [_PACKAGE[name] for name in missing]
+    packages = [package for name in missing for package in _PACKAGE[name].split()]
     if not is_root() or shutil.which("apt-get") is None:
         raise BedError(f"{', '.join(missing)} not found, and only root on a Debian installs {' '.join(packages)}")
     say(f"installing {' '.join(packages)} by apt-get")
@@ -103,9 +103,9 @@ def compose_plugin() -> Path:
     return config
 
 
-def mirror() -> str:
+def mirror(apt: Path = Path("/etc/apt")) -> str:
     """The address of the Debian mirror that this machine's apt uses."""
-    for path in [*Path("/etc/apt").glob("sources.list*"), *Path("/etc/apt/sources.list.d").glob("*")]:
+    for path in [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))]:
         if path.is_file() and (found := _MIRROR.search(path.read_text(encoding="utf-8", errors="replace"))):
             return found[1]
     raise BedError("apt on this machine knows no Debian mirror")

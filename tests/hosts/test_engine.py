@@ -134,10 +134,18 @@ def test_what_a_killed_session_left_is_removed(docker: Engine, named: Callable[[
     assert left.stdout.strip() not in names
 
 
-def test_the_mirror_is_the_one_of_apt():
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("sources.list", "deb [signed-by=/a.gpg] http://127.0.0.1:9/debian/ bookworm main"),
+        ("sources.list.d/debian.sources", "Types: deb\nURIs: http://127.0.0.1:9/debian\nSuites: bookworm"),
+    ],
+)
+def test_the_mirror_is_the_one_of_apt(tmp_path: Path, name: str, line: str):
     """Packages of another release come from where this machine's own come from."""
-    try:
-        found = mirror()
-    except BedError:
-        pytest.skip("this machine's apt has no Debian mirror")
-    assert found.endswith("/debian")
+    (tmp_path / "sources.list.d").mkdir()
+    (tmp_path / "sources.list.d/another.list").write_text("deb http://127.0.0.1:9/another stable main\n")
+    with pytest.raises(BedError, match="no Debian mirror"):
+        mirror(tmp_path)
+    (tmp_path / name).write_text(line + "\n")
+    assert mirror(tmp_path) == "http://127.0.0.1:9/debian"
