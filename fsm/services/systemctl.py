@@ -29,7 +29,6 @@ _PROPERTIES: Final = (
     "Result",
     "MainPID",
     "ExecMainStatus",
-    "ExecMainStartTimestampMonotonic",
     "ActiveEnterTimestampMonotonic",
     "NRestarts",
     "NeedDaemonReload",
@@ -39,6 +38,8 @@ _PROPERTIES: Final = (
 )
 _LOG_TIME: Final = 5.0
 _LOG_BYTES: Final = 64 * 1024
+_TRIES: Final = 4
+_PAUSE: Final = 0.1
 _UNLOADABLE: Final = {
     "not-found": ("there is no unit of that name", "install it, or correct `unit`"),
     "masked": ("it is masked, so that nobody can start it", "systemctl{user} unmask {unit}"),
@@ -61,7 +62,6 @@ class Unit(NamedTuple):
         stale: its file was changed since systemd read it.
         queued: a job of it waits or runs.
         once: it is to run and to end (`Type=oneshot` without `RemainAfterExit`).
-        ran: it was run since the boot.
         file_state: whether it is enabled.
         triggers: units whose events start it, such as its socket.
     """
@@ -78,7 +78,6 @@ class Unit(NamedTuple):
     stale: bool
     queued: bool
     once: bool
-    ran: bool
     file_state: str
     triggers: tuple[str, ...]
 
@@ -91,7 +90,8 @@ class Unit(NamedTuple):
     def up(self) -> bool:
         """It runs at this moment, or did what it is for."""
         if self.once:
-            return self.state == "inactive" and self.ran and self.result == "success"
+            # Whether it ever ran is forgotten with the unit, when nothing refers to it; a failure is not.
+            return self.state == "inactive" and self.result == "success"
         return self.state in ("active", "reloading", "refreshing")
 
     @property
@@ -170,16 +170,21 @@ class Systemctl:
                 return True
         return False
 
-    def lines(self, unit: str, count: int) -> str:
+    def lines(self, unit: str, count: int, since: float | None = None) -> str:
         """The last lines that a unit's processes wrote, of at most 64 KiB; empty where nobody tells.
+
+        `since` is a time of the wall clock, in seconds; older lines do not count.
 
         systemd's own lines about the unit ("Started ...", "Scheduled restart job ...") are left out: of a service in
         a restart loop they would be all there is to see. They are shown where the processes wrote nothing.
         """
-        scope = ["--user"] if self.user else []
-        field = f"_SYSTEMD_USER_UNIT={unit}" if self.user else f"_SYSTEMD_UNIT={unit}"
         of_manager = f"--user-unit={unit}" if self.user else f"--unit={unit}"
-        return self._journal(*scope, f"--lines={count}", field) or self._journal(f"--lines={count}", of_manager)
+        of_processes = self._of_processes(unit, count, since)
+        return self._journal(*of_processes) or self._journal(*of_processes[:-1], of_manager)
+
+    def _of_processes(self, unit: str, count: int, since: float | None) -> list[str]:
+        field = f"_SYSTEMD_USER_UNIT={unit}" if self.user else f"_SYSTEMD_UNIT={unit}"
+        return [f"--lines={count}", *([] if since is None else [f"--since=@{since:.6f}"]), field]
 
     def _journal(self, *arguments: str) -> str:
         argv = ["journalctl", "--no-pager", "--quiet", "--output=cat", "--boot", *arguments]
@@ -189,10 +194,15 @@ class Systemctl:
             return ""
         return answer.out[-_LOG_BYTES:].strip() if answer is not None and answer.code == 0 else ""
 
-    def sync_journal(self) -> None:
-        """Have written what was said until now; only root may ask for it, for others it is said a moment later."""
-        if os.geteuid() == 0:
+    def last_words(self, unit: str, count: int, since: float | None) -> str:
+        """As `lines`, right after the unit failed: what its processes said may be on its way into the journal."""
+        if os.geteuid() == 0:  # others may not ask for it
             self._journal("--sync")
+        for _ in range(_TRIES):
+            if said := self._journal(*self._of_processes(unit, count, since)):
+                return said
+            time.sleep(_PAUSE)
+        return self.lines(unit, count, since)
 
     def refuse_unloadable(self, unit: Unit) -> None:
         """Refuse a unit that systemd could not start.
@@ -221,7 +231,6 @@ def _read(name: str, found: dict[str, str]) -> Unit:
         stale=found.get("NeedDaemonReload") == "yes",
         queued=found.get("Job", "0") not in ("", "0"),
         once=found.get("Type") == "oneshot" and found.get("RemainAfterExit") == "no",
-        ran=int(found.get("ExecMainStartTimestampMonotonic") or 0) > 0,
         file_state=found.get("UnitFileState", ""),
         triggers=tuple(found.get("TriggeredBy", "").split()),
     )
