@@ -202,7 +202,8 @@ def _state_at_kill(scenario: Scenario, host: Machine, last: dict[str, int]) -> s
     if not scenario.components:
         return FOREIGN
     with tempfile.TemporaryDirectory() as folder:
-        host.engine("cp", f"{host.name}:{JOURNAL}/.", folder)
+        if host.engine.run("cp", f"{host.name}:{JOURNAL}/.", folder).returncode != 0:
+            return BEFORE  # it was never called before
         with Journal(Path(folder) / "journal.db") as journal:
             runs = [journal.latest(name) for name in scenario.components]
             found = [run for run in runs if run and run.id > last[run.component]]
