@@ -59,7 +59,8 @@ def properties() -> dict[str, str]:
         "UnitFileState": "enabled",
         "TriggeredBy": "",
     }
-    return found | spec().get("properties", {})
+    instead: dict[str, str] = spec().get("properties", {})
+    return found | instead
 
 
 def start() -> int:
