@@ -15,7 +15,16 @@ from tests.crash.yard import Yard
 
 DECLARED: Final = [name for name, _ in faults.declared(ROOT / "fsm", ROOT / "components")]
 
-ELSEWHERE: Final[dict[str, str]] = {}
+_KEPT_DOWN: Final = "tests/crash/test_more_crashes.py::test_a_service_that_was_started_behind_a_runs_back"
+_SYSTEMD: Final = "tests/unit/services/test_systemd_crash.py::test_the_next_one_goes_on"
+_COMPOSE: Final = "tests/hosts/test_compose_service.py::test_an_updater_that_is_killed"
+
+ELSEWHERE: Final[dict[str, str]] = {
+    "resume.kept_down": _KEPT_DOWN,
+    "stop_service.kept": _KEPT_DOWN,
+    **{f"service.systemd.{name}": _SYSTEMD for name in ("reloaded", "start", "started", "stop", "stopped")},
+    **{f"service.compose.{name}": _COMPOSE for name in ("start", "started", "stop", "stopped")},
+}
 """Points that no scenario comes to, with the test that crashes there."""
 
 
