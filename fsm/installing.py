@@ -234,7 +234,7 @@ def _facts(config: Config, path: Path, user: bool, within: Seconds) -> units.Fac
         command=(sys.executable, "-m", "fsm", "--config", str(path)),
         user=user,
         environment={name: os.environ[name] for name in kept if os.environ.get(name)},
-        before=tuple(sorted({spec.unit for each in components for spec in _specs(each) if spec.user == user})),
+        before=tuple(sorted({unit for each in components for unit in _managed(each, user)})),
         mounts=tuple(
             sorted({path.parent, config.state_dir.absolute(), *(p for each in components for p in _paths(each))})
         ),
@@ -247,8 +247,11 @@ def _values(component: Component) -> Iterator[Any]:
     yield from (getattr(component.spec, name) for name in type(component.spec).model_fields)
 
 
-def _specs(component: Component) -> Iterator[SystemdSpec]:
-    yield from (value for value in _values(component) if isinstance(value, SystemdSpec))
+def _managed(component: Component, user: bool) -> Iterator[str]:
+    for spec in component.services.values():
+        if isinstance(spec, SystemdSpec) and spec.user == user:
+            # Not its triggers: a socket stands before everything that a service stands behind.
+            yield spec.unit
 
 
 def _paths(component: Component) -> Iterator[Path]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from fsm.errors import CommandFailed, StepFailed
+from fsm.errors import CommandFailed, DeadlineExceeded, StepFailed
 from fsm.model import Seconds
-from fsm.services.asking import Answer, ask
-from fsm.services.base import environment
+from fsm.shell import ask
 
 RUNNING: Final = Path("/run/systemd/system")
 """There while systemd is the init system (sd_booted(3))."""
@@ -29,7 +29,6 @@ _PROPERTIES: Final = (
     "Result",
     "MainPID",
     "ExecMainStatus",
-    "ExecMainStartTimestampMonotonic",
     "ActiveEnterTimestampMonotonic",
     "NRestarts",
     "NeedDaemonReload",
@@ -39,6 +38,8 @@ _PROPERTIES: Final = (
 )
 _LOG_TIME: Final = 5.0
 _LOG_BYTES: Final = 64 * 1024
+_TRIES: Final = 4
+_PAUSE: Final = 0.1
 _UNLOADABLE: Final = {
     "not-found": ("there is no unit of that name", "install it, or correct `unit`"),
     "masked": ("it is masked, so that nobody can start it", "systemctl{user} unmask {unit}"),
@@ -61,7 +62,6 @@ class Unit(NamedTuple):
         stale: its file was changed since systemd read it.
         queued: a job of it waits or runs.
         once: it is to run and to end (`Type=oneshot` without `RemainAfterExit`).
-        ran: it was run since the boot.
         file_state: whether it is enabled.
         triggers: units whose events start it, such as its socket.
     """
@@ -78,7 +78,6 @@ class Unit(NamedTuple):
     stale: bool
     queued: bool
     once: bool
-    ran: bool
     file_state: str
     triggers: tuple[str, ...]
 
@@ -91,7 +90,8 @@ class Unit(NamedTuple):
     def up(self) -> bool:
         """It runs at this moment, or did what it is for."""
         if self.once:
-            return self.state == "inactive" and self.ran and self.result == "success"
+            # Whether it ever ran is forgotten with the unit, when nothing refers to it; a failure is not.
+            return self.state == "inactive" and self.result == "success"
         return self.state in ("active", "reloading", "refreshing")
 
     @property
@@ -140,21 +140,20 @@ class Systemctl:
             StepFailed: systemd does not answer.
         """
         given = ",".join(_PROPERTIES)
-        answer = self._ask(f"cannot ask systemd about {unit}", "show", f"--property={given}", "--", unit)
-        return _read(unit, dict(line.partition("=")[::2] for line in answer.out.splitlines()))
+        text = self._ask(f"cannot ask systemd about {unit}", "show", f"--property={given}", "--", unit)
+        return _read(unit, dict(line.partition("=")[::2] for line in text.splitlines()))
 
-    def _ask(self, what: str, *arguments: str) -> Answer:
+    def _ask(self, what: str, *arguments: str) -> str:
         try:
-            answer = ask(self.command(*arguments), timeout=self._timeout, env=environment(self.variables))
+            asked = ask(self.command(*arguments), timeout=self._timeout, env=self.variables)
         except CommandFailed as error:
             why = "there is no systemctl on this host"
             raise StepFailed(what, why, "use another `manager`: this one is for hosts with systemd") from error
-        if answer is None:
-            why = f"systemctl did not answer within {self._timeout:g} s"
-            raise StepFailed(what, why, "see whether systemd itself hangs: `systemctl is-system-running`")
-        if answer.code != 0:
-            raise StepFailed(what, " ".join(answer.complaint.split())[-500:], self._hint())
-        return answer
+        except DeadlineExceeded as error:
+            raise StepFailed(what, error.why, "see whether systemd itself hangs: `systemctl list-jobs`") from error
+        if asked.code != 0:
+            raise StepFailed(what, asked.complaint, self._hint())
+        return asked.out.decode("utf-8", "replace")
 
     def _hint(self) -> str:
         if self.user:
@@ -165,34 +164,45 @@ class Systemctl:
         """Whether the system shuts down just now, or the user's manager does: then nothing can be started any more."""
         for scope in {*self._scope, "--system"}:
             argv = ["systemctl", scope, "--no-ask-password", "--no-pager", "show", "--property=SystemState"]
-            answer = ask(argv, timeout=self._timeout, env=environment(self.variables))
-            if answer is not None and answer.out.strip() == "SystemState=stopping":
-                return True
+            with suppress(CommandFailed, DeadlineExceeded):  # who cannot be asked is not known to go down
+                asked = ask(argv, timeout=self._timeout, env=self.variables)
+                if asked.out.strip() == b"SystemState=stopping":
+                    return True
         return False
 
-    def lines(self, unit: str, count: int) -> str:
+    def lines(self, unit: str, count: int, since: float | None = None) -> str:
         """The last lines that a unit's processes wrote, of at most 64 KiB; empty where nobody tells.
+
+        `since` is a time of the wall clock, in seconds; older lines do not count.
 
         systemd's own lines about the unit ("Started ...", "Scheduled restart job ...") are left out: of a service in
         a restart loop they would be all there is to see. They are shown where the processes wrote nothing.
         """
-        scope = ["--user"] if self.user else []
-        field = f"_SYSTEMD_USER_UNIT={unit}" if self.user else f"_SYSTEMD_UNIT={unit}"
         of_manager = f"--user-unit={unit}" if self.user else f"--unit={unit}"
-        return self._journal(*scope, f"--lines={count}", field) or self._journal(f"--lines={count}", of_manager)
+        of_processes = self._of_processes(unit, count, since)
+        return self._journal(*of_processes) or self._journal(*of_processes[:-1], of_manager)
+
+    def _of_processes(self, unit: str, count: int, since: float | None) -> list[str]:
+        field = f"_SYSTEMD_USER_UNIT={unit}" if self.user else f"_SYSTEMD_UNIT={unit}"
+        return [f"--lines={count}", *([] if since is None else [f"--since=@{since:.6f}"]), field]
 
     def _journal(self, *arguments: str) -> str:
         argv = ["journalctl", "--no-pager", "--quiet", "--output=cat", "--boot", *arguments]
         try:
-            answer = ask(argv, timeout=_LOG_TIME, env=environment(self.variables))
-        except CommandFailed:  # the log explains, it is no condition of anything
+            asked = ask(argv, timeout=_LOG_TIME, env=self.variables)
+        except (CommandFailed, DeadlineExceeded):  # the log explains, it is no condition of anything
             return ""
-        return answer.out[-_LOG_BYTES:].strip() if answer is not None and answer.code == 0 else ""
+        return asked.out[-_LOG_BYTES:].decode("utf-8", "replace").strip() if asked.code == 0 else ""
 
-    def sync_journal(self) -> None:
-        """Have written what was said until now; only root may ask for it, for others it is said a moment later."""
-        if os.geteuid() == 0:
+    def last_words(self, unit: str, count: int, since: float | None) -> str:
+        """As `lines`, right after the unit failed: what its processes said may be on its way into the journal."""
+        if os.geteuid() == 0:  # others may not ask for it
             self._journal("--sync")
+        for _ in range(_TRIES):
+            if said := self._journal(*self._of_processes(unit, count, since)):
+                return said
+            time.sleep(_PAUSE)
+        return self.lines(unit, count, since)
 
     def refuse_unloadable(self, unit: Unit) -> None:
         """Refuse a unit that systemd could not start.
@@ -221,7 +231,6 @@ def _read(name: str, found: dict[str, str]) -> Unit:
         stale=found.get("NeedDaemonReload") == "yes",
         queued=found.get("Job", "0") not in ("", "0"),
         once=found.get("Type") == "oneshot" and found.get("RemainAfterExit") == "no",
-        ran=int(found.get("ExecMainStartTimestampMonotonic") or 0) > 0,
         file_state=found.get("UnitFileState", ""),
         triggers=tuple(found.get("TriggeredBy", "").split()),
     )

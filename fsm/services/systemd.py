@@ -50,7 +50,7 @@ class SystemdSpec(Model):
     Attributes:
         unit: its name; ``.service`` may be left out.
         user: a unit of the user who runs the updater, not of the system.
-        triggers: its sockets, timers and paths, stopped before it and started after it: none may start it meanwhile.
+        triggers: its sockets, timers and paths, stopped and started with it, so that none starts it meanwhile.
         start_timeout: seconds for a start, with all that systemd starts before it.
         stop_timeout: seconds for a stop; more than the unit's ``TimeoutStopSec``.
         status_timeout: seconds for one question.
@@ -83,6 +83,7 @@ class SystemdService:
         self.name = check_name(name)
         self._spec = spec
         self._systemctl = Systemctl(user=spec.user, timeout=spec.status_timeout)
+        self._began: float | None = None
 
     def status(self) -> ServiceStatus:
         """Ask systemd.
@@ -96,7 +97,7 @@ class SystemdService:
         if not unit.up:
             self._mind_shutdown()
         if unit.once:
-            words = "its last run ended well" if unit.up else unit.words
+            words = f"{unit.name} runs when it is called; its last run did not fail" if unit.up else unit.words
             return ServiceStatus(active=unit.up, detail=words, ended=unit.down and not unit.up)
         if unit.up and self._loops(unit):
             words = f"systemd has restarted {unit.name} {unit.restarts} times, the last time {unit.since:.0f} s ago"
@@ -107,19 +108,21 @@ class SystemdService:
 
     def start(self, ctx: Runner) -> None:
         """Start the unit, and see that it does not end at once. One that runs is left alone."""
+        self._began = time.time()
         unit = self._read_again(ctx)
         if unit.once or not unit.up:
             boot.release()
             # Without effect on a unit that never failed; the exit code says nothing that the start does not say.
             self._call(ctx, _SHORT, "reset-failed", unit.name)
+            if self._spec.triggers:
+                # Before the service: a socket cannot be opened for one that runs without it.
+                self._must(ctx, "start", *self._spec.triggers)
             faults.point("service.systemd.start")
             done = self._call(ctx, self._spec.start_timeout, "start", unit.name)
             faults.point("service.systemd.started")
             if done.code != 0:
                 self._give_up("start", self._ask().words)
         self._watch(ctx)
-        if self._spec.triggers:
-            self._must(ctx, "start", *self._spec.triggers)
 
     def stop(self, ctx: Runner) -> None:
         """Stop the unit, with a start of it that is queued. A boot that we hold back is left its own."""
@@ -196,8 +199,7 @@ class SystemdService:
         """Raise, with the end of the unit's log unless other words explain it."""
         self._mind_shutdown()
         if log is None:
-            self._systemctl.sync_journal()
-            log = self.log_tail(LOG_LINES)
+            log = self._systemctl.last_words(self._spec.unit, LOG_LINES, self._began)
         user = " --user" if self._spec.user else ""
         todo = f"see `systemctl{user} status {self._spec.unit}`, mend the cause, and try again"
         raise failed(f"cannot {verb} {self._spec.unit}", why, log.strip()[-2000:], todo)
