@@ -228,7 +228,7 @@ def _walk(directory: Path) -> Iterator[Path]:
 def _varies(name: str) -> bool:
     """What holds times, process ids and the like: that it is there is all that can be compared."""
     records = name.endswith(("backup.json", ".inventory", ".pyc", ".tar.zst", "fsm-env.json"))
-    of_git = name.endswith("/.git/index") or "/.git/logs/" in name or "/kept/" in name
+    of_git = name.endswith(("/.git/index", "/.git/ORIG_HEAD")) or "/.git/logs/" in name or "/kept/" in name
     return records or of_git or name.startswith("state/") or "/envs/" in name
 
 
