@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from fsm import faults
+from tests.containers.test_crashes import POINTS
 from tests.crash.cell import ROOT, preserved
 from tests.crash.scenarios import SCENARIOS, read_table
 from tests.crash.test_more_crashes import RESUMING
@@ -15,7 +16,7 @@ from tests.crash.yard import Yard
 
 DECLARED: Final = [name for name, _ in faults.declared(ROOT / "fsm", ROOT / "components")]
 
-ELSEWHERE: Final[dict[str, str]] = {}
+ELSEWHERE: Final[dict[str, str]] = dict.fromkeys(POINTS, "tests/containers/test_crashes.py::test_an_update_goes_on")
 """Points that no scenario comes to, with the test that crashes there."""
 
 
