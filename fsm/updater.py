@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fsm import boot
 from fsm import plan as plans
 from fsm.adapter import Backup, Finding, Registry
 from fsm.checking import CheckResult
@@ -174,18 +175,25 @@ class Updater:
         results = in_order(needs, one, jobs=jobs or self.config.settings.jobs)
         return [results[name] for name in chosen]
 
-    def resume(self, name: str | None = None) -> list[UpdateResult]:
+    def resume(self, name: str | None = None, *, within: Seconds | None = None) -> list[UpdateResult]:
         """Continue every run that a crash, a reboot or an interrupt left in progress. Safe to ask for twice.
 
         Works from the journal alone: also for components that are no longer configured. A component that another
-        updater works on just now is left to it, and reported as busy.
+        updater works on just now is left to it, and reported as busy. Those whose service is down come first.
 
         Args:
             name: only this component. Without it, a run that cannot be continued stops no other; its result says why.
+            within: seconds; what has not reached its goal by then is rolled back.
         """
         with self._host.journal() as journal:
-            found = sorted(run.component for run in journal.runs(name, in_progress=True))
-        return [self._resume(each) if name else self._resume_safely(each) for each in found]
+            runs = journal.runs(name, in_progress=True)
+            down = {run.component for run in runs if self._host.is_down(run, journal)}
+        if not down:
+            boot.release()
+        found = sorted((run.component for run in runs), key=lambda each: (each not in down, each))
+        with self._host.within(runs, within):
+            results = {each: self._resume(each) if name else self._resume_safely(each) for each in found}
+        return [results[each] for each in sorted(results)]
 
     def _resume_safely(self, name: str) -> UpdateResult:
         try:

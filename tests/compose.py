@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from components.container.layout import KEPT, Layout
+from fsm import inventory
 from fsm.adapter import Registry
+from fsm.inventory import Inventory
 from fsm.progress import Observer
 from fsm.updater import Updater
 from tests.hosts.engine import Engine, engine, registry
@@ -187,6 +189,10 @@ class ComposeBed:
     def live(self) -> Path:
         """The project's directory."""
         return self.folder
+
+    def inventory(self) -> Inventory:
+        """What is in it."""
+        return inventory.take(self.folder)
 
     def whole(self, version: str) -> bool:
         """Whether that version runs, answers, and is what the compose file says; and nothing is left over."""
