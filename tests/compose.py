@@ -36,7 +36,7 @@ services:
   db:
     image: '{image}-db:1.0.0'
     stop_grace_period: 1s
-networks: {{default: {{}}}}"""
+networks: {default: {}}"""
 """Two services, of which one is updated; no line break at the end."""
 
 
@@ -69,7 +69,7 @@ class ComposeBed:
         self.image = f"{registry()}/{self.repository}"
         self.folder.mkdir(parents=True)
         self.releases.mkdir()
-        self.file.write_bytes(compose.replace("{image}", self.image).replace("{{", "{").replace("}}", "}").encode())
+        self.file.write_bytes(compose.replace("{image}", self.image).encode())
         if env is not None:
             self.env_file.write_bytes(env.encode())
         self._spec = spec

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from fsm import faults
+from tests.containers.test_crashes import POINTS
 from tests.crash.cell import ROOT, preserved
 from tests.crash.scenarios import SCENARIOS, read_table
 from tests.crash.test_more_crashes import RESUMING
@@ -24,6 +25,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "stop_service.kept": _KEPT_DOWN,
     **{f"service.systemd.{name}": _SYSTEMD for name in ("reloaded", "start", "started", "stop", "stopped")},
     **{f"service.compose.{name}": _COMPOSE for name in ("start", "started", "stop", "stopped")},
+    **dict.fromkeys(POINTS, "tests/containers/test_crashes.py::test_an_update_goes_on"),
 }
 """Points that no scenario comes to, with the test that crashes there."""
 
