@@ -194,6 +194,9 @@ def _outcome(scenario: Scenario, host: Machine, trial: Trial, last: dict[str, in
     for name in scenario.components:
         run = json.loads(host.run("fsm", "status", "--json", name))["results"][0]["last"]
         states.add(run["state"] if run and run["run"] > last[name] else BEFORE)
+    if "rolled_back" in states and len(scenario.components) > 1:
+        # What had not begun when another member failed was not begun any more, or was refused.
+        states -= {BEFORE, "idle"}
     if states - {"done", "rolled_back"}:
         trial.problems.append(f"ended in {', '.join(sorted(states))}")
     elif len(states) > 1:
