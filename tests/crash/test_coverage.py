@@ -15,7 +15,16 @@ from tests.crash.yard import Yard
 
 DECLARED: Final = [name for name, _ in faults.declared(ROOT / "fsm", ROOT / "components")]
 
-ELSEWHERE: Final[dict[str, str]] = {}
+AROUND: Final = "tests/git/test_compose.py::test_killed_around_the_images"
+BACK: Final = "tests/git/test_compose.py::test_killed_on_the_way_back"
+
+ELSEWHERE: Final[dict[str, str]] = {
+    "git.images.kept": AROUND,
+    "git.images.built": AROUND,
+    "git.images.named": AROUND,
+    "git.images.dropped": BACK,
+    "git.images.forgotten": BACK,
+}
 """Points that no scenario comes to, with the test that crashes there."""
 
 
