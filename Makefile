@@ -6,7 +6,7 @@ BIN := .venv/bin
 BOOTSTRAP := pyproject.toml requirements/uv.txt tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint types unit crash docs generate demo bench requirements clean
+.PHONY: help test lint types unit crash docs generate demo bench hostkills requirements clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -44,6 +44,9 @@ demo: .venv/.runtime ## a whole life of an app: update, kill -9, resume, roll ba
 
 bench: .venv/.bench ## the figures of docs/benchmarks.md
 	$(BIN)/python -m benchmarks $(BENCH)
+
+hostkills: .venv/.dev ## kill machines in the middle of updates, for docs/reliability.md (root, Docker; an hour)
+	$(BIN)/python -m tests.hosts.kills --page $(KILLS)
 
 # UPGRADE=--upgrade takes the newest versions; without it only what the .in files ask for changes.
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \

@@ -141,6 +141,13 @@ class Step(Model, ABC):
     def do(self, ctx: StepContext) -> StepResult:
         """Reach the goal, or say why not. Called again after a crash."""
 
+    def keep_down(self, ctx: StepContext) -> StepResult:
+        """Stop again what this step had stopped; asked of a step whose downtime begins, when a run is taken up later.
+
+        A boot, a Docker engine or a person may have started the service since; the steps between need it down.
+        """
+        return Done()
+
     def undo(self, ctx: StepContext) -> StepResult:
         """Put back what `do` changed, however far it came."""
         return Done()

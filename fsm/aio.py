@@ -115,9 +115,9 @@ class AsyncUpdater:
         """See `Updater.update_set`."""
         return self._run(lambda updater: updater.update_set(members, jobs=jobs, force=force))
 
-    def resume(self, name: str | None = None) -> Running[list[UpdateResult]]:
+    def resume(self, name: str | None = None, *, within: Seconds | None = None) -> Running[list[UpdateResult]]:
         """See `Updater.resume`."""
-        return self._run(lambda updater: updater.resume(name))
+        return self._run(lambda updater: updater.resume(name, within=within))
 
     def rollback(self, name: str, *, to: str | None = None) -> Running[UpdateResult]:
         """See `Updater.rollback`."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from fsm.adapter import Registry
 from fsm.checking import Checking
 from fsm.config import Config
-from fsm.errors import Busy, PlanError
+from fsm.errors import Busy, FsmError, PlanError, PlanUnknown
 from fsm.executor import Checked, Control, Executor, Surroundings
 from fsm.executor.context import Context
 from fsm.journal import Journal, Run
+from fsm.lifecycle import State
 from fsm.locks import ComponentLock
-from fsm.model import Version
+from fsm.model import Seconds, Version
 from fsm.plan import Plan
-from fsm.progress import Observer
+from fsm.progress import Observer, log
 from fsm.report import Outcome, UpdateResult, run_report
 from fsm.version import __version__
 
@@ -54,6 +57,38 @@ class Host:
                 return self.report(journal, work(journal, self.executor(journal)))
         except Busy as error:
             return UpdateResult(component=name, outcome=Outcome.BUSY, reason=error.why, todo=error.todo)
+
+    def is_down(self, run: Run, journal: Journal) -> bool:
+        """Whether a run in progress has its service stopped; one that cannot be taken up needs nothing any more."""
+        try:
+            return self.executor(journal).is_down(run)
+        except PlanUnknown:
+            return False
+
+    @contextmanager
+    def within(self, runs: Sequence[Run], seconds: Seconds | None) -> Iterator[None]:
+        """Cancel those runs when the time is up and they still go on; one that is rolled back already is let be."""
+        if seconds is None:
+            yield
+            return
+        timer = threading.Timer(seconds, self._expire, (runs, f"it was not done within {seconds:g} s"))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def _expire(self, runs: Sequence[Run], why: str) -> None:
+        try:
+            with self.journal() as journal:
+                for run in filter(None, [journal.run(each.id) for each in runs]):
+                    if run.in_progress and run.state is not State.ROLLING_BACK:
+                        journal.request_cancel(run, why)
+        except FsmError:
+            # The runs have deadlines of their own; whoever drives them sees for himself that the journal is broken.
+            log.exception("cannot ask to cancel what took too long")
 
     def checked(self, name: str, journal: Journal) -> Checked:
         """The work of `checking` for a run of a component: what was asked for when it began, also after a crash."""

@@ -80,6 +80,11 @@ class SetRuns:
             found = None if own.part_of is None else journal.run(own.part_of)
             return found if found is not None and found.in_progress else None
 
+    def all_of(self, runs: Sequence[Run]) -> list[Run]:
+        """Runs of sets, and those of their members."""
+        with self._host.journal(readonly=True) as journal:
+            return [each for run in runs for each in (run, *journal.members(run.id))]
+
     def _again(self, run: Run, work: Callable[[SetDriver, Run], Run]) -> list[UpdateResult]:
         with self._host.journal(readonly=True) as journal:
             members = list(next(journal.log(run.id)).data["needs"])

@@ -92,6 +92,15 @@ class StopService(_Service):
         faults.point("stop_service.done")
         return Done()
 
+    def keep_down(self, ctx: StepContext) -> StepResult:
+        """See `Step.keep_down`."""
+        try:
+            self._stop(ctx)
+        except StepFailed as error:
+            return Failed(why=f"{error.what}: {error.why}", todo=error.todo, blame="host")
+        faults.point("stop_service.kept")
+        return Done()
+
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
         if self.was_active:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from fsm import boot
 from fsm.adapter import Registry
 from fsm.checking import CheckResult
 from fsm.config import Config, load, parse
@@ -197,24 +198,36 @@ class Updater(Reader):
         """
         return self._sets.update(members, jobs=jobs, force=force)
 
-    def resume(self, name: str | None = None) -> list[UpdateResult]:
+    def resume(self, name: str | None = None, *, within: Seconds | None = None) -> list[UpdateResult]:
         """Continue every run that a crash, a reboot or an interrupt left in progress. Safe to ask for twice.
 
         Works from the journal alone: also for components that are no longer configured. A component that another
-        updater works on just now is left to it, and reported as busy.
+        updater works on just now is left to it, and reported as busy. Those whose service is down come first.
 
         Args:
             name: only this component. Without it, a run that cannot be continued stops no other; its result says why.
+            within: seconds; what has not reached its goal by then is rolled back.
         """
         with self._host.journal() as journal:
-            found = sorted(run.component for run in journal.runs(name, in_progress=True))
-        owners = {each: self._sets.owner(each) for each in found}
-        sets = {owner.id: owner for owner in owners.values() if owner is not None}
-        jobs: list[tuple[str, Callable[[], list[UpdateResult]]]] = [
-            (owner.component, partial(self._sets.resume, owner)) for owner in sets.values()
-        ]
-        jobs += [(each, partial(self._resume, each)) for each in found if owners[each] is None]
-        return [result for each, work in jobs for result in (work() if name else _safely(each, work))]
+            runs = journal.runs(name, in_progress=True)
+            down = {run.component for run in runs if self._host.is_down(run, journal)}
+        if not down:
+            boot.release()
+        owners = {run.component: self._sets.owner(run.component) for run in runs}
+        work: dict[str, Callable[[], list[UpdateResult]]] = {}
+        for each, owner in owners.items():
+            if owner is not None:
+                work[owner.component] = partial(self._sets.resume, owner)
+                down |= {owner.component} if each in down else set()
+            else:
+                work[each] = partial(self._resume, each)
+        sets = [owner for owner in owners.values() if owner is not None]
+        with self._host.within([*runs, *self._sets.all_of(sets)], within):
+            found = {
+                each: work[each]() if name else _safely(each, work[each])
+                for each in sorted(work, key=lambda each: (each not in down, each))
+            }
+        return [result for each in sorted(found) for result in found[each]]
 
     def _resume(self, name: str) -> list[UpdateResult]:
         def work(journal: Journal, executor: Executor) -> Run:

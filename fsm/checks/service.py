@@ -44,7 +44,7 @@ def check_active(check: ServiceActive, ctx: CheckContext) -> Outcome:
             return Outcome(ok=True, message=f"{service.name}: {after.detail}; stable for {ctx.settle:g} s")
         lost = f", after it had been active for less than {ctx.settle:g} s"
         status = after
-        if final or time.monotonic() >= limit:
+        if final or status.ended or time.monotonic() >= limit:
             break
     log = service.log_tail(LOG_LINES).strip()
     told = f"; its log ends with: {log}" if log else ""
@@ -72,8 +72,8 @@ def _service(name: str | None, ctx: CheckContext) -> ServiceManager | Outcome:
 
 
 def _wait_until_active(service: ServiceManager, ctx: CheckContext, limit: float) -> ServiceStatus:
-    """The first status that is active, or the last one before the time was up."""
-    while not (status := service.status()).active and time.monotonic() < limit:
+    """The first status that is active, or will never be, or the last one before the time was up."""
+    while not (status := service.status()).active and not status.ended and time.monotonic() < limit:
         _pause(ctx)
     return status
 

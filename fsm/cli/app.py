@@ -35,6 +35,11 @@ COMMANDS: Final = (
     Entry("unhold", "fsm.cli.policy:unhold", "Take a hold away."),
     Entry("pin", "fsm.cli.policy:pin", "Keep a component at a version or within a range."),
     Entry("doctor", "fsm.cli.doctor:doctor", "Look for what would make updates fail here."),
+    Entry(
+        "install-service",
+        "fsm.cli.install:install_service",
+        "Have systemd continue interrupted updates at boot, and check for releases.",
+    ),
     Entry("init", "fsm.cli.init:init", "Write a commented fsm.toml to begin with."),
     Entry("completion", "fsm.cli.completion:completion", "Print the completion script of a shell."),
 )

@@ -39,6 +39,18 @@ class Verified(Model):
     newest_hash: str
 
 
+class UnitText(Model):
+    """A unit that would be written.
+
+    Attributes:
+        name: of the file.
+        text: its content.
+    """
+
+    name: str
+    text: str
+
+
 class Written(Model):
     """A file that was written.
 

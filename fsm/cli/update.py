@@ -76,23 +76,31 @@ def _meant(
 
 @click.command()
 @common.names_argument
+@click.option("--within", metavar="SECONDS", type=click.FloatRange(min=0), help="Roll back what is not done by then.")
 @common.json_option
-def resume(names: tuple[str, ...], as_json: bool) -> int:
+def resume(names: tuple[str, ...], as_json: bool, within: float | None) -> int:
     """Continue what a crash or an interrupt left in progress.
 
     Without a name everything that is in progress. Safe to call at any time, best at every boot: what another updater
     works on just now is left to it.
     """
-    updater = common.updater()
-    with stopping(updater.stop), shown(updater):
-        results = [result for name in names or (None,) for result in _resumed(updater, name)]
+    from fsm import boot  # noqa: PLC0415 - loaded with the façade
+
+    # At boot, where systemd waits: nothing that is ordered after us starts while a run needs it down.
+    boot.hold()
+    try:
+        updater = common.updater()
+        with stopping(updater.stop), shown(updater):
+            results = [result for name in names or (None,) for result in _resumed(updater, name, within)]
+    finally:
+        boot.release()
     if not results and not as_json:
         output.say("nothing is in progress")
     return report(results, as_json)
 
 
-def _resumed(updater: Updater, name: str | None) -> Sequence[UpdateResult]:
-    results = updater.resume(name)
+def _resumed(updater: Updater, name: str | None, within: float | None) -> Sequence[UpdateResult]:
+    results = updater.resume(name, within=within)
     if name is not None and not results and name not in updater.components:
         raise UsageError(f"there is no component {name!r}", "nothing of that name is in progress", "see `fsm status`")
     return results

@@ -31,7 +31,7 @@ class Backward:
             result = self._runner.perform(index, lambda step, context: step.undo(context))
             faults.point("step.after_undo")
             if isinstance(result, Failed):
-                self._fail(index, result)
+                self.fail(index, result)
             else:
                 self._finish(index, result)
         self._runner.enter(ledger.run.state)
@@ -46,7 +46,7 @@ class Backward:
         for note in result.notes:
             self._runner.tell(Told.NOTE, note, index)
 
-    def _fail(self, index: int, failed: Failed) -> None:
+    def fail(self, index: int, failed: Failed) -> None:
         """Try the same undo again; when it made no progress for the third time, a person is needed."""
         ledger = self._ledger
         record = Record(Kind.UNDO_FAILED, index, failed.model_dump(mode="json"))

@@ -27,7 +27,7 @@ class Context:
         title: what is being done, for messages.
         results: data of finished steps, by name.
         deferred: whether a first request to stop waits (the service is down just now).
-        cancelled: asks the journal; None while rolling back, where cancelling makes no sense.
+        cancelled: asks the journal, tells why; None while rolling back, where cancelling makes no sense.
         tell: takes (kind, message, done, total, unit).
         shell: makes a shell that polls what it is given.
     """
@@ -41,7 +41,7 @@ class Context:
     control: Control
     clock: Clock
     deferred: bool
-    cancelled: Callable[[], bool] | None
+    cancelled: Callable[[], str | None] | None
     tell: Callable[[Kind, str, int, int | None, str], None]
     shell: Callable[[Callable[[], None]], Shell]
 
@@ -59,8 +59,8 @@ class Context:
         # The journal's connection belongs to the thread that drives the run.
         if self.cancelled and now - self._asked >= CANCEL_POLL and threading.get_ident() == self._thread:
             self._asked = now
-            if self.cancelled():
-                raise Cancelled("cancelled", "a person asked for it", "the old version is put back")
+            if (why := self.cancelled()) is not None:
+                raise Cancelled("cancelled", why, "the old version is put back")
 
     def progress(self, done: int, total: int | None, unit: str = "bytes") -> None:
         """See `StepContext.progress`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fsm import faults
-from fsm.adapter import Registry
+from fsm.adapter import Failed, Registry
 from fsm.errors import FsmError, Interrupted, JournalError, Transient
 from fsm.executor.backward import Backward
 from fsm.executor.context import Context
@@ -71,6 +71,8 @@ class Executor:
             if ledger.run.state is State.CHECKING:
                 assert checking is not None, "only a run that is past checking is driven without"
                 self._check(ledger, runner, checking)
+            if ledger.kept_down is not None:
+                self._keep_down(ledger, runner, ledger.kept_down, forward, backward)
             if ledger.run.state in (State.BACKING_UP, State.UPDATING, State.VERIFYING):
                 forward.go()
             if ledger.run.state is State.ROLLING_BACK:
@@ -103,6 +105,14 @@ class Executor:
             ledger.move([], [Record(Kind.RESUMED, run.position, {"attempt": attempt})], attempt=attempt)
         faults.point("resume.written")
         return self.drive(ledger.run, checking)
+
+    def is_down(self, run: Run) -> bool:
+        """Whether a run in progress needs its service to stay down until it is taken up again.
+
+        Raises:
+            PlanUnknown: the frozen plan does not fit this version.
+        """
+        return Ledger(self._journal, self._registry, run).down
 
     def rollback(self, run: Run, why: str) -> Run:
         """Roll back a run in progress that nobody drives just now."""
@@ -169,6 +179,18 @@ class Executor:
             tell=lambda kind, message, done, total, unit: None,
             shell=lambda poll: Shell(marker=marker, record=lambda child: None, poll=poll, secrets=self._around.secrets),
         )
+
+    @staticmethod
+    def _keep_down(ledger: Ledger, runner: Runner, index: int, forward: Forward, backward: Backward) -> None:
+        """See that the service is down which this run had stopped: a boot may have started it, or a person."""
+        while ledger.run.state in (State.UPDATING, State.VERIFYING, State.ROLLING_BACK):
+            runner.enter(ledger.run.state)
+            result = runner.perform(index, lambda step, context: step.keep_down(context))
+            faults.point("resume.kept_down")
+            if not isinstance(result, Failed):
+                return
+            failing = backward if ledger.run.state is State.ROLLING_BACK else forward
+            failing.fail(ledger.run.position, result)
 
     def _stuck(self, ledger: Ledger, reason: str) -> None:
         todo = ledger.run.todo

@@ -45,11 +45,11 @@ class Forward:
             try:
                 result = self._runner.perform(index, lambda step, context: step.do(context))
             except Cancelled as error:
-                self._fail(index, Failed(why=f"{error.what}: {error.why}", blame="host"))
+                self.fail(index, Failed(why=f"{error.what}: {error.why}", blame="host"))
                 return
             faults.point("step.after_do")
             if isinstance(result, Failed):
-                self._fail(index, result)
+                self.fail(index, result)
             else:
                 self._finish(index, result)
 
@@ -88,7 +88,8 @@ class Forward:
         if plan.kind == "rollback":
             policy.hold(plan.component, f"rolled back from {plan.from_version} to {plan.to_version} by a person")
 
-    def _fail(self, index: int, failed: Failed) -> None:
+    def fail(self, index: int, failed: Failed) -> None:
+        """End the way forward: the rollback begins."""
         ledger = self._ledger
         if failed.blame == "release" and ledger.plan is not None:
             # Before the failure itself: a crash in between only means that the run goes on and may clear it again.

@@ -123,12 +123,16 @@ class Runner:
             control=self._around.control,
             clock=self._around.clock,
             deferred=ledger.down,
-            cancelled=None if undoing else lambda: ledger.journal.cancel_requested(run.id),
+            cancelled=None if undoing else self._cancelled,
             tell=lambda kind, message, done, total, unit: self.tell(
                 kind, message, run.position, done=done, total=total, unit=unit
             ),
             shell=self._shell,
         )
+
+    def _cancelled(self) -> str | None:
+        journal, run = self._ledger.journal, self._ledger.run.id
+        return journal.cancel_reason(run) if journal.cancel_requested(run) else None
 
     def _shell(self, poll: Callable[[], None]) -> Shell:
         around, run = self._around, self._ledger.run

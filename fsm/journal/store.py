@@ -137,15 +137,19 @@ class Journal:
         """
         return self.database.write(lambda db: work())
 
-    def request_cancel(self, run: Run) -> None:
+    def request_cancel(self, run: Run, why: str = "a person asked for it") -> None:
         """Ask whoever drives the run to roll it back; the executor sees it at its next safe point."""
-        self.database.write(
-            lambda db: self._append(db, run.id, [Record(Kind.CANCEL_REQUESTED)], self._at(), {"cancel": 1})
-        )
+        record = Record(Kind.CANCEL_REQUESTED, data={"why": why})
+        self.database.write(lambda db: self._append(db, run.id, [record], self._at(), {"cancel": 1}))
 
     def cancel_requested(self, run_id: int) -> bool:
         """Whether somebody asked to cancel the run since."""
         return bool(self.database.execute("SELECT cancel FROM run WHERE id=?", (run_id,))[0][0])
+
+    def cancel_reason(self, run_id: int) -> str:
+        """Why the run was asked to be cancelled, the newest reason where there are several."""
+        asked = [row.data for row in self.log(run_id) if row.kind is Kind.CANCEL_REQUESTED]
+        return str(asked[-1].get("why", "")) if asked else ""
 
     def run(self, run_id: int) -> Run | None:
         """One run by its number."""

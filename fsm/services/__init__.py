@@ -13,25 +13,32 @@ from pydantic import Field
 
 from fsm.services.base import Runner, ServiceManager, ServiceStatus
 from fsm.services.command import CommandSpec
+from fsm.services.compose import ComposeSpec
 from fsm.services.nothing import NoService
 from fsm.services.process import ProcessSpec
+from fsm.services.systemd import SystemdSpec
 
 __all__ = [
+    "AnySpec",
     "CommandSpec",
+    "ComposeSpec",
     "NoService",
     "ProcessSpec",
     "Runner",
     "ServiceManager",
     "ServiceSpec",
     "ServiceStatus",
+    "SystemdSpec",
     "open_service",
 ]
 
-ServiceSpec = Annotated[ProcessSpec | CommandSpec | NoService, Field(discriminator="manager")]
+AnySpec = ProcessSpec | CommandSpec | SystemdSpec | ComposeSpec | NoService
+
+ServiceSpec = Annotated[AnySpec, Field(discriminator="manager")]
 """How a configuration describes a service; `manager` says which kind it is."""
 
 
-def open_service(spec: ProcessSpec | CommandSpec | NoService, *, name: str, state_dir: Path) -> ServiceManager:
+def open_service(spec: AnySpec, *, name: str, state_dir: Path) -> ServiceManager:
     """The manager of one service; nothing is started, asked or written yet.
 
     Args:

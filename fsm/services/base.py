@@ -48,12 +48,14 @@ class ServiceStatus(Model):
         pid: its main process, where the manager knows it.
         since: when it was started (ISO 8601, UTC), where the manager knows it.
         detail: one sentence for people.
+        ended: it is not active, and will not become so by itself: waiting for it is no use.
     """
 
     active: bool
     pid: int | None = None
     since: str | None = None
     detail: str
+    ended: bool = False
 
 
 class Runner(Protocol):

@@ -8,10 +8,13 @@ it starts, so that nothing outlives its deadline, a cancelled run, or a crash of
 3. whatever ends the waiting, the whole group is ended: TERM, a grace, KILL (`commands`);
 4. it is reaped, and the threads that `sh` started have ended;
 5. what a crashed updater left running is found by its recorded identity and by its mark (`orphans`).
+
+A program that only looks, also outside of a run, is asked by `ask` (`asking`).
 """
 
+from fsm.shell.asking import Asked, ask
 from fsm.shell.commands import Shell
 from fsm.shell.orphans import Child, end_orphans
 from fsm.shell.programs import CALL, MARKER, SERVICE, UNMARKED, find_program
 
-__all__ = ["CALL", "MARKER", "SERVICE", "UNMARKED", "Child", "Shell", "end_orphans", "find_program"]
+__all__ = ["CALL", "MARKER", "SERVICE", "UNMARKED", "Asked", "Child", "Shell", "ask", "end_orphans", "find_program"]

@@ -7,6 +7,9 @@ column. What is left is plain data by the core schema (https://yaml.org/spec/1.2
 
 ruamel.yaml scans and parses, event by event; the tree is built here, without recursion, so that a hostile file ends at
 the first thing that is not allowed and costs time in proportion to its length.
+
+Files that people wrote for another program may have aliases and merge keys; `read_tree` reads them as nodes that know
+which bytes they are made of, for those who change one value and keep every other byte.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from fsm.yamldoc.builder import MAX_DEPTH, MAX_VALUES, Builder
 from fsm.yamldoc.document import Document, Path, Place, refusal
 from fsm.yamldoc.events import events
 from fsm.yamldoc.scalars import MAX_DIGITS, kind, resolve
+from fsm.yamldoc.tree import Node, Tree, read_tree
 
 __all__ = [
     "MAX_BYTES",
@@ -26,10 +30,13 @@ __all__ = [
     "MAX_DIGITS",
     "MAX_VALUES",
     "Document",
+    "Node",
     "Path",
     "Place",
+    "Tree",
     "kind",
     "load",
+    "read_tree",
     "refusal",
     "resolve",
 ]

@@ -1,6 +1,7 @@
 """The boundary to ruamel.yaml: text in, parser events out, every trouble a `ManifestError` with its place.
 
-Refused here, as soon as the scanner meets its first character: aliases, anchors, tags, directives.
+Refused by `events`, as soon as the scanner meets its first character: aliases, anchors, tags, directives. A file that
+people wrote for another program may have all of them: `any_events` lets them pass.
 """
 
 from __future__ import annotations
@@ -32,10 +33,25 @@ def events(text: str, where: str) -> Iterator[Any]:
     Raises:
         ManifestError: with file, line and column.
     """
-    from ruamel.yaml import YAML  # noqa: PLC0415 - 60 ms, only for those who read a manifest
+    yield from _parsed(text, where, _scanner(where))
+
+
+def any_events(text: str, where: str) -> Iterator[Any]:
+    """The parser events of a text with whatever YAML has.
+
+    Raises:
+        ManifestError: with file, line and column.
+    """
+    from ruamel.yaml.scanner import Scanner  # noqa: PLC0415 - 60 ms, only for those who read YAML
+
+    yield from _parsed(text, where, Scanner)
+
+
+def _parsed(text: str, where: str, scanner: type[Any]) -> Iterator[Any]:
+    from ruamel.yaml import YAML  # noqa: PLC0415 - 60 ms, only for those who read YAML
 
     yaml = YAML(typ="safe", pure=True)
-    yaml.Scanner = _scanner(where)
+    yaml.Scanner = scanner
     last = (1, 1)
     try:
         for event in yaml.parse(text):

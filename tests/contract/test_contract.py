@@ -8,18 +8,23 @@ from typing import Any
 
 import pytest
 
-from fsm import inventory, plan
+from fsm import plan
 from fsm.adapter import AnyAdapter, Registry, Step, StepContext
 from fsm.errors import PlanUnknown
 from fsm.lifecycle import STEP_STATES
 from fsm.report import Outcome
-from tests.contract.beds import BEDS, ComponentBed
+from tests.contract.beds import BEDS, NEEDS, ComponentBed
 from tests.world import Crash, crash_at
 
 TYPES = Registry.discover().types
 
 
-@pytest.fixture(params=TYPES)
+def _param(component_type: str) -> Any:
+    marks = [getattr(pytest.mark, name) for name in NEEDS.get(component_type, ())]
+    return pytest.param(component_type, marks=marks)
+
+
+@pytest.fixture(params=[_param(component_type) for component_type in TYPES])
 def bed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ComponentBed]:
     """One bed for each installed component type."""
     assert request.param in BEDS, (
@@ -97,25 +102,25 @@ def test_doing_and_undoing_twice_is_harmless(bed):
 
 def test_an_undo_works_though_its_do_never_ran(bed):
     """For every step: killed right before it, then cancelled; the live tree is what it was, to the byte."""
-    before = inventory.take(bed.live())
+    before = bed.inventory()
     steps = bed.updater().plan(bed.name).steps
     for number in range(len(steps)):
         with crash_at(number, only="step.before_do"), pytest.raises(Crash):
             bed.updater().update(bed.name)
         if not any(step.touches_live for step in steps[:number]):
-            assert not before.compare(inventory.take(bed.live())), f"changed before step {steps[number].name}"
+            assert not before.compare(bed.inventory()), f"changed before step {steps[number].name}"
         result = bed.updater().cancel(bed.name)
         assert result.outcome in (Outcome.ROLLED_BACK, Outcome.REFUSED), steps[number].name
         assert bed.whole("1.0.0"), steps[number].name
-        assert not before.compare(inventory.take(bed.live())), steps[number].name
+        assert not before.compare(bed.inventory()), steps[number].name
 
 
-def test_a_rollback_needs_no_source(bed, tmp_path):
+def test_a_rollback_needs_no_source(bed):
     """The network is gone when the new version turns out to be broken, and when a person wants the old one back."""
     bed.break_release()
-    with crash_at(0, only="service.stopping"), pytest.raises(Crash):
+    with crash_at(0, only=bed.stopping), pytest.raises(Crash):
         bed.updater().update(bed.name)
-    (tmp_path / "releases").rename(tmp_path / "unplugged")
+    bed.unplug()
     assert bed.updater().resume()[0].outcome is Outcome.ROLLED_BACK
     assert bed.whole("1.0.0")
 

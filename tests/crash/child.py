@@ -61,7 +61,7 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
     """Do what a request says, in a process of its own."""
     # The processes that are started from here on are found by it, whatever they do to their command line.
     os.environ["FSM_BED"] = request["root"]
-    bed = SCENARIOS[request["scenario"]].place(Path(request["root"]))
+    bed = SCENARIOS[request["scenario"]].make_bed(Path(request["root"]))
     WAYS[SCENARIOS[request["scenario"]].way](bed)
     if request["start"]:
         bed.start()

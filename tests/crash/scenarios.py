@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from tests.bed import Bed, wheel, write
+from tests.crash import git_scenarios
+from tests.gitbed import GitBed
 from tests.pair import Pair
+
+Kind = Literal["python_app", "pair", "git"]
+BED_OF: Final[dict[Kind, type[Bed]]] = {"python_app": Bed, "pair": Pair, "git": GitBed}
 
 Outcome = Literal["done", "rolled_back"]
 Verb = Literal["update", "rollback", "update_set"]
@@ -34,22 +39,29 @@ class Scenario:
         before: what is installed and answers before.
         bed: arguments of the bed.
         only: prefixes of the points at which this scenario is killed; all, unless it is a slow one.
-        apps: how many there are; two are a set.
+        kind: the component type; a pair is two Python apps that are a set.
+        changed: of a git checkout: what is changed in it afterwards, as ``git status`` tells it.
     """
 
     verb: Verb
     way: Way
-    prepare: Callable[[Bed], None]
+    prepare: Callable[[Any], None]
     outcome: Outcome
     version: str | None
     before: str | None = "1.0.0"
     bed: dict[str, Any] = field(default_factory=dict)
     only: tuple[str, ...] = ("",)
-    apps: int = 1
+    kind: Kind = "python_app"
+    changed: str = ""
 
-    def place(self, root: Path) -> Bed:
-        """A bed for it."""
-        return (Bed if self.apps == 1 else Pair)(root, **self.bed)
+    @property
+    def apps(self) -> int:
+        """How many there are."""
+        return 2 if self.kind == "pair" else 1
+
+    def make_bed(self, root: Path) -> Bed:
+        """The host of this scenario."""
+        return BED_OF[self.kind](root, **self.bed)
 
 
 def _history(bed: Bed, *traits: Any) -> None:
@@ -181,11 +193,15 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "commands": Scenario(
         "update", "exchange", broken, "rolled_back", "1.0.0", bed=COMMANDS, only=("service.command.",)
     ),
-    "set": Scenario("update_set", "exchange", pair, "done", "1.1.0", bed=RETENTION, only=TOGETHER, apps=2),
+    "set": Scenario("update_set", "exchange", pair, "done", "1.1.0", bed=RETENTION, only=TOGETHER, kind="pair"),
     "set-broken": Scenario(
-        "update_set", "exchange", pair_broken, "rolled_back", "1.0.0", bed=RETENTION, only=TOGETHER, apps=2
+        "update_set", "exchange", pair_broken, "rolled_back", "1.0.0", bed=RETENTION, only=TOGETHER, kind="pair"
     ),
 }
+
+SCENARIOS.update(
+    {name: Scenario(way="exchange", kind="git", **about) for name, about in git_scenarios.SCENARIOS.items()}
+)
 
 TABLE: Final = Path(__file__).with_name("points.txt")
 

@@ -26,6 +26,9 @@ SOME: Final = 6
 SOME_OF_A_SET: Final = 14
 """A set comes to the journal with every step of each member; `tests/library/test_sets.py` tries many more in memory."""
 
+FEW: Final = 3
+"""Of the points that git checkouts share with all other types, and come to with each of their dozens of commands."""
+
 CELLS: Final = [(name, point) for name, points in read_table().items() for point in points]
 
 
@@ -45,4 +48,6 @@ def test_killed_and_resumed(yard: Yard, name: str, point: str):
         numbers = some(numbers, SOME)
     elif SCENARIOS[name].apps > 1:
         numbers = some(numbers, SOME_OF_A_SET)
+    elif SCENARIOS[name].kind == "git" and not point.startswith(("git.", "step.")):
+        numbers = some(numbers, FEW)
     yard.try_all(name, [(f"{point}#{number}", partial(kill, number)) for number in numbers])

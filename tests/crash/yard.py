@@ -41,7 +41,7 @@ class Yard:
         if name not in self._known:
             scenario, place = SCENARIOS[name], self._place / name
             place.mkdir()
-            with scenario.place(place / "template") as bed:
+            with scenario.make_bed(place / "template") as bed:
                 scenario.prepare(bed)
             with self._cell(name, place / "template") as cell:
                 before = listing(cell.bed.root)

@@ -41,7 +41,7 @@ def test_a_service_is_a_daemon(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NOTIFY_SOCKET", "of the updater's unit")
     before = children()
     service = world.process("sleep", "60")
-    assert service.status().model_dump(exclude={"detail"}) == {"active": False, "pid": None, "since": None}
+    assert service.status().model_dump(exclude={"detail", "ended"}) == {"active": False, "pid": None, "since": None}
     service.start(world.ctx)
     status = service.status()
     assert status.active

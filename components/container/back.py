@@ -1,0 +1,138 @@
+"""Going back: the old image by its id, in containers that compose makes of the restored files, and proof that it runs.
+
+No network is needed: the image was kept. Where its name stands for another image by now (pulled again, moved), it is
+given back; where the restored file names another image than the one that ran, an override file names that one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from components.container.facts import Container
+from components.container.layout import Record, SavedService
+from components.container.leftovers import heal
+from components.container.ready import Verdict, overall, wait
+from components.container.reference import parse
+from components.container.stack import Stack
+from components.container.up import follow, up
+from fsm import faults, files
+from fsm.adapter import Done, Failed, StepContext, StepResult
+
+
+def bring_back(stack: Stack, record: Record, place: Path, ctx: StepContext) -> StepResult:
+    """Have the services run as they did before.
+
+    Args:
+        record: what ran.
+        place: the run's directory.
+    """
+    notes = heal(stack, ctx)
+    lost = [each for each in record.services if not _has_image(stack, each, ctx)]
+    if lost:
+        names = ", ".join(each.reference for each in lost)
+        return Failed(why=f"the old image {names} is no longer here", todo="pull it by hand", blame="host")
+    left = [each for each in record.services if not _unchanged(stack, each, ctx)]
+    if left:
+        notes += _names(stack, left, ctx)
+        also = _override(stack, left, place)
+        for service in left:
+            _start(stack, service, ctx, also)
+    _remove_new(stack, record, ctx)
+    wrong = _check(stack, record, ctx) or follow(stack, ctx, record.dependants)
+    return Failed(why=wrong, todo="see `docker compose logs`", blame="host") if wrong else Done(notes=notes)
+
+
+def _has_image(stack: Stack, saved: SavedService, ctx: StepContext) -> bool:
+    """The image is here; one that somebody removed is fetched again, if that can be."""
+    docker = stack.docker
+    if docker.image(saved.image) is not None:
+        return True
+    for name in saved.digests:
+        ctx.run(["docker", "image", "pull", "--quiet", name], env=docker.environ)
+        if docker.image(saved.image) is not None:
+            return True
+    return False
+
+
+def _unchanged(stack: Stack, saved: SavedService, ctx: StepContext) -> bool:
+    """The very containers are still there; those that were stopped are started."""
+    now = stack.containers(saved.service)
+    if {each.id for each in now} != set(saved.containers) or any(each.image != saved.image for each in now):
+        return False
+    for each in now if saved.running else ():
+        if not each.running:
+            ctx.run(["docker", "container", "start", each.id], env=stack.docker.environ)
+            faults.point("container.back.started")
+    return True
+
+
+def _names(stack: Stack, services: Sequence[SavedService], ctx: StepContext) -> tuple[str, ...]:
+    """Images get their names back, where these stand for others."""
+    notes = []
+    for saved in services:
+        reference = parse(saved.reference)
+        if reference is None or reference.digest:
+            continue
+        named = stack.docker.image(saved.reference)
+        if named is None or named.id != saved.image:
+            ctx.run(["docker", "image", "tag", saved.image, saved.reference], env=stack.docker.environ)
+            faults.point("container.back.tagged")
+            if named is not None:
+                notes.append(f"{saved.reference} had been given to another image; it stands for the old one again")
+    return tuple(notes)
+
+
+def _override(stack: Stack, services: Sequence[SavedService], place: Path) -> tuple[Path, ...]:
+    """A compose file for the services whose container was made of another image than their file names."""
+    config = stack.config()
+    differing: dict[str, Any] = {
+        saved.service: {"image": saved.reference}
+        for saved in services
+        if config["services"].get(saved.service, {}).get("image") != saved.reference
+    }
+    if not differing:
+        return ()
+    path = place / "override.yml"
+    files.write_atomic(path, json.dumps({"services": differing}).encode(), mode=0o600)
+    return (path,)
+
+
+def _start(stack: Stack, saved: SavedService, ctx: StepContext, also: Sequence[Path]) -> None:
+    """Make the containers anew, and start those that ran; a job that was done is not done again."""
+    up(stack, ctx, [saved.service], *([] if saved.running else ["--no-start"]), also=also)
+    faults.point("container.back.upped")
+
+
+def _remove_new(stack: Stack, record: Record, ctx: StepContext) -> None:
+    """Containers of a service that had none before go."""
+    before = {saved.service for saved in record.services}
+    for name in stack.services:
+        for each in stack.containers(name) if name not in before else ():
+            ctx.run(["docker", "container", "rm", "--force", each.id], env=stack.docker.environ)
+            faults.point("container.back.removed")
+
+
+def _check(stack: Stack, record: Record, ctx: StepContext) -> str:
+    """What is not as it was before; empty when everything is."""
+
+    def ask() -> tuple[list[Container], Verdict]:
+        wanted = {saved.service: saved for saved in record.services if saved.running}
+        found = [each for each in stack.containers() if each.service in wanted]
+        other = [each for each in found if each.image != wanted[each.service].image]
+        if other:
+            return found, Verdict("broken", f"{other[0].name} was not made of the old image")
+        if not wanted:
+            return found, Verdict("ready", "")
+        verdict = overall(found, list(wanted), one_shot=None)
+        # One that was not healthy before need not be now.
+        tolerated = all(not wanted[each.service].healthy or each.health != "unhealthy" for each in found)
+        if tolerated and found and all(each.running for each in found):
+            settled = all(each.health == "healthy" or not wanted[each.service].healthy for each in found)
+            return found, Verdict("ready" if settled else "waiting", verdict.detail)
+        return found, verdict
+
+    _, verdict = wait(ask, ctx, max(0.0, ctx.deadline.remaining() - 10.0))
+    return "" if verdict.state == "ready" else f"the old version does not do: {verdict.detail}"

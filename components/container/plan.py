@@ -1,0 +1,263 @@
+"""The plan of compose services: which steps, in which order, at which cost. Looks at the host, changes nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.container import installed, narrow
+from components.container.change import Wanted, plan_edits
+from components.container.facts import Container
+from components.container.finish import Retire, Tidy
+from components.container.installed import ContainerInstalled, Host
+from components.container.keep import Keep
+from components.container.layout import Layout, Record, read_record
+from components.container.project import Project, applied
+from components.container.pull import Pull, TakeKept
+from components.container.reference import Reference, parse
+from components.container.spec import ContainerSpec
+from components.container.splice import FileEdit
+from components.container.stack import sharing
+from components.container.switch import Clear, Edit, Stage
+from components.container.up import Up
+from components.container.verify import Verify
+from fsm import files
+from fsm.adapter import Backup, Draft, Step, Target
+from fsm.checkspec import Check, ServiceActive, ServiceRunning, VersionCheck
+from fsm.errors import PlanError
+from fsm.model import Version
+from fsm.releases import Release
+
+MEBI = 1 << 20
+
+UNPACKED = 4
+"""An image on disk, in sizes of its download."""
+
+STOP = 300.0
+"""Seconds beyond the start that compose may need, to stop the old container above all."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an update or a rollback has found out.
+
+    Attributes:
+        reference: the image as the compose file will have it.
+        named: the tag that stands for it on this engine; empty where the file has a digest alone.
+    """
+
+    host: Host
+    edits: tuple[FileEdit, ...]
+    reference: str
+    named: str
+    dependants: tuple[str, ...]
+    one_shot: bool | None
+    notes: tuple[str, ...]
+
+
+def update(target: Target, spec: ContainerSpec, found: ContainerInstalled, release: Release) -> Draft:
+    """The steps from the installed version to a release."""
+    what = f"cannot update {target.name} to {release.version}"
+    host = installed.look(spec)
+    project = host.stack.read()
+    engine = host.stack.docker.engine()
+    repository = _repository(project, spec, what)
+    tag = spec.tag_of(release.version)
+    digest = narrow.declared(release)
+    here = host.stack.docker.image(f"{repository}@{digest}") if digest else None
+    remote = None
+    if here is None:
+        remote = host.stack.docker.remote(str(Reference(repository, "" if digest else tag, digest)), engine)
+        digest = digest or remote.digest
+    change = _change(spec, host, project, (tag, digest), what)
+    layout = Layout.of(target)
+    pull = Pull(
+        stack=host.stack,
+        layout=layout,
+        spec=spec,
+        by_digest=f"{repository}@{digest}",
+        platform=engine.platform,
+        timeout=spec.pull_timeout,
+    )
+    size = remote.size if remote else 0
+    checks = _checks(release, spec)
+    return Draft(
+        steps=_steps(target, spec, change, found, release.version, pull, checks),
+        downloads=((str(Reference(repository, tag)), size if remote else 0),),
+        disk_need=_disk(spec, engine.data_root, size, layout),
+        preserved=tuple(str(path) for path in (*host.stack.files, *host.stack.env_files)),
+        notes=(*_differs(found), *change.notes),
+    )
+
+
+def rollback(target: Target, spec: ContainerSpec, found: ContainerInstalled, backup: Backup) -> Draft:
+    """The steps back to a kept version; its image is here, no network is needed."""
+    what = f"cannot roll {target.name} back to {backup.version}"
+    record = read_record(backup.path)
+    if record is None or not record.services:
+        raise PlanError(what, f"the backup {backup.path} cannot be read", "update to that version instead")
+    image, reference = _kept(record, what)
+    host = installed.look(spec)
+    if host.stack.docker.image(image) is None:
+        raise PlanError(what, f"its image {reference} is no longer here", "update to that version instead")
+    digests = [parsed.digest for name in record.services[0].digests if (parsed := parse(name)) is not None]
+    digest = reference.digest or next(iter(digests), "")
+    project = host.stack.read()
+    change = _change(spec, host, project, (reference.tag, digest), what)
+    take = TakeKept(stack=host.stack, image=image)
+    version = backup.version or Version("0")
+    return Draft(
+        steps=_steps(target, spec, change, found, version, take, _checks(Release(version=version), spec)),
+        notes=(*_differs(found), *change.notes),
+    )
+
+
+def _kept(record: Record, what: str) -> tuple[str, Reference]:
+    """The one image of a backup."""
+    images = {saved.image: saved.reference for saved in record.services}
+    image, name = next(iter(images.items()))
+    reference = parse(name)
+    if len(images) > 1 or reference is None or not (reference.tag or reference.digest):
+        names = ", ".join(images.values())
+        raise PlanError(what, f"its services had {names}, which is not one named image", "update to it instead")
+    return image, reference
+
+
+def _repository(project: Project, spec: ContainerSpec, what: str) -> str:
+    """The repository in the spelling of the compose file, which `docker` commands get as well."""
+    image = project.image(spec.services[0])
+    reference = parse(image) if isinstance(image, str) else None
+    return reference.repository if reference and spec.owns(reference.repository) else spec.image
+
+
+def _change(spec: ContainerSpec, host: Host, project: Project, to: tuple[str, str], what: str) -> Change:
+    tag, digest = to
+    wanted = Wanted(spec.services, spec.image, tag, digest, spec.others)
+    edits = plan_edits(project, wanted, what=what)
+    for edit in edits:
+        _writable(edit.path, what)
+    reference = applied(project, edits).image(spec.services[0])
+    assert isinstance(reference, str), "plan_edits has proved it"
+    parsed = parse(reference)
+    assert parsed is not None, "plan_edits has proved it"
+    dependants = sharing(host.config, spec.services)
+    with_containers = {each.service for each in host.stack.containers(*dependants)} if dependants else set()
+    mine = tuple(name for name in dependants if name in with_containers)
+    return Change(
+        host=host,
+        edits=edits,
+        reference=reference,
+        named=str(Reference(parsed.repository, tag)) if tag else "",
+        dependants=mine,
+        one_shot=_one_shot(spec, host.containers),
+        notes=_notes(spec, host, mine, edits),
+    )
+
+
+def _writable(path: Path, what: str) -> None:
+    """Refuse what could not be replaced by a rename."""
+    folder = path.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PlanError(what, f"{folder} is not writable for this user", "run the updater as the user who owns it")
+    if path in files.mounts_within(folder):
+        why = f"{path} is a mount point of its own, and a file that is replaced there would not be seen outside"
+        raise PlanError(what, why, f"mount {folder} instead")
+
+
+def _one_shot(spec: ContainerSpec, containers: tuple[Container, ...]) -> bool | None:
+    """Whether the services do something and end: as configured, else as their containers did."""
+    if spec.one_shot is not None or not containers:
+        return spec.one_shot
+    return all(
+        each.status == "exited" and each.exit_code == 0 and each.restart_policy != "always" for each in containers
+    )
+
+
+def _notes(
+    spec: ContainerSpec, host: Host, dependants: tuple[str, ...], edits: tuple[FileEdit, ...]
+) -> tuple[str, ...]:
+    notes = []
+    there = {each.service for each in host.containers}
+    for name in spec.services:
+        if name not in there:
+            notes.append(f"the service {name} has no container; the update makes one")
+    stopped = sorted({each.name for each in host.containers if each.status == "exited" and each.exit_code != 0})
+    if stopped:
+        notes.append(f"{', '.join(stopped)} does not run now; the update starts it")
+    if dependants:
+        notes.append(f"{', '.join(dependants)} shares the network of what is updated, and is made anew with it")
+    if not edits:
+        notes.append("the compose file has the new image already; only the containers are made anew")
+    return tuple(notes)
+
+
+def _differs(found: ContainerInstalled) -> tuple[str, ...]:
+    return (found.differs,) if found.differs else ()
+
+
+def _disk(spec: ContainerSpec, root: Path | None, size: int, layout: Layout) -> tuple[tuple[Path, int], ...]:
+    need = ((root, size * UNPACKED + spec.reserve_mb * MEBI),) if root else ()
+    return (*need, (layout.root.parent.parent, MEBI))
+
+
+def _steps(
+    target: Target,
+    spec: ContainerSpec,
+    change: Change,
+    found: ContainerInstalled,
+    version: Version,
+    image: Pull | TakeKept,
+    checks: tuple[Check, ...],
+) -> tuple[Step, ...]:
+    stack, layout = change.host.stack, Layout.of(target)
+    old = None if found.version is None else str(found.version)
+    by_digest = image.by_digest if isinstance(image, Pull) else image.image
+    both = spec.start_timeout + STOP
+    return (
+        Keep(
+            stack=stack,
+            layout=layout,
+            version=old,
+            wanted=change.named or change.reference,
+            wanted_by_digest=by_digest,
+            dependants=change.dependants,
+        ),
+        image,
+        Stage(stack=stack, edits=change.edits, reference=change.reference),
+        Clear(stack=stack, layout=layout, timeout=both),
+        Edit(stack=stack, layout=layout, edits=change.edits, named=change.named),
+        Up(
+            stack=stack,
+            dependants=change.dependants,
+            one_shot=change.one_shot,
+            start_timeout=spec.start_timeout,
+            timeout=both,
+        ),
+        Verify(
+            stack=stack,
+            layout=layout,
+            spec=spec,
+            one_shot=change.one_shot,
+            checks=checks,
+            version=version,
+            timeout=60.0 + both + spec.settle_seconds + sum(getattr(each, "timeout_seconds", 30.0) for each in checks),
+        ),
+        Retire(layout=layout, from_version=old),
+        Tidy(stack=stack, layout=layout, spec=spec),
+    )
+
+
+def own_names(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """The checks, about these services: that they may name them was found out before (`narrow`)."""
+    return tuple(
+        check.model_copy(update={"service_name": None}) if isinstance(check, ServiceActive | ServiceRunning) else check
+        for check in checks
+    )
+
+
+def _checks(release: Release, spec: ContainerSpec) -> tuple[Check, ...]:
+    asked = own_names((*(release.manifest.post_update_checks if release.manifest else ()), *spec.post_checks))
+    if any(isinstance(check, VersionCheck) for check in asked):
+        return asked
+    return (*asked, VersionCheck(type="version_check"))

@@ -1,0 +1,100 @@
+"""Starting the services with the new image, and what shares their network with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Final, Literal
+
+from components.container.facts import Container
+from components.container.leftovers import heal, orphaned
+from components.container.pull import target_image
+from components.container.ready import Verdict, overall, told, wait
+from components.container.stack import Stack
+from fsm import faults
+from fsm.adapter import CommandResult, Done, Failed, Step, StepContext, StepResult
+from fsm.lifecycle import State
+from fsm.model import Seconds
+
+TRIES: Final = 2
+"""A compose that was killed with its updater may finish its last call when ours has looked already."""
+
+
+def up(
+    stack: Stack, ctx: StepContext, services: Sequence[str], *options: str, also: Sequence[Path] = ()
+) -> CommandResult:
+    """`docker compose up -d --no-deps` of some services, with images that are here."""
+    argv = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull", *options, *services]
+    return ctx.run(stack.argv(*argv, also=also), cwd=stack.directory, env=stack.docker.environ)
+
+
+def follow(stack: Stack, ctx: StepContext, dependants: Sequence[str]) -> str:
+    """Make the containers anew that share the network of one that is gone; says what went wrong."""
+    services = sorted({each.service for each in orphaned(stack, dependants)})
+    if not services:
+        return ""
+    heal(stack, ctx, services)
+    done = up(stack, ctx, services, "--force-recreate")
+    faults.point("container.up.followed")
+    still = sorted({each.service for each in orphaned(stack, dependants)})
+    said = " ".join(done.tail.split())[-300:]
+    return f"{', '.join(still)} still share a network that is gone: {said}" if still else ""
+
+
+class Up(Step):
+    """Have compose make the containers anew, and wait until they are ready."""
+
+    name: ClassVar[str] = "up"
+    phase: ClassVar[State] = State.UPDATING
+    title: ClassVar[str] = "start the new image"
+    touches_live: ClassVar[bool] = True
+    downtime: ClassVar[Literal["begins", "ends"] | None] = "ends"
+
+    stack: Stack
+    dependants: tuple[str, ...]
+    one_shot: bool | None
+    start_timeout: Seconds
+
+    def do(self, ctx: StepContext) -> StepResult:
+        """See `Step.do`. Compose's exit code is no judgement: what runs afterwards is."""
+        image = target_image(ctx)
+        notes: tuple[str, ...] = ()
+        for _ in range(TRIES):
+            notes += heal(self.stack, ctx)
+            begun = ctx.deadline.remaining()
+            done = up(self.stack, ctx, self.stack.services, *self._waiting())
+            faults.point("container.up.ended")
+            left = self.start_timeout - (begun - ctx.deadline.remaining())
+            containers, verdict = wait(lambda: self._ask(image), ctx, left)
+            if done.code == 0 or (containers and all(each.image == image for each in containers)):
+                break
+        if verdict.state != "ready":
+            return self._failed(ctx, containers, verdict, done, image)
+        wrong = follow(self.stack, ctx, self.dependants)
+        return Failed(why=wrong, blame="host") if wrong else Done(notes=notes)
+
+    def _waiting(self) -> tuple[str, ...]:
+        """Compose takes a container that ends for a failed one, whatever its exit code."""
+        if self.one_shot is not False:
+            return ()
+        return ("--wait", "--wait-timeout", str(max(1, round(self.start_timeout))))
+
+    def _ask(self, image: str) -> tuple[list[Container], Verdict]:
+        containers = self.stack.containers()
+        old = [each for each in containers if each.image != image]
+        if old:
+            return containers, Verdict("broken", f"{old[0].name} was not made of the new image")
+        return containers, overall(containers, self.stack.services, self.one_shot)
+
+    def _failed(
+        self, ctx: StepContext, containers: Sequence[Container], verdict: Verdict, done: CommandResult, image: str
+    ) -> Failed:
+        """The release is to blame when its own container does not do; else the host is."""
+        new = [each for each in containers if each.image == image]
+        started = [each for each in new if each.started and not each.started.startswith("0001")]
+        if started:
+            why = f"the new version does not do: {verdict.detail}{told(self.stack, new, self.one_shot, ctx)}"
+            return Failed(why=why, todo="the old version is put back; see the container's log")
+        said = " ".join(done.tail.split())[-500:]
+        why = f"compose could not start the new version ({verdict.detail}); it ended with {done.code}: {said}"
+        return Failed(why=why, todo="mend that, then update again", blame="host")

@@ -1,0 +1,181 @@
+"""Proof that the new version works: the very image, up and healthy, for a while, and every check that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+from components.container import installed
+from components.container.docker import Docker
+from components.container.facts import Container
+from components.container.layout import Layout
+from components.container.pull import target_image
+from components.container.ready import POLL, Verdict, overall, told, wait
+from components.container.spec import ContainerSpec
+from components.container.stack import Stack
+from fsm.adapter import Backup, Done, Failed, Step, StepContext, StepResult
+from fsm.checks import CheckContext, perform
+from fsm.checkspec import Check
+from fsm.errors import Refused, StepFailed
+from fsm.lifecycle import State
+from fsm.model import Version
+from fsm.services import Runner, ServiceStatus
+from fsm.shell import ask
+
+
+class Services:
+    """The services as a manager that checks ask; starting and stopping is what steps do.
+
+    Args:
+        name: the component's name.
+        stack: the project, with its name.
+    """
+
+    restarts = True
+
+    def __init__(self, name: str, stack: Stack, one_shot: bool | None) -> None:
+        self.name = name
+        self._stack = stack
+        self._one_shot = one_shot
+
+    def status(self) -> ServiceStatus:
+        """Whether all of them are ready."""
+        containers = self._stack.containers()
+        verdict = overall(containers, self._stack.services, self._one_shot)
+        # The process of each counts: when one of them is another one, so is the sum.
+        pid = sum(each.pid for each in containers)
+        return ServiceStatus(active=verdict.state == "ready", pid=pid, detail=verdict.detail)
+
+    def start(self, ctx: Runner) -> None:
+        """Refused: only a run starts containers."""
+        raise StepFailed(f"cannot start {self.name}", "a check does not start anything", "`docker compose up -d`")
+
+    def stop(self, ctx: Runner) -> None:
+        """Refused: only a run stops containers."""
+        raise StepFailed(f"cannot stop {self.name}", "a check does not stop anything", "`docker compose stop`")
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines of the first container's stdout."""
+        for each in self._stack.containers()[:1]:
+            argv = ["docker", "container", "logs", "--tail", str(lines), each.id]
+            return ask(argv, env=self._stack.docker.environ).out.decode(errors="replace")
+        return ""
+
+    def container_running(self, name: str) -> bool:
+        """Whether a container of these services runs, by its own name or by its service's."""
+        return any(each.running for each in self._stack.containers() if name in (each.name, each.service))
+
+
+class Verify(Step):
+    """Ask whether the containers are of the new image, ready, stay so, and pass every check."""
+
+    name: ClassVar[str] = "verify"
+    phase: ClassVar[State] = State.VERIFYING
+    title: ClassVar[str] = "check that the new version works"
+    touches_live: ClassVar[bool] = True
+
+    stack: Stack
+    layout: Layout
+    spec: ContainerSpec
+    one_shot: bool | None
+    checks: tuple[Check, ...]
+    version: Version
+
+    def do(self, ctx: StepContext) -> StepResult:
+        """See `Step.do`."""
+        image = target_image(ctx)
+        containers, verdict = wait(lambda: self._ask(image), ctx, self.spec.start_timeout)
+        if verdict.state == "ready":
+            containers, verdict = self._settle(image, ctx, containers)
+        if verdict.state != "ready":
+            said = told(self.stack, containers, self.one_shot, ctx)
+            return Failed(why=f"the new version does not do: {verdict.detail}{said}", todo="the old one is put back")
+        measured = context(self.spec, self.stack, self.layout, ctx, self.version, self.one_shot)
+        for check in self.checks:
+            outcome = perform(check, measured)
+            if not outcome.ok:
+                return Failed(why=f"{check.type} failed: {outcome.message}", todo="the old version is put back")
+        return Done(notes=(verdict.detail,))
+
+    def _ask(self, image: str) -> tuple[list[Container], Verdict]:
+        containers = self.stack.containers()
+        other = [each for each in containers if each.image != image]
+        if other:
+            return containers, Verdict("broken", f"{other[0].name} was not made of the new image")
+        return containers, overall(containers, self.stack.services, self.one_shot)
+
+    def _settle(self, image: str, ctx: StepContext, first: Sequence[Container]) -> tuple[Sequence[Container], Verdict]:
+        """Watch for a while that they are neither ended nor started again; a job that is done needs no watching."""
+        lives = sorted(each.life for each in first)
+        left = self.spec.settle_seconds if any(each.running for each in first) else 0.0
+        while left > 0:
+            ctx.sleep(min(POLL, left))
+            left -= POLL
+            containers, verdict = self._ask(image)
+            if verdict.state != "broken" and sorted(each.life for each in containers) != lives:
+                verdict = Verdict("broken", f"{containers[0].name} was started again within its first seconds")
+            if verdict.state != "ready":
+                return containers, verdict
+        return first, overall(first, self.stack.services, self.one_shot)
+
+
+def context(
+    spec: ContainerSpec,
+    stack: Stack,
+    layout: Layout,
+    ctx: StepContext,
+    expected: Version | None,
+    one_shot: bool | None,
+) -> CheckContext:
+    """What checks of these services measure."""
+    return CheckContext(
+        path=data_root(stack.docker) or spec.directory,
+        service=Services(ctx.component, stack, one_shot),
+        installed=lambda: installed.read(spec),
+        backups=lambda: backups(layout),
+        expected=expected,
+        runner=ctx,
+        sleep=ctx.sleep,
+        remaining=ctx.deadline.remaining,
+        settle=min(spec.settle_seconds, 2.0),
+        now=lambda: datetime.now(UTC),
+    )
+
+
+def of_host(spec: ContainerSpec, layout: Layout, ctx: StepContext, expected: Version | None) -> CheckContext:
+    """The same before there is a plan.
+
+    Raises:
+        Unsupported, Transient, StepFailed: the project cannot be looked at.
+    """
+    stack, _ = installed.open_stack(spec)
+    return context(spec, stack, layout, ctx, expected, spec.one_shot)
+
+
+def data_root(docker: Docker) -> Path | None:
+    """Where the engine keeps images, where that is a directory of this host."""
+    return docker.engine().data_root
+
+
+def backups(layout: Layout) -> list[Backup]:
+    """The versions whose images are kept, newest first."""
+    return [
+        Backup(version=Version.parse(record.version), path=path, run_id=record.run, made_at=record.made_at)
+        for path, record in layout.backups()
+        if record.services
+    ]
+
+
+def refuse_unless(checks: tuple[Check, ...], measured: Callable[[], CheckContext], name: str) -> None:
+    """Perform pre-checks.
+
+    Raises:
+        Refused: one of them failed.
+    """
+    for check in checks:
+        outcome = perform(check, measured())
+        if not outcome.ok:
+            why = f"{check.type} failed: {outcome.message}"
+            raise Refused(f"cannot update {name}", why, "mend that, then update again")

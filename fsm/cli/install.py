@@ -1,0 +1,62 @@
+"""`fsm install-service`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from fsm.cli import common, output
+from fsm.cli.codes import Code
+from fsm.errors import UsageError
+
+if TYPE_CHECKING:
+    from fsm.installing import Installed, Installer
+
+
+@click.command("install-service")
+@click.option("--user", is_flag=True, help="Units of this user, not of the system.")
+@click.option("--within", metavar="SECONDS", type=click.FloatRange(min=1), help="Time that a run has after a boot.")
+@click.option("--dry-run", is_flag=True, help="Only show the units; changes nothing.")
+@click.option("--remove", is_flag=True, help="Take them away again.")
+@common.json_option
+def install_service(user: bool, within: float | None, dry_run: bool, remove: bool, as_json: bool) -> int:
+    """Have systemd continue interrupted updates at boot, and check for releases.
+
+    Writes fsm-resume.service, fsm-check.service and fsm-check.timer, and enables them. Call it again after a change of
+    the configuration: what is as it should be stays.
+    """
+    from fsm.installing import Installer  # noqa: PLC0415 - only for this command
+    from fsm.units import WITHIN  # noqa: PLC0415 - only for this command
+
+    if dry_run and remove:
+        raise UsageError("cannot take --dry-run and --remove", "they exclude each other", "leave one of them out")
+    installer = Installer(common.updater().config, user=user, within=within or WITHIN)
+    if dry_run:
+        return _show(installer, as_json)
+    done = installer.remove() if remove else installer.install()
+    if as_json:
+        output.emit([done])
+    else:
+        _print(done)
+    return Code.DONE
+
+
+def _show(installer: Installer, as_json: bool) -> int:
+    if as_json:
+        from fsm.cli.shapes import UnitText  # noqa: PLC0415 - pydantic, only for --json
+
+        output.emit([UnitText(name=name, text=text) for name, text in installer.texts.items()])
+        return Code.DONE
+    for name, text in installer.texts.items():
+        output.say(f"==> {name} <==\n{text}")
+    return Code.DONE
+
+
+def _print(done: Installed) -> None:
+    for verb, names in (("wrote", done.written), ("unchanged", done.unchanged), ("removed", done.removed)):
+        for name in names:
+            output.say(f"{verb} {done.directory / name}")
+    if not (done.written or done.unchanged or done.removed):
+        output.say(f"nothing to remove in {done.directory}")
+    common.notes(done.notes, "")
