@@ -214,13 +214,31 @@ def test_a_newer_schema_is_refused(path):
 
 
 def test_version_1_is_made_from_nothing(path):
-    """The first migration; later ones get a test each, beginning from a stored file of the version before."""
-    assert len(MIGRATIONS) == 1
+    """The first migration; later ones get a test each, beginning from a file of the version before."""
+    assert len(MIGRATIONS) == 2
     with Journal(path) as journal:
         tables = {row[0] for row in journal.database.execute("SELECT name FROM sqlite_schema WHERE type='table'")}
         strict = {row[1] for row in journal.database.execute("PRAGMA table_list") if row[5] == 1}
     assert tables == {"run", "plan", "log", "policy", "quarantine", "checked"}
     assert tables <= strict
+
+
+def test_version_2_knows_runs_that_belong_together(path):
+    """A file of version 1 is taken up with its runs, one of them in progress, and its chain stays whole."""
+    path.parent.mkdir(exist_ok=True)
+    db = apsw.Connection(str(path))
+    db.execute(MIGRATIONS[0])
+    db.execute(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=1; PRAGMA journal_mode=WAL")
+    values = "1,'c','t','update','1',NULL,'updating',3,1,'','',0,'2026','2026',NULL,0,zeroblob(32)"
+    db.execute(f"INSERT INTO run VALUES ({values})")
+    db.close()
+    with Journal(path) as journal:
+        (run,) = journal.runs(in_progress=True)
+        assert (run.component, run.position, run.part_of) == ("c", 3, None)
+        journal.write(run, [Record(Kind.RESUMED)])
+        own = journal.begin("d", "t", part_of=run.id)
+        assert journal.members(run.id) == [own]
+        assert journal.verify()[0] == []
 
 
 def test_two_processes_that_open_at_once_migrate_once(path):

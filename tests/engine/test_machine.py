@@ -12,32 +12,44 @@ import pytest
 from fsm import faults, lifecycle
 from fsm.adapter import Draft, Registry, _loader
 from fsm.errors import ConfigError, JournalError, PlanError, PlanUnknown
-from fsm.lifecycle import RESTING, TABLE, Event, State
+from fsm.lifecycle import RESTING, SET_TABLE, TABLE, Event, State
 from fsm.machine import Guard, IllegalMove
 from fsm.model import Version
 from fsm.plan import freeze, load, thaw
 from tests.world import REGISTRY, STEPS, CellAdapter
 
+BOTH = pytest.mark.parametrize("table", [TABLE, SET_TABLE], ids=["run", "set"])
 
-def test_the_table_has_each_state_once_and_no_dead_end():
+
+@BOTH
+def test_the_table_has_each_state_once_and_no_dead_end(table):
     """Every state is reached from idle, and from every state a resting one is reached."""
-    assert [row.state for row in TABLE] == list(State)
-    moves = lifecycle.transitions()
+    states = [row.state for row in table]
+    assert states == [state for state in State if state in states]
+    moves = lifecycle.transitions(table)
     assert len({(event, source) for event, source, _ in moves}) == len(moves)
-    reach = {state: {state} for state in State}
-    for _ in State:
+    reach = {state: {state} for state in states}
+    for _ in states:
         for _, source, target in moves:
             reach[source] |= reach[target]
-    assert reach[State.IDLE] == set(State)
-    assert all(reach[state] & RESTING for state in State)
+    assert reach[State.IDLE] == set(states)
+    assert all(reach[state] & RESTING for state in states)
+    assert {row.state for row in table if row.crash is None} <= RESTING
+    assert all(row.crash in (None, row.state) for row in table)
+
+
+def test_a_run_has_every_state():
+    """The table of a component's run is the one that the enumeration is of."""
+    assert [row.state for row in TABLE] == list(State)
     assert lifecycle.row(State.DONE).start is State.CHECKING
 
 
-def test_the_guard_takes_exactly_the_moves_of_the_table():
+@BOTH
+def test_the_guard_takes_exactly_the_moves_of_the_table(table):
     """No jump, no typo, nothing beside it."""
-    legal = {(event, source): target for event, source, target in lifecycle.transitions()}
-    for event, source in itertools.product(Event, State):
-        guard = Guard(source)
+    legal = {(event, source): target for event, source, target in lifecycle.transitions(table)}
+    for event, source in itertools.product(Event, [row.state for row in table]):
+        guard = Guard(source, table)
         if (event, source) in legal:
             assert guard.fire(event) is legal[event, source]
         else:
@@ -52,12 +64,15 @@ def test_an_unknown_stored_state_is_said():
     """Not guessed at."""
     with pytest.raises(JournalError, match="dreaming"):
         Guard("dreaming")
+    with pytest.raises(JournalError, match="verified"):
+        Guard("verified", SET_TABLE)
 
 
 def test_the_picture_and_the_table_come_from_the_code():
     """One line for each move, one row for each state."""
     assert lifecycle.diagram().count("-->") == len(lifecycle.transitions()) + 1
     assert lifecycle.markdown_table().count("\n") == len(State) + 2
+    assert lifecycle.diagram(SET_TABLE).count("-->") == len(lifecycle.transitions(SET_TABLE)) + 1
 
 
 def test_a_draft_out_of_order_or_with_a_name_twice_is_no_plan():
