@@ -15,9 +15,7 @@ SEED = 5
 OURS = [scenario for scenario in SCENARIOS if scenario.components]
 
 
-@pytest.mark.needs_linux
-@pytest.mark.needs_root
-@pytest.mark.needs_docker
+@pytest.mark.needs_machine
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("scenario", OURS, ids=lambda scenario: scenario.name)
 def test_a_killed_machine_ends_in_a_good_state(scenario: Scenario):
