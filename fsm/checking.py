@@ -190,7 +190,7 @@ class Checking:
         )
 
     def _nothing(self, found: Selection, installed: Installed, wanted: Version | None) -> None:
-        newer = found.latest is not None and (installed.version is None or found.latest.version > installed.version)
+        newer = found.latest is not None and selection.supersedes(found.latest, installed.version)
         refused = wanted is not None and wanted != installed.version
         blocked = newer and found.latest is not None and self._policy.blocks(self.name, found.latest.version)
         if refused or blocked:

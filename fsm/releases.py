@@ -17,6 +17,8 @@ class Release(Model):
         manifest: None where the release has none, or none that can be read (then `warnings` says why).
         artifacts: files of the release, with absolute URLs; from the manifest, else from the source's listing.
         warnings: one sentence each.
+        ref: the full name of the ref, where the release is a commit of a git repository.
+        commit: that commit, all of its digits; the artifacts are empty then.
     """
 
     version: Version
@@ -26,3 +28,5 @@ class Release(Model):
     manifest: Manifest | None = None
     artifacts: tuple[Artifact, ...] = ()
     warnings: tuple[str, ...] = ()
+    ref: str | None = None
+    commit: str | None = None

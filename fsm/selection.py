@@ -8,6 +8,8 @@ The rules, each a test:
 4. A pin holds, also against `wanted`: the pin is lifted first, or not at all.
 5. A quarantined version is passed over with its reason; `wanted` takes it.
 6. An unknown installed version is said to be unknown; it is never called outdated.
+7. The end of a branch that is followed (`Announced.head`) has no order: it is the one to have, before or after the
+   installed one; rules 4 to 6 hold for it as well.
 """
 
 from __future__ import annotations
@@ -125,8 +127,15 @@ def select(
 
 
 def is_prerelease(release: Announced) -> bool:
-    """Whether a release is a pre-release, by its mark or by its version's form."""
-    return release.prerelease or release.version.is_prerelease
+    """Whether a release is a pre-release, by its mark or by its version's form. A branch's end has no such form."""
+    return release.prerelease or (release.version.is_prerelease and not release.head)
+
+
+def supersedes(release: Announced, installed: Version | None) -> bool:
+    """Whether a release is what a component with that version should go on to."""
+    if installed is None:
+        return True
+    return release.version != installed if release.head else release.version > installed
 
 
 def find(releases: Sequence[Announced], version: Version) -> Announced | None:
@@ -151,13 +160,13 @@ def _choose_highest(
     """The highest allowed release above the installed version that is not quarantined."""
     skipped: dict[Version, str] = {}
     for release in allowed:
-        if installed is not None and release.version <= installed:
+        if not supersedes(release, installed):
             break
         why = quarantined(release.version)
         if why is None:
             return release, _sentence(_why_chosen(release, installed, pin), skipped)
         skipped.setdefault(release.version, f"{release.version} is passed over: {why}")
-    return None, _sentence(_why_none(allowed[0].version, installed, pin, bool(skipped)), skipped)
+    return None, _sentence(_why_none(allowed[0], installed, pin, bool(skipped)), skipped)
 
 
 def _choose_wanted(
@@ -180,18 +189,24 @@ def _choose_wanted(
 
 def _why_chosen(release: Announced, installed: Version | None, pin: Pin | None) -> str:
     if installed is None:
-        return f"the installed version is unknown, {release.version} is the newest release{_that_pin(pin)}"
+        what = f"where {release.tag} is" if release.head else f"the newest release{_that_pin(pin)}"
+        return f"the installed version is unknown, {release.version} is {what}"
+    if release.head:
+        return f"{release.tag} is at {release.version}, installed is {installed}"
     return f"{release.version} is newer than the installed {installed}{_that_pin(pin, ' and allowed by the pin')}"
 
 
-def _why_none(best: Version, installed: Version | None, pin: Pin | None, skipped: bool) -> str:
+def _why_none(newest: Announced, installed: Version | None, pin: Pin | None, skipped: bool) -> str:
+    best = newest.version
     if installed is None:
         return "the installed version is unknown, and there is no release to try"
     if skipped:
         return f"{installed} stays"
+    if newest.head:
+        return f"{installed} is where {newest.tag} is"
     if best < installed:
-        newest = f"{best}, the newest release{_that_pin(pin, ' allowed by the pin')}"
-        return f"the installed {installed} is newer than {newest}; an update never goes back"
+        last = f"{best}, the newest release{_that_pin(pin, ' allowed by the pin')}"
+        return f"the installed {installed} is newer than {last}; an update never goes back"
     return f"{installed} is the newest release{_that_pin(pin)}"
 
 

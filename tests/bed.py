@@ -212,7 +212,19 @@ class Bed:
     @property
     def config(self) -> dict[str, Any]:
         """The configuration, as `fsm.toml` would give it."""
-        table: dict[str, Any] = {
+        whole = {
+            "fsm": {"state_dir": str(self.state), **self._fsm},
+            "components": {self.name: {**self._table(), **self._spec}},
+        }
+        text = json.dumps(whole)
+        for word, value in (("{root}", self.root), ("{live}", self.live), ("{socket}", self.socket)):
+            text = text.replace(word, str(value))
+        made: dict[str, Any] = json.loads(text)
+        return made
+
+    def _table(self) -> dict[str, Any]:
+        """What the component's table has unless a test says otherwise."""
+        return {
             "type": "python_app",
             "install_path": str(self.live),
             "source": {"type": "directory", "path": str(self.releases)},
@@ -222,12 +234,6 @@ class Bed:
             "reserve_mb": 1,
             "post_checks": [{"type": "command", "argv": self.ask_argv, "timeout_seconds": 20}],
         }
-        whole = {"fsm": {"state_dir": str(self.state), **self._fsm}, "components": {self.name: {**table, **self._spec}}}
-        text = json.dumps(whole)
-        for word, value in (("{root}", self.root), ("{live}", self.live), ("{socket}", self.socket)):
-            text = text.replace(word, str(value))
-        made: dict[str, Any] = json.loads(text)
-        return made
 
     @property
     def ask_argv(self) -> list[str]:

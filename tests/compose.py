@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from components.container.layout import KEPT, Layout
+from fsm import inventory
 from fsm.adapter import Registry
+from fsm.inventory import Inventory
 from fsm.progress import Observer
 from fsm.updater import Updater
 from tests.hosts.engine import Engine, engine, registry
@@ -34,7 +36,7 @@ services:
   db:
     image: '{image}-db:1.0.0'
     stop_grace_period: 1s
-networks: {{default: {{}}}}"""
+networks: {default: {}}"""
 """Two services, of which one is updated; no line break at the end."""
 
 
@@ -67,7 +69,7 @@ class ComposeBed:
         self.image = f"{registry()}/{self.repository}"
         self.folder.mkdir(parents=True)
         self.releases.mkdir()
-        self.file.write_bytes(compose.replace("{image}", self.image).replace("{{", "{").replace("}}", "}").encode())
+        self.file.write_bytes(compose.replace("{image}", self.image).encode())
         if env is not None:
             self.env_file.write_bytes(env.encode())
         self._spec = spec
@@ -187,6 +189,10 @@ class ComposeBed:
     def live(self) -> Path:
         """The project's directory."""
         return self.folder
+
+    def inventory(self) -> Inventory:
+        """What is in it."""
+        return inventory.take(self.folder)
 
     def whole(self, version: str) -> bool:
         """Whether that version runs, answers, and is what the compose file says; and nothing is left over."""

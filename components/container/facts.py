@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from components.container.reference import Reference, canonical, parse
+
 PROJECT_LABEL: Final = "com.docker.compose.project"
 SERVICE_LABEL: Final = "com.docker.compose.service"
 NUMBER_LABEL: Final = "com.docker.compose.container-number"
@@ -108,6 +110,10 @@ class Image:
     labels: dict[str, str] = field(default_factory=dict)
     has_healthcheck: bool = False
 
+    def has(self, name: str) -> bool:
+        """Whether this is its id, or one of its names, in whatever spelling."""
+        return name == self.id or _spelled(name) in {_spelled(each) for each in (*self.tags, *self.digests)}
+
     @classmethod
     def of(cls, data: dict[str, Any]) -> Image:
         """From what `docker image inspect` says."""
@@ -121,6 +127,11 @@ class Image:
             labels=config.get("Labels") or {},
             has_healthcheck=bool(check) and check[0] != "NONE",
         )
+
+
+def _spelled(name: str) -> Reference | None:
+    reference = parse(name)
+    return reference and reference._replace(repository=canonical(reference.repository))
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ class Keep(Step):
         faults.point("container.keep.copied")
         services = self._services(ctx)
         faults.point("container.keep.tagged")
-        known, was = self.stack.docker.image(self.wanted_by_digest), self.stack.docker.image(self.wanted)
+        here = self.stack.docker.images(self.wanted_by_digest, self.wanted)
+        was = next((image.id for image in here if image.has(self.wanted)), None)
         record = Record(
             run=ctx.run_id,
             version=self.version,
@@ -75,8 +76,8 @@ class Keep(Step):
             files=saved,
             services=services,
             wanted=self.wanted,
-            wanted_was=None if was is None else was.id,
-            known=known is not None,
+            wanted_was=was,
+            known=any(image.has(self.wanted_by_digest) for image in here),
             dependants=self.dependants,
         )
         files.sync_filesystem(place)

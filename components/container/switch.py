@@ -56,7 +56,8 @@ class Stage(Step):
     def _compare(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> StepResult:
         old, new = before["services"], after["services"]
         other = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)} - set(self.stack.services)
-        rest = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)} - {"services"}
+        keys = {key for key in before.keys() | after.keys() if not key.startswith("x-")} - {"services"}
+        rest = {key for key in keys if before.get(key) != after.get(key)}
         if other or rest:
             return Failed(
                 why=f"the change would reach further than {', '.join(self.stack.services)}:"

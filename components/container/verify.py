@@ -114,7 +114,7 @@ class Verify(Step):
             ctx.sleep(min(POLL, left))
             left -= POLL
             containers, verdict = self._ask(image)
-            if verdict.state == "ready" and sorted(each.life for each in containers) != lives:
+            if verdict.state != "broken" and sorted(each.life for each in containers) != lives:
                 verdict = Verdict("broken", f"{containers[0].name} was started again within its first seconds")
             if verdict.state != "ready":
                 return containers, verdict

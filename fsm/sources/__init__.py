@@ -11,12 +11,13 @@ from typing import Annotated
 from pydantic import Field
 
 from fsm.sources.base import Announced, Cached, Listing, Source, SourceOptions
-from fsm.sources.specs import DirectorySpec, HttpSpec
+from fsm.sources.specs import DirectorySpec, GitSpec, HttpSpec
 
 __all__ = [
     "Announced",
     "Cached",
     "DirectorySpec",
+    "GitSpec",
     "HttpSpec",
     "Listing",
     "Source",
@@ -25,7 +26,7 @@ __all__ = [
     "open_source",
 ]
 
-SourceSpec = Annotated[DirectorySpec | HttpSpec, Field(discriminator="type")]
+SourceSpec = Annotated[DirectorySpec | HttpSpec | GitSpec, Field(discriminator="type")]
 """The configuration of a source, of any kind."""
 
 
@@ -40,6 +41,10 @@ def open_source(spec: SourceSpec, *, component: str) -> Source:
         from fsm.sources.http import HttpSource  # noqa: PLC0415 - TLS and mail headers, only for those who use it
 
         return HttpSource(spec, component)
+    if isinstance(spec, GitSpec):
+        from fsm.sources.git import GitSource  # noqa: PLC0415 - running git needs the shell
+
+        return GitSource(spec, component)
     from fsm.sources.directory import DirectorySource  # noqa: PLC0415 - reading a configuration needs no source
 
     return DirectorySource(spec, component)

@@ -59,6 +59,9 @@ class Announced(Model):
         prerelease: whether the source marks it so (a version may be a pre-release by its form as well).
         draft: not published; never installed.
         notes: release notes, Markdown.
+        commit: of a git repository: the commit, all of its digits.
+        head: whether this is the moving end of something that is followed (a branch). Such versions have no order:
+            the component is to have this one, whatever it has.
     """
 
     version: Version
@@ -66,6 +69,8 @@ class Announced(Model):
     prerelease: bool = False
     draft: bool = False
     notes: str = ""
+    commit: str | None = None
+    head: bool = False
 
 
 class Cached(Model):

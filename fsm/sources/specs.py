@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from fsm.model import HostPath, HttpUrl, Seconds
+from fsm.model import HostPath, HttpUrl, Model, Seconds
 from fsm.sources.base import SourceOptions
+from fsm.sources.remotes import why_no_remote
 from fsm.sources.urls import host_of, is_loopback, origin_of, why_not
 
 Host = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._:-]+$", max_length=253)]
@@ -23,6 +24,10 @@ class DirectorySpec(SourceOptions):
 
     type: Literal["directory"]
     path: HostPath
+
+
+RefName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._/+@*-]{0,199}$")]
+"""A branch's name, or a pattern of tags, as narrow as the names that people give."""
 
 
 class HttpSpec(SourceOptions):
@@ -62,3 +67,59 @@ class HttpSpec(SourceOptions):
         if has_token and origin_of(self.url)[0] == "http" and not is_loopback(host_of(self.url)):
             raise ValueError("a token cannot be sent over plain http: everybody on the way could read it; use https")
         return self
+
+
+class GitSpec(Model):
+    """A branch, or the tags, of a git repository, as `fsm.sources.git` describes.
+
+    Attributes:
+        url: the repository: ``https://``, ``ssh://``, ``file://``, ``git@host:path`` or an absolute path; no password.
+        branch: the branch that is followed: its end is the release, whatever came before it.
+        tags: a pattern with one ``*`` for the version (``v*``, ``web/v*``): each such tag is a release.
+        user: the user name that goes with the token.
+        token_env: the environment variable with a token for `url`'s server; without one git's own ways are used
+            (an ssh key, a credential helper).
+        token_file: the file with it.
+        insecure_hosts: hosts that a token may be sent to over plain http; loopback always is.
+        timeout: seconds for one question to the repository.
+    """
+
+    type: Literal["git"]
+    url: Annotated[str, Field(min_length=1, max_length=4096)]
+    branch: RefName | None = None
+    tags: RefName | None = None
+    user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")] = "x-access-token"
+    token_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    token_file: HostPath | None = None
+    insecure_hosts: tuple[Host, ...] = ()
+    timeout: Annotated[Seconds, Field(gt=0, le=600)] = 30.0
+
+    @field_validator("url")
+    @classmethod
+    def _remote(cls, value: str) -> str:
+        refused = why_no_remote(value)
+        if refused:
+            raise ValueError(f"url cannot be used: {refused}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> GitSpec:
+        if (self.branch is None) == (self.tags is None):
+            raise ValueError("give exactly one of branch and tags")
+        if self.branch is not None and (".." in self.branch or "*" in self.branch or self.branch.endswith(("/", "."))):
+            raise ValueError(f"{self.branch!r} is no name of a branch")
+        if self.tags is not None and self.tags.count("*") != 1:
+            raise ValueError("tags must have exactly one *, which stands for the version, as in v*")
+        if self.token_env is None and self.token_file is None:
+            return self
+        if self.token_env is not None and self.token_file is not None:
+            raise ValueError("token_env and token_file exclude each other")
+        self._for_a_token()
+        return self
+
+    def _for_a_token(self) -> None:
+        if not self.url.startswith(("https://", "http://")):
+            raise ValueError("a token is for https; ssh uses its keys")
+        host = host_of(self.url)
+        if self.url.startswith("http://") and not is_loopback(host) and host not in self.insecure_hosts:
+            raise ValueError("a token cannot be sent over plain http: everybody on the way could read it; use https")

@@ -7,7 +7,6 @@ as they come, in chunks, never decoded: a ``.tar.gz`` that a server labels ``Con
 
 from __future__ import annotations
 
-import os
 import ssl
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm.errors import ConfigError, SourceError, Transient
 from fsm.sources.part import CHUNK
 from fsm.sources.specs import HttpSpec
+from fsm.sources.tokens import token_of
 from fsm.sources.urls import join, origin_of, redact, why_not
 from fsm.sources.weberrors import from_exception, from_status
 
@@ -93,7 +93,7 @@ class Web:
 
     def __init__(self, spec: HttpSpec) -> None:
         self._spec = spec
-        self._token = _token(spec)
+        self._token = token_of(spec)
         self._pool = _pool(spec)
 
     def __enter__(self) -> Web:
@@ -212,22 +212,3 @@ def _trusting(ca_file: Path) -> ssl.SSLContext:
 
 def _strerror(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
-
-
-def _token(spec: HttpSpec) -> str | None:
-    """The token that the configuration names; it is in no message and no log."""
-    if spec.token_env is not None:
-        what, found = f"the environment variable {spec.token_env}", os.environ.get(spec.token_env, "")
-    elif spec.token_file is not None:
-        what = f"the file {spec.token_file}"
-        try:
-            found = spec.token_file.read_text(encoding="ascii")
-        except (OSError, UnicodeError) as error:
-            why = _strerror(error) if isinstance(error, OSError) else "it is not plain ASCII"
-            raise ConfigError(f"cannot read the token in {what}", why, "correct token_file") from error
-    else:
-        return None
-    token = found.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ConfigError(f"cannot use the token in {what}", "it is empty or no token", "put the bare token there")
-    return token

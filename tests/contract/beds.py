@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
+from fsm import inventory
 from fsm.adapter import Registry
+from fsm.inventory import Inventory
 from fsm.updater import Updater
 from tests.bed import Bed
+from tests.gitbed import GitBed
 
 
 class ComponentBed(Protocol):
@@ -31,6 +34,9 @@ class ComponentBed(Protocol):
     def live(self) -> Path:
         """The component's own tree."""
 
+    def inventory(self) -> Inventory:
+        """What is in it, as far as an undo brings it back to the byte."""
+
     def whole(self, version: str) -> bool:
         """Whether that version is installed and answers."""
 
@@ -47,11 +53,11 @@ class ComponentBed(Protocol):
 class PythonAppBed:
     """A Python app with 1.0.0 installed and 1.1.0 published."""
 
+    name: str = Bed.name
     stopping: Final = "service.stopping"
 
     def __init__(self, root: Path) -> None:
         self._bed = Bed(root)
-        self.name: str = self._bed.name
         self._bed.publish("1.0.0")
         self._bed.install("1.0.0")
         self._bed.furnish()
@@ -65,6 +71,10 @@ class PythonAppBed:
     def live(self) -> Path:
         """See `ComponentBed.live`."""
         return self._bed.live
+
+    def inventory(self) -> Inventory:
+        """See `ComponentBed.inventory`."""
+        return inventory.take(self._bed.live)
 
     def whole(self, version: str) -> bool:
         """See `ComponentBed.whole`."""
@@ -83,6 +93,26 @@ class PythonAppBed:
         self._bed.kill()
 
 
+class GitCheckoutBed(PythonAppBed):
+    """The same app as a git checkout. What git keeps for itself below ``.git`` is not compared, but asked of git."""
+
+    def __init__(self, root: Path) -> None:
+        self._bed: GitBed = GitBed(root)
+        self._bed.publish("1.0.0")
+        self._bed.install("1.0.0")
+        self._bed.furnish()
+        self._bed.start()
+        self._bed.publish("1.1.0")
+
+    def inventory(self) -> Inventory:
+        """See `ComponentBed.inventory`."""
+        return self._bed.inventory()
+
+    def whole(self, version: str) -> bool:
+        """See `ComponentBed.whole`."""
+        return super().whole(version) and self._bed.is_clean(version)
+
+
 def container(root: Path) -> ComponentBed:
     """A compose service with 1.0.0 running and 1.1.0 published."""
     # An engine is looked for when a test needs one.
@@ -94,7 +124,11 @@ def container(root: Path) -> ComponentBed:
     return bed
 
 
-BEDS: Final[dict[str, Callable[[Path], ComponentBed]]] = {"python_app": PythonAppBed, "container": container}
+BEDS: Final[dict[str, Callable[[Path], ComponentBed]]] = {
+    "python_app": PythonAppBed,
+    "container": container,
+    "git": GitCheckoutBed,
+}
 
 NEEDS: Final[dict[str, tuple[str, ...]]] = {"container": ("needs_docker",)}
 """Markers of the tests of a type; without what they name, its tests are skipped with the reason."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fsm import inventory, plan
+from fsm import plan
 from fsm.adapter import AnyAdapter, Registry, Step, StepContext
 from fsm.errors import PlanUnknown
 from fsm.lifecycle import STEP_STATES
@@ -102,17 +102,17 @@ def test_doing_and_undoing_twice_is_harmless(bed):
 
 def test_an_undo_works_though_its_do_never_ran(bed):
     """For every step: killed right before it, then cancelled; the live tree is what it was, to the byte."""
-    before = inventory.take(bed.live())
+    before = bed.inventory()
     steps = bed.updater().plan(bed.name).steps
     for number in range(len(steps)):
         with crash_at(number, only="step.before_do"), pytest.raises(Crash):
             bed.updater().update(bed.name)
         if not any(step.touches_live for step in steps[:number]):
-            assert not before.compare(inventory.take(bed.live())), f"changed before step {steps[number].name}"
+            assert not before.compare(bed.inventory()), f"changed before step {steps[number].name}"
         result = bed.updater().cancel(bed.name)
         assert result.outcome in (Outcome.ROLLED_BACK, Outcome.REFUSED), steps[number].name
         assert bed.whole("1.0.0"), steps[number].name
-        assert not before.compare(inventory.take(bed.live())), steps[number].name
+        assert not before.compare(bed.inventory()), steps[number].name
 
 
 def test_a_rollback_needs_no_source(bed):

@@ -20,6 +20,7 @@ from fsm.journal import Journal, Run
 from tests.bed import Bed
 from tests.crash.child import PATIENCE
 from tests.crash.scenarios import Scenario
+from tests.gitbed import GitBed
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 KILLED: Final = -9
@@ -61,7 +62,7 @@ class Forge:
 
     def ask(self, bed: Path, scenario: Scenario, verb: str, kill: Kill | None, *, start: bool) -> Answer:
         """Have a new process do something; tells how it ended."""
-        request: dict[str, Any] = {"root": str(bed), "bed": scenario.bed, "way": scenario.way}
+        request: dict[str, Any] = {"root": str(bed), "bed": scenario.bed, "way": scenario.way, "kind": scenario.kind}
         request |= {"verb": verb, "kill": kill, "start": start}
         assert self._server.stdin is not None
         assert self._server.stdout is not None
@@ -113,7 +114,7 @@ class Workshop:
             record.write_text(record.read_text().replace(str(self.template), str(self.place)))
         with Journal(self.template / "state" / "journal.db", readonly=True) as journal:
             earlier = len(journal.runs())
-        return Cell(self.forge, self.scenario, Bed(self.place, **self.scenario.bed), earlier)
+        return Cell(self.forge, self.scenario, self.scenario.make_bed(self.place), earlier)
 
 
 @dataclass
@@ -162,6 +163,8 @@ class Cell:
         self.judge_journal()
         self.judge_service(self.scenario.version)
         self.compare(wanted.after)
+        if isinstance(self.bed, GitBed) and self.scenario.version is not None:
+            assert self.bed.is_clean(self.scenario.version, self.scenario.changed), "git finds something"
 
     def judge_journal(self) -> None:
         """The run has ended as it should, and the journal is whole."""
@@ -200,14 +203,17 @@ class Cell:
 def listing(root: Path) -> dict[str, Any]:
     """Everything below a directory: kind, mode, owner, and of what counts also bytes and time."""
     found: dict[str, Any] = {}
+    by_git = (root / "releases" / "HEAD").exists()
     for path in _walk(root):
         name = str(path.relative_to(root))
+        if "/.git/" in name and (path.is_dir() or "/objects/" in name or path.name == "ORIG_HEAD"):
+            continue  # git says itself whether its objects are whole, and keeps empty directories as it likes
         status = path.lstat()
         about: list[Any] = [stat.S_IFMT(status.st_mode), status.st_mode & 0o7777, status.st_uid, status.st_gid]
         if path.is_symlink():
             about.append(os.readlink(path))
         elif path.is_file() and not _varies(name):
-            about += [hash_file(path)[0], status.st_mtime_ns if not _stamped(name) else 0]
+            about += [hash_file(path)[0], status.st_mtime_ns if not _stamped(name, by_git) else 0]
         found[name] = about
     return found
 
@@ -222,13 +228,17 @@ def _walk(directory: Path) -> Iterator[Path]:
 def _varies(name: str) -> bool:
     """What holds times, process ids and the like: that it is there is all that can be compared."""
     records = name.endswith(("backup.json", ".inventory", ".pyc", ".tar.zst", "fsm-env.json"))
-    return records or name.startswith("state/") or "/envs/" in name
+    of_git = "/.git/" in name and (name.endswith(("/index", "/config")) or "/logs/" in name)
+    of_git = of_git or (".fsm/kept/" in name and name.endswith(".json"))
+    return records or of_git or name.startswith("state/") or "/envs/" in name
 
 
-def _stamped(name: str) -> bool:
+def _stamped(name: str, by_git: bool) -> bool:
     """What was written during the run, and so has another time each time."""
+    if by_git and name.startswith("app/") and not name.startswith(("app/.env", "app/data", "app/local")):
+        return True
     written = name.endswith(("installed.json", "installed.before.json", "migrated", "copy-in-begun"))
-    return written or "/aside/" in name
+    return written or "/aside/" in name or "/saved/" in name
 
 
 def of_user(found: Mapping[str, Any]) -> dict[str, Any]:

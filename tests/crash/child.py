@@ -29,6 +29,7 @@ from fsm.files import native
 from fsm.services import process
 from fsm.updater import Updater
 from tests.bed import Bed
+from tests.crash.scenarios import BED_OF
 
 PATIENCE: Final = 40
 """Seconds after which a process says where it hangs, and ends."""
@@ -58,7 +59,7 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
     """Do what a request says, in a process of its own."""
     # The processes that are started from here on are found by it, whatever they do to their command line.
     os.environ["FSM_BED"] = request["root"]
-    bed = Bed(Path(request["root"]), **request["bed"])
+    bed = BED_OF[request["kind"]](Path(request["root"]), **request["bed"])
     WAYS[request["way"]](bed)
     if request["start"]:
         bed.start()

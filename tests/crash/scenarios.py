@@ -14,6 +14,11 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from tests.bed import Bed, wheel, write
+from tests.crash import git_scenarios
+from tests.gitbed import GitBed
+
+Kind = Literal["python_app", "git"]
+BED_OF: Final[dict[Kind, type[Bed]]] = {"python_app": Bed, "git": GitBed}
 
 Outcome = Literal["done", "rolled_back"]
 Verb = Literal["update", "rollback"]
@@ -33,16 +38,24 @@ class Scenario:
         before: what is installed and answers before.
         bed: arguments of the bed.
         only: prefixes of the points at which this scenario is killed; all, unless it is a slow one.
+        kind: the component type.
+        changed: of a git checkout: what is changed in it afterwards, as ``git status`` tells it.
     """
 
     verb: Verb
     way: Way
-    prepare: Callable[[Bed], None]
+    prepare: Callable[[Any], None]
     outcome: Outcome
     version: str | None
     before: str | None = "1.0.0"
     bed: dict[str, Any] = field(default_factory=dict)
     only: tuple[str, ...] = ("",)
+    kind: Kind = "python_app"
+    changed: str = ""
+
+    def make_bed(self, root: Path) -> Bed:
+        """The host of this scenario."""
+        return BED_OF[self.kind](root, **self.bed)
 
 
 def _history(bed: Bed, *traits: Any) -> None:
@@ -160,6 +173,10 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         "update", "exchange", broken, "rolled_back", "1.0.0", bed=COMMANDS, only=("service.command.",)
     ),
 }
+
+SCENARIOS.update(
+    {name: Scenario(way="exchange", kind="git", **about) for name, about in git_scenarios.SCENARIOS.items()}
+)
 
 TABLE: Final = Path(__file__).with_name("points.txt")
 

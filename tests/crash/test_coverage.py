@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from fsm import faults
+from tests.containers.test_crashes import POINTS
 from tests.crash.cell import ROOT, preserved
 from tests.crash.scenarios import SCENARIOS, read_table
 from tests.crash.test_more_crashes import RESUMING
@@ -19,11 +20,20 @@ _KEPT_DOWN: Final = "tests/crash/test_more_crashes.py::test_a_service_that_was_s
 _SYSTEMD: Final = "tests/unit/services/test_systemd_crash.py::test_the_next_one_goes_on"
 _COMPOSE: Final = "tests/hosts/test_compose_service.py::test_an_updater_that_is_killed"
 
+AROUND: Final = "tests/git/test_compose.py::test_killed_around_the_images"
+BACK: Final = "tests/git/test_compose.py::test_killed_on_the_way_back"
+
 ELSEWHERE: Final[dict[str, str]] = {
     "resume.kept_down": _KEPT_DOWN,
     "stop_service.kept": _KEPT_DOWN,
     **{f"service.systemd.{name}": _SYSTEMD for name in ("reloaded", "start", "started", "stop", "stopped")},
     **{f"service.compose.{name}": _COMPOSE for name in ("start", "started", "stop", "stopped")},
+    **dict.fromkeys(POINTS, "tests/containers/test_crashes.py::test_an_update_goes_on"),
+    "git.images.kept": AROUND,
+    "git.images.built": AROUND,
+    "git.images.named": AROUND,
+    "git.images.dropped": BACK,
+    "git.images.forgotten": BACK,
 }
 """Points that no scenario comes to, with the test that crashes there."""
 
@@ -66,7 +76,7 @@ def test_the_table_is_what_the_code_passes(yard: Yard, name: str):
 def test_an_undisturbed_run_keeps_what_users_wrote(yard: Yard, name: str):
     """Preserved files are byte-identical, with mode, owner and time; other local files are somewhere, unchanged."""
     scenario, found = SCENARIOS[name], yard.undisturbed(name)
-    if (scenario.verb, scenario.outcome) == ("rollback", "done"):
+    if (scenario.verb, scenario.outcome, scenario.kind) == ("rollback", "done", "python_app"):
         backup = ".app.fsm/backups/0.9.0@1/tree"
         then = {name.replace(backup, "app"): about for name, about in found.before.items() if name.startswith(backup)}
         assert preserved(found.after) == preserved(then)
@@ -77,7 +87,7 @@ def test_an_undisturbed_run_keeps_what_users_wrote(yard: Yard, name: str):
     local = found.before["app/local.txt"]
     kept = [name for name, about in found.after.items() if name.endswith("/local.txt") and about == local]
     assert kept, "the local file is lost"
-    if scenario.outcome == "rolled_back":
+    if scenario.outcome == "rolled_back" or scenario.kind == "git":
         assert "app/local.txt" in kept
     else:
         assert any("local file" in note for note in found.result["notes"]) or scenario.verb == "rollback"

@@ -23,6 +23,9 @@ PER_FILE: Final = frozenset({"files.copy.written", "files.mirror.entry", "files.
 
 SOME: Final = 6
 
+FEW: Final = 3
+"""Of the points that git checkouts share with all other types, and come to with each of their dozens of commands."""
+
 CELLS: Final = [(name, point) for name, points in read_table().items() for point in points]
 
 
@@ -40,4 +43,6 @@ def test_killed_and_resumed(yard: Yard, name: str, point: str):
     numbers = list(range(1, reached + 1))
     if point in PER_FILE:
         numbers = some(numbers, SOME)
+    elif SCENARIOS[name].kind == "git" and not point.startswith(("git.", "step.")):
+        numbers = some(numbers, FEW)
     yard.try_all(name, [(f"{point}#{number}", partial(kill, number)) for number in numbers])

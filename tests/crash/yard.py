@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.bed import Bed
 from tests.crash.cell import Cell, Forge, Undisturbed, Workshop, listing
 from tests.crash.scenarios import SCENARIOS
 
@@ -42,7 +41,7 @@ class Yard:
         if name not in self._known:
             scenario, place = SCENARIOS[name], self._place / name
             place.mkdir()
-            with Bed(place / "template", **scenario.bed) as bed:
+            with scenario.make_bed(place / "template") as bed:
                 scenario.prepare(bed)
             with self._cell(name, place / "template") as cell:
                 before = listing(cell.bed.root)

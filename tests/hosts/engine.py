@@ -109,15 +109,15 @@ class Engine:
         removed = []
         for kind, remove in _KINDS:
             for thing, known in self._things(kind):
-                if any(_abandoned(name) for name in known):
-                    self.run(*remove, thing, timeout=120)
+                if any(_abandoned(name) for name in known) and self.run(*remove, thing, timeout=120).returncode == 0:
                     removed.append(f"{kind} {'/'.join(sorted(known))}")
         return removed
 
     def _things(self, kind: str) -> list[tuple[str, set[str]]]:
         """Everything of a kind in the engine: its id, and the names that tell whose it is."""
         if kind == "image":
-            lines = self("image", "ls", "--format", "{{.Repository}}:{{.Tag}}\t{{.Repository}}").splitlines()
+            shape = "{{.Repository}}:{{.Tag}}\t{{.Repository}}\t{{.Repository}}@{{.Digest}}"
+            lines = [_named_image(line) for line in self("image", "ls", "--digests", "--format", shape).splitlines()]
         else:
             field = "Names" if kind == "container" else "Name"
             shape = f'{{{{.{field}}}}}\t{{{{.{field}}}}}\t{{{{.Label "{_PROJECT}"}}}}'
@@ -133,6 +133,12 @@ _KINDS: Final = (
     ("image", ("image", "rm", "--force")),
 )
 """In the order in which they can be removed."""
+
+
+def _named_image(line: str) -> str:
+    """A line of images, with the name by which this one can be removed; one that was pulled by digest has no tag."""
+    tagged, repository, pinned = line.split("\t")
+    return f"{pinned if tagged.endswith(':<none>') else tagged}\t{repository}"
 
 
 def _is_of(known: str, name: str) -> bool:

@@ -44,7 +44,7 @@ def test_only_kills_in_the_middle_of_an_update_count():
     """What came too early or too late shows nothing."""
     assert [trial.number for trial in SERIES.counted] == [1, 2, 4]
     assert outcomes([SERIES], {"app": "An app"}).splitlines()[2] == (
-        "| An app | 3 | 1 | 1 | **1** | 2.0 / 3.0 s | 3.0 / 4.0 s |"
+        "| An app | 3 | 1 | 1 | 0 | **1** | 2.0 / 3.0 s | 3.0 / 4.0 s |"
     )
     assert states([SERIES], {"app": "An app"}).splitlines()[2] == "| An app | 0 | 0 | 2 | 0 | 1 | 1 | 1 |"
 

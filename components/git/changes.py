@@ -1,0 +1,145 @@
+"""What distinguishes two commits, and what this host has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Final, NamedTuple
+
+from components.git.command import LONG, Git
+from fsm import files
+from fsm.errors import CommandFailed
+
+SHOWN: Final = 5
+"""Names in a message; the rest is counted."""
+
+GITLINK: Final = "160000"
+"""The mode of a submodule in a tree."""
+
+_CHUNK: Final = 1 << 20
+
+
+class Change(NamedTuple):
+    """One path that differs between two commits.
+
+    Attributes:
+        status: ``A`` added, ``D`` deleted, ``M`` modified, ``T`` of another kind.
+        old_mode, new_mode: octal digits; zeros where there is nothing.
+        digest: of the new blob.
+        path: relative to the checkout.
+    """
+
+    status: str
+    old_mode: str
+    new_mode: str
+    digest: str
+    path: str
+
+
+def between(git: Git, old: str | None, new: str) -> list[Change]:
+    """The paths that differ; all of `new` where there is no old commit."""
+    before = old or _empty_tree(git)
+    options = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev")
+    entries = git.entries("compare the commits", "diff-tree", *options, before, new)
+    found = []
+    for about, path in zip(entries[::2], entries[1::2], strict=True):
+        old_mode, new_mode, _, digest, status = about.removeprefix(":").split(" ")
+        found.append(Change(status[0], old_mode, new_mode, digest, path))
+    return found
+
+
+def _empty_tree(git: Git) -> str:
+    """The name of the tree without entries, which every repository knows."""
+    return git.answer("name the empty tree", "hash-object", "-t", "tree", "/dev/null").decode().strip()
+
+
+def local_changes(git: Git, commit: str, *, submodules: bool) -> list[str]:
+    """Tracked files that differ from a commit, in the index or in the checkout."""
+    depth = "untracked" if submodules else "all"
+    options = ("-z", "--name-only", "--no-renames", "--no-ext-diff", f"--ignore-submodules={depth}")
+    return git.entries("look for local changes", "diff", *options, commit)
+
+
+def in_the_way(work: Path, changes: Iterable[Change], ours: Callable[[str], bool]) -> list[str]:
+    """What is not in git and would be overwritten: names below `work`.
+
+    Args:
+        work: the checkout.
+        changes: from the commit that is checked out to the new one.
+        ours: paths that are kept in another way.
+    """
+    changes = list(changes)
+    tracked = {change.path for change in changes if change.status != "A"}
+    found: list[str] = []
+    for change in changes:
+        if change.status == "A" and not ours(change.path):
+            found += _blocking(work, change, tracked, ours)
+    return sorted(set(found))
+
+
+def _blocking(work: Path, change: Change, tracked: set[str], ours: Callable[[str], bool]) -> list[str]:
+    for parent in reversed(PurePosixPath(change.path).parents[:-1]):
+        there = work / parent
+        if os.path.lexists(there) and (there.is_symlink() or not there.is_dir()):
+            return [] if str(parent) in tracked else [str(parent)]
+    there = work / change.path
+    if not os.path.lexists(there):
+        return []
+    if there.is_dir() and not there.is_symlink():
+        if change.new_mode == GITLINK and (not any(there.iterdir()) or (there / ".git").exists()):
+            return []
+        inside = (str(path.relative_to(work)) for path in there.rglob("*") if path.is_symlink() or not path.is_dir())
+        return [name for name in inside if name not in tracked and not ours(name)]
+    return [] if is_blob(there, change.digest) else [change.path]
+
+
+def is_blob(path: Path, digest: str) -> bool:
+    """Whether a file or a link has exactly the bytes of a blob; what a filter would make of it does not count."""
+    try:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            data = os.fsencode(os.readlink(path))
+            return _hasher(digest, len(data), data).hexdigest() == digest
+        if not stat.S_ISREG(status.st_mode):
+            return False
+        hasher = _hasher(digest, status.st_size)
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                hasher.update(chunk)
+        return bool(hasher.hexdigest() == digest)
+    except FileNotFoundError:
+        return False
+
+
+def _hasher(digest: str, size: int, data: bytes = b"") -> hashlib._Hash:
+    """Git's name of a blob is the digest of a header and the bytes (https://git-scm.com/book/en/v2, 10.2)."""
+    kind = hashlib.sha256 if len(digest) == 64 else hashlib.sha1
+    return kind(b"blob %d\0" % size + data)
+
+
+def named(paths: list[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return ", ".join(files.shown(path) for path in paths[:SHOWN]) + more
+
+
+def prove(git: Git, old: str | None, new: str) -> None:
+    """See to it that everything that an update and its undo need of the repository can be read.
+
+    Every file that differs is read on both sides: an empty or damaged object shows now, not between stop and start.
+
+    Raises:
+        CommandFailed: something cannot be read.
+    """
+    before = old or _empty_tree(git)
+    options = ("--binary", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=all")
+    asked = git.ask("diff", *options, "--output=/dev/null", before, new, timeout=LONG)
+    if asked.code != 0:
+        raise CommandFailed(
+            "cannot read all of the two commits",
+            f"git diff ended with {asked.code}: {asked.complaint or 'it said nothing'}",
+            "`git fsck` names what is damaged; fetch it again, or make a new clone",
+        )

@@ -1,0 +1,112 @@
+"""Whether the checkout can go to the new commit: found out while the services run and nothing has changed."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from components.git import changes, shape
+from components.git.command import Git
+from components.git.keep import keep
+from components.git.site import GitStep
+from fsm.adapter import Done, Failed, StepContext, StepResult
+
+
+class Examine(GitStep):
+    """Compare the two commits with each other and with what is in the checkout.
+
+    Attributes:
+        rewritten: as configured; ``back`` where going back is what was asked for.
+        local_changes: as configured.
+        required: paths that the new commit must have.
+    """
+
+    name: ClassVar[str] = "examine"
+    title: ClassVar[str] = "compare the new commit with the checkout"
+
+    rewritten: Literal["refuse", "reset", "back"]
+    local_changes: Literal["refuse", "save"]
+    required: tuple[str, ...]
+
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`. It reads only, but for a list that it has git write."""
+        notes = self.site.unlocked(ctx)
+        git, site = self.site.git(ctx), self.site
+        if site.old is not None and git.commit(site.layout.kept_ref(ctx.run_id)) is None:
+            if not git.has(site.old):
+                return self._lost()
+            keep(git, site, ctx)
+        failed = self._missing(git) or self._ancestry(git)
+        if failed:
+            return failed
+        if site.old is not None:
+            changed = [
+                path for path in changes.local_changes(git, site.old, submodules=site.submodules) if not site.ours(path)
+            ]
+            if changed and self.local_changes == "refuse":
+                return refuse_changes(changed)
+        differing = changes.between(git, site.old, site.new)
+        blocking = changes.in_the_way(site.layout.live, differing, site.ours)
+        if blocking and (site.old is not None or self.local_changes == "refuse"):
+            return self._in_the_way(blocking)
+        changes.prove(git, site.old, site.new)
+        return Done(notes=(*notes, *self._rewritten_note(git, ctx), *shape.notes(git, site.new)))
+
+    def _lost(self) -> Failed:
+        return Failed(
+            why=f"the installed commit {self.site.old} cannot be read, and {self.site.new[:12]} did not bring it:"
+            " nobody could go back to it",
+            todo="`git fsck` in the checkout names what is damaged; reset it by hand to a commit that is whole",
+            blame="host",
+        )
+
+    def _missing(self, git: Git) -> Failed | None:
+        for path in self.required:
+            if not git.ok("cat-file", "-e", f"{self.site.new}:{path}"):
+                return Failed(
+                    why=f"{self.site.new[:12]} has no {path}, which `required` names",
+                    todo="the commit is broken; nothing was stopped",
+                )
+        return None
+
+    def _ancestry(self, git: Git) -> Failed | None:
+        """Why a new commit that does not follow from the installed one is refused."""
+        if self.rewritten != "refuse" or self._follows(git):
+            return None
+        return Failed(
+            why=f"the installed {str(self.site.old)[:12]} is no ancestor of {self.site.new[:12]}: upstream was"
+            " rewritten, or somebody committed here",
+            todo='look at both; rewritten = "reset" goes to the new commit and keeps the old one under a ref',
+            blame="host",
+        )
+
+    def _follows(self, git: Git) -> bool:
+        site = self.site
+        return site.old is None or git.ok("merge-base", "--is-ancestor", site.old, site.new)
+
+    def _rewritten_note(self, git: Git, ctx: StepContext) -> tuple[str, ...]:
+        if self.rewritten != "reset" or self._follows(git):
+            return ()
+        ref = self.site.layout.kept_ref(ctx.run_id)
+        return (f"{self.site.new[:12]} does not follow from {str(self.site.old)[:12]}, which is kept as {ref}",)
+
+    def _in_the_way(self, blocking: list[str]) -> Failed:
+        if self.site.old is None:
+            return Failed(
+                why=f"the checkout has no repository, and {changes.named(blocking)} differ from {self.site.new[:12]}",
+                todo='name in `preserve` what is yours, or set local_changes = "save" to have them set aside',
+                blame="host",
+            )
+        return Failed(
+            why=f"the new commit brings files where git knows of none: {changes.named(blocking)}",
+            todo="move them away, or name them in `preserve` to keep them as they are",
+            blame="host",
+        )
+
+
+def refuse_changes(changed: list[str]) -> Failed:
+    """The answer to local changes that nobody has a place for."""
+    return Failed(
+        why=f"tracked files were changed here: {changes.named(changed)}",
+        todo='commit or revert them, name them in `preserve`, or set local_changes = "save"',
+        blame="host",
+    )

@@ -1,0 +1,206 @@
+"""With the services stopped and nothing changed yet: what the reset could lose is copied, and told apart.
+
+`Held`, written last, is what the reset and its undo go by: without it nothing was changed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path, PurePosixPath
+from typing import ClassVar, Literal
+
+from components.git import changes
+from components.git.changes import Change
+from components.git.command import LONG
+from components.git.examine import refuse_changes
+from components.git.layout import RunPaths
+from components.git.site import GitStep, Site
+from fsm import faults, files
+from fsm.adapter import Done, StepContext, StepResult
+from fsm.model import Model
+
+EVERYTHING = files.Patterns(("**",))
+"""For copies of which everything is wanted back."""
+
+
+class Directory(Model):
+    """A directory that git would remove with its last file."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+
+
+class Held(Model):
+    """`hold.json`.
+
+    Attributes:
+        added: files that the new commit brings and the old one does not have, with the digests of their blobs.
+        submodules: those among them that are submodules.
+        local: files of this host, changed or unknown to git, of which there are copies.
+        deleted: tracked files that somebody had deleted.
+        missing: files that `copies` would make.
+        directories: those that are there now and may be empty in between.
+        new_directories: those that are not there yet.
+    """
+
+    added: dict[str, str]
+    submodules: tuple[str, ...]
+    local: tuple[str, ...]
+    deleted: tuple[str, ...]
+    missing: tuple[str, ...]
+    directories: tuple[Directory, ...]
+    new_directories: tuple[str, ...]
+
+
+def load(paths: RunPaths) -> Held | None:
+    """What is held; None where the reset has not begun."""
+    if not paths.hold.exists():
+        return None
+    return Held.model_validate_json(paths.hold.read_bytes())
+
+
+class Hold(GitStep):
+    """Copy the preserved files of the stopped checkout, and what was changed here."""
+
+    name: ClassVar[str] = "hold"
+    title: ClassVar[str] = "copy the preserved files of the stopped checkout"
+    undo_title: ClassVar[str] = "forget the saved changes, which are back"
+    touches_live: ClassVar[bool] = True
+
+    local_changes: Literal["refuse", "save"]
+    copies: dict[str, str]
+
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`."""
+        paths, site = self.site.paths(ctx), self.site
+        if paths.hold.exists():
+            return Done(notes=self._notes(ctx))
+        live = site.layout.live
+        for leftover in (paths.held, paths.local):
+            files.remove_tree(leftover, ctx.check)
+            leftover.mkdir(mode=0o700)
+        faults.point("git.hold.begun")
+        notes = site.unlocked(ctx)
+        git = site.git(ctx)
+        differing = changes.between(git, site.old, site.new)
+        changed = self._changed(ctx, differing)
+        if changed and self.local_changes == "refuse":
+            return refuse_changes(changed)
+        if live.is_dir():
+            files.carry(live, paths.held, files.Patterns(site.preserve), check=ctx.check)
+        local = self._local(live, differing, changed)
+        copy(live, paths.local, local)
+        faults.point("git.hold.copied")
+        self._save(ctx, changed)
+        index = site.places(ctx).own / "index"
+        if index.exists():
+            shutil.copyfile(index, paths.index)
+        files.sync_filesystem(paths.root)
+        files.write_atomic(paths.hold, self._held(live, differing, changed, local).model_dump_json().encode(), 0o600)
+        faults.point("git.hold.recorded")
+        return Done(notes=(*notes, *self._notes(ctx)))
+
+    def undo(self, ctx: StepContext) -> StepResult:
+        """See `Step.undo`. The reset was undone before: what was saved is back in its place."""
+        notes = ("the local changes are back in the checkout",) if self._notes(ctx) else ()
+        files.remove_tree(self.site.layout.saved(ctx.run_id), ctx.check)
+        self.site.layout.patch(ctx.run_id).unlink(missing_ok=True)
+        return Done(notes=notes)
+
+    def _changed(self, ctx: StepContext, differing: list[Change]) -> list[str]:
+        """What is changed here and not preserved; without a repository, what differs from the new commit."""
+        site = self.site
+        if site.old is None:
+            return changes.in_the_way(site.layout.live, differing, site.ours)
+        found = changes.local_changes(site.git(ctx), site.old, submodules=site.submodules)
+        return [path for path in found if not site.ours(path)]
+
+    def _local(self, live: Path, differing: list[Change], changed: list[str]) -> list[str]:
+        """What there must be copies of: what is changed, and what git would write anew though it is there."""
+        known = (change.path for change in differing if change.status == "A" and not self.site.ours(change.path))
+        wanted = dict.fromkeys([*changed, *known])
+        return [path for path in wanted if (live / path).is_symlink() or (live / path).is_file()]
+
+    def _save(self, ctx: StepContext, changed: list[str]) -> None:
+        if not changed:
+            return
+        layout, git = self.site.layout, self.site.git(ctx)
+        (layout.work / "saved").mkdir(mode=0o700, exist_ok=True)
+        if self.site.old is None:
+            saved = layout.saved(ctx.run_id)
+            files.remove_tree(saved, ctx.check)
+            saved.mkdir(mode=0o700)
+            copy(self.site.layout.live, saved, changed)
+            files.sync_filesystem(saved)
+        else:
+            names = changed if len(changed) <= _MANY else ["."]
+            options = ("--binary", "--no-ext-diff", "--no-textconv", "--no-color")
+            patch = git.answer("save the local changes", "diff", *options, self.site.old, "--", *names, timeout=LONG)
+            files.write_atomic(layout.patch(ctx.run_id), patch, 0o600)
+        faults.point("git.hold.saved")
+
+    def _notes(self, ctx: StepContext) -> tuple[str, ...]:
+        layout = self.site.layout
+        if layout.patch(ctx.run_id).exists():
+            return (f"local changes were saved as {layout.patch(ctx.run_id)} (`git apply` brings them back)",)
+        if layout.saved(ctx.run_id).exists():
+            return (f"files that the new commit replaced were saved in {layout.saved(ctx.run_id)}",)
+        return ()
+
+    def _held(self, live: Path, differing: list[Change], changed: list[str], local: list[str]) -> Held:
+        added = [change for change in differing if change.status == "A"]
+        touched = {parent for change in differing for parent in PurePosixPath(change.path).parents[:-1]}
+        there = sorted(parent for parent in touched if (live / parent).is_dir())
+        second = {*self.copies, *self.copies.values()}
+        return Held(
+            added={change.path: change.digest for change in added if change.new_mode != changes.GITLINK},
+            submodules=tuple(change.path for change in added if change.new_mode == changes.GITLINK),
+            local=tuple(local),
+            deleted=tuple(path for path in changed if not os.path.lexists(live / path)),
+            missing=tuple(sorted(path for path in second if not os.path.lexists(live / path))),
+            directories=tuple(_directory(live, parent) for parent in there),
+            new_directories=tuple(str(parent) for parent in sorted(touched - set(there), reverse=True)),
+        )
+
+
+_MANY = 500
+"""Names that fit on a command line for sure."""
+
+
+def _directory(live: Path, path: PurePosixPath) -> Directory:
+    status = (live / path).stat()
+    return Directory(path=str(path), mode=stat.S_IMODE(status.st_mode), uid=status.st_uid, gid=status.st_gid)
+
+
+def copy(source: Path, dest: Path, names: list[str]) -> None:
+    """Copy some files of a tree, with the directories above them."""
+    for name in names:
+        for parent in reversed(PurePosixPath(name).parents[:-1]):
+            if not (dest / parent).is_dir():
+                files.copy_entry(source / parent, dest / parent)
+        files.copy_entry(source / name, dest / name)
+
+
+def restore(held: Path, live: Path, ctx: StepContext) -> tuple[str, ...]:
+    """Put copies back; returns notes about what gave way."""
+    return files.carry(held, live, EVERYTHING, check=ctx.check).notes if held.is_dir() else ()
+
+
+def make_copies(site: Site, copies: dict[str, str]) -> tuple[str, ...]:
+    """Make the missing one of two files that are to be equal; returns notes."""
+    live, notes = site.layout.live, []
+    for second, first in copies.items():
+        for there, missing in ((first, second), (second, first)):
+            if os.path.lexists(live / missing) or not (live / there).is_file():
+                continue
+            for parent in reversed(PurePosixPath(missing).parents[:-1]):
+                (live / parent).mkdir(exist_ok=True)
+            files.sweep_temporaries((live / missing).parent)
+            files.copy_entry(live / there, live / missing, durable=True)
+            faults.point("git.copy.made")
+            notes.append(f"{missing} was missing, and was made from {there}")
+    return tuple(notes)

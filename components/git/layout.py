@@ -1,0 +1,119 @@
+"""Where everything of one git checkout lies.
+
+::
+
+    /opt/agent                         the checkout
+    /opt/.agent.fsm/                   the work directory
+        run-7/                         one run; gone when the run has ended, with its copies of secrets
+            held/                      copies of the preserved files, of the stopped tree
+            local/                     copies of files that the reset would overwrite and git does not have
+            index                      git's index as it was
+            hold.json                  written last: what was there is held
+            fsm-agent-run-7/           the new commit in a worktree of its own, for the build
+            old-products/              what the build's products replaced
+            git/                       a repository that is not yet in its place
+        saved/7.patch                  local changes that an update replaced
+        aside/7/                       what a version wrote that was rolled back
+        kept/7.json                    an old commit that can be rolled back to
+
+In the repository, ``refs/fsm/<component>/`` has `runs/7` (the commit that run 7 installs) and `kept/7` (the one that
+was installed before it), so that git's garbage collection leaves both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fsm.model import Model
+
+
+class Layout(Model):
+    """The paths and refs of one checkout.
+
+    Args:
+        live: the checkout.
+        component: its name.
+    """
+
+    live: Path
+    component: str
+
+    @property
+    def work(self) -> Path:
+        """Everything that the updater keeps for this checkout."""
+        return self.live.parent / f".{self.live.name}.fsm"
+
+    @property
+    def kept(self) -> Path:
+        """The records of old commits."""
+        return self.work / "kept"
+
+    def record(self, run: int) -> Path:
+        """The record of the commit that a run replaced."""
+        return self.kept / f"{run}.json"
+
+    def aside(self, run: int) -> Path:
+        """What a rolled-back version wrote."""
+        return self.work / "aside" / str(run)
+
+    def patch(self, run: int) -> Path:
+        """Local changes that a run replaced."""
+        return self.work / "saved" / f"{run}.patch"
+
+    def saved(self, run: int) -> Path:
+        """Files without a repository that a run replaced."""
+        return self.work / "saved" / str(run)
+
+    def run(self, run: int) -> RunPaths:
+        """The paths of one run."""
+        return RunPaths(root=self.work / f"run-{run}", stage_name=f"fsm-{self.component}-run-{run}")
+
+    def new_ref(self, run: int) -> str:
+        """What keeps the commit that a run installs."""
+        return f"refs/fsm/{self.component}/runs/{run}"
+
+    def kept_ref(self, run: int) -> str:
+        """What keeps the commit that a run replaces."""
+        return f"refs/fsm/{self.component}/kept/{run}"
+
+
+class RunPaths(Model):
+    """The paths of one run."""
+
+    root: Path
+    stage_name: str
+
+    @property
+    def held(self) -> Path:
+        """Copies of the preserved files."""
+        return self.root / "held"
+
+    @property
+    def local(self) -> Path:
+        """Copies of what only this host has."""
+        return self.root / "local"
+
+    @property
+    def index(self) -> Path:
+        """Git's index as it was."""
+        return self.root / "index"
+
+    @property
+    def hold(self) -> Path:
+        """Says that everything is held."""
+        return self.root / "hold.json"
+
+    @property
+    def stage(self) -> Path:
+        """The new commit in a worktree of its own; its name is unique among all worktrees of the repository."""
+        return self.root / self.stage_name
+
+    @property
+    def old_products(self) -> Path:
+        """What the build's products replaced."""
+        return self.root / "old-products"
+
+    @property
+    def repository(self) -> Path:
+        """A repository that is not yet in its place."""
+        return self.root / "git"

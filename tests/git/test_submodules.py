@@ -1,0 +1,139 @@
+"""Submodules: fetched before the stop, checked out without a network, and back."""
+
+from __future__ import annotations
+
+import pytest
+
+from fsm.report import Outcome
+from tests.gitbed import GitBed, git
+
+
+def library(bed: GitBed, name: str, *versions: str) -> None:
+    """A repository beside that of the app, with a commit for each version, and perhaps a submodule of its own."""
+    author = bed.root / f"{name}-author"
+    if not author.exists():
+        git(bed.root, "init", "--quiet", "--bare", "--initial-branch=main", f"{name}.git")
+        git(bed.root, "init", "--quiet", "--initial-branch=main", str(author))
+    for version in versions:
+        (author / "VERSION").write_text(f"{version}\n")
+        git(author, "add", ".")
+        git(author, "commit", "--quiet", "-m", version)
+    git(author, "push", "--quiet", "--force", str(bed.root / f"{name}.git"), "main")
+
+
+def with_library(bed: GitBed, version: str, *traits, url: str = "../lib.git") -> None:
+    """A release of the app with the library at its newest commit."""
+    bed.publish(version, *traits)
+    git(bed.author, "config", "remote.origin.url", str(bed.releases))
+    git(bed.author, "submodule", "--quiet", "add", "--force", url, "vendor/lib")
+    git(bed.author / "vendor/lib", "pull", "--quiet", str(bed.root / "lib.git"), "main")
+    git(bed.author, "add", ".")
+    bed.commit(version, rewrite=True)
+
+
+@pytest.fixture
+def bed(made):
+    """1.0.0 without a library, 1.1.0 with its first version."""
+    bed = made(publish=False)
+    library(bed, "lib", "1")
+    with_library(bed, "1.1.0")
+    return bed
+
+
+def test_a_submodule_comes_and_goes_with_its_commit(bed):
+    """Added, moved on, rolled back to; the old state after a failure."""
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.DONE, result.headline
+    assert (bed.live / "vendor/lib/VERSION").read_text() == "1\n"
+    assert bed.is_clean("1.1.0")
+    library(bed, "lib", "2")
+    with_library(bed, "1.2.0")
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    assert (bed.live / "vendor/lib/VERSION").read_text() == "2\n"
+    library(bed, "lib", "3")
+    with_library(bed, "1.3.0", "BROKEN")
+    assert bed.updater().update("app").outcome is Outcome.ROLLED_BACK
+    assert (bed.live / "vendor/lib/VERSION").read_text() == "2\n"
+    assert bed.is_clean("1.2.0")
+    assert bed.updater().rollback("app").outcome is Outcome.DONE
+    assert (bed.live / "vendor/lib/VERSION").read_text() == "1\n"
+    assert not git(bed.live, "submodule", "status").startswith(("+", "-"))
+
+
+def test_a_new_submodule_goes_with_a_failed_update(made):
+    """Nothing of it is left in the checkout."""
+    bed = made(publish=False)
+    before = bed.inventory()
+    library(bed, "lib", "1")
+    with_library(bed, "1.1.0", "BROKEN")
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.ROLLED_BACK
+    assert "command failed" in result.reason
+    assert not before.compare(bed.inventory())
+    assert bed.is_clean("1.0.0")
+
+
+def test_nothing_is_asked_of_the_network_after_the_fetch(bed):
+    """Neither by the checkout nor by the undo."""
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    library(bed, "lib", "2")
+    with_library(bed, "1.2.0")
+    flag, away = f"{bed.root}/flag", f"{bed.root}/away"
+    network = {
+        "manager": "command",
+        "start": ["touch", flag],
+        "stop": ["sh", "-c", f"rm {flag}; mkdir {away}; mv {bed.releases} {bed.root}/lib.git {away} || true"],
+        "status": ["test", "-e", flag],
+    }
+    (bed.root / "flag").touch()
+    process = bed.config["components"]["app"]["services"]["app"]
+    both = GitBed(bed.root, services={"network": network, "app": process})
+    assert both.updater().update("app").outcome is Outcome.DONE
+    assert (bed.live / "vendor/lib/VERSION").read_text() == "2\n"
+    (bed.root / "away").rename(bed.root / "back")
+    assert both.updater().rollback("app").outcome is Outcome.DONE
+    assert (bed.live / "vendor/lib/VERSION").read_text() == "1\n"
+
+
+def test_nested_submodules(made):
+    """A library that has one itself."""
+    bed = made(publish=False)
+    library(bed, "inner", "inner 1")
+    library(bed, "lib", "1")
+    author = bed.root / "lib-author"
+    git(author, "config", "remote.origin.url", str(bed.root / "lib.git"))
+    git(author, "submodule", "--quiet", "add", "../inner.git", "inner")
+    git(author, "commit", "--quiet", "-m", "inner")
+    library(bed, "lib", "2")
+    with_library(bed, "1.1.0")
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.DONE, result.headline
+    assert (bed.live / "vendor/lib/inner/VERSION").read_text() == "inner 1\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://elsewhere.example.org/lib.git", "submodule_hosts does not name elsewhere.example.org"),
+        ("ext::sh -c id", "characters"),
+        ("https://user:secret@example.org/lib.git", "would end up in logs"),
+    ],
+)
+def test_a_commit_cannot_send_us_to_any_host(bed, url, why):
+    """Only to those that the configuration names; the secret is not repeated."""
+    text = (bed.author / ".gitmodules").read_text().replace("../lib.git", url)
+    (bed.author / ".gitmodules").write_text(text)
+    git(bed.author, "add", ".gitmodules")
+    bed.commit("1.1.0", rewrite=True)
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.REFUSED
+    assert why in result.reason
+    assert "user:secret" not in result.model_dump_json()
+    assert not result.touched
+
+
+def test_without_submodules(bed):
+    """They are left alone where that is configured."""
+    bed = GitBed(bed.root, submodules=False)
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    assert not (bed.live / "vendor/lib/VERSION").exists()
