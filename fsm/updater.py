@@ -179,7 +179,7 @@ class Updater:
         """Continue every run that a crash, a reboot or an interrupt left in progress. Safe to ask for twice.
 
         Works from the journal alone: also for components that are no longer configured. A component that another
-        updater works on just now is left to it, and reported as busy. Those whose service is down come first.
+        updater works on just now is left to it, and reported as busy.
 
         Args:
             name: only this component. Without it, a run that cannot be continued stops no other; its result says why.
@@ -188,24 +188,26 @@ class Updater:
         with self._host.journal() as journal:
             runs = journal.runs(name, in_progress=True)
             down = {run.component for run in runs if self._host.is_down(run, journal)}
-        if not down:
-            boot.release()
-        found = sorted((run.component for run in runs), key=lambda each: (each not in down, each))
         with self._host.within(runs, within):
-            results = {each: self._resume(each) if name else self._resume_safely(each) for each in found}
-        return [results[each] for each in sorted(results)]
+            if boot.holding():
+                # First every tree is made whole; then the boot may start what it likes, and so may we.
+                for each in sorted(down):
+                    self._resume_safely(each, brink=True)
+                boot.release()
+            found = sorted(run.component for run in runs)
+            return [self._resume(each) if name else self._resume_safely(each) for each in found]
 
-    def _resume_safely(self, name: str) -> UpdateResult:
+    def _resume_safely(self, name: str, *, brink: bool = False) -> UpdateResult:
         try:
-            return self._resume(name)
+            return self._resume(name, brink=brink)
         except FsmError as error:
             return UpdateResult(component=name, outcome=Outcome.FAILED, reason=str(error))
 
-    def _resume(self, name: str) -> UpdateResult:
+    def _resume(self, name: str, *, brink: bool = False) -> UpdateResult:
         def work(journal: Journal, executor: Executor) -> Run:
             run = journal.active(name)
             if run is not None:
-                return executor.resume(run, self._host.checked(name, journal))
+                return executor.resume(run, self._host.checked(name, journal), brink=brink)
             latest = journal.latest(name)
             assert latest is not None, "it was in progress a moment ago"
             return latest
