@@ -103,8 +103,8 @@ def test_two_apps_that_were_down(app: SystemdApp):
     """Neither of them is started before both trees are whole, and each of them once."""
     config = app.host.read("/etc/fsm/fsm.toml").decode()
     second = config
-    for first, other in (("components.app", "components.web"), ("/srv/app", "/srv/web"), ('"app"', '"web"')):
-        second = second.replace(first, other)
+    for ours, other in (("components.app", "components.web"), ("/srv/app", "/srv/web"), ('"app"', '"web"')):
+        second = second.replace(ours, other)
     unit = app.host.read("/etc/systemd/system/app.service").decode()
     unit = unit.replace("serve.py app", "serve.py web").replace("/srv/app", "/srv/web")
     app.host.write_files({"/etc/fsm/fsm.toml": config + second, "/etc/systemd/system/web.service": unit})
