@@ -1,9 +1,9 @@
 """How `fsm resume` holds back the boot: units that are ordered after it start when it says so.
 
 ``fsm-resume.service`` is of ``Type=notify`` and stands before every managed unit (`fsm.units`). Until it says READY no
-managed unit is started by the boot, so nothing runs on a half exchanged tree. It says so before it starts a unit
-itself (`systemctl start` would otherwise wait for a job that waits for us, for ever), or as soon as no run needs its
-service to stay down. See sd_notify(3) for the protocol.
+managed unit is started by the boot, so nothing runs on a half exchanged tree. It says so when no run needs its service
+to stay down any more, and before it starts a unit itself: `systemctl start` would otherwise wait for a job that waits
+for us, for ever. See sd_notify(3) for the protocol.
 
 The hold belongs to the process, as the socket does. Only `fsm resume` takes it: a program that embeds the library has
 its own readiness to tell.

@@ -79,6 +79,13 @@ TEMPLATE: Final = """\
 #env = { PORT = "8080" }
 #start_timeout = 30.0
 #stop_timeout = 10.0
+# ... or "systemd": a unit of the system (or of this user, with user = true); see also `fsm install-service` ...
+# manager = "systemd"
+# unit = "core.service"
+# ... or "compose": services of a compose project ...
+# manager = "compose"
+# cwd = "/opt/core"
+# services = ["web"]
 # ... or "command" (of your own), or "none":
 # manager = "command"
 # start = ["/usr/local/bin/core", "start"]

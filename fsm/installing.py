@@ -26,7 +26,7 @@ _TIME: Final = 60.0
 _ENABLED: Final = (units.RESUME, units.TIMER)
 
 
-class Installed(Model):
+class InstalledUnits(Model):
     """What became of the units.
 
     Attributes:
@@ -68,7 +68,7 @@ class Installer:
         self.texts = units.texts(_facts(config, config.path, user, within))
         """The units' texts, by name."""
 
-    def install(self) -> Installed:
+    def install(self) -> InstalledUnits:
         """Write and enable the units.
 
         Raises:
@@ -86,14 +86,14 @@ class Installer:
         except OSError as error:
             raise ConfigError(f"cannot write the units to {self._directory}", str(error), "mend that") from error
         notes = self._enable()
-        return Installed(
+        return InstalledUnits(
             directory=self._directory,
             written=tuple(different),
             unchanged=tuple(name for name in self.texts if name not in different),
             notes=(*notes, *self._linger()),
         )
 
-    def remove(self) -> Installed:
+    def remove(self) -> InstalledUnits:
         """Disable the units and take them away; nothing happens where there are none.
 
         Raises:
@@ -117,12 +117,16 @@ class Installer:
             raise ConfigError(f"cannot remove the units in {self._directory}", str(error), "mend that") from error
         if ours and self._booted:
             self._call("daemon-reload")
-        return Installed(directory=self._directory, removed=tuple(ours), notes=self._left(ours))
+        return InstalledUnits(directory=self._directory, removed=tuple(ours), notes=self._left(ours))
 
     def stale(self) -> list[str]:
-        """Names of installed units that differ from what would be written now."""
+        """Names of installed units that the configuration would have otherwise."""
         found = {name: self._read(name) for name in self.texts}
-        return [name for name, text in found.items() if text is not None and text != self.texts[name]]
+        return [
+            name
+            for name, text in found.items()
+            if text is not None and units.comparable(text) != units.comparable(self.texts[name])
+        ]
 
     def installed(self) -> bool:
         """Whether a resume unit of ours is there."""

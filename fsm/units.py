@@ -1,6 +1,6 @@
 """The units that `fsm install-service` writes, as text. Pure: nothing is looked at, nothing is written.
 
-Two decisions are taken here (ADR 0015):
+Two decisions are taken here (ADR 0017):
 
 - ``fsm-resume.service`` stands before every managed unit and is of ``Type=notify``: the boot starts none of them until
   `fsm resume` says that nothing needs to stay down (`fsm.boot`). Of ``Type=oneshot`` it could start none of them
@@ -11,6 +11,7 @@ Two decisions are taken here (ADR 0015):
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -116,6 +117,12 @@ def timer(facts: Facts) -> str:
         ],
         Install=["WantedBy=timers.target"],
     )
+
+
+def comparable(text: str) -> str:
+    """What of a unit follows from the configuration: neither the times that were asked for, nor who asked."""
+    text = re.sub(r" resume --within \S+$", " resume", text, flags=re.MULTILINE)
+    return re.sub(r"^(Environment|TimeoutStartSec)=.*\n", "", text, flags=re.MULTILINE)
 
 
 def quoted(words: Sequence[str] | map[str]) -> str:

@@ -202,7 +202,7 @@ class Updater(Reader):
         """Continue every run that a crash, a reboot or an interrupt left in progress. Safe to ask for twice.
 
         Works from the journal alone: also for components that are no longer configured. A component that another
-        updater works on just now is left to it, and reported as busy. Those whose service is down come first.
+        updater works on just now is left to it, and reported as busy.
 
         Args:
             name: only this component. Without it, a run that cannot be continued stops no other; its result says why.
@@ -211,29 +211,28 @@ class Updater(Reader):
         with self._host.journal() as journal:
             runs = journal.runs(name, in_progress=True)
             down = {run.component for run in runs if self._host.is_down(run, journal)}
-        if not down:
-            boot.release()
         owners = {run.component: self._sets.owner(run.component) for run in runs}
         work: dict[str, Callable[[], list[UpdateResult]]] = {}
         for each, owner in owners.items():
-            if owner is not None:
-                work[owner.component] = partial(self._sets.resume, owner)
-                down |= {owner.component} if each in down else set()
-            else:
+            if owner is None:
                 work[each] = partial(self._resume, each)
+            else:
+                work[owner.component] = partial(self._sets.resume, owner)
         sets = [owner for owner in owners.values() if owner is not None]
         with self._host.within([*runs, *self._sets.all_of(sets)], within):
-            found = {
-                each: work[each]() if name else _safely(each, work[each])
-                for each in sorted(work, key=lambda each: (each not in down, each))
-            }
-        return [result for each in sorted(found) for result in found[each]]
+            if boot.holding():
+                # First every tree is made whole; then the boot may start what it likes, and so may we.
+                for each in sorted(down):
+                    _safely(each, partial(self._resume, each, brink=True))
+                boot.release()
+            found = {each: work[each]() if name else _safely(each, work[each]) for each in sorted(work)}
+        return [result for results in found.values() for result in results]
 
-    def _resume(self, name: str) -> list[UpdateResult]:
+    def _resume(self, name: str, *, brink: bool = False) -> list[UpdateResult]:
         def work(journal: Journal, executor: Executor) -> Run:
             run = journal.active(name)
             if run is not None:
-                return executor.resume(run, self._host.checked(name, journal))
+                return executor.resume(run, self._host.checked(name, journal), brink=brink)
             latest = journal.latest(name)
             assert latest is not None, "it was in progress a moment ago"
             return latest

@@ -14,7 +14,7 @@ from fsm.checking import CheckResult
 from fsm.cli.output import SCHEMA
 from fsm.cli.shapes import ErrorParts, UnitText, Verified, Written
 from fsm.errors import ConfigError
-from fsm.installing import Installed
+from fsm.installing import InstalledUnits
 from fsm.lifecycle import State
 from fsm.model import Model, Version
 from fsm.plan import DiskNeed, DownloadNeed, Plan, PlannedStep
@@ -125,7 +125,7 @@ SHAPES: Final = (
     ),
     Shape(
         "`install-service` and `install-service --remove`",
-        Installed(
+        InstalledUnits(
             directory=Path("/etc/systemd/system"),
             written=("fsm-resume.service",),
             unchanged=("fsm-check.service", "fsm-check.timer"),

@@ -38,7 +38,7 @@ COMMANDS: Final = (
     Entry(
         "install-service",
         "fsm.cli.install:install_service",
-        "Have systemd continue interrupted updates at boot, and check for releases.",
+        "Have systemd resume at boot, and check for releases.",
     ),
     Entry("init", "fsm.cli.init:init", "Write a commented fsm.toml to begin with."),
     Entry("completion", "fsm.cli.completion:completion", "Print the completion script of a shell."),

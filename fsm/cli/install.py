@@ -11,7 +11,7 @@ from fsm.cli.codes import Code
 from fsm.errors import UsageError
 
 if TYPE_CHECKING:
-    from fsm.installing import Installed, Installer
+    from fsm.installing import InstalledUnits, Installer
 
 
 @click.command("install-service")
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--remove", is_flag=True, help="Take them away again.")
 @common.json_option
 def install_service(user: bool, within: float | None, dry_run: bool, remove: bool, as_json: bool) -> int:
-    """Have systemd continue interrupted updates at boot, and check for releases.
+    """Have systemd resume at boot, and check for releases.
 
     Writes fsm-resume.service, fsm-check.service and fsm-check.timer, and enables them. Call it again after a change of
     the configuration: what is as it should be stays.
@@ -53,7 +53,7 @@ def _show(installer: Installer, as_json: bool) -> int:
     return Code.DONE
 
 
-def _print(done: Installed) -> None:
+def _print(done: InstalledUnits) -> None:
     for verb, names in (("wrote", done.written), ("unchanged", done.unchanged), ("removed", done.removed)):
         for name in names:
             output.say(f"{verb} {done.directory / name}")

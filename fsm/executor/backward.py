@@ -14,9 +14,10 @@ from fsm.progress import Kind as Told
 class Backward:
     """The state `rolling_back`. `position` is the step being undone."""
 
-    def __init__(self, ledger: Ledger, runner: Runner) -> None:
+    def __init__(self, ledger: Ledger, runner: Runner, *, brink: bool = False) -> None:
         self._ledger = ledger
         self._runner = runner
+        self._brink = brink
 
     def go(self) -> None:
         """Undo down to the first step; ends in `rolled_back` or `failed`."""
@@ -25,6 +26,8 @@ class Backward:
         while ledger.run.state is State.ROLLING_BACK:
             index = ledger.run.position
             assert index >= 0, "the last undo and the end of the run are one commit"
+            if self._brink and ledger.steps[index].downtime == "begins":
+                return
             if ledger.steps[index].undo_title:
                 self._runner.tell(Told.UNDO, ledger.steps[index].undo_title, index)
             faults.point("step.before_undo")

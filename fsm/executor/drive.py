@@ -49,12 +49,13 @@ class Executor:
         self._registry = registry
         self._around = around
 
-    def drive(self, run: Run, checking: Checked | None = None) -> Run:
+    def drive(self, run: Run, checking: Checked | None = None, *, brink: bool = False) -> Run:
         """Take a new run, or one that was just resumed, as far as it goes.
 
         Args:
             run: in progress.
             checking: the work of its first state; needed unless that is over.
+            brink: only as far as it goes while its service is down: up to the step that starts it.
 
         Returns:
             The run at rest, or still in progress when it was interrupted.
@@ -65,8 +66,8 @@ class Executor:
         """
         ledger = Ledger(self._journal, self._registry, run)
         runner = Runner(ledger, self._around)
-        forward = Forward(ledger, runner)
-        backward = Backward(ledger, runner)
+        forward = Forward(ledger, runner, brink=brink)
+        backward = Backward(ledger, runner, brink=brink)
         try:
             if ledger.run.state is State.CHECKING:
                 assert checking is not None, "only a run that is past checking is driven without"
@@ -77,19 +78,21 @@ class Executor:
                 forward.go()
             if ledger.run.state is State.ROLLING_BACK:
                 backward.go()
+            if brink and ledger.run.in_progress:
+                self._pause(ledger, "its service is started later")
         except Interrupted as error:
-            # Not a crash: the attempt that was cut short on purpose does not count against the run.
-            ledger.run = self._journal.write(
-                ledger.run,
-                [Record(Kind.INTERRUPTED, data={"why": str(error)})],
-                attempt=max(ledger.run.attempt - 1, 0),
-            )
+            self._pause(ledger, str(error))
         return ledger.run
 
-    def resume(self, run: Run, checking: Checked) -> Run:
+    def _pause(self, ledger: Ledger, why: str) -> None:
+        """Not a crash: the attempt that was cut short on purpose does not count against the run."""
+        paused = [Record(Kind.INTERRUPTED, data={"why": why})]
+        ledger.run = self._journal.write(ledger.run, paused, attempt=max(ledger.run.attempt - 1, 0))
+
+    def resume(self, run: Run, checking: Checked, *, brink: bool = False) -> Run:
         """Continue a run that a crash, a reboot or an interrupt left in progress.
 
-        Safe to ask for twice. What still runs of the crashed process's children is ended first.
+        Safe to ask for twice. What still runs of the crashed process's children is ended first. `brink`: see `drive`.
         """
         if run.state is State.VERIFIED:
             return run  # nothing is left to do for it alone
@@ -104,7 +107,7 @@ class Executor:
         else:
             ledger.move([], [Record(Kind.RESUMED, run.position, {"attempt": attempt})], attempt=attempt)
         faults.point("resume.written")
-        return self.drive(ledger.run, checking)
+        return self.drive(ledger.run, checking, brink=brink)
 
     def is_down(self, run: Run) -> bool:
         """Whether a run in progress needs its service to stay down until it is taken up again.

@@ -16,9 +16,10 @@ from fsm.progress import Kind as Told
 class Forward:
     """The states `backing_up`, `updating` and `verifying`."""
 
-    def __init__(self, ledger: Ledger, runner: Runner) -> None:
+    def __init__(self, ledger: Ledger, runner: Runner, *, brink: bool = False) -> None:
         self._ledger = ledger
         self._runner = runner
+        self._brink = brink
 
     def begin(self, plan: Plan) -> None:
         """Freeze the plan and start its first step, in one commit."""
@@ -39,6 +40,8 @@ class Forward:
         ledger = self._ledger
         while ledger.run.state in (State.BACKING_UP, State.UPDATING, State.VERIFYING):
             index = ledger.run.position
+            if self._brink and ledger.steps[index].downtime == "ends":
+                return
             self._runner.enter(ledger.run.state)
             self._runner.tell(Told.STEP, ledger.steps[index].title, index)
             faults.point("step.before_do")

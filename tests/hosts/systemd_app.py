@@ -62,7 +62,7 @@ def reached(name):
             time.sleep(600)
 
 faults.install(reached)
-getattr(Updater.from_config(), sys.argv[3])("app")
+getattr(Updater.from_config(), sys.argv[3])(sys.argv[4])
 """
 
 
@@ -140,9 +140,9 @@ class SystemdApp:
         """A property of a unit."""
         return self.host.run("systemctl", "show", f"--property={name}", "--value", unit)
 
-    def freeze(self, point: str, times: int = 1, verb: str = "update") -> None:
+    def freeze(self, point: str, times: int = 1, *, name: str = "app") -> None:
         """Begin an update that stands still at a fault point, and wait until it does."""
-        begun = self.host.begin("/opt/fsm/bin/python", "/srv/freeze.py", point, str(times), verb)
+        begun = self.host.begin("/opt/fsm/bin/python", "/srv/freeze.py", point, str(times), "update", name)
         try:
             wait_for(
                 lambda: begun.poll() is not None or self.host.try_run("test", "-e", "/run/frozen").returncode == 0,

@@ -157,7 +157,7 @@ def test_units_of_a_user(host: Machine):
     assert "this release crashes" in as_joe(host, "fsm update app || true")
     app.answers("1.1.0")
     app.publish("1.3.0")
-    frozen = host.begin("su", "joe", "-c", "exec /opt/fsm/bin/python /srv/freeze.py exchange.done 1 update")
+    frozen = host.begin("su", "joe", "-c", "exec /opt/fsm/bin/python /srv/freeze.py exchange.done 1 update app")
     wait_for(lambda: host.try_run("test", "-e", "/tmp/frozen").returncode == 0, 30, lambda: "not frozen")
     host.kill()
     frozen.communicate(timeout=30)

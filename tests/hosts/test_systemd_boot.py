@@ -46,10 +46,10 @@ def app(host: Machine) -> SystemdApp:
     return made
 
 
-def starts(app: SystemdApp) -> int:
-    """How often the app was started since the boot."""
-    text = app.host.run("journalctl", "--boot", "--output=cat", "--no-pager", "UNIT=app.service", "JOB_TYPE=start")
-    return text.count("Started app.service")
+def starts(app: SystemdApp, unit: str = "app.service") -> int:
+    """How often a unit was started since the boot."""
+    text = app.host.run("journalctl", "--boot", "--output=cat", "--no-pager", f"UNIT={unit}", "JOB_TYPE=start")
+    return text.count(f"Started {unit}")
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -97,6 +97,29 @@ def test_a_service_that_was_started_meanwhile(app: SystemdApp):
     app.ended()
     app.fsm("resume")
     app.judge("1.1.0", "done")
+
+
+def test_two_apps_that_were_down(app: SystemdApp):
+    """Neither of them is started before both trees are whole, and each of them once."""
+    config = app.host.read("/etc/fsm/fsm.toml").decode()
+    second = config
+    for ours, other in (("components.app", "components.web"), ("/srv/app", "/srv/web"), ('"app"', '"web"')):
+        second = second.replace(ours, other)
+    unit = app.host.read("/etc/systemd/system/app.service").decode()
+    unit = unit.replace("serve.py app", "serve.py web").replace("/srv/app", "/srv/web")
+    app.host.write_files({"/etc/fsm/fsm.toml": config + second, "/etc/systemd/system/web.service": unit})
+    app.host.run("sh", "-c", "cp -a /srv/app /srv/web; systemctl enable --now web; fsm install-service")
+    app.publish("1.1.0")
+    app.freeze("exchange.done", name="web")
+    app.host.run("rm", "/run/frozen")
+    first = app._begun
+    app.freeze("carry_over.copied")
+    app.power_cut()
+    first.communicate(timeout=30)
+    app.judge("1.1.0", "done", app.settled())
+    assert (starts(app), starts(app, "web.service")) == (1, 1), app.host.journal("-b", lines=80)
+    assert app.host.run("cat", "/srv/web/VERSION") == "1.1.0"
+    app.host.run("sh", "-c", "systemctl disable --now web; rm /etc/systemd/system/web.service")
 
 
 def reboot_during(app: SystemdApp, step: str) -> None:

@@ -24,26 +24,46 @@ def interrupted(root, name: str, step: int) -> None:
         updater(root, "a", "b").update(name)
 
 
-def test_what_is_down_comes_first(root, world):
-    """The results are in the order of the names all the same."""
-    interrupted(root, "a", 2)
-    interrupted(root, "b", DOWN)
-    order: list[str] = []
-    host = updater(root, "a", "b")
-    host.observe(lambda event: order.append(event.component))
-    assert [result.component for result in host.resume()] == ["a", "b"]
-    assert list(dict.fromkeys(order)) == ["b", "a"]
-
-
-@pytest.mark.parametrize(("step", "held"), [(2, False), (DOWN, True)])
-def test_the_boot_waits_for_what_is_down(root, world, monkeypatch: pytest.MonkeyPatch, step: int, held: bool):
-    """And for nothing else."""
-    interrupted(root, "a", step)
+def held(root, world, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Resume everything in a boot that is held back; returns what was done meanwhile."""
     monkeypatch.setattr(boot, "_held", "/nowhere")
-    seen: list[bool] = []
-    world.before_act = lambda verb, name: seen.append(boot.holding())
-    assert updater(root, "a", "b").resume()[0].outcome is Outcome.DONE
-    assert set(seen) == {held}
+    seen: list[tuple[str, str]] = []
+    world.before_act = lambda verb, name: seen.append((verb, name)) if boot.holding() else None
+    results = updater(root, "a", "b").resume()
+    assert [result.component for result in results] == ["a", "b"]
+    assert {result.outcome for result in results} <= {Outcome.DONE, Outcome.ROLLED_BACK}
+    assert not boot.holding()
+    return seen
+
+
+def test_the_boot_waits_for_nothing_but_what_is_down(root, world, monkeypatch: pytest.MonkeyPatch):
+    """A run before its stop goes on beside it, and so does one whose service is up again."""
+    interrupted(root, "a", 2)
+    interrupted(root, "b", DOWN + 2)
+    assert held(root, world, monkeypatch) == []
+
+
+def test_the_boot_waits_until_every_tree_is_whole(root, world, monkeypatch: pytest.MonkeyPatch):
+    """Of several runs all come to their start, before the first one starts."""
+    interrupted(root, "a", DOWN)
+    interrupted(root, "b", DOWN)
+    assert held(root, world, monkeypatch) == [("do", "swap"), ("do", "swap")]
+
+
+def test_the_boot_waits_for_a_rollback_too(root, world, monkeypatch: pytest.MonkeyPatch):
+    """Until it would start the old version."""
+    for name in ("a", "b"):
+        world.acts["do:verify"] = ["fail"]
+        world.before_act = crash_in_undo
+        with pytest.raises(Crash):
+            updater(root, "a", "b").update(name)
+    assert held(root, world, monkeypatch) == [("undo", "swap"), ("undo", "swap")]
+
+
+def crash_in_undo(verb: str, name: str) -> None:
+    """Crash while the trees are put back."""
+    if (verb, name) == ("undo", "swap"):
+        raise Crash(name)
 
 
 def test_what_is_not_done_in_time_is_rolled_back(root, world):
@@ -67,12 +87,7 @@ def test_what_is_done_in_time_is_done(root, world):
 def test_a_rollback_takes_the_time_that_it_takes(root, world):
     """There is nothing that it could be given up for."""
     world.acts["do:verify"] = ["fail"]
-
-    def crash(verb: str, name: str) -> None:
-        if (verb, name) == ("undo", "swap"):
-            raise Crash(name)
-
-    world.before_act = crash
+    world.before_act = crash_in_undo
     with pytest.raises(Crash):
         updater(root, "a", "b").update("a")
     world.before_act = lambda verb, name: time.sleep(0.3) if (verb, name) == ("undo", "swap") else None

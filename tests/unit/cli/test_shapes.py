@@ -32,6 +32,8 @@ CALLS = [
     ("Verified", ("history", "--verify"), 0),
     ("Finding", ("doctor",), 0),
     ("SetAside", ("doctor", "--set-aside-journal"), 0),
+    ("InstalledUnits", ("install-service", "--remove", "--user"), 0),
+    ("UnitText", ("install-service", "--dry-run"), 0),
     ("Written", ("init", "{root}/other.toml"), 0),
 ]
 
@@ -43,8 +45,11 @@ def test_every_command_is_called_here():
 
 
 @pytest.mark.parametrize(("name", "call", "code"), CALLS, ids=str)
-def test_results_have_their_documented_shape(name: str, call: tuple[str, ...], code: int, updated: Line):
+def test_results_have_their_documented_shape(
+    name: str, call: tuple[str, ...], code: int, updated: Line, monkeypatch: pytest.MonkeyPatch
+):
     """Exactly the fields, each of its type."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(updated.bed.root / "config"))
     if call[0] in ("resume", "cancel", "show", "history"):
         interrupted(updated)
     elif "--set-aside-journal" in call:
