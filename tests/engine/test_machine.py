@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import sys
+import threading
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
-from fsm import faults, lifecycle
+from fsm import faults, lifecycle, machine
 from fsm.adapter import Draft, Registry, _loader
 from fsm.errors import ConfigError, JournalError, PlanError, PlanUnknown
 from fsm.lifecycle import RESTING, TABLE, Event, State
@@ -122,3 +123,24 @@ def test_fault_points_are_literal_and_listed(tmp_path: Path):
         list(faults.declared(tmp_path))
     names = [name for name, _ in faults.declared(Path("fsm"), Path("components"))]
     assert len(names) == len(set(names))
+
+
+def test_the_first_runs_of_a_process_may_begin_at_once():
+    """All guards belong to one machine, also those that are made while it is."""
+    machine._made.cache_clear()
+    begin = threading.Barrier(8)
+    failed = []
+
+    def one() -> None:
+        begin.wait()
+        try:
+            Guard("idle").release()
+        except ValueError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=one) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
