@@ -22,6 +22,7 @@ from fsm.explain import dotted, first_problem, suggestion
 from fsm.lifecycle import State
 from fsm.model import COMPONENT_NAME, ComponentName, HostPath, Model, Seconds
 from fsm.places import default_state_dir, find
+from fsm.services import AnySpec
 from fsm.sources import SourceSpec
 
 __all__ = [
@@ -77,6 +78,17 @@ class Component:
     keys: ComponentKeys
     spec: Spec
     target: Target
+
+    @property
+    def services(self) -> dict[str, AnySpec]:
+        """Its services by the names that their managers get, wherever in its own table they stand."""
+        found: dict[str, AnySpec] = {}
+        for value in (getattr(self.spec, key) for key in type(self.spec).model_fields):
+            if isinstance(value, AnySpec):
+                found[self.name] = value
+            elif isinstance(value, Mapping):
+                found |= {f"{self.name}.{key}": each for key, each in value.items() if isinstance(each, AnySpec)}
+        return found
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from fsm.journal import Journal, Run
 from fsm.lifecycle import State
 from fsm.locks import ComponentLock
 from fsm.places import default_state_dir
-from fsm.services import CommandSpec, ProcessSpec, SystemdSpec, open_service
+from fsm.services import AnySpec, NoService, open_service
 
 Level = Literal["ok", "warning", "error"]
 
@@ -254,13 +254,14 @@ def _component(component: Component, registry: Registry) -> Iterator[Finding]:
         yield _warning(component.name, "it has no source: it can only be rolled back", "add a source")
     if not adapter.inspect(component.target, component.spec).present:
         return
-    for value in (getattr(component.spec, name) for name in type(component.spec).model_fields):
-        if isinstance(value, ProcessSpec | CommandSpec | SystemdSpec):
-            yield from _service(component, value)
+    for name, spec in component.services.items():
+        if not isinstance(spec, NoService):
+            yield from _service(component, name, spec)
 
 
-def _service(component: Component, spec: ProcessSpec | CommandSpec | SystemdSpec) -> Iterator[Finding]:
-    status = open_service(spec, name=component.name, state_dir=component.target.state_dir).status()
+def _service(component: Component, name: str, spec: AnySpec) -> Iterator[Finding]:
+    status = open_service(spec, name=name, state_dir=component.target.state_dir).status()
     state = "active" if status.active else "not active"
-    message = f"its service ({spec.manager}) is {state}: {status.detail}"
+    which = name.removeprefix(f"{component.name}.") if name != component.name else "its service"
+    message = f"{which} ({spec.manager}) is {state}: {status.detail}"
     yield _said(component.name, message, "ok" if status.active else "warning")

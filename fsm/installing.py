@@ -7,7 +7,6 @@ what is not ours is never touched.
 from __future__ import annotations
 
 import os
-import pwd
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,7 +168,7 @@ class Installer:
 
     def _refuse_others(self) -> None:
         if not self._user and os.geteuid() != 0:
-            name = pwd.getpwuid(os.geteuid()).pw_name
+            name = _user_name()
             raise Refused(
                 "cannot install units of the system",
                 f"this is user {name}, not root",
@@ -190,7 +189,7 @@ class Installer:
                 raise Refused(f"cannot write {path}", why, "move it away, or keep it and write the others by hand")
 
     def _linger(self) -> tuple[str, ...]:
-        name = pwd.getpwuid(os.geteuid()).pw_name
+        name = _user_name()
         if not self._user or Path("/var/lib/systemd/linger", name).exists():
             return ()
         return (f"units of {name} run while {name} is logged in; for the boot: loginctl enable-linger {name}",)
@@ -234,7 +233,7 @@ def _facts(config: Config, path: Path, user: bool, within: Seconds) -> units.Fac
         command=(sys.executable, "-m", "fsm", "--config", str(path)),
         user=user,
         environment={name: os.environ[name] for name in kept if os.environ.get(name)},
-        before=tuple(sorted({spec.unit for each in components for spec in _specs(each) if spec.user == user})),
+        before=tuple(sorted({unit for each in components for unit in _managed(each, user)})),
         mounts=tuple(
             sorted({path.parent, config.state_dir.absolute(), *(p for each in components for p in _paths(each))})
         ),
@@ -247,8 +246,11 @@ def _values(component: Component) -> Iterator[Any]:
     yield from (getattr(component.spec, name) for name in type(component.spec).model_fields)
 
 
-def _specs(component: Component) -> Iterator[SystemdSpec]:
-    yield from (value for value in _values(component) if isinstance(value, SystemdSpec))
+def _managed(component: Component, user: bool) -> Iterator[str]:
+    for spec in component.services.values():
+        if isinstance(spec, SystemdSpec) and spec.user == user:
+            # Not its triggers: a socket stands before everything that a service stands behind.
+            yield spec.unit
 
 
 def _paths(component: Component) -> Iterator[Path]:
@@ -257,3 +259,9 @@ def _paths(component: Component) -> Iterator[Path]:
 
 def _user_directory() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd" / "user"
+
+
+def _user_name() -> str:
+    import pwd  # noqa: PLC0415 - not on Windows
+
+    return pwd.getpwuid(os.geteuid()).pw_name

@@ -55,12 +55,14 @@ class World:
         cells: what the steps changed; "old" or "new".
         acts: what `do` and `undo` of a step do when they are called next, by "do:name" and "undo:name".
         calls: every call of a step, in order.
+        kept: steps whose service was stopped again for a run that was taken up later.
         before_act: called before each effect, to check what must be durable by then.
     """
 
     cells: dict[str, str] = field(default_factory=dict)
     acts: dict[str, list[Act]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     before_act: Callable[[str, str], None] = lambda verb, name: None
 
 
@@ -82,6 +84,12 @@ class Cell(Step):
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
         return self._act("undo", ctx, "old")
+
+    def keep_down(self, ctx: StepContext) -> StepResult:
+        """See `Step.keep_down`."""
+        WORLD.kept.append(self.name)
+        acts = WORLD.acts.get(f"keep:{self.name}", [])
+        return _misfortune(acts.pop(0)) if acts else super().keep_down(ctx)
 
     def _act(self, verb: str, ctx: StepContext, value: str) -> StepResult:
         WORLD.calls.append(f"{verb}:{self.name}")
@@ -268,5 +276,6 @@ def fresh() -> World:
     WORLD.cells.clear()
     WORLD.acts.clear()
     WORLD.calls.clear()
+    WORLD.kept.clear()
     WORLD.before_act = lambda verb, name: None
     return WORLD

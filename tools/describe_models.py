@@ -21,7 +21,7 @@ from components.python_app.spec import Environment, Migration, PythonAppSpec, Re
 from fsm import checkspec
 from fsm.config import ComponentKeys, Settings
 from fsm.lifecycle import State
-from fsm.services import CommandSpec, NoService, ProcessSpec
+from fsm.services import CommandSpec, ComposeSpec, NoService, ProcessSpec, SystemdSpec
 from fsm.sources.specs import DirectorySpec, HttpSpec
 from fsm.versions import Version
 
@@ -39,6 +39,8 @@ TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-source-http": HttpSpec,
     "config-service-process": ProcessSpec,
     "config-service-command": CommandSpec,
+    "config-service-systemd": SystemdSpec,
+    "config-service-compose": ComposeSpec,
     "config-service-none": NoService,
 }
 """The blocks of `docs/reference/configuration.md`, by name."""

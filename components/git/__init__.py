@@ -1,9 +1,9 @@
 """Git checkouts: a working tree that follows a branch or tags, with the services that run in it.
 
 The way of an update, in the order of the modules: `spec` (what the host configures), `repository` (what is checked
-out), `plan` (which steps), `keep`, `fetch`, `examine`, `stage` (all before the stop), `running`, `hold`, `reset` and
-`products` (between stop and start), `verify`, `finish`. `command` says how git is called, `locks` what a lock of git
-means, `layout` where everything lies.
+out), `plan` (which steps), `keep`, `fetch`, `examine`, `stage` and `images` (all before the stop), `running`, `hold`,
+`reset` and `products` (between stop and start), `verify`, `finish`. `command` says how git is called, `locks` what a
+lock of git means, `layout` where everything lies.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from components.git.examine import Examine
 from components.git.fetch import Fetch
 from components.git.finish import Retire, Tidy
 from components.git.hold import Hold
+from components.git.images import BuildImages, ForgetImages, KeepImages, UseImages
 from components.git.keep import Keep
 from components.git.layout import Layout
 from components.git.products import BuildHere, NoteProducts, Products
@@ -41,16 +42,20 @@ class GitCheckout(Adapter[GitCheckoutSpec, GitInstalled]):
         Examine,
         Stage,
         BuildCommand,
+        KeepImages,
+        BuildImages,
         NoteProducts,
         StopServices,
         Hold,
         Reset,
         Products,
         BuildHere,
+        UseImages,
         StartServices,
         Verify,
         Retire,
         Tidy,
+        ForgetImages,
     )
 
     def inspect(self, target: Target, spec: GitCheckoutSpec) -> GitInstalled:

@@ -30,6 +30,7 @@ class KeptCommit(Model):
         version: as it was called then.
         made_at: when it was replaced, UTC.
         ref: what keeps it in the repository.
+        images: names of images that were built from it, each with our own name for it.
     """
 
     run: int
@@ -37,6 +38,7 @@ class KeptCommit(Model):
     version: Version
     made_at: str
     ref: str
+    images: dict[str, str] = {}
 
 
 class Retire(GitStep):
@@ -63,6 +65,7 @@ class Retire(GitStep):
             version=self.version or commit_version(old),
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             ref=layout.kept_ref(ctx.run_id),
+            images=ctx.results.get("keep_images", {}).get("kept", {}),
         )
         files.write_atomic(layout.record(ctx.run_id), record.model_dump_json(indent=2).encode())
         faults.point("git.retire.recorded")

@@ -199,6 +199,7 @@ def make_copies(site: Site, copies: dict[str, str]) -> tuple[str, ...]:
                 continue
             for parent in reversed(PurePosixPath(missing).parents[:-1]):
                 (live / parent).mkdir(exist_ok=True)
+            files.sweep_temporaries((live / missing).parent)
             files.copy_entry(live / there, live / missing, durable=True)
             faults.point("git.copy.made")
             notes.append(f"{missing} was missing, and was made from {there}")

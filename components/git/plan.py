@@ -11,6 +11,7 @@ from components.git.examine import Examine
 from components.git.fetch import Fetch
 from components.git.finish import Retire, Tidy
 from components.git.hold import Hold
+from components.git.images import BuildImages, ForgetImages, KeepImages, UseImages
 from components.git.keep import Keep
 from components.git.layout import Layout
 from components.git.products import BuildHere, NoteProducts, Products
@@ -164,7 +165,7 @@ def _rest(
         local_changes=spec.local_changes,
         required=spec.required,
     )
-    before, between = _build(spec.build, site, facts)
+    before, between = _build(target, spec.build, site, facts)
     slowest = sum(getattr(check, "timeout_seconds", 30.0) for check in spec.post_checks)
     return [
         examine,
@@ -184,15 +185,21 @@ def _rest(
         ),
         Retire(site=site, version=installed.version),
         Tidy(site=site, keep=spec.keep),
+        *([ForgetImages(site=site)] if spec.build and spec.build.compose else []),
     ]
 
 
-def _build(build: Build | None, site: Site, facts: Facts) -> tuple[list[GitStep], list[GitStep]]:
+def _build(target: Target, build: Build | None, site: Site, facts: Facts) -> tuple[list[GitStep], list[GitStep]]:
     """The steps of the build before the stop, and those after the reset."""
     if build is None:
         # With git-lfs the content of files comes with a checkout: with this one, not with the one during the downtime.
         return [Stage(site=site)] if facts.lfs else [], []
     timeout = build.timeout + 60
+    if build.compose is not None:
+        project = build.project or target.name
+        keep = KeepImages(site=site, build=build, project=project)
+        making = BuildImages(site=site, build=build, project=project, timeout=timeout)
+        return [Stage(site=site), keep, making], [UseImages(site=site)]
     products: list[GitStep] = [Products(site=site, build=build)] if build.products else []
     noted: list[GitStep] = [NoteProducts(site=site, build=build)] if build.products else []
     if build.where == "checkout":

@@ -146,6 +146,7 @@ class Reset(GitStep):
         hold.restore(paths.held, live, ctx)
         if self.site.had_repository and paths.index.exists():
             index = self.site.places(ctx).own / "index"
+            files.sweep_temporaries(index.parent)
             files.copy_entry(paths.index, index)
         faults.point("git.reset.put_back")
         self._sync(ctx)

@@ -74,6 +74,10 @@ class StopServices(_Services):
         faults.point("git.services.stopped")
         return Done()
 
+    def keep_down(self, ctx: StepContext) -> StepResult:
+        """See `Step.keep_down`."""
+        return self.do(ctx)
+
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
         self._start(ctx, only_active=True)

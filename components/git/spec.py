@@ -56,8 +56,8 @@ class Build(Model):
     def _one(self) -> Build:
         if (self.command is None) == (self.compose is None):
             raise ValueError("give exactly one of command and compose")
-        if self.compose is not None and self.products:
-            raise ValueError("products belong to a command; images are kept without being named")
+        if self.compose is not None and (self.products or self.where == "checkout"):
+            raise ValueError("products and where belong to a command; images are built before the stop and kept")
         return self
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from fsm.services.base import Runner, ServiceManager, ServiceStatus
 from fsm.services.command import CommandSpec
+from fsm.services.compose import ComposeSpec
 from fsm.services.nothing import NoService
 from fsm.services.process import ProcessSpec
 from fsm.services.systemd import SystemdSpec
@@ -20,6 +21,7 @@ from fsm.services.systemd import SystemdSpec
 __all__ = [
     "AnySpec",
     "CommandSpec",
+    "ComposeSpec",
     "NoService",
     "ProcessSpec",
     "Runner",
@@ -30,7 +32,7 @@ __all__ = [
     "open_service",
 ]
 
-AnySpec = ProcessSpec | CommandSpec | SystemdSpec | NoService
+AnySpec = ProcessSpec | CommandSpec | SystemdSpec | ComposeSpec | NoService
 
 ServiceSpec = Annotated[AnySpec, Field(discriminator="manager")]
 """How a configuration describes a service; `manager` says which kind it is."""

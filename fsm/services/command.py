@@ -7,6 +7,7 @@ service does not die of a pipe that nobody reads any more.
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -16,7 +17,7 @@ from pydantic import Field
 from fsm import faults
 from fsm.errors import DeadlineExceeded, StepFailed
 from fsm.model import HostPath, Model, Seconds
-from fsm.services.asking import ask
+from fsm.processes import end, identify
 from fsm.services.base import (
     LOG_LINES,
     Runner,
@@ -95,20 +96,18 @@ class CommandService:
         """
         spec = self._spec
         what = f"cannot tell whether {self.name} runs"
-        # By the path that was found in the service's own PATH; what it writes is nobody's business.
-        argv = [self._program(spec.status), *spec.status[1:]]
-        answer = ask(argv, timeout=spec.status_timeout, env=environment(spec.env), cwd=spec.cwd, quiet=True)
-        if answer is None:
+        code = _ask(self._program(spec.status), spec)
+        if code is None:
             raise StepFailed(
                 what, f"its status command did not end within {spec.status_timeout:g} s", "correct that command"
             )
-        if answer.code != 0 and answer.code not in _INACTIVE:
+        if code != 0 and code not in _INACTIVE:
             raise StepFailed(
                 what,
-                f"its status command ended with {answer.code}",
+                f"its status command ended with {code}",
                 "let it end with 0 when the service runs, with 3 or 1 when it does not",
             )
-        return ServiceStatus(active=answer.code == 0, detail=f"its status command ended with {answer.code}")
+        return ServiceStatus(active=code == 0, detail=f"its status command ended with {code}")
 
     def start(self, ctx: Runner) -> None:
         """Run the start command, and wait until the status command says that the service is active."""
@@ -172,3 +171,26 @@ class CommandService:
                 f"cannot start {self.name}", f"its log {self._log} is not usable: {error}", "mend that directory"
             ) from error
         return size_of(self._log)
+
+
+def _ask(program: str, spec: CommandSpec) -> int | None:
+    """The exit code of the status command; None when it, or what it started, had to be ended."""
+    import subprocess  # noqa: PLC0415 - 8 ms that only those pay who have such a service
+
+    with subprocess.Popen(
+        [program, *spec.status[1:]],
+        cwd=spec.cwd,
+        env=environment(spec.env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as child:
+        who = identify(child.pid)
+        try:
+            return child.wait(spec.status_timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if child.returncode is None and who is not None:
+                end(who, grace=0, first=signal.SIGKILL)

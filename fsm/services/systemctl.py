@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from fsm.errors import CommandFailed, StepFailed
+from fsm.errors import CommandFailed, DeadlineExceeded, StepFailed
 from fsm.model import Seconds
-from fsm.services.asking import Answer, ask
-from fsm.services.base import environment
+from fsm.shell import ask
 
 RUNNING: Final = Path("/run/systemd/system")
 """There while systemd is the init system (sd_booted(3))."""
@@ -140,21 +140,20 @@ class Systemctl:
             StepFailed: systemd does not answer.
         """
         given = ",".join(_PROPERTIES)
-        answer = self._ask(f"cannot ask systemd about {unit}", "show", f"--property={given}", "--", unit)
-        return _read(unit, dict(line.partition("=")[::2] for line in answer.out.splitlines()))
+        text = self._ask(f"cannot ask systemd about {unit}", "show", f"--property={given}", "--", unit)
+        return _read(unit, dict(line.partition("=")[::2] for line in text.splitlines()))
 
-    def _ask(self, what: str, *arguments: str) -> Answer:
+    def _ask(self, what: str, *arguments: str) -> str:
         try:
-            answer = ask(self.command(*arguments), timeout=self._timeout, env=environment(self.variables))
+            asked = ask(self.command(*arguments), timeout=self._timeout, env=self.variables)
         except CommandFailed as error:
             why = "there is no systemctl on this host"
             raise StepFailed(what, why, "use another `manager`: this one is for hosts with systemd") from error
-        if answer is None:
-            why = f"systemctl did not answer within {self._timeout:g} s"
-            raise StepFailed(what, why, "see whether systemd itself hangs: `systemctl is-system-running`")
-        if answer.code != 0:
-            raise StepFailed(what, " ".join(answer.complaint.split())[-500:], self._hint())
-        return answer
+        except DeadlineExceeded as error:
+            raise StepFailed(what, error.why, "see whether systemd itself hangs: `systemctl list-jobs`") from error
+        if asked.code != 0:
+            raise StepFailed(what, asked.complaint, self._hint())
+        return asked.out.decode("utf-8", "replace")
 
     def _hint(self) -> str:
         if self.user:
@@ -165,9 +164,10 @@ class Systemctl:
         """Whether the system shuts down just now, or the user's manager does: then nothing can be started any more."""
         for scope in {*self._scope, "--system"}:
             argv = ["systemctl", scope, "--no-ask-password", "--no-pager", "show", "--property=SystemState"]
-            answer = ask(argv, timeout=self._timeout, env=environment(self.variables))
-            if answer is not None and answer.out.strip() == "SystemState=stopping":
-                return True
+            with suppress(CommandFailed, DeadlineExceeded):  # who cannot be asked is not known to go down
+                asked = ask(argv, timeout=self._timeout, env=self.variables)
+                if asked.out.strip() == b"SystemState=stopping":
+                    return True
         return False
 
     def lines(self, unit: str, count: int, since: float | None = None) -> str:
@@ -189,10 +189,10 @@ class Systemctl:
     def _journal(self, *arguments: str) -> str:
         argv = ["journalctl", "--no-pager", "--quiet", "--output=cat", "--boot", *arguments]
         try:
-            answer = ask(argv, timeout=_LOG_TIME, env=environment(self.variables))
-        except CommandFailed:  # the log explains, it is no condition of anything
+            asked = ask(argv, timeout=_LOG_TIME, env=self.variables)
+        except (CommandFailed, DeadlineExceeded):  # the log explains, it is no condition of anything
             return ""
-        return answer.out[-_LOG_BYTES:].strip() if answer is not None and answer.code == 0 else ""
+        return asked.out[-_LOG_BYTES:].decode("utf-8", "replace").strip() if asked.code == 0 else ""
 
     def last_words(self, unit: str, count: int, since: float | None) -> str:
         """As `lines`, right after the unit failed: what its processes said may be on its way into the journal."""

@@ -206,7 +206,7 @@ def listing(root: Path) -> dict[str, Any]:
     by_git = (root / "releases" / "HEAD").exists()
     for path in _walk(root):
         name = str(path.relative_to(root))
-        if "/.git/" in name and (path.is_dir() or "/objects/" in name):
+        if "/.git/" in name and (path.is_dir() or "/objects/" in name or path.name == "ORIG_HEAD"):
             continue  # git says itself whether its objects are whole, and keeps empty directories as it likes
         status = path.lstat()
         about: list[Any] = [stat.S_IFMT(status.st_mode), status.st_mode & 0o7777, status.st_uid, status.st_gid]
@@ -228,7 +228,8 @@ def _walk(directory: Path) -> Iterator[Path]:
 def _varies(name: str) -> bool:
     """What holds times, process ids and the like: that it is there is all that can be compared."""
     records = name.endswith(("backup.json", ".inventory", ".pyc", ".tar.zst", "fsm-env.json"))
-    of_git = name.endswith("/.git/index") or "/.git/logs/" in name or "/kept/" in name
+    of_git = "/.git/" in name and (name.endswith(("/index", "/config")) or "/logs/" in name)
+    of_git = of_git or (".fsm/kept/" in name and name.endswith(".json"))
     return records or of_git or name.startswith("state/") or "/envs/" in name
 
 
@@ -237,7 +238,7 @@ def _stamped(name: str, by_git: bool) -> bool:
     if by_git and name.startswith("app/") and not name.startswith(("app/.env", "app/data", "app/local")):
         return True
     written = name.endswith(("installed.json", "installed.before.json", "migrated", "copy-in-begun"))
-    return written or "/aside/" in name
+    return written or "/aside/" in name or "/saved/" in name
 
 
 def of_user(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -150,7 +150,14 @@ TAGS: Final = {"type": "git", "url": "{root}/releases", "tags": "v*"}
 SCENARIOS: Final[dict[str, dict[str, Any]]] = {
     "git-update": {"verb": "update", "prepare": good, "outcome": "done", "version": "1.1.0", "bed": PLAIN},
     "git-broken": {"verb": "update", "prepare": broken, "outcome": "rolled_back", "version": "1.0.0", "bed": PLAIN},
-    "git-rollback": {"verb": "rollback", "prepare": good, "outcome": "done", "version": "0.9.0", "bed": PLAIN},
+    "git-rollback": {
+        "verb": "rollback",
+        "prepare": good,
+        "outcome": "done",
+        "version": "0.9.0",
+        "bed": PLAIN,
+        "only": ("git.", "step."),
+    },
     "git-first": {
         "verb": "update",
         "prepare": first,

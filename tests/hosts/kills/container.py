@@ -6,7 +6,7 @@ import json
 from typing import ClassVar, Final
 
 from tests.hosts.images import Trait, importing, packed
-from tests.hosts.kills.scenario import Scenario
+from tests.hosts.kills.scenario import Ours
 from tests.hosts.machine import REGISTRY, Machine
 
 FOLDER: Final = "/srv/shop"
@@ -30,7 +30,7 @@ services:
 """
 
 _CONFIG: Final = f"""\
-[components.web]
+[components.shop]
 type = "container"
 compose_files = ["{FOLDER}/docker-compose.yml"]
 project = "shop"
@@ -40,9 +40,9 @@ settle_seconds = 0.5
 start_timeout = 30.0
 reserve_mb = 1
 
-[components.web.source]
+[components.shop.source]
 type = "directory"
-path = "/srv/releases/web"
+path = "/srv/releases/shop"
 """
 
 
@@ -78,41 +78,40 @@ def strangers(host: Machine) -> list[str]:
     return [] if sorted(lines) == wanted else [f"the containers are {', '.join(sorted(lines))}"]
 
 
-class Container(Scenario):
-    """The component `web`."""
+class Container(Ours):
+    """The component `shop`."""
 
     name: ClassVar = "container"
     title: ClassVar = "compose service"
-    components: ClassVar = ("web",)
+    components: ClassVar = ("shop",)
     docker: ClassVar = True
-    command: ClassVar = ("fsm", "update", "web")
+    command: ClassVar = ("fsm", "update", "shop")
+    config: ClassVar = _CONFIG
 
-    def prepare(self, host: Machine) -> None:
+    def furnish(self, host: Machine) -> None:
         """Two services run, one of them is updated by us."""
         start_shop(host, "1.0.0")
-        host.write("/etc/fsm/fsm.toml", _CONFIG)
-        host.run("fsm", "install-service")
 
     def publish(self, host: Machine, version: str, *, broken: bool) -> None:
         """An image, and a release that names it."""
         push(host, IMAGE, version, tag=version, trait="unhealthy" if broken else "good")
-        host.write(f"/srv/releases/web/{version}/update-manifest.yaml", f'version: "{version}"\n')
+        host.write(f"/srv/releases/shop/{version}/update-manifest.yaml", f'version: "{version}"\n')
 
     def installed(self, host: Machine) -> dict[str, str]:
         """What the compose file says."""
         text = host.read(f"{FOLDER}/docker-compose.yml").decode()
-        return {"web": text.partition(f"{IMAGE}:")[2].partition('"')[0].partition("@")[0]}
+        return {"shop": text.partition(f"{IMAGE}:")[2].partition('"')[0].partition("@")[0]}
 
     def answers(self, host: Machine) -> dict[str, str]:
         """What the service says, where it is healthy as well."""
         done = host.try_run("docker", "inspect", "shop-web-1")
         healthy = done.returncode == 0 and json.loads(done.stdout)[0]["State"].get("Health", {}).get("Status")
         said = host.fetch(URL) if healthy == "healthy" else ""
-        return {"web": said} if said else {}
+        return {"shop": said} if said else {}
 
     def preserved(self, host: Machine) -> str:
         """Settings, data, and every byte of the compose file but the version."""
-        version = self.installed(host)["web"]
+        version = self.installed(host)["shop"]
         text = host.read(f"{FOLDER}/docker-compose.yml").decode().replace(version, "VERSION")
         return self.listing(host, FOLDER, (".env", "data")) + text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from tests.hosts.kills.checkout import REMOTE, commit, head, make_remote
-from tests.hosts.kills.scenario import Scenario
+from tests.hosts.kills.scenario import Ours
 from tests.hosts.machine import Machine
 
 FOLDER: Final = "/srv/app"
@@ -71,15 +71,16 @@ expected_status = 200
 """
 
 
-class GitCheckout(Scenario):
+class GitCheckout(Ours):
     """The component `app`."""
 
     name: ClassVar = "git"
     title: ClassVar = "git checkout under systemd, with a build"
     components: ClassVar = ("app",)
     command: ClassVar = ("fsm", "update", "app")
+    config: ClassVar = _CONFIG
 
-    def prepare(self, host: Machine) -> None:
+    def furnish(self, host: Machine) -> None:
         """A clone that somebody has built and changed: its `.env` is tracked, and is not as the repository has it."""
         make_remote(host)
         self.publish(host, "1.0.0", broken=False)
@@ -87,10 +88,9 @@ class GitCheckout(Scenario):
         host.run("sh", "-c", f"cd {FOLDER} && ./build.sh")
         host.write(f"{FOLDER}/.env", b"TOKEN=secret\r\nPLACE=here", mode=0o600)
         host.write_files({f"{FOLDER}/data/deep/blob": bytes(range(256)) * 400, f"{FOLDER}/data/empty": ""})
-        host.write_files({"/etc/systemd/system/app.service": _UNIT, "/etc/fsm/fsm.toml": _CONFIG})
+        host.write("/etc/systemd/system/app.service", _UNIT)
         host.run("systemctl", "daemon-reload")
         host.run("systemctl", "enable", "--now", "app.service")
-        host.run("fsm", "install-service")
 
     def publish(self, host: Machine, version: str, *, broken: bool) -> None:
         """A commit and its tag."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import select
 import subprocess
 import tempfile
 import time
@@ -38,7 +39,7 @@ class Trial:
     Attributes:
         number: counts the kills of one machine; the release is 1.<number>.0.
         broken: whether the release was broken.
-        moment: seconds after the call at which the power was cut.
+        moment: seconds after the call, or the first word of an updater of ours, at which the power was cut.
         killed_in: the state of the run then, see `fsm.lifecycle`, or BEFORE, AFTER, FOREIGN.
         again: seconds after the boot of a second power cut; None where there was none.
         outcome: the run's state in the end; for a foreign updater what is there: `new`, `old`, or `half` of each.
@@ -95,7 +96,7 @@ def perform(scenario: Scenario, host: Machine, trial: Trial) -> None:
 
 
 def _kill_amid(scenario: Scenario, host: Machine, moment: float) -> None:
-    child = host.begin(*scenario.command)
+    child = begin(scenario, host)
     try:
         with suppress(subprocess.TimeoutExpired):
             child.communicate(timeout=moment)
@@ -103,6 +104,14 @@ def _kill_amid(scenario: Scenario, host: Machine, moment: float) -> None:
     finally:
         child.kill()
         child.communicate()
+
+
+def begin(scenario: Scenario, host: Machine) -> subprocess.Popen[bytes]:
+    """Call the update. An updater of ours is given time until its first word: before, there is nothing to interrupt."""
+    child = host.begin(*scenario.command)
+    if scenario.components and child.stdout is not None:
+        select.select([child.stdout], [], [], 60.0)
+    return child
 
 
 def _examine(
@@ -185,6 +194,9 @@ def _outcome(scenario: Scenario, host: Machine, trial: Trial, last: dict[str, in
     for name in scenario.components:
         run = json.loads(host.run("fsm", "status", "--json", name))["results"][0]["last"]
         states.add(run["state"] if run and run["run"] > last[name] else BEFORE)
+    if "rolled_back" in states and len(scenario.components) > 1:
+        # What had not begun when another member failed was not begun any more, or was refused.
+        states -= {BEFORE, "idle"}
     if states - {"done", "rolled_back"}:
         trial.problems.append(f"ended in {', '.join(sorted(states))}")
     elif len(states) > 1:

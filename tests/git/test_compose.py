@@ -1,0 +1,170 @@
+"""Document 000: a checkout with a compose project in it, whose images are built from each commit. A real engine."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsm.report import Outcome
+from tests.bed import write
+from tests.gitbed import GitBed, git
+from tests.hosts.conftest import docker, named  # noqa: F401 - fixtures
+from tests.hosts.engine import Engine
+from tests.hosts.images import PORT, context, fetch
+from tests.world import Crash, crash_at
+
+pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker, pytest.mark.timeout(300)]
+
+
+class AgentBed(GitBed):
+    """A checkout with the project in ``agent/``, and two ``.env`` files that the project needs."""
+
+    def __init__(self, root: Path, engine: Engine, project: str, port: int) -> None:
+        services = {
+            "agent": {
+                "manager": "compose",
+                "cwd": "{live}/agent",
+                "files": ["compose.yaml"],
+                "project": project,
+                "grace": 1,
+                "start_timeout": 8.0,
+            }
+        }
+        super().__init__(
+            root,
+            services=services,
+            preserve=[".env", "agent/.env"],
+            copies={"agent/.env": ".env"},
+            build={"compose": ["agent/compose.yaml"], "project": project},
+            post_checks=[],
+            keep=1,
+        )
+        self.docker, self.project, self.port = engine, project, port
+
+    def release(self, version: str, trait: Any = "good", *, broken: bool = False) -> str:
+        """Commit a version of the agent."""
+        agent = self.author / "agent"
+        agent.mkdir(exist_ok=True)
+        context(agent, version, trait=trait)
+        if broken:
+            (agent / "Dockerfile").write_text("FROM scratch\nCOPY what-nobody-has /\n")
+        service = f"    build: .\n    init: true\n    ports: ['127.0.0.1:{self.port}:{PORT}']\n"
+        (agent / "compose.yaml").write_text(
+            f"services:\n  web:\n{service}    environment: {{GREETING: '${{GREETING:?}}'}}\n"
+        )
+        (self.author / "VERSION").write_text(f"{version}\n")
+        git(self.author, "add", "--force", "--all", ".")
+        return self.commit(version)
+
+    def says(self) -> tuple[str, str]:
+        """Version and greeting of what answers."""
+        base = f"http://127.0.0.1:{self.port}"
+        return fetch(f"{base}/version"), fetch(f"{base}/")
+
+    def ours(self) -> list[str]:
+        """Our tags of kept images."""
+        listed = self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "fsm-kept/" + self.name)
+        return sorted(line for line in listed.splitlines() if line)
+
+
+@pytest.fixture
+def bed(tmp_path, docker, named, monkeypatch) -> Iterator[AgentBed]:  # noqa: F811 - the fixtures
+    """1.0.0 runs, built by hand as people do."""
+    for key, value in docker.env.items():
+        monkeypatch.setenv(key, value)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    project = named("agent")
+    # Components of other tests of this machine must not share our tags.
+    monkeypatch.setattr(AgentBed, "name", project)
+    made = AgentBed(tmp_path, docker, project, port)
+    made.release("1.0.0")
+    made.install("1.0.0")
+    write(made.live / ".env", b"GREETING=ciao\r\n", mode=0o600)
+    write(made.live / "agent/.env", b"GREETING=ciao\r\n", mode=0o600)
+    docker.compose("up", "-d", "--build", "--wait", project=project, folder=made.live / "agent")
+    yield made
+    for tag in made.ours():
+        docker.run("image", "rm", "--force", tag)
+    docker.run("image", "rm", "--force", f"{project}-web")
+
+
+def test_the_whole_life_of_a_checkout_with_a_compose_project(bed):
+    """Built before the stop, updated, rolled back by itself, rolled back by a person without a build."""
+    assert bed.says() == ("1.0.0", "ciao")
+    first = bed.docker("image", "inspect", "--format", "{{.Id}}", f"{bed.project}-web").strip()
+    bed.release("1.1.0")
+    result = bed.updater().update(bed.name)
+    assert result.outcome is Outcome.DONE, result.headline
+    assert bed.says() == ("1.1.0", "ciao")
+    assert (bed.live / "agent/.env").read_bytes() == b"GREETING=ciao\r\n"
+    assert result.downtime is not None
+    assert [step.name for step in result.steps].index("build_images") < [step.name for step in result.steps].index(
+        "stop_services"
+    )
+    assert len(bed.ours()) == 1
+    second = bed.docker("image", "inspect", "--format", "{{.Id}}", f"{bed.project}-web").strip()
+    assert second != first
+    bed.release("1.2.0", "crashes")
+    result = bed.updater().update(bed.name)
+    assert result.outcome is Outcome.ROLLED_BACK, result.headline
+    assert bed.says() == ("1.1.0", "ciao")
+    assert bed.docker("image", "inspect", "--format", "{{.Id}}", f"{bed.project}-web").strip() == second
+    assert len(bed.ours()) == 1
+    result = bed.updater().rollback(bed.name)
+    assert result.outcome is Outcome.DONE, result.headline
+    assert any("kept with this commit" in note for note in result.notes)
+    assert bed.says() == ("1.0.0", "ciao")
+    assert bed.docker("image", "inspect", "--format", "{{.Id}}", f"{bed.project}-web").strip() == first
+
+
+def test_a_build_that_fails_stops_nothing(bed):
+    """The name still stands for the old image, and nothing of ours stays."""
+    before = bed.docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={bed.project}")
+    bed.release("1.1.0", broken=True)
+    result = bed.updater().update(bed.name)
+    assert result.outcome is Outcome.REFUSED
+    assert not result.touched
+    assert "docker compose build" in result.reason
+    assert bed.says() == ("1.0.0", "ciao")
+    assert bed.docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={bed.project}") == before
+    assert bed.ours() == []
+
+
+@pytest.mark.parametrize(
+    ("point", "outcome"),
+    [
+        ("git.images.kept", "done"),
+        ("git.images.built", "done"),
+        ("git.images.named", "done"),
+        ("git.images.built", "rolled_back"),
+        ("git.services.stopped", "rolled_back"),
+    ],
+)
+def test_killed_around_the_images(bed, point, outcome):
+    """Whatever was named and built by then: the service of the state's version answers."""
+    bed.release("1.1.0", "good" if outcome == "done" else "crashes")
+    with crash_at(0, only=point), pytest.raises(Crash):
+        bed.updater().update(bed.name)
+    (result,) = bed.updater().resume()
+    assert result.outcome == outcome, result.headline
+    assert bed.says() == ("1.1.0" if outcome == "done" else "1.0.0", "ciao")
+
+
+@pytest.mark.parametrize("point", ["git.images.named", "git.images.dropped", "git.images.forgotten"])
+def test_killed_on_the_way_back(bed, point):
+    """Also in the middle of the undo, and of the tidying."""
+    bed.release("1.1.0", "good" if point.endswith("forgotten") else "crashes")
+    last = 3 if point == "git.images.named" else 0
+    with crash_at(last, only=point), pytest.raises(Crash):
+        bed.updater().update(bed.name)
+    (result,) = bed.updater().resume()
+    version = "1.1.0" if point.endswith("forgotten") else "1.0.0"
+    assert result.outcome == ("done" if version == "1.1.0" else "rolled_back"), result.headline
+    assert bed.says() == (version, "ciao")
+    assert len(bed.ours()) == (1 if version == "1.1.0" else 0)
