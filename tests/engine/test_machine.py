@@ -139,11 +139,13 @@ def test_the_first_runs_of_a_process_may_begin_at_once(monkeypatch):
 
     monkeypatch.setattr(transitions, "Machine", Slow)
     machine._made.cache_clear()
-    begin = threading.Barrier(4)
+    together = threading.Barrier(4)
 
     def one(_: int) -> None:
-        begin.wait()
-        Guard("idle").release()
+        together.wait()
+        guard = Guard("idle")
+        together.wait()
+        guard.release()
 
     try:
         with ThreadPoolExecutor(4) as pool:
