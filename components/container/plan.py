@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -232,6 +233,7 @@ def _steps(
             dependants=change.dependants,
             one_shot=change.one_shot,
             start_timeout=spec.start_timeout,
+            scale=dict(Counter(each.service for each in change.host.containers)),
             timeout=both,
         ),
         Verify(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
@@ -41,7 +42,10 @@ class Stage(Step):
                     return _changed_meanwhile(edit.path)
             faults.point("container.stage.written")
             instead = {edit.path: _beside(edit.path, ctx) for edit in self.edits}
-            return self._compare(self.stack.config(), self.stack.config(instead))
+            with ThreadPoolExecutor(1) as pool:
+                before = pool.submit(self.stack.config)
+                after = self.stack.config(instead)
+                return self._compare(before.result(), after)
         finally:
             self._clear(ctx)
 
