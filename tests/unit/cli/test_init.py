@@ -28,7 +28,7 @@ def test_it_is_valid_as_it_stands():
 def test_it_is_valid_switched_on():
     """Every setting that it shows exists, and has a value that passes."""
     config = parse(tomllib.loads(switched_on()), Registry.discover(), base=Path("/etc/fsm"))
-    assert list(config.components) == ["core", "library"]
+    assert list(config.components) == ["core", "library", "web"]
     assert config.components["core"].keys.source is not None
 
 
