@@ -7,6 +7,7 @@ journal, and only then acts.
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from fsm.lifecycle import TABLE, Event, State, Table
 
 if TYPE_CHECKING:
     from transitions import Machine
+
+
+_making = threading.Lock()
 
 
 class IllegalMove(AssertionError):
@@ -74,8 +78,14 @@ def _known(state: State, table: Table) -> None:
         raise ValueError(state)
 
 
-@cache
 def _machine(table: Table) -> Machine:
+    """The machine that all runs of a lifecycle share; runs begin in several threads at once, and it is made once."""
+    with _making:
+        return _made(table)
+
+
+@cache
+def _made(table: Table) -> Machine:
     from transitions import Machine  # noqa: PLC0415 - 15 ms that `fsm status` need not pay
 
     return Machine(

@@ -15,6 +15,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from components.container.spec import ContainerSpec
+from components.container.spec import Retention as ImageRetention
 from components.python_app.spec import Environment, Migration, PythonAppSpec, Retention, VersionFrom
 from fsm import checkspec
 from fsm.config import ComponentKeys, Settings
@@ -31,6 +33,8 @@ TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-environment": Environment,
     "config-migration": Migration,
     "config-retention": Retention,
+    "config-container": ContainerSpec,
+    "config-container-retention": ImageRetention,
     "config-source-directory": DirectorySpec,
     "config-source-http": HttpSpec,
     "config-service-process": ProcessSpec,
@@ -152,7 +156,7 @@ def _type(kind: Any) -> str:
 
 
 def _plural(kind: Any) -> str:
-    return {"text": "texts"}.get(_type(kind), "tables, see below")
+    return {"text": "texts", "path": "paths"}.get(_type(kind), "tables, see below")
 
 
 def _is_union_of_models(kind: Any) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.container import installed, narrow
 from components.container.change import Wanted, plan_edits
-from components.container.facts import Container
+from components.container.facts import Container, without_leftovers
 from components.container.finish import Retire, Tidy
 from components.container.installed import ContainerInstalled, Host
 from components.container.keep import Keep
@@ -232,6 +233,7 @@ def _steps(
             dependants=change.dependants,
             one_shot=change.one_shot,
             start_timeout=spec.start_timeout,
+            scale=dict(Counter(each.service for each in without_leftovers(change.host.containers))),
             timeout=both,
         ),
         Verify(
