@@ -57,6 +57,8 @@ class _Known(NamedTuple):
     prerelease: bool
     draft: bool
     notes: str
+    commit: str | None = None
+    head: bool = False
 
 
 def status_of(
