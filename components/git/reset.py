@@ -39,7 +39,8 @@ class Reset(GitStep):
         faults.point("git.reset.done")
         if site.submodules and (live / ".gitmodules").exists():
             submodules.check_out(git)
-        notes += hold.restore(site.paths(ctx).held, live, ctx)
+        held = hold.load(site.paths(ctx))
+        notes += hold.restore(site.paths(ctx).held, live, ctx, held.touched if held else None)
         faults.point("git.reset.restored")
         notes += hold.make_copies(site, self.copies)
         self._sync(ctx)
@@ -152,9 +153,11 @@ class Reset(GitStep):
         self._sync(ctx)
 
     def _sync(self, ctx: StepContext) -> None:
-        files.sync_filesystem(self.site.layout.live)
-        if self.site.dot_git(ctx).exists():
-            files.sync_filesystem(self.site.places(ctx).common)
+        live = self.site.layout.live
+        files.sync_filesystem(live)
+        common = self.site.places(ctx).common if self.site.dot_git(ctx).exists() else live
+        if common.stat().st_dev != live.stat().st_dev:
+            files.sync_filesystem(common)
 
 
 def _make(live: Path, directory: hold.Directory) -> None:
