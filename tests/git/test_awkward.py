@@ -429,7 +429,7 @@ def test_preserved_files_with_odd_names_that_git_knows(made):
     """Brackets, stars and backslashes are characters of a name, not of a pattern."""
     names = ["data/a[1]*.ini", "data/b\\c.ini", "data/!d.ini"]
     bed = made(publish=False)
-    bed.publish("1.1.0", extra={name: b"theirs\n" for name in names})
+    bed.publish("1.1.0", extra=dict.fromkeys(names, b"theirs\n"))
     assert bed.updater().update("app").outcome is Outcome.DONE
     for name in names:
         write(bed.live / name, b"mine\n")
