@@ -460,3 +460,16 @@ def test_changed_files_with_names_that_look_like_pathspecs(made):
     patch = (bed.work / "saved/2.patch").read_text()
     assert patch.count("diff --git") == 1
     assert "+mine" in patch
+
+
+def test_an_undo_follows_no_link_out_of_the_checkout(made):
+    """The new version put a link where a directory of the new commit was: what it leads to is nobody's to remove."""
+    outside = "{root}/outside"
+    spoil = f"cd {{live}}; test ! -e BROKEN || {{ rm -r new; ln -s {outside} new; exit 1; }}"
+    bed = made(publish=False, post_checks=[{"type": "command", "argv": ["sh", "-c", spoil]}])
+    (bed.root / "outside").mkdir()
+    (bed.root / "outside/file").write_text("not git's")
+    bed.publish("1.1.0", "BROKEN", extra={"new/file": b"new\n"})
+    assert bed.updater().update("app").outcome is Outcome.ROLLED_BACK
+    assert (bed.root / "outside/file").read_text() == "not git's"
+    assert bed.is_clean("1.0.0")
