@@ -17,12 +17,13 @@ from pydantic.fields import FieldInfo
 
 from components.container.spec import ContainerSpec
 from components.container.spec import Retention as ImageRetention
+from components.git.spec import Build, GitCheckoutSpec
 from components.python_app.spec import Environment, Migration, PythonAppSpec, Retention, VersionFrom
 from fsm import checkspec
 from fsm.config import ComponentKeys, Settings
 from fsm.lifecycle import State
 from fsm.services import CommandSpec, ComposeSpec, NoService, ProcessSpec, SystemdSpec
-from fsm.sources.specs import DirectorySpec, HttpSpec
+from fsm.sources.specs import DirectorySpec, GitSpec, HttpSpec
 from fsm.versions import Version
 
 TABLES: Final[dict[str, type[BaseModel]]] = {
@@ -35,8 +36,11 @@ TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-retention": Retention,
     "config-container": ContainerSpec,
     "config-container-retention": ImageRetention,
+    "config-git": GitCheckoutSpec,
+    "config-git-build": Build,
     "config-source-directory": DirectorySpec,
     "config-source-http": HttpSpec,
+    "config-source-git": GitSpec,
     "config-service-process": ProcessSpec,
     "config-service-command": CommandSpec,
     "config-service-systemd": SystemdSpec,

@@ -423,3 +423,53 @@ def test_a_source_of_another_type_is_refused(made):
     result = bed.updater().update("app")
     assert result.outcome is Outcome.REFUSED
     assert "source of type git" in result.todo
+
+
+def test_preserved_files_with_odd_names_that_git_knows(made):
+    """Brackets, stars and backslashes are characters of a name, not of a pattern."""
+    names = ["data/a[1]*.ini", "data/b\\c.ini", "data/!d.ini"]
+    bed = made(publish=False)
+    bed.publish("1.1.0", extra=dict.fromkeys(names, b"theirs\n"))
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    for name in names:
+        write(bed.live / name, b"mine\n")
+    for version, traits, outcome in (("1.2.0", (), Outcome.DONE), ("1.3.0", ("BROKEN",), Outcome.ROLLED_BACK)):
+        bed.publish(version, *traits, extra={name: f"theirs, {version}\n".encode() for name in names})
+        result = bed.updater().update("app")
+        assert result.outcome is outcome, result.headline
+        assert [(bed.live / name).read_bytes() for name in names] == [b"mine\n"] * 3
+
+
+def test_a_large_preserved_directory_is_a_cost_that_the_plan_names(made):
+    """It is copied while the services are down."""
+    bed = made()
+    with (bed.live / "data/big").open("wb") as file:
+        file.truncate(70 << 20)
+    assert any("70 MiB of preserved files" in note for note in bed.updater().plan("app").notes)
+
+
+def test_changed_files_with_names_that_look_like_pathspecs(made):
+    """A patch holds exactly the changed files."""
+    bed = made(publish=False, local_changes="save")
+    bed.publish("1.1.0", extra={":(top)a": b"1\n", "*.txt": b"1\n"})
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    write(bed.live / ":(top)a", b"mine\n")
+    bed.publish("1.2.0")
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.DONE, result.headline
+    patch = (bed.work / "saved/2.patch").read_text()
+    assert patch.count("diff --git") == 1
+    assert "+mine" in patch
+
+
+def test_an_undo_follows_no_link_out_of_the_checkout(made):
+    """The new version put a link where a directory of the new commit was: what it leads to is nobody's to remove."""
+    outside = "{root}/outside"
+    spoil = f"cd {{live}}; test ! -e BROKEN || {{ rm -r new; ln -s {outside} new; exit 1; }}"
+    bed = made(publish=False, post_checks=[{"type": "command", "argv": ["sh", "-c", spoil]}])
+    (bed.root / "outside").mkdir()
+    (bed.root / "outside/file").write_text("not git's")
+    bed.publish("1.1.0", "BROKEN", extra={"new/file": b"new\n"})
+    assert bed.updater().update("app").outcome is Outcome.ROLLED_BACK
+    assert (bed.root / "outside/file").read_text() == "not git's"
+    assert bed.is_clean("1.0.0")
