@@ -112,7 +112,7 @@ class Container(Ours):
     def preserved(self, host: Machine) -> str:
         """Settings, data, and every byte of the compose file but the version."""
         version = self.installed(host)["shop"]
-        text = host.read(f"{FOLDER}/docker-compose.yml").decode().replace(version, "VERSION")
+        text = host.read(f"{FOLDER}/docker-compose.yml").decode().replace(f"{IMAGE}:{version}", IMAGE)
         return self.listing(host, FOLDER, (".env", "data")) + text
 
     def oddities(self, host: Machine) -> list[str]:
