@@ -29,7 +29,7 @@ from tests.hosts.home import BedError, Membership, changing, home, run, say
 from tests.hosts.packages import compose_plugin, need
 
 PREFIX: Final = "fsmt"
-_NAME: Final = re.compile(rf"(?:.*/)?{PREFIX}-(\d+)-(\d+)-")
+_NAME: Final = re.compile(rf"(?:.*/)?{PREFIX}-([0-9a-f]+)-(\d+)-(\d+)-")
 _PROJECT: Final = "com.docker.compose.project"
 
 
@@ -92,7 +92,7 @@ class Engine:
 
     def name(self, word: str) -> str:
         """A name for a container, project, network, volume or repository of this process, never given before."""
-        return f"{PREFIX}-{os.getpid()}-{start_time(os.getpid())}-{word}-{next(self._numbers)}"
+        return f"{PREFIX}-{_namespace()}-{os.getpid()}-{start_time(os.getpid())}-{word}-{next(self._numbers)}"
 
     def remove(self, name: str) -> None:
         """Remove everything that has this name or belongs to the compose project of this name; images as well."""
@@ -148,7 +148,13 @@ def _is_of(known: str, name: str) -> bool:
 
 def _abandoned(name: str) -> bool:
     found = _NAME.match(name)
-    return found is not None and start_time(int(found[1])) != int(found[2])
+    return found is not None and found[1] == _namespace() and start_time(int(found[2])) != int(found[3])
+
+
+@cache
+def _namespace() -> str:
+    """Where our process ids mean something: others may use the same engine from other containers."""
+    return f"{os.stat('/proc/self/ns/pid').st_ino:x}"
 
 
 @cache

@@ -44,7 +44,7 @@ manager = "compose"
 cwd = "{FOLDER}/agent"
 files = ["docker-compose.yml"]
 project = "agent"
-start_timeout = 20.0
+start_timeout = 10.0
 
 [components.agent.build]
 compose = ["agent/docker-compose.yml"]
