@@ -1,6 +1,6 @@
 """The units that `fsm install-service` writes, as text. Pure: nothing is looked at, nothing is written.
 
-Two decisions are taken here (ADR 0017):
+Two decisions are taken here (ADR 0019):
 
 - ``fsm-resume.service`` stands before every managed unit and is of ``Type=notify``: the boot starts none of them until
   `fsm resume` says that nothing needs to stay down (`fsm.boot`). Of ``Type=oneshot`` it could start none of them
