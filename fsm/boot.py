@@ -12,7 +12,6 @@ its own readiness to tell.
 from __future__ import annotations
 
 import os
-import socket
 from typing import Final
 
 VARIABLE: Final = "NOTIFY_SOCKET"
@@ -37,6 +36,8 @@ def release() -> None:
     address, _held = _held, None
     if address is None:
         return
+    import socket  # noqa: PLC0415 - only at boot
+
     if address.startswith("@"):
         address = "\0" + address[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:

@@ -7,7 +7,6 @@ what is not ours is never touched.
 from __future__ import annotations
 
 import os
-import pwd
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,7 +168,7 @@ class Installer:
 
     def _refuse_others(self) -> None:
         if not self._user and os.geteuid() != 0:
-            name = pwd.getpwuid(os.geteuid()).pw_name
+            name = _user_name()
             raise Refused(
                 "cannot install units of the system",
                 f"this is user {name}, not root",
@@ -190,7 +189,7 @@ class Installer:
                 raise Refused(f"cannot write {path}", why, "move it away, or keep it and write the others by hand")
 
     def _linger(self) -> tuple[str, ...]:
-        name = pwd.getpwuid(os.geteuid()).pw_name
+        name = _user_name()
         if not self._user or Path("/var/lib/systemd/linger", name).exists():
             return ()
         return (f"units of {name} run while {name} is logged in; for the boot: loginctl enable-linger {name}",)
@@ -260,3 +259,9 @@ def _paths(component: Component) -> Iterator[Path]:
 
 def _user_directory() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd" / "user"
+
+
+def _user_name() -> str:
+    import pwd  # noqa: PLC0415 - not on Windows
+
+    return pwd.getpwuid(os.geteuid()).pw_name

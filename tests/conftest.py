@@ -44,6 +44,15 @@ def _no_docker() -> str:
     return missing()
 
 
+@cache
+def _no_machine() -> str:
+    if _not_linux() or _not_root() or _no_docker():
+        return _not_linux() or _not_root() or _no_docker()
+    from tests.hosts.rootfs import missing
+
+    return missing()
+
+
 def _no_systemd() -> str:
     return "" if Path("/run/systemd/system").is_dir() else "systemd does not run here"
 
@@ -59,6 +68,7 @@ NEEDS: Final[dict[str, Callable[[], str]]] = {
     "needs_root": _not_root,
     "needs_tmpfs": _no_tmpfs,
     "needs_docker": _no_docker,
+    "needs_machine": _no_machine,
     "needs_systemd": _no_systemd,
 }
 """For each marker a function that says why the thing is missing, or nothing where it is there."""

@@ -15,6 +15,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from components.container.spec import ContainerSpec
+from components.container.spec import Retention as ImageRetention
 from components.git.spec import Build, GitCheckoutSpec
 from components.python_app.spec import Environment, Migration, PythonAppSpec, Retention, VersionFrom
 from fsm import checkspec
@@ -34,6 +36,8 @@ TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-retention": Retention,
     "config-git": GitCheckoutSpec,
     "config-git-build": Build,
+    "config-container": ContainerSpec,
+    "config-container-retention": ImageRetention,
     "config-source-directory": DirectorySpec,
     "config-source-http": HttpSpec,
     "config-source-git": GitSpec,
@@ -156,7 +160,7 @@ def _type(kind: Any) -> str:
 
 
 def _plural(kind: Any) -> str:
-    return {"text": "texts"}.get(_type(kind), "tables, see below")
+    return {"text": "texts", "path": "paths"}.get(_type(kind), "tables, see below")
 
 
 def _is_union_of_models(kind: Any) -> bool:

@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 from fsm.adapter import Finding
 from fsm.checking import CheckResult
 from fsm.cli.output import SCHEMA
-from fsm.cli.shapes import ErrorParts, Verified, Written
+from fsm.cli.shapes import ErrorParts, UnitText, Verified, Written
 from fsm.errors import ConfigError
+from fsm.installing import Installed
 from fsm.lifecycle import State
 from fsm.model import Model, Version
 from fsm.plan import DiskNeed, DownloadNeed, Plan, PlannedStep
@@ -121,6 +122,18 @@ SHAPES: Final = (
         SetAside(
             moved=("/var/lib/fsm/journal.db.set-aside-20260301T040000Z",), leftovers=("/opt/app/.core.fsm/run-8",)
         ),
+    ),
+    Shape(
+        "`install-service` and `install-service --remove`",
+        Installed(
+            directory=Path("/etc/systemd/system"),
+            written=("fsm-resume.service",),
+            unchanged=("fsm-check.service", "fsm-check.timer"),
+        ),
+    ),
+    Shape(
+        "`install-service --dry-run`",
+        UnitText(name="fsm-resume.service", text="[Unit]\nDescription=Continue interrupted updates (fsm-updater)\n"),
     ),
     Shape("`init`", Written(path="/etc/fsm/fsm.toml")),
 )

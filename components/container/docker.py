@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from components.container.facts import ONE_OFF_LABEL, PROJECT_LABEL, Container, EngineInfo, Image, Remote, platform_of
 from fsm.errors import CommandFailed, DeadlineExceeded, NotReady, PlanError, StepFailed, Transient, Unsupported
 from fsm.model import Model, Seconds
 from fsm.shell import ask
+
+_YOUNG: Final[Seconds] = 30.0
+_ENGINES: Final[dict[tuple[str | None, ...], tuple[Seconds, EngineInfo]]] = {}
 
 
 class Docker(Model):
@@ -61,8 +66,16 @@ class Docker(Model):
             return False
 
     def engine(self) -> EngineInfo:
-        """What the engine says about itself."""
-        return EngineInfo(self.query("info", "--format", "{{json .}}") or {})
+        """What the engine says about itself; asked once in a while, it does not change under a run."""
+        key = (
+            self.host,
+            *(os.environ.get(name) for name in ("PATH", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT")),
+        )
+        at, info = _ENGINES.get(key, (-_YOUNG, None))
+        if info is None or time.monotonic() - at > _YOUNG:
+            info = EngineInfo(self.query("info", "--format", "{{json .}}") or {})
+            _ENGINES[key] = time.monotonic(), info
+        return info
 
     def containers(self, project: str) -> list[Container]:
         """Every container of a compose project, whatever its state; those of `compose run` are left out."""
@@ -84,8 +97,12 @@ class Docker(Model):
 
     def image(self, reference: str) -> Image | None:
         """An image that is here, by name or id."""
-        found = self.query("image", "inspect", reference, missing_ok=True)
-        return Image.of(found[0]) if found else None
+        return next(iter(self.images(reference)), None)
+
+    def images(self, *references: str) -> list[Image]:
+        """Those of some images, by name or id, that are here."""
+        found = self.query("image", "inspect", *references, missing_ok=True)
+        return [Image.of(each) for each in found or ()]
 
     def names(self, repository: str) -> list[str]:
         """The names, with their tags, that images have in a repository."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+
+from components.container.reference import Reference, canonical, parse
 
 PROJECT_LABEL: Final = "com.docker.compose.project"
 SERVICE_LABEL: Final = "com.docker.compose.service"
@@ -91,6 +94,12 @@ class Container:
         )
 
 
+def without_leftovers(containers: Sequence[Container]) -> list[Container]:
+    """The containers without those that a killed compose made to take the place of one that is still there."""
+    taken = {each.name for each in containers}
+    return [each for each in containers if each.intended_name == each.name or each.intended_name not in taken]
+
+
 @dataclass(frozen=True)
 class Image:
     """One image that the engine has.
@@ -108,6 +117,10 @@ class Image:
     labels: dict[str, str] = field(default_factory=dict)
     has_healthcheck: bool = False
 
+    def has(self, name: str) -> bool:
+        """Whether this is its id, or one of its names, in whatever spelling."""
+        return name == self.id or _spelled(name) in {_spelled(each) for each in (*self.tags, *self.digests)}
+
     @classmethod
     def of(cls, data: dict[str, Any]) -> Image:
         """From what `docker image inspect` says."""
@@ -121,6 +134,11 @@ class Image:
             labels=config.get("Labels") or {},
             has_healthcheck=bool(check) and check[0] != "NONE",
         )
+
+
+def _spelled(name: str) -> Reference | None:
+    reference = parse(name)
+    return reference and reference._replace(repository=canonical(reference.repository))
 
 
 @dataclass(frozen=True)

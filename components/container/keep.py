@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from components.container.facts import Container
+from components.container.facts import Container, without_leftovers
 from components.container.installed import newest
 from components.container.layout import Layout, Record, SavedFile, SavedService
 from components.container.splice import digest
@@ -67,7 +67,8 @@ class Keep(Step):
         faults.point("container.keep.copied")
         services = self._services(ctx)
         faults.point("container.keep.tagged")
-        known, was = self.stack.docker.image(self.wanted_by_digest), self.stack.docker.image(self.wanted)
+        here = self.stack.docker.images(self.wanted_by_digest, self.wanted)
+        was = next((image.id for image in here if image.has(self.wanted)), None)
         record = Record(
             run=ctx.run_id,
             version=self.version,
@@ -75,8 +76,8 @@ class Keep(Step):
             files=saved,
             services=services,
             wanted=self.wanted,
-            wanted_was=None if was is None else was.id,
-            known=known is not None,
+            wanted_was=was,
+            known=any(image.has(self.wanted_by_digest) for image in here),
             dependants=self.dependants,
         )
         files.sync_filesystem(place)
@@ -96,7 +97,7 @@ class Keep(Step):
 
     def _services(self, ctx: StepContext) -> tuple[SavedService, ...]:
         """Each service's containers; one that has none was never started, and has nothing to go back to."""
-        every = self.stack.containers()
+        every = without_leftovers(self.stack.containers())
         by_service = {each.service: each for each in newest(every)}
         found = []
         for number, service in enumerate(self.stack.services):

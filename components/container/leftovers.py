@@ -23,10 +23,7 @@ def heal(stack: Stack, ctx: StepContext, services: Sequence[str] = ()) -> tuple[
     taken = {each.name for each in every}
     notes = []
     for each in every:
-        if each.status in ("dead", "removing"):
-            _docker(stack, ctx, "rm", "--force", each.id)
-            faults.point("container.clear.buried")
-        elif each.intended_name != each.name and each.intended_name in taken:
+        if each.intended_name != each.name and each.intended_name in taken:
             _docker(stack, ctx, "rm", "--force", each.id)
             faults.point("container.clear.removed")
             notes.append(f"removed {each.name}, which an interrupted `docker compose` had left")

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from fsm import faults
+from tests.containers.test_crashes import POINTS
 from tests.crash.cell import ROOT, preserved
 from tests.crash.scenarios import SCENARIOS, read_table
 from tests.crash.test_more_crashes import RESUMING
@@ -15,10 +16,19 @@ from tests.crash.yard import Yard
 
 DECLARED: Final = [name for name, _ in faults.declared(ROOT / "fsm", ROOT / "components")]
 
+_KEPT_DOWN: Final = "tests/crash/test_more_crashes.py::test_a_service_that_was_started_behind_a_runs_back"
+_SYSTEMD: Final = "tests/unit/services/test_systemd_crash.py::test_the_next_one_goes_on"
+_COMPOSE: Final = "tests/hosts/test_compose_service.py::test_an_updater_that_is_killed"
+
 AROUND: Final = "tests/git/test_compose.py::test_killed_around_the_images"
 BACK: Final = "tests/git/test_compose.py::test_killed_on_the_way_back"
 
 ELSEWHERE: Final[dict[str, str]] = {
+    "resume.kept_down": _KEPT_DOWN,
+    "stop_service.kept": _KEPT_DOWN,
+    **{f"service.systemd.{name}": _SYSTEMD for name in ("reloaded", "start", "started", "stop", "stopped")},
+    **{f"service.compose.{name}": _COMPOSE for name in ("start", "started", "stop", "stopped")},
+    **dict.fromkeys(POINTS, "tests/containers/test_crashes.py::test_an_update_goes_on"),
     "git.images.kept": AROUND,
     "git.images.built": AROUND,
     "git.images.named": AROUND,

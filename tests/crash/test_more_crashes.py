@@ -52,6 +52,30 @@ def test_killed_again_while_resuming(yard: Yard, name: str):
     yard.try_all(name, [(f"{first}, then {again}", partial(twice, first, again)) for first, again in sorted(second)])
 
 
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("update-exchange", ("carry_over.copied", 1)),
+        ("update-copy", ("copy_in.begun", 1)),
+        ("broken-exchange", ("exchange.done", 2)),
+        ("rollback-fails-exchange", ("exchange.done", 2)),
+    ],
+)
+@pytest.mark.parametrize("again", ["service.stopped", "stop_service.kept", "resume.kept_down"])
+def test_a_service_that_was_started_behind_a_runs_back(yard: Yard, name: str, first: Kill, again: str):
+    """As a boot, an engine or a person may have done: it is stopped before anything more is moved, kills or not."""
+
+    def act(cell: Cell, wanted: Undisturbed) -> None:
+        assert cell.ask(SCENARIOS[name].verb, first)["exit"] == KILLED
+        cell.bed.start()
+        assert cell.finish((again, 1))["exit"] == KILLED
+        cell.finish()
+        cell.judge_journal()
+        cell.judge_service(SCENARIOS[name].version)
+
+    yard.try_all(name, [(again, act)])
+
+
 @pytest.mark.parametrize("way", ["exchange", "renames", "copy"])
 def test_kills_without_progress_roll_back(yard: Yard, way: str):
     """A step that the updater never survives is given up, and the old version runs."""

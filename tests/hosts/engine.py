@@ -29,7 +29,7 @@ from tests.hosts.home import BedError, Membership, changing, home, run, say
 from tests.hosts.packages import compose_plugin, need
 
 PREFIX: Final = "fsmt"
-_NAME: Final = re.compile(rf"(?:.*/)?{PREFIX}-(\d+)-(\d+)-")
+_NAME: Final = re.compile(rf"(?:.*/)?{PREFIX}-([0-9a-f]+)-(\d+)-(\d+)-")
 _PROJECT: Final = "com.docker.compose.project"
 
 
@@ -92,7 +92,7 @@ class Engine:
 
     def name(self, word: str) -> str:
         """A name for a container, project, network, volume or repository of this process, never given before."""
-        return f"{PREFIX}-{os.getpid()}-{start_time(os.getpid())}-{word}-{next(self._numbers)}"
+        return f"{PREFIX}-{_namespace()}-{os.getpid()}-{start_time(os.getpid())}-{word}-{next(self._numbers)}"
 
     def remove(self, name: str) -> None:
         """Remove everything that has this name or belongs to the compose project of this name; images as well."""
@@ -109,15 +109,15 @@ class Engine:
         removed = []
         for kind, remove in _KINDS:
             for thing, known in self._things(kind):
-                if any(_abandoned(name) for name in known):
-                    self.run(*remove, thing, timeout=120)
+                if any(_abandoned(name) for name in known) and self.run(*remove, thing, timeout=120).returncode == 0:
                     removed.append(f"{kind} {'/'.join(sorted(known))}")
         return removed
 
     def _things(self, kind: str) -> list[tuple[str, set[str]]]:
         """Everything of a kind in the engine: its id, and the names that tell whose it is."""
         if kind == "image":
-            lines = self("image", "ls", "--format", "{{.Repository}}:{{.Tag}}\t{{.Repository}}").splitlines()
+            shape = "{{.Repository}}:{{.Tag}}\t{{.Repository}}\t{{.Repository}}@{{.Digest}}"
+            lines = [_named_image(line) for line in self("image", "ls", "--digests", "--format", shape).splitlines()]
         else:
             field = "Names" if kind == "container" else "Name"
             shape = f'{{{{.{field}}}}}\t{{{{.{field}}}}}\t{{{{.Label "{_PROJECT}"}}}}'
@@ -135,6 +135,12 @@ _KINDS: Final = (
 """In the order in which they can be removed."""
 
 
+def _named_image(line: str) -> str:
+    """A line of images, with the name by which this one can be removed; one that was pulled by digest has no tag."""
+    tagged, repository, pinned = line.split("\t")
+    return f"{pinned if tagged.endswith(':<none>') else tagged}\t{repository}"
+
+
 def _is_of(known: str, name: str) -> bool:
     """Whether what is known by a name is the thing of that name, or an image of a repository of that name."""
     return known == name or known.endswith(f"/{name}")
@@ -142,7 +148,13 @@ def _is_of(known: str, name: str) -> bool:
 
 def _abandoned(name: str) -> bool:
     found = _NAME.match(name)
-    return found is not None and start_time(int(found[1])) != int(found[2])
+    return found is not None and found[1] == _namespace() and start_time(int(found[2])) != int(found[3])
+
+
+@cache
+def _namespace() -> str:
+    """Where our process ids mean something: others may use the same engine from other containers."""
+    return f"{os.stat('/proc/self/ns/pid').st_ino:x}"
 
 
 @cache

@@ -105,9 +105,14 @@ def build(name: str, version: str, *, trait: Trait = "good", tag: str | None = N
         Its reference, repository and tag.
     """
     reference = f"{name}:{tag or version}"
-    changes = [part for line in instructions(version, trait) for part in ("--change", line)]
-    engine()("import", *changes, "-", reference, stdin=_tar(files(version, trait)))
+    engine()(*importing(reference, version, trait), stdin=packed(version, trait))
     return reference
+
+
+def importing(reference: str, version: str, trait: Trait = "good") -> list[str]:
+    """The docker command that makes an image of what `packed` gives it."""
+    changes = [part for line in instructions(version, trait) for part in ("--change", line)]
+    return ["import", *changes, "-", reference]
 
 
 def publish(name: str, version: str, *, trait: Trait = "good", tag: str | None = None, keep: bool = False) -> str:
@@ -150,10 +155,11 @@ def fetch(url: str) -> str:
         return str(answer.read().decode()).strip()
 
 
-def _tar(content: dict[str, bytes]) -> bytes:
+def packed(version: str, trait: Trait = "good") -> bytes:
+    """The files of an image as a tar archive."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in content.items():
+        for name, data in files(version, trait).items():
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(data), 0o644 if name == "version" else 0o755
             tar.addfile(member, io.BytesIO(data))

@@ -22,6 +22,8 @@ _COMPOSE: Final = "pool/main/d/docker-compose/docker-compose_2.26.1-4_amd64.deb"
 _COMPOSE_SHA256: Final = "47681197cb2b1ab88206b42a1a92fc75f50d9530a6322d03494a473eed0408ea"
 _PLUGIN: Final = "usr/libexec/docker/cli-plugins/docker-compose"
 
+_PLUGINS: Final = (Path("/usr/libexec/docker/cli-plugins"), Path("/usr/lib/docker/cli-plugins"))
+
 _MIRROR: Final = re.compile(r"^(?:URIs:|deb\b.*?)\s*(https?://\S+/debian)/?(?:\s|$)", re.M)
 
 _PACKAGE: Final = {
@@ -31,6 +33,9 @@ _PACKAGE: Final = {
     "busybox": "busybox-static",
 }
 """For each program the packages that it takes."""
+
+_FILE: Final = {"debootstrap": Path("/usr/share/keyrings/debian-archive-keyring.gpg")}
+"""What a program needs beside itself; another system's debootstrap may come without Debian's keys."""
 
 _QUIETLY: Final = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
 """No questions; and as in runlevel 1, so that no package starts its service: the bed starts its own."""
@@ -42,7 +47,7 @@ def need(*programs: str) -> None:
     Raises:
         BedError: it cannot be installed here.
     """
-    missing = [name for name in programs if shutil.which(name, path=_path()) is None]
+    missing = [name for name in programs if shutil.which(name, path=_path()) is None or not _whole(name)]
     if not missing:
         return
     packages = [package for name in missing for package in _PACKAGE[name].split()]
@@ -56,6 +61,10 @@ def need(*programs: str) -> None:
         # The lists of a fresh machine are absent or too old.
         run(["apt-get", "update", "-q"], timeout=300, env=_QUIETLY)
         run(install, timeout=600, env=_QUIETLY)
+
+
+def _whole(name: str) -> bool:
+    return name not in _FILE or _FILE[name].exists()
 
 
 def program(name: str) -> str:
@@ -78,6 +87,14 @@ def busybox() -> Path:
         if b"/ld-linux" in file.read(4096):
             raise BedError(f"{found} is linked dynamically; install busybox-static")
     return found
+
+
+def compose_program() -> Path:
+    """Compose v2 as a file: that of this machine where it has one, else a fetched one. The bed's lock must be held."""
+    for folder in _PLUGINS:
+        if (folder / "docker-compose").exists():
+            return folder / "docker-compose"
+    return compose_plugin() / "cli-plugins" / "docker-compose"
 
 
 def compose_plugin() -> Path:

@@ -21,14 +21,15 @@ from typing import Final
 
 from tests.hosts.engine import Engine, engine
 from tests.hosts.home import BedError, changing, home, is_root, run, say
-from tests.hosts.packages import compose_plugin, mirror, need, program
+from tests.hosts.packages import compose_program, mirror, need, program
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _PINS: Final = ROOT / "requirements" / "runtime.txt"
 _REPOSITORY: Final = "fsm-hosts"
 _SUITE: Final = "bookworm"
-_KEPT_FOR: Final = 24 * 3600.0
-"""Seconds: an image that another checkout made and that nobody used for that long is removed."""
+_DAY: Final = 24 * 3600.0
+_KEPT_FOR: Final = {"machine": _DAY, "requirements": 14 * _DAY, "host": 14 * _DAY, "debian": 14 * _DAY}
+"""Seconds that images are kept which other sources, requirements or recipes than ours have made; latest first."""
 
 _PACKAGES: Final = (
     *("systemd", "systemd-sysv", "dbus", "python3", "python3-venv", "procps", "iproute2", "ca-certificates"),
@@ -104,7 +105,7 @@ def machine_image() -> str:
         pins = _PINS.read_text()
         layer = _made(docker, "requirements", [base, _REQUIREMENTS, pins], lambda tag: _requirements(tag, base))
         made = _made(docker, "machine", [layer, _PROJECT, *_sources()], lambda tag: _project(tag, layer))
-        _forget_old(docker, made)
+        _forget_old(docker, {debian, base, layer, made})
     return made
 
 
@@ -153,7 +154,7 @@ def _host(tag: str, base: str) -> None:
     """The Debian as a machine boots it."""
     with tempfile.TemporaryDirectory(dir=home()) as folder:
         context = Path(folder)
-        shutil.copy2(compose_plugin() / "cli-plugins" / "docker-compose", context)
+        shutil.copy2(compose_program(), context / "docker-compose")
         for name, text in (("fsm-init", _INIT), ("registry.yml", _REGISTRY), ("settle", _SETTLE)):
             (context / name).write_text(text)
         _build(context, _HOST.format(base=base), tag)
@@ -198,9 +199,21 @@ def _sources() -> list[str]:
     return [f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
 
 
-def _forget_old(docker: Engine, ours: str) -> None:
-    """Remove what older sources made: nobody asks for it again. The one that is in use stays, the engine sees to it."""
-    for tag in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{_REPOSITORY}/machine").splitlines():
-        made = datetime.fromisoformat(docker.inspect(tag)["Created"][:19] + "+00:00")
-        if tag != ours and time.time() - made.timestamp() > _KEPT_FOR:
-            docker.run("image", "rm", tag)
+def _forget_old(docker: Engine, ours: set[str]) -> None:
+    """Remove what other sources made long ago. One that is in use stays, the engine sees to it."""
+    for kind, seconds in _KEPT_FOR.items():
+        shape = ["--format", "{{.Repository}}:{{.Tag}}", f"{_REPOSITORY}/{kind}"]
+        for tag in set(docker("image", "ls", *shape).splitlines()) - ours:
+            made = datetime.fromisoformat(docker.inspect(tag)["Created"][:19] + "+00:00")
+            if time.time() - made.timestamp() > seconds:
+                docker.run("image", "rm", tag)
+
+
+@cache
+def missing() -> str:
+    """Why there can be no machine here; nothing where there can be one, which is then made ready."""
+    try:
+        machine_image()
+    except BedError as error:
+        return str(error)
+    return ""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import textwrap
 import time
 import uuid
 from collections.abc import Callable
@@ -200,6 +204,42 @@ def test_an_image_that_is_not_there(project: Project):
     (project.folder / "compose.yaml").write_text(json.dumps(table))
     with pytest.raises(StepFailed, match=r"docker compose up ended with 1: .*gone"):
         project.service().start(project.ctx)
+
+
+KILLED = {
+    "start": ("service.compose.start", "service.compose.started"),
+    "stop": ("service.compose.stop", "service.compose.stopped"),
+}
+
+UPDATER = """
+    import os, signal, sys
+    from pathlib import Path
+    from types import SimpleNamespace
+    from fsm import faults
+    from fsm.services import ComposeSpec, open_service
+    from fsm.shell import Shell
+
+    spec, act, point = sys.argv[1:]
+    service = open_service(ComposeSpec.model_validate_json(spec), name="shop", state_dir=Path("/nowhere"))
+    shell = Shell(marker="of-the-first", record=lambda child: None, poll=lambda: None)
+    faults.install(lambda name: name == point and os.kill(os.getpid(), signal.SIGKILL))
+    getattr(service, act)(SimpleNamespace(check=lambda: None, run=shell.run))
+"""
+
+
+@pytest.mark.parametrize(("act", "point"), [(act, point) for act, points in KILLED.items() for point in points])
+def test_an_updater_that_is_killed(project: Project, act: str, point: str):
+    """The next one leads to where it wanted."""
+    project.write(web="good")
+    service = project.service()
+    if act == "stop":
+        service.start(project.ctx)
+    spec = json.dumps({"manager": "compose", "cwd": str(project.folder), "project": project.name, "grace": 1})
+    command = [sys.executable, "-c", textwrap.dedent(UPDATER), spec, act, point]
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("COVERAGE")}  # it dies anyway
+    assert subprocess.run(command, check=False, timeout=60, env=environ).returncode == -9, f"{point} was not reached"
+    getattr(service, act)(project.ctx)
+    assert project.running() == (["web"] if act == "start" else [])
 
 
 def test_a_host_without_compose(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -132,6 +133,31 @@ def test_what_a_killed_session_left_is_removed(docker: Engine, named: Callable[[
     names = docker("network", "ls", "--format", "{{.Name}}").splitlines()
     assert ours in names
     assert left.stdout.strip() not in names
+
+
+def test_the_last_one_to_leave_knows(tmp_path: Path):
+    """Who leaves while somebody stays must not stop what the bed has started."""
+    script = "from tests.hosts.home import Membership; m = Membership(); print(flush=True); input(); print(m.leave())"
+    command = [sys.executable, "-c", script]
+    environment = {**os.environ, "FSM_HOSTS_DIR": str(tmp_path / "bed")}
+    both = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+        for _ in range(2)
+    ]
+    for one in both:
+        assert one.stdout is not None
+        one.stdout.readline()
+    assert [one.communicate("\n", timeout=30)[0].strip() for one in both] == ["False", "True"]
+
+
+def test_a_bed_that_others_can_write_is_refused(tmp_path: Path):
+    """What lies in it is run as root."""
+    (tmp_path / "bed").mkdir(mode=0o777)
+    (tmp_path / "bed").chmod(0o777)
+    command = [sys.executable, "-c", "from tests.hosts.home import home; home()"]
+    environment = {**os.environ, "FSM_HOSTS_DIR": str(tmp_path / "bed")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd=ROOT, env=environment)
+    assert "can be written by somebody else" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,12 @@ SEED = 5
 OURS = [scenario for scenario in SCENARIOS if scenario.components]
 
 
-@pytest.mark.needs_linux
-@pytest.mark.needs_root
-@pytest.mark.needs_docker
+@pytest.mark.needs_machine
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("scenario", OURS, ids=lambda scenario: scenario.name)
 def test_a_killed_machine_ends_in_a_good_state(scenario: Scenario):
     """After the boot its runs are done or rolled back, that version answers, and preserved files are the same."""
-    series = perform_series(scenario, SAMPLE, SEED, budget=150)
+    series = perform_series(scenario, SAMPLE, SEED, budget=100)
     assert not series.problems
     assert series.counted, f"no kill came in the middle of an update of {series.span:.1f} s"
 
@@ -44,7 +42,7 @@ def test_only_kills_in_the_middle_of_an_update_count():
     """What came too early or too late shows nothing."""
     assert [trial.number for trial in SERIES.counted] == [1, 2, 4]
     assert outcomes([SERIES], {"app": "An app"}).splitlines()[2] == (
-        "| An app | 3 | 1 | 1 | **1** | 2.0 / 3.0 s | 3.0 / 4.0 s |"
+        "| An app | 3 | 1 | 1 | 0 | **1** | 2.0 / 3.0 s | 3.0 / 4.0 s |"
     )
     assert states([SERIES], {"app": "An app"}).splitlines()[2] == "| An app | 0 | 0 | 2 | 0 | 1 | 1 | 1 |"
 

@@ -14,9 +14,7 @@ from tests.hosts.images import build
 from tests.hosts.machine import REGISTRY, Machine
 
 pytestmark = [
-    pytest.mark.needs_linux,
-    pytest.mark.needs_root,
-    pytest.mark.needs_docker,
+    pytest.mark.needs_machine,
     pytest.mark.timeout(600),  # the first one of a machine makes the image
 ]
 

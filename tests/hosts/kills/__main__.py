@@ -36,8 +36,7 @@ def main(argv: list[str]) -> int:
         parser.error(f"unknown: {', '.join(unknown)}")
     problems = []
     for name in given.scenario or known:
-        series = perform_series(known[name], given.kills, given.seed)
-        _keep(series)
+        series = perform_series(known[name], given.kills, given.seed, keep=_keep)
         if known[name].components:
             problems += series.problems
     if given.page:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar, Final
 
-from tests.hosts.kills.scenario import Scenario
+from tests.hosts.kills.scenario import Ours
 from tests.hosts.machine import Machine
 from tests.hosts.rootfs import ROOT
 
@@ -29,7 +29,7 @@ Restart=on-failure
 WantedBy=multi-user.target
 """
 
-CONFIG: Final = """\
+_CONFIG: Final = """\
 [components.web]
 type = "python_app"
 install_path = "/srv/web"
@@ -46,22 +46,22 @@ unit = "web.service"
 """
 
 
-class PythonApp(Scenario):
+class PythonApp(Ours):
     """The component `web`."""
 
     name: ClassVar = "python_app"
     title: ClassVar = "Python app under systemd"
     components: ClassVar = ("web",)
     command: ClassVar = ("fsm", "update", "web")
+    config: ClassVar = _CONFIG
 
-    def prepare(self, host: Machine) -> None:
+    def furnish(self, host: Machine) -> None:
         """Install it, and use it."""
-        host.write_files({"/etc/systemd/system/web.service": _UNIT, "/etc/fsm/fsm.toml": CONFIG})
+        host.write("/etc/systemd/system/web.service", _UNIT)
         self.publish(host, "1.0.0", broken=False)
         host.run("systemctl", "daemon-reload")
         host.run("systemctl", "enable", "web.service")
-        host.run(*self.command)
-        host.run("fsm", "install-service")
+        host.run("fsm", "update", "web")
         host.fetch(f"http://127.0.0.1:{_PORT}/")  # a visit: the database is there from now on
         host.write("/srv/web/settings.env", b"GREETING=Good evening\r\nSECRET=1", mode=0o600)
         host.write_files({"/srv/web/config/local.json": "{}\n", "/srv/web/data/deep/blob": bytes(range(256)) * 400})

@@ -60,6 +60,30 @@ class Scenario(ABC):
     def preserved(self, host: Machine) -> str:
         """Everything that an update must leave alone, by name, mode, owner, time and digest."""
 
+    def oddities(self, host: Machine) -> list[str]:
+        """What else is wrong with a host that was updated, one sentence each."""
+        return []
+
     def listing(self, host: Machine, folder: str, names: Sequence[str]) -> str:
         """`preserved` of names in a directory."""
         return host.run("sh", "-c", f'cd "{folder}" && set -- {" ".join(names)} && {LISTING}')
+
+
+class Ours(Scenario):
+    """A scenario with this updater.
+
+    Attributes:
+        config: tables of `fsm.toml`.
+    """
+
+    config: ClassVar[str]
+
+    @abstractmethod
+    def furnish(self, host: Machine) -> None:
+        """Install the component and use it; the configuration is there."""
+
+    def prepare(self, host: Machine) -> None:
+        """See `Scenario.prepare`."""
+        host.write("/etc/fsm/fsm.toml", self.config)
+        self.furnish(host)
+        host.run("fsm", "install-service")

@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.hosts.home import BedError, say
 from tests.hosts.kills.scenario import Scenario
-from tests.hosts.kills.trial import Trial, draw, perform
+from tests.hosts.kills.trial import Trial, begin, draw, perform
 from tests.hosts.machine import Machine
 
 _TOO_MANY: Final = 3
@@ -94,17 +94,24 @@ class Range:
         scenario, version = self._scenario, f"1.{self.next_number()}.0"
         old = scenario.installed(self.host)
         scenario.publish(self.host, version, broken=broken)
+        child = begin(scenario, self.host)
         began = time.monotonic()
-        done = self.host.try_run(*scenario.command, timeout=600)
+        said, _ = child.communicate(timeout=600)
         seconds = time.monotonic() - began
         wanted = old if broken else dict.fromkeys(old, version)
-        if (done.returncode == 0) == broken or scenario.answers(self.host) != wanted:
-            raise BedError(f"an undisturbed update ends with {done.returncode}: {(done.stdout + done.stderr)[-3000:]}")
+        if (child.returncode == 0) == broken or scenario.answers(self.host) != wanted:
+            words = said.decode(errors="replace")[-3000:]
+            raise BedError(f"an undisturbed update ends with {child.returncode}: {words}")
         return seconds
 
 
 def perform_series(
-    scenario: Scenario, count: int, seed: int, *, budget: float = 3600.0, tell: Callable[[str], None] = say
+    scenario: Scenario,
+    count: int,
+    seed: int,
+    *,
+    budget: float = 3600.0,
+    keep: Callable[[Series], None] = lambda series: None,
 ) -> Series:
     """Kill a machine again and again.
 
@@ -113,7 +120,7 @@ def perform_series(
         count: kills in the middle of an update that are wanted.
         seed: decides when, of which release, and whether the boot is killed as well.
         budget: seconds after which no further kill is begun.
-        tell: where a line for each kill goes.
+        keep: called after each kill, so that a series that is broken off is not lost.
     """
     random_ = random.Random(f"{scenario.name} {seed}")
     until = time.monotonic() + budget
@@ -126,7 +133,8 @@ def perform_series(
                 perform(scenario, field_.host, trial)
             except (BedError, subprocess.TimeoutExpired) as error:
                 trial.problems.append(f"the bed itself failed: {error}")
-            tell(describe(scenario, trial, len(series.counted), count))
+            say(describe(scenario, trial, len(series.counted), count))
+            keep(series)
             if trial.problems:
                 field_.renew()
         # A host that was killed so often is still one that can be updated.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import select
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,9 @@ _RESUME: Final = "fsm-resume.service"
 _ANSWER_WITHIN: Final = 60.0
 """Seconds after a boot: a host whose service has not come by then has lost it."""
 
+_FOREIGN_WITHIN: Final = 20.0
+"""The same where nobody resumes: what the boot does not start nobody starts."""
+
 BEFORE, AFTER, FOREIGN = "not begun", "over", "–"
 """States of a run that were none: the kill came too early, too late, or there is no updater of ours."""
 
@@ -34,10 +39,10 @@ class Trial:
     Attributes:
         number: counts the kills of one machine; the release is 1.<number>.0.
         broken: whether the release was broken.
-        moment: seconds after the call at which the power was cut.
+        moment: seconds after the call, or the first word of an updater of ours, at which the power was cut.
         killed_in: the state of the run then, see `fsm.lifecycle`, or BEFORE, AFTER, FOREIGN.
         again: seconds after the boot of a second power cut; None where there was none.
-        outcome: the run's state in the end; for a foreign updater `new` or `old`.
+        outcome: the run's state in the end; for a foreign updater what is there: `new`, `old`, or `half` of each.
         resume_seconds: how long `fsm-resume` worked after the last boot.
         answer_seconds: from power on (the last time) until the service answered.
         problems: what is wrong; empty where all is well.
@@ -87,10 +92,11 @@ def perform(scenario: Scenario, host: Machine, trial: Trial) -> None:
         return
     if scenario.preserved(host) != before:
         trial.problems.append("preserved files differ")
+    trial.problems.extend(scenario.oddities(host))
 
 
 def _kill_amid(scenario: Scenario, host: Machine, moment: float) -> None:
-    child = host.begin(*scenario.command)
+    child = begin(scenario, host)
     try:
         with suppress(subprocess.TimeoutExpired):
             child.communicate(timeout=moment)
@@ -98,6 +104,14 @@ def _kill_amid(scenario: Scenario, host: Machine, moment: float) -> None:
     finally:
         child.kill()
         child.communicate()
+
+
+def begin(scenario: Scenario, host: Machine) -> subprocess.Popen[bytes]:
+    """Call the update. An updater of ours is given time until its first word: before, there is nothing to interrupt."""
+    child = host.begin(*scenario.command)
+    if scenario.components and child.stdout is not None:
+        select.select([child.stdout], [], [], 60.0)
+    return child
 
 
 def _examine(
@@ -111,18 +125,13 @@ def _examine(
     """Wait until the host is in its last state, and compare that with what it should be."""
     old, new = versions
     host.wait_ready(1500)
-    if scenario.components:
-        trial.resume_seconds = _await_resume(host, trial)
-        trial.outcome = _outcome(scenario, host, trial, last)
-        wanted = {"done": new, "rolled_back": old, BEFORE: old, AFTER: scenario.installed(host)}.get(trial.outcome, {})
-    else:
-        trial.outcome = "new" if scenario.installed(host) == new else "old"
-        wanted = scenario.installed(host)
-        if wanted not in (old, new):
-            trial.problems.append(f"files of {_words(wanted)}, neither old nor new")
-    until = time.monotonic() + _ANSWER_WITHIN
-    while (answer := scenario.answers(host)) != wanted and time.monotonic() < until:
-        time.sleep(0.1)
+    if not scenario.components:
+        _examine_foreign(scenario, host, trial, began, versions)
+        return
+    trial.resume_seconds = _await_resume(host, trial)
+    trial.outcome = _outcome(scenario, host, trial, last)
+    wanted = {"done": new, "rolled_back": old, BEFORE: old, AFTER: scenario.installed(host)}.get(trial.outcome, {})
+    answer = _await_answer(scenario, host, [wanted], _ANSWER_WITHIN)
     trial.answer_seconds = time.monotonic() - began
     if answer != wanted or not wanted:
         trial.problems.append(f"{_words(answer) or 'nobody'} answers, not {_words(wanted) or 'a known version'}")
@@ -130,6 +139,30 @@ def _examine(
         trial.problems.append(f"the files are {_words(scenario.installed(host))}, not {_words(wanted)}")
     if trial.broken and trial.outcome == "done":
         trial.problems.append("a broken release was accepted")
+
+
+def _examine_foreign(
+    scenario: Scenario, host: Machine, trial: Trial, began: float, versions: tuple[dict[str, str], dict[str, str]]
+) -> None:
+    """What is there after the boot of a host on which nobody resumes: only what is broken counts as a problem."""
+    answer = _await_answer(scenario, host, versions, _FOREIGN_WITHIN)
+    trial.answer_seconds = time.monotonic() - began
+    if answer not in versions:
+        trial.problems.append(f"{_words(answer) or 'nobody'} answers")
+    if answer != scenario.installed(host):
+        trial.outcome = "half"
+    else:
+        trial.outcome = "new" if answer == versions[1] else "old"
+
+
+def _await_answer(
+    scenario: Scenario, host: Machine, wanted: Sequence[dict[str, str]], seconds: float
+) -> dict[str, str]:
+    """What answers: one of those wanted, or what there is when the time is over."""
+    until = time.monotonic() + seconds
+    while (answer := scenario.answers(host)) not in wanted and time.monotonic() < until:
+        time.sleep(0.1)
+    return answer
 
 
 def _words(versions: dict[str, str]) -> str:
@@ -161,6 +194,9 @@ def _outcome(scenario: Scenario, host: Machine, trial: Trial, last: dict[str, in
     for name in scenario.components:
         run = json.loads(host.run("fsm", "status", "--json", name))["results"][0]["last"]
         states.add(run["state"] if run and run["run"] > last[name] else BEFORE)
+    if "rolled_back" in states and len(scenario.components) > 1:
+        # What had not begun when another member failed was not begun any more, or was refused.
+        states -= {BEFORE, "idle"}
     if states - {"done", "rolled_back"}:
         trial.problems.append(f"ended in {', '.join(sorted(states))}")
     elif len(states) > 1:
@@ -178,7 +214,8 @@ def _state_at_kill(scenario: Scenario, host: Machine, last: dict[str, int]) -> s
     if not scenario.components:
         return FOREIGN
     with tempfile.TemporaryDirectory() as folder:
-        host.engine("cp", f"{host.name}:{JOURNAL}/.", folder)
+        if host.engine.run("cp", f"{host.name}:{JOURNAL}/.", folder).returncode != 0:
+            return BEFORE  # it was never called before
         with Journal(Path(folder) / "journal.db") as journal:
             runs = [journal.latest(name) for name in scenario.components]
             found = [run for run in runs if run and run.id > last[run.component]]

@@ -17,6 +17,7 @@ from fsm.adapter import Registry
 from fsm.config import load
 from fsm.locks import ComponentLock
 from fsm.report import ComponentStatus
+from fsm.sources import Announced
 from fsm.updater import Updater
 from tests.unit.cli.conftest import FAILS, Line, damage, interrupted
 
@@ -300,3 +301,8 @@ def test_a_future_run_is_not_negative(updated: Line):
 
     assert output.ago("2999-01-01T00:00:00.000+00:00", datetime.now(UTC)) == "0 s ago"
     assert output.ago(None, datetime.now(UTC)) == "never"
+
+
+def test_a_glance_knows_all_that_a_source_remembers():
+    """A field that only one of them has would end every status with an error, of sources that fill it."""
+    assert glance._Known._fields == tuple(Announced.model_fields)

@@ -119,6 +119,7 @@ def main() -> int:
         about = spec()
         about.get("properties", {}).pop("NeedDaemonReload", None)
         (UNIT / "spec.json").write_text(json.dumps(about))
+        return 0
     if "app.service" not in arguments:  # a trigger, which has no process
         return int(spec().get("trigger_code", 0))
     return {"start": start, "stop": stop}.get(verb, int)()

@@ -1,0 +1,166 @@
+"""Going back when the host is not as it was: names that moved, images that were pruned, files that somebody edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fsm.report import Outcome
+from tests.compose import ComposeBed
+from tests.containers.child import ask
+from tests.world import Crash, crash_at
+
+pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker]
+
+ALONE = "services:\n  web:\n    image: {image}:1.0.0\n    ports: ['127.0.0.1::8080']\n    stop_grace_period: 1s\n"
+
+
+def image_of(bed: ComposeBed, service: str = "web") -> str:
+    """The id of the image that a service's container was made of."""
+    found = bed.container(service)
+    assert found is not None
+    return str(found["Image"])
+
+
+def killed(bed: ComposeBed, point: str) -> dict[str, Any]:
+    """Update, killed at a point, and resume in another process."""
+    assert ask(bed.config, "update", (point, 1)) is None, f"the update does not come to {point}"
+    answer = ask(bed.config, "resume")
+    assert answer is not None
+    (result,) = answer["results"]
+    return dict(result)
+
+
+def test_the_old_tag_was_pulled_again_since(make):
+    """The container's image comes back by its id, whatever its name stands for now; and that the two differ is said."""
+    bed = make(compose=ALONE)
+    bed.start()
+    old = image_of(bed)
+    bed.push("1.0.0", "unchecked", keep=True)
+    bed.publish("1.1.0", "crashes")
+    assert any("names another image by now" in note for note in bed.updater().plan("web").notes)
+    result = killed(bed, "container.back.tagged")
+    assert result["outcome"] == "rolled_back", result
+    assert image_of(bed) == old
+    assert bed.answers() == "1.0.0"
+
+
+def test_the_old_image_has_lost_its_name(make):
+    """Somebody cleaned up; and it was never pushed, so no registry could bring it back."""
+    bed = make(compose=ALONE)
+    bed.start()
+    old = image_of(bed)
+    bed.docker("image", "rm", "--force", f"{bed.image}:1.0.0")
+    bed.publish("1.1.0", "crashes")
+    bed.docker("image", "prune", "--force", "--filter", f"label=nothing-{bed.project}")
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.ROLLED_BACK, result
+    assert image_of(bed) == old
+    assert bed.docker("image", "inspect", "--format", "{{.Id}}", f"{bed.image}:1.0.0") == old
+    assert bed.answers() == "1.0.0"
+
+
+def test_the_containers_that_were_only_stopped_are_started(make):
+    """The very containers: nothing is made anew that need not be."""
+    bed = make(compose=ALONE)
+    bed.start()
+    before = bed.container()
+    assert before is not None
+    bed.publish("1.1.0")
+    with crash_at(0, only="container.edit.renamed"), pytest.raises(Crash):
+        bed.updater().update("web")
+    bed.docker("stop", before["Id"])
+    assert ask(bed.config, "cancel", ("container.back.started", 1)) is None
+    answer = ask(bed.config, "cancel")
+    assert answer is not None
+    after = bed.container()
+    assert after is not None
+    assert after["Id"] == before["Id"]
+    assert bed.answers() == "1.0.0"
+
+
+def test_a_first_version_that_does_not_do_leaves_nothing(make):
+    """There is nothing to go back to: the container goes."""
+    bed = make(compose=ALONE)
+    bed.publish("1.1.0", "crashes")
+    assert any("has no container" in note for note in bed.updater().plan("web").notes)
+    before = bed.file.read_bytes()
+    result = killed(bed, "container.back.removed")
+    assert result["outcome"] == "rolled_back", result
+    assert bed.names() == []
+    assert bed.file.read_bytes() == before
+    bed.publish("1.2.0")
+    assert bed.updater().update("web").outcome is Outcome.DONE
+    assert bed.answers() == "1.2.0"
+
+
+def test_the_file_said_something_else_than_what_ran(make):
+    """Both are as they were: the file's bytes, and the image that ran."""
+    bed = make(compose=ALONE)
+    bed.start()
+    bed.file.write_text(bed.file.read_text().replace(":1.0.0", ":1.0.5"))
+    bed.publish("1.1.0", "crashes")
+    before = bed.file.read_bytes()
+    assert any("the compose file says" in note for note in bed.updater().plan("web").notes)
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.ROLLED_BACK, result
+    assert bed.file.read_bytes() == before
+    assert bed.runs() == bed.answers() == "1.0.0"
+
+
+def test_a_person_edits_the_file_during_the_update(make):
+    """Only the image in it goes back; what they wrote stays."""
+    bed = make(compose=ALONE)
+    bed.start()
+    before = bed.file.read_bytes()
+    bed.publish("1.1.0")
+    with crash_at(0, only="container.up.ended"), pytest.raises(Crash):
+        bed.updater().update("web")
+    bed.file.write_bytes(bed.file.read_bytes() + b"# mine\n")
+    result = bed.updater().cancel("web")
+    assert result.outcome is Outcome.ROLLED_BACK, result
+    assert bed.file.read_bytes() == before + b"# mine\n"
+    assert any("only the image in it went back" in note for note in result.notes)
+    assert bed.answers() == "1.0.0"
+
+
+def test_a_person_edits_the_image_during_the_update(make):
+    """What they wrote is set aside and named; it does not get in the way of going back."""
+    bed = make(compose=ALONE)
+    bed.start()
+    before = bed.file.read_bytes()
+    bed.publish("1.1.0")
+    with crash_at(0, only="container.up.ended"), pytest.raises(Crash):
+        bed.updater().update("web")
+    bed.file.write_bytes(bed.file.read_bytes().replace(b":1.1.0", b":1.1.0 # mine"))
+    result = bed.updater().cancel("web")
+    assert result.outcome is Outcome.ROLLED_BACK, result
+    assert bed.file.read_bytes() == before
+    aside = next(path for path in bed.folder.iterdir() if path.name != bed.file.name)
+    assert b"# mine" in aside.read_bytes()
+    assert any(str(aside) in note for note in result.notes)
+    assert bed.answers() == "1.0.0"
+
+
+def test_a_person_edits_the_file_before_it_is_changed(make):
+    """Another line: it stays, and the update goes on. The image itself: the plan was about another file."""
+    bed = make(compose=ALONE)
+    bed.start()
+    bed.publish("1.1.0")
+    with crash_at(0, only="container.stage.written"), pytest.raises(Crash):
+        bed.updater().update("web")
+    bed.file.write_bytes(bed.file.read_bytes() + b"# mine\n")
+    assert bed.updater().resume()[0].outcome is Outcome.DONE
+    assert bed.file.read_bytes().endswith(b"# mine\n")
+    assert bed.answers() == "1.1.0"
+    bed.publish("1.2.0")
+    with crash_at(0, only="container.stage.written"), pytest.raises(Crash):
+        bed.updater().update("web")
+    mine = bed.file.read_bytes().replace(b":1.1.0", b":1.1.0 # mine")
+    bed.file.write_bytes(mine)
+    (result,) = bed.updater().resume()
+    assert result.outcome is Outcome.REFUSED, result
+    assert "was changed since the plan was made" in result.reason
+    assert bed.file.read_bytes() == mine
+    assert bed.answers() == "1.1.0"

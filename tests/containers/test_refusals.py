@@ -1,0 +1,302 @@
+"""What is refused before anything is touched, and how it is said."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.container.docker import Docker
+from components.container.spec import ContainerSpec
+from components.container.stack import Stack, compose_program
+from fsm.errors import PlanError, Transient, Unsupported
+from fsm.report import Outcome
+from tests.compose import ComposeBed
+from tests.hosts.engine import registry
+
+docker = pytest.mark.needs_docker
+
+ALONE = "services:\n  web:\n    image: {image}:1.0.0\n    ports: ['127.0.0.1::8080']\n    stop_grace_period: 1s\n"
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    """A program of that name, in a directory for PATH."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that alone is searched for programs."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "sh").symlink_to("/bin/sh")
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+INFO = """echo '{"ClientInfo": {"Plugins": [%s]}, "OSType": "linux", "Architecture": "aarch64"}'"""
+
+
+@pytest.mark.needs_linux
+def test_no_docker_at_all(path):
+    """The program is missing."""
+    with pytest.raises(Unsupported, match="cannot run docker: no directory of PATH has it"):
+        Docker().engine()
+
+
+@pytest.mark.needs_linux
+def test_an_engine_that_does_not_answer(path):
+    """Worth another try: it may be starting."""
+    program(path, "docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
+    with pytest.raises(Transient, match="Cannot connect to the Docker daemon; start it"):
+        Docker().engine()
+    with pytest.raises(Transient, match="cannot reach the Docker engine"):
+        Docker().containers("shop")
+
+
+@pytest.mark.needs_linux
+def test_compose_is_missing(path):
+    """With what to install."""
+    program(path, "docker", INFO % "")
+    with pytest.raises(Unsupported, match="`docker compose` is not installed; install the compose plugin, version 2"):
+        compose_program(Docker().engine())
+
+
+@pytest.mark.needs_linux
+def test_only_compose_version_1(path):
+    """It is found, and refused by its version."""
+    program(path, "docker", INFO % "")
+    program(path, "docker-compose", "echo 1.29.2")
+    with pytest.raises(Unsupported, match=r"only docker-compose 1\.29\.2 is here, and version 2 is needed"):
+        compose_program(Docker().engine())
+
+
+@pytest.mark.needs_linux
+def test_compose_version_2_by_either_name(path):
+    """The plugin, or the program of its own."""
+    program(path, "docker-compose", "echo v2.26.1")
+    program(path, "docker", INFO % "")
+    assert compose_program(Docker().engine()) == ("docker-compose",)
+
+
+@pytest.mark.needs_linux
+@pytest.mark.parametrize(("version", "found"), [("v2.26.1", True), ("2.26.1-4", True), ("1.29", False)])
+def test_the_plugin_counts_by_its_version(path, version, found):
+    """As the engine's client tells."""
+    program(path, "docker", INFO % f'{{"Name": "compose", "Version": "{version}"}}')
+    engine = Docker().engine()
+    assert engine.platform == "linux/arm64"
+    if found:
+        assert compose_program(engine) == ("docker", "compose")
+    else:
+        with pytest.raises(Unsupported, match=r"version 1\.29, and version 2"):
+            compose_program(engine)
+
+
+@pytest.fixture
+def bed(make: Any) -> ComposeBed:
+    """A bed with nothing started."""
+    made: ComposeBed = make(compose=ALONE)
+    made.push("1.0.0", keep=True)
+    return made
+
+
+MANIFESTS = [
+    ("component_type: python_app", "component_type of its manifest names python_app", "(type)"),
+    ("update_steps: [{action: update_compose, service: db, image_tag: '1.1.0'}]", "names db", "(services)"),
+    ("update_steps: [{action: update_compose, image_tag: '9.9'}]", "the tag 9.9", "(tag)"),
+    ("update_steps: [{action: pull_image, image: 'evil.example/web:1.1.0'}]", "names evil.example/web", "(image)"),
+    ("post_update_checks: [{type: health_endpoint, url: 'http://10.0.0.1/'}]", "names 10.0.0.1", "(allowed_hosts)"),
+    ("post_update_checks: [{type: container_running, container_name: db}]", "names db", "(services)"),
+    ("update_steps: [{action: backup_installation, source: /etc}]", "names /etc", "(no key"),
+    ("platform: linux-sparc64", "names linux-sparc64", "(another host)"),
+]
+
+
+@pytest.mark.needs_linux
+@docker
+@pytest.mark.parametrize(("line", "why", "key"), MANIFESTS)
+def test_a_manifest_narrows_and_never_widens(bed, line, why, key):
+    """Each thing that the configuration does not name, with the key that would allow it."""
+    manifest = line if line.startswith("component_type") else f"component_type: container\n{line}"
+    bed.publish("1.1.0", image=False)
+    (bed.releases / "1.1.0" / "update-manifest.yaml").write_text(f'version: "1.1.0"\n{manifest}\n')
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.REFUSED, result
+    assert why in result.reason
+    assert key in result.todo
+    assert not result.touched
+
+
+@pytest.mark.needs_linux
+@docker
+def test_an_image_that_is_not_there(bed):
+    """The release is announced before its image is pushed: nothing was touched, and the next time it works."""
+    bed.publish("1.1.0", image=False)
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.REFUSED, result
+    assert f"cannot look up {bed.image}:1.1.0" in result.reason
+    assert not result.touched
+    bed.push("1.1.0")
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.DONE, result
+
+
+@pytest.mark.needs_linux
+@docker
+def test_the_digest_of_the_manifest_is_the_one_that_is_used(bed):
+    """Whatever the tag says by now; one that the registry does not have is refused."""
+    good = bed.push("1.1.0", keep=True)
+    digest = bed.docker("image", "inspect", "--format", "{{index .RepoDigests 0}}", good).partition("@")[2]
+    bed.docker("image", "rm", good)
+    bed.push("1.1.0", "crashes")
+    line = "update_steps: [{{action: pull_image, image: '{}:1.1.0@{}'}}]"
+    bed.publish("1.1.0", image=False, manifest=line.format(bed.image, digest))
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.DONE, result
+    assert bed.answers() == "1.1.0"
+    bed.publish("1.2.0", manifest=line.format(bed.image, "sha256:" + "0" * 64).replace(":1.1.0@", ":1.2.0@"))
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.REFUSED, result
+    assert "@sha256:0000" in result.reason
+
+
+@pytest.mark.needs_linux
+@docker
+def test_an_image_for_another_platform(bed):
+    """Said while planning: the registry tells."""
+    bed.push("1.1.0")
+    for_another(f"http://{registry()}/v2/{bed.repository}", "1.1.0", "arm64")
+    bed.publish("1.1.0", image=False)
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.REFUSED, result
+    assert "it is for linux/arm64" in result.reason
+    assert not result.touched
+
+
+def for_another(url: str, tag: str, architecture: str) -> None:
+    """Change in a registry what an image says that it is for (https://distribution.github.io/distribution/spec/api/)."""
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    manifest = json.loads(_http("GET", f"{url}/manifests/{tag}", kind=kind)[0])
+    config = json.loads(_http("GET", f"{url}/blobs/{manifest['config']['digest']}")[0])
+    blob = json.dumps({**config, "architecture": architecture}).encode()
+    digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
+    place = _http("POST", f"{url}/blobs/uploads/")[1]
+    _http("PUT", f"{place}&digest={digest}", blob)
+    manifest["config"] |= {"digest": digest, "size": len(blob)}
+    _http("PUT", f"{url}/manifests/{tag}", json.dumps(manifest).encode(), kind=kind)
+
+
+def _http(method: str, url: str, data: bytes | None = None, *, kind: str = "") -> tuple[bytes, str]:
+    headers = {"Accept": kind, "Content-Type": kind or "application/octet-stream"}
+    request = urllib.request.Request(url, data, headers, method=method)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=10) as answer:
+        return answer.read(), answer.headers.get("Location", "")
+
+
+@pytest.mark.needs_linux
+@docker
+def test_a_required_healthcheck(make):
+    """An image without one does not even start."""
+    bed = make(compose=ALONE, healthcheck="required")
+    bed.start()
+    bed.publish("1.1.0", "unchecked")
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.REFUSED, result
+    assert "has no healthcheck" in result.reason
+    assert not result.touched
+    assert bed.answers() == "1.0.0"
+
+
+@pytest.mark.needs_linux
+@docker
+def test_a_pre_check_that_fails(make):
+    """Before anything else."""
+    bed = make(compose=ALONE, pre_checks=[{"type": "service_running"}])
+    bed.publish("1.1.0")
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.REFUSED, result
+    assert "service_running failed" in result.reason
+
+
+@pytest.mark.needs_linux
+@docker
+def test_a_compose_file_that_compose_refuses_afterwards(bed):
+    """Nothing is renamed into place that compose does not take."""
+    bed.file.write_text(bed.file.read_text() + "    nonsense_key: 1\n")
+    bed.publish("1.1.0")
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.REFUSED, result
+    assert "nonsense_key" in result.reason
+
+
+@pytest.mark.needs_linux
+@pytest.mark.needs_root
+@docker
+def test_a_compose_file_that_is_a_mount_point(bed):
+    """A rename there would fail, or not be seen outside."""
+    bed.publish("1.1.0")
+    subprocess.run(["mount", "--bind", str(bed.file), str(bed.file)], check=True)
+    try:
+        result = bed.updater().update("web")
+    finally:
+        subprocess.run(["umount", str(bed.file)], check=True)
+    assert result.outcome is Outcome.REFUSED, result
+    assert "is a mount point of its own" in result.reason
+    assert f"mount {bed.folder} instead" in result.todo
+
+
+@pytest.mark.needs_linux
+@docker
+def test_a_link_to_the_compose_file_stays_one(make, tmp_path):
+    """What it leads to is changed."""
+    bed = make(compose=ALONE)
+    real = tmp_path / "elsewhere.yml"
+    bed.file.rename(real)
+    bed.file.symlink_to(real)
+    bed.start()
+    bed.publish("1.1.0")
+    assert bed.updater().update("web").outcome is Outcome.DONE
+    assert bed.file.is_symlink()
+    assert ":1.1.0" in real.read_text()
+    assert bed.answers() == "1.1.0"
+
+
+@pytest.mark.needs_linux
+@docker
+def test_what_fsm_doctor_says(bed):
+    """The version, what differs, the room; and an engine that is not there."""
+    bed.start()
+    bed.file.write_text(bed.file.read_text().replace(":1.0.0", ":1.0.5"))
+    said = {finding.message: finding.level for finding in bed.updater().doctor() if finding.subject == "web"}
+    assert any("version 1.0.0 is installed" in message for message in said)
+    assert any("the compose file says" in message and level == "warning" for message, level in said.items())
+    before = os.environ["DOCKER_HOST"]
+    os.environ["DOCKER_HOST"] = "unix:///nowhere/docker.sock"
+    try:
+        found = bed.updater().status("web")
+        assert "cannot reach the Docker engine" in str(found)
+    finally:
+        os.environ["DOCKER_HOST"] = before
+
+
+def test_paths_of_a_configuration(tmp_path):
+    """An override file beside a single compose file counts, as for compose; a missing file is said."""
+    (tmp_path / "compose.yml").write_text("services: {}\n")
+    spec = ContainerSpec(compose_files=(tmp_path / "compose.yml",), services=("web",), image="acme/web")
+    assert spec.files() == (tmp_path / "compose.yml",)
+    (tmp_path / "compose.override.yml").write_text("services: {}\n")
+    assert spec.files() == (tmp_path / "compose.yml", tmp_path / "compose.override.yml")
+    assert spec.env_files() == (tmp_path / ".env",)
+    (tmp_path / "compose.yml").unlink()
+    with pytest.raises(PlanError, match=r"cannot read .*compose\.yml: No such file"):
+        Stack.of(spec, ("docker", "compose")).read()
