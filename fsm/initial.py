@@ -122,6 +122,49 @@ TEMPLATE: Final = """\
 #[components.library.source]
 #type = "directory"
 #path = "/srv/releases/library"
+
+# Services of a compose project that have one image. Each key with its default, where it has one.
+#[components.web]
+#type = "container"
+# In the order of --file; a single one's override file counts as well. The project is what compose takes for it.
+#compose_files = ["/opt/shop/docker-compose.yml"]
+#project = "shop"
+#services = ["web"]
+# The repository, and how a version becomes a tag; the image's label that tells its version where the tag does not.
+#image = "ghcr.io/acme/web"
+#tag = "{version}"
+#version_label = "org.opencontainers.image.version"
+# Where variables come from, in the order of --env-file; by default the .env beside the compose file.
+#env_file = ["/opt/shop/.env"]
+# Services with the same image that are not named: refuse the update, or leave them behind.
+#others = "refuse"
+# Whether the services do something and end; by default found out from their containers.
+#one_shot = false
+# Seconds until running and healthy, seconds that it must stay so, and whether an image needs a healthcheck.
+#start_timeout = 120.0
+#settle_seconds = 15.0
+#healthcheck = "optional"
+#pull_timeout = 1800.0
+#allowed_hosts = ["localhost", "127.0.0.1", "::1"]
+#reserve_mb = 64
+# The engine; by default what `docker` uses.
+#docker_host = "unix:///var/run/docker.sock"
+#[components.web.source]
+#type = "directory"
+#path = "/srv/releases/web"
+
+# How long old images are kept: at least so many versions, and all that are younger.
+#[components.web.retention]
+#count = 3
+#days = 7.0
+
+#[[components.web.pre_checks]]
+#type = "disk_space"
+#minimum_mb = 500
+
+#[[components.web.post_checks]]
+#type = "container_running"
+#container_name = "web"
 """
 
 _SETTING: Final = re.compile(r"^#(?=[a-z\[])", re.MULTILINE)

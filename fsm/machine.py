@@ -7,6 +7,7 @@ journal, and only then acts.
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from fsm.lifecycle import Event, State
 
 if TYPE_CHECKING:
     from transitions import Machine
+
+
+_making = threading.Lock()
 
 
 class IllegalMove(AssertionError):
@@ -64,8 +68,14 @@ class Guard:
         _machine().remove_model(self)
 
 
-@cache
 def _machine() -> Machine:
+    """The machine that all runs share; runs begin in several threads at once, and it is made once."""
+    with _making:
+        return _made()
+
+
+@cache
+def _made() -> Machine:
     from transitions import Machine  # noqa: PLC0415 - 15 ms that `fsm status` need not pay
 
     return Machine(

@@ -52,6 +52,7 @@ class ComposeBed:
     Attributes:
         image: the repository in the registry; nobody else has it.
         project: the compose project's name.
+        more: further components, by name, with the keys in which they differ.
     """
 
     name: Final = "web"
@@ -73,6 +74,7 @@ class ComposeBed:
         if env is not None:
             self.env_file.write_bytes(env.encode())
         self._spec = spec
+        self.more: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +106,9 @@ class ComposeBed:
             "start_timeout": 20.0,
             "reserve_mb": 1,
         }
-        return {"fsm": {"state_dir": str(self.state)}, "components": {self.name: {**table, **self._spec}}}
+        more = {name: {**table, **keys} for name, keys in self.more.items()}
+        tables = {self.name: {**table, **self._spec}, **more}
+        return {"fsm": {"state_dir": str(self.state)}, "components": tables}
 
     def updater(self, registry: Registry | None = None, *, observers: Sequence[Observer] = ()) -> Updater:
         """A new updater, as a new process would make it."""
@@ -182,6 +186,13 @@ class ComposeBed:
         found = self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", KEPT).split()
         return sorted(name for name in found if name.startswith(mark))
 
+    def _forget(self) -> None:
+        """Remove the names by which images of this bed are kept."""
+        marks = [Layout(root=self.state / "containers" / name, component=name).mark for name in (self.name, *self.more)]
+        found = self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", KEPT).split()
+        if kept := [name for name in found if name.startswith(tuple(f"{KEPT}:{mark}" for mark in marks))]:
+            self.docker.run("image", "rm", "--force", *kept)
+
     # The bed as `tests.contract.beds` wants it
 
     stopping: Final = "container.edit.renamed"
@@ -205,15 +216,14 @@ class ComposeBed:
         self.publish("1.2.0", "crashes")
 
     def unplug(self) -> None:
-        """Take the releases away, and every image from the registry that is not here."""
+        """Take the releases away. The registry stays, and nothing asks it: images are here before anything changes."""
         self.releases.rename(self.root / "unplugged")
 
     def close(self) -> None:
         """End what runs, and remove what was made in the engine."""
         for name in (self.project, self.repository, f"{self.repository}-db"):
             self.docker.remove(name)
-        if kept := self.kept():
-            self.docker.run("image", "rm", "--force", *kept)
+        self._forget()
         for key, value in self._environ.items():
             if value is None:
                 os.environ.pop(key, None)

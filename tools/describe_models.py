@@ -15,12 +15,15 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from components.container.spec import ContainerSpec
+from components.container.spec import Retention as ImageRetention
+from components.git.spec import Build, GitCheckoutSpec
 from components.python_app.spec import Environment, Migration, PythonAppSpec, Retention, VersionFrom
 from fsm import checkspec
 from fsm.config import ComponentKeys, Settings
 from fsm.lifecycle import State
 from fsm.services import CommandSpec, ComposeSpec, NoService, ProcessSpec, SystemdSpec
-from fsm.sources.specs import DirectorySpec, HttpSpec
+from fsm.sources.specs import DirectorySpec, GitSpec, HttpSpec
 from fsm.versions import Version
 
 TABLES: Final[dict[str, type[BaseModel]]] = {
@@ -31,8 +34,13 @@ TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-environment": Environment,
     "config-migration": Migration,
     "config-retention": Retention,
+    "config-git": GitCheckoutSpec,
+    "config-git-build": Build,
+    "config-container": ContainerSpec,
+    "config-container-retention": ImageRetention,
     "config-source-directory": DirectorySpec,
     "config-source-http": HttpSpec,
+    "config-source-git": GitSpec,
     "config-service-process": ProcessSpec,
     "config-service-command": CommandSpec,
     "config-service-systemd": SystemdSpec,
@@ -152,7 +160,7 @@ def _type(kind: Any) -> str:
 
 
 def _plural(kind: Any) -> str:
-    return {"text": "texts"}.get(_type(kind), "tables, see below")
+    return {"text": "texts", "path": "paths"}.get(_type(kind), "tables, see below")
 
 
 def _is_union_of_models(kind: Any) -> bool:

@@ -17,7 +17,7 @@ from components.container.leftovers import heal
 from components.container.ready import Verdict, overall, wait
 from components.container.reference import parse
 from components.container.stack import Stack
-from components.container.up import follow, up
+from components.container.up import follow, scaled, up
 from fsm import faults, files
 from fsm.adapter import Done, Failed, StepContext, StepResult
 
@@ -102,7 +102,8 @@ def _override(stack: Stack, services: Sequence[SavedService], place: Path) -> tu
 
 def _start(stack: Stack, saved: SavedService, ctx: StepContext, also: Sequence[Path]) -> None:
     """Make the containers anew, and start those that ran; a job that was done is not done again."""
-    up(stack, ctx, [saved.service], *([] if saved.running else ["--no-start"]), also=also)
+    options = [*scaled({saved.service: len(saved.containers)}), *([] if saved.running else ["--no-start"])]
+    up(stack, ctx, [saved.service], *options, also=also)
     faults.point("container.back.upped")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -91,6 +92,12 @@ class Container:
             shares=tuple(mode.removeprefix("container:") for mode in modes if (mode or "").startswith("container:")),
             error=state.get("Error", ""),
         )
+
+
+def without_leftovers(containers: Sequence[Container]) -> list[Container]:
+    """The containers without those that a killed compose made to take the place of one that is still there."""
+    taken = {each.name for each in containers}
+    return [each for each in containers if each.intended_name == each.name or each.intended_name not in taken]
 
 
 @dataclass(frozen=True)

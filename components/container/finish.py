@@ -12,7 +12,7 @@ from components.container.spec import ContainerSpec, Retention
 from components.container.stack import Stack
 from fsm import faults, files
 from fsm.adapter import Done, Step, StepContext, StepResult
-from fsm.errors import FsmError, Interrupted
+from fsm.errors import Refused, StepFailed, Transient
 from fsm.lifecycle import State
 
 
@@ -70,9 +70,7 @@ class Tidy(Step):
                 faults.point("container.tidy.removed")
                 notes.append(f"the image of {record.version} from {record.made_at} is no longer kept")
             self._remove_images(ctx)
-        except Interrupted:
-            raise
-        except (OSError, FsmError) as error:
+        except (OSError, Refused, StepFailed, Transient) as error:
             notes.append(f"could not remove everything that is no longer needed: {error}")
         return Done(notes=tuple(notes))
 

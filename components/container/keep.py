@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from components.container.facts import Container
+from components.container.facts import Container, without_leftovers
 from components.container.installed import newest
 from components.container.layout import Layout, Record, SavedFile, SavedService
 from components.container.splice import digest
@@ -97,7 +97,7 @@ class Keep(Step):
 
     def _services(self, ctx: StepContext) -> tuple[SavedService, ...]:
         """Each service's containers; one that has none was never started, and has nothing to go back to."""
-        every = self.stack.containers()
+        every = without_leftovers(self.stack.containers())
         by_service = {each.service: each for each in newest(every)}
         found = []
         for number, service in enumerate(self.stack.services):

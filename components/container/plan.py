@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.container import installed, narrow
 from components.container.change import Wanted, plan_edits
-from components.container.facts import Container
+from components.container.facts import Container, without_leftovers
 from components.container.finish import Retire, Tidy
 from components.container.installed import ContainerInstalled, Host
 from components.container.keep import Keep
@@ -86,9 +87,15 @@ def update(target: Target, spec: ContainerSpec, found: ContainerInstalled, relea
         steps=_steps(target, spec, change, found, release.version, pull, checks),
         downloads=((str(Reference(repository, tag)), size if remote else 0),),
         disk_need=_disk(spec, engine.data_root, size, layout),
-        preserved=tuple(str(path) for path in (*host.stack.files, *host.stack.env_files)),
+        preserved=_untouched(change),
         notes=(*_differs(found), *change.notes),
     )
+
+
+def _untouched(change: Change) -> tuple[str, ...]:
+    """The files of the project that keep every byte; of those that are edited it is all but the image."""
+    stack, edited = change.host.stack, {edit.path for edit in change.edits}
+    return tuple(str(path) for path in (*stack.files, *stack.env_files) if path not in edited and path.exists())
 
 
 def rollback(target: Target, spec: ContainerSpec, found: ContainerInstalled, backup: Backup) -> Draft:
@@ -232,6 +239,7 @@ def _steps(
             dependants=change.dependants,
             one_shot=change.one_shot,
             start_timeout=spec.start_timeout,
+            scale=dict(Counter(each.service for each in without_leftovers(change.host.containers))),
             timeout=both,
         ),
         Verify(

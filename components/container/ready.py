@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, NamedTuple
 
@@ -66,13 +67,12 @@ def wait(
     ask: Callable[[], tuple[Sequence[Container], Verdict]], ctx: StepContext, limit: Seconds
 ) -> tuple[Sequence[Container], Verdict]:
     """Ask again until nothing is waiting any more, or until that many seconds have passed."""
-    left = limit
+    until = time.monotonic() + limit
     while True:
         containers, verdict = ask()
-        if verdict.state != "waiting" or left <= 0:
+        if verdict.state != "waiting" or time.monotonic() >= until:
             return containers, verdict
         ctx.sleep(POLL)
-        left -= POLL
 
 
 def told(stack: Stack, containers: Sequence[Container], one_shot: bool | None, ctx: StepContext) -> str:

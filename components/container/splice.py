@@ -1,12 +1,21 @@
-"""Changes of a few bytes in a file, as data that a plan can freeze."""
+"""Changes of a few bytes in a file, as data that a plan can freeze.
+
+A compose file may be shared: another component, or a person, changes another line of it while a run is on its way. So a
+change knows the line that it is in, and finds it again in a file that is no longer what it was, forwards and backwards.
+Where the line is not there exactly once, nothing is guessed.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from fsm.model import Model
+
+LINE: Final = 300
+"""Characters that a line may have to be kept in the plan; longer ones are no lines that people wrote."""
 
 
 class Splice(Model):
@@ -22,6 +31,17 @@ class Splice(Model):
     new: str
 
 
+class Line(Model):
+    """A whole line that becomes another one, without its end.
+
+    Attributes:
+        old, new: the line before and after; no old one where it is added.
+    """
+
+    old: str
+    new: str
+
+
 class FileEdit(Model):
     """What happens to one file; frozen in the plan.
 
@@ -29,27 +49,85 @@ class FileEdit(Model):
         path: the file.
         before, after: SHA-256 of its bytes; None before: there is no such file yet.
         splices: in order of their offsets.
+        lines: the same by lines; None where one of them is too long, or cannot be told from another one.
     """
 
     path: Path
     before: str | None
     after: str
     splices: tuple[Splice, ...]
+    lines: tuple[Line, ...] | None = None
 
     @classmethod
     def of(cls, path: Path, data: bytes | None, splices: Iterable[Splice]) -> FileEdit:
         """The change of a file that has these bytes now."""
         ordered = tuple(sorted(splices, key=lambda splice: splice.offset))
         draft = cls(path=path, before=None if data is None else digest(data), after="", splices=ordered)
-        return draft.model_copy(update={"after": digest(draft.apply(data or b""))})
+        changed = draft.apply(data or b"")
+        return draft.model_copy(update={"after": digest(changed), "lines": _lines(data or b"", changed)})
 
     def apply(self, data: bytes) -> bytes:
-        """The new bytes of the file."""
+        """The new bytes of the file, which is what it was when the change was made."""
         found, position = b"", 0
         for splice in self.splices:
             found += data[position : splice.offset] + splice.new.encode()
             position = splice.offset + len(splice.old.encode())
         return found + data[position:]
+
+    def forward(self, data: bytes | None) -> bytes | None:
+        """The bytes with the change, whatever else was changed meanwhile; None where that cannot be told."""
+        now = None if data is None else digest(data)
+        if now == self.before:
+            return self.apply(data or b"")
+        return data if now == self.after else self._by_lines(data or b"", backward=False)
+
+    def backward(self, data: bytes) -> bytes | None:
+        """The bytes without the change, whatever else was changed meanwhile; None where that cannot be told."""
+        return self._by_lines(data, backward=True)
+
+    def _by_lines(self, data: bytes, *, backward: bool) -> bytes | None:
+        if self.lines is None:
+            return None
+        found = data.splitlines(keepends=True)
+        for line in self.lines:
+            pair = (line.new, line.old) if backward else (line.old, line.new)
+            if not _exchange(found, *(text.encode() for text in pair)):
+                return None
+        return b"".join(found)
+
+
+def _lines(before: bytes, after: bytes) -> tuple[Line, ...] | None:
+    """The lines that differ; None where one of them could be mistaken for another one, now or after the change."""
+    old, new = ([line.rstrip(b"\r") for line in data.split(b"\n")] for data in (before, after))
+    if len(new) != len(old):
+        # A line was added at the end, perhaps with the line break that the last one had lacked.
+        added = [line for line in new[len(old) - 1 :] if line and line != old[-1]]
+        changed = [(b"", line) for line in added]
+    else:
+        changed = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
+    found = []
+    for one, other in changed:
+        if max(len(one), len(other)) > LINE or (one and old.count(one) != 1) or other in old:
+            return None
+        found.append(Line(old=one.decode("utf-8", "replace"), new=other.decode("utf-8", "replace")))
+    return tuple(found)
+
+
+def _exchange(lines: list[bytes], old: bytes, new: bytes) -> bool:
+    """Make another line of one that is there once; whether that was done, now or before. No text stands for no line."""
+    places = [index for index, line in enumerate(lines) if line.rstrip(b"\r\n") == old] if old else []
+    if len(places) == 1:
+        ending = lines[places[0]][len(old) :]
+        lines[places[0]] = new + ending if new else b""
+        return True
+    done = not new or any(line.rstrip(b"\r\n") == new for line in lines)
+    if not old and not done:
+        ending = b"\r\n" if any(line.endswith(b"\r\n") for line in lines) else b"\n"
+        if lines and not lines[-1].endswith(b"\n"):
+            lines[-1] += ending
+        lines.append(new + ending)
+        done = True
+    return done and not places
 
 
 def digest(data: bytes) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from components.container import back
-from components.container.layout import Layout, Record
+from components.container.layout import Layout, Record, SavedFile
 from components.container.leftovers import heal
 from components.container.pull import target_image
 from components.container.splice import FileEdit, digest
@@ -16,6 +18,8 @@ from components.container.stack import Stack
 from fsm import faults, files
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.lifecycle import State
+
+LOCK_POLL: Final = 0.05
 
 
 class Stage(Step):
@@ -34,24 +38,25 @@ class Stage(Step):
         """See `Step.do`. The copies lie beside the originals, because paths in them are relative, and go at the end."""
         try:
             for edit in self.edits:
-                data = _read(edit.path)
-                if _digest(data) != edit.before:
+                if not _write_beside(edit, ctx):
                     return _changed_meanwhile(edit.path)
-                _write_beside(edit, data)
             faults.point("container.stage.written")
-            instead = {edit.path: _beside(edit.path) for edit in self.edits}
-            return self._compare(self.stack.config(), self.stack.config(instead))
+            instead = {edit.path: _beside(edit.path, ctx) for edit in self.edits}
+            with ThreadPoolExecutor(1) as pool:
+                before = pool.submit(self.stack.config)
+                after = self.stack.config(instead)
+                return self._compare(before.result(), after)
         finally:
-            self._clear()
+            self._clear(ctx)
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        self._clear()
+        self._clear(ctx)
         return Done()
 
-    def _clear(self) -> None:
+    def _clear(self, ctx: StepContext) -> None:
         for edit in self.edits:
-            _beside(edit.path).unlink(missing_ok=True)
+            _beside(edit.path, ctx).unlink(missing_ok=True)
 
     def _compare(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> StepResult:
         old, new = before["services"], after["services"]
@@ -118,16 +123,13 @@ class Edit(Step):
         """See `Step.do`."""
         self._name(ctx, target_image(ctx))
         for edit in self.edits:
-            data = _read(edit.path)
-            if _digest(data) == edit.after:
-                continue
-            if _digest(data) != edit.before:
-                return _changed_meanwhile(edit.path)
-            _write_beside(edit, data)
-            faults.point("container.edit.written")
-            _beside(edit.path).replace(edit.path)
-            faults.point("container.edit.renamed")
-            files.sync_dir(edit.path.parent)
+            with _alone(edit.path, ctx):
+                if not _write_beside(edit, ctx):
+                    return _changed_meanwhile(edit.path)
+                faults.point("container.edit.written")
+                _beside(edit.path, ctx).replace(edit.path)
+                faults.point("container.edit.renamed")
+                files.sync_dir(edit.path.parent)
         return Done()
 
     def undo(self, ctx: StepContext) -> StepResult:
@@ -137,26 +139,31 @@ class Edit(Step):
             return Failed(why="the copies of the compose files are gone", todo="restore them by hand", blame="host")
         notes: list[str] = []
         for edit in self.edits:
-            _beside(edit.path).unlink(missing_ok=True)
-            notes += self._restore(edit, record, place, ctx.run_id)
+            with _alone(edit.path, ctx):
+                _beside(edit.path, ctx).unlink(missing_ok=True)
+                notes += self._restore(edit, record, place, ctx)
         self._untag(ctx, record)
         return Done(notes=tuple(notes))
 
-    def _restore(self, edit: FileEdit, record: Record, place: Path, run: int) -> list[str]:
-        now = _digest(_read(edit.path))
-        if now == edit.before:
+    def _restore(self, edit: FileEdit, record: Record, place: Path, ctx: StepContext) -> list[str]:
+        """The old file, with its time; of a file that others changed as well, only our own line."""
+        data = _read(edit.path)
+        saved = next(each for each in record.files if each.path == edit.path)
+        if _digest(data) == edit.before:
             return []
         notes: list[str] = []
-        if now not in (edit.after, None):
-            aside = edit.path.with_name(f"{edit.path.name}.run-{run}")
+        if data is None or (digest(data) == edit.after and saved.sha256 == edit.before):
+            _copy_back(edit.path, saved, place)
+        elif (back := edit.backward(data)) is not None:
+            _write(edit.path, back, ctx)
+            _beside(edit.path, ctx).replace(edit.path)
+            notes.append(f"{edit.path} was changed during the update; only the image in it went back")
+        else:
+            aside = edit.path.with_name(f"{edit.path.name}.run-{ctx.run_id}")
             if not aside.exists():
                 files.copy_entry(edit.path, aside, durable=True)
+            _copy_back(edit.path, saved, place)
             notes.append(f"{edit.path} was changed during the update; what it said then is kept as {aside}")
-        saved = next(each for each in record.files if each.path == edit.path)
-        if saved.sha256 is None:
-            edit.path.unlink(missing_ok=True)
-        else:
-            files.copy_entry(place / saved.copy_name, edit.path, durable=True)
         faults.point("container.edit.restored")
         files.sync_dir(edit.path.parent)
         return notes
@@ -186,23 +193,58 @@ def _digest(data: bytes | None) -> str | None:
     return None if data is None else digest(data)
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.fsm-new")
+def _beside(path: Path, ctx: StepContext) -> Path:
+    return path.with_name(f".{path.name}.fsm-{ctx.component}")
 
 
-def _write_beside(edit: FileEdit, data: bytes | None) -> None:
-    """The changed file under a name of its own, with the owner and mode of the real one, durable."""
-    new = _beside(edit.path)
-    if data is None:
+def _copy_back(path: Path, saved: SavedFile, place: Path) -> None:
+    if saved.sha256 is None:
+        path.unlink(missing_ok=True)
+    else:
+        files.copy_entry(place / saved.copy_name, path, durable=True)
+
+
+def _write_beside(edit: FileEdit, ctx: StepContext) -> bool:
+    """The changed file under a name of its own; False where the line that changes is not there any more."""
+    data = _read(edit.path)
+    changed = edit.forward(data)
+    if changed is None:
+        return False
+    _write(edit.path, changed, ctx)
+    return True
+
+
+def _write(path: Path, data: bytes, ctx: StepContext) -> None:
+    """Bytes beside a file, with its owner and mode, durable."""
+    new = _beside(path, ctx)
+    if path.exists():
+        files.copy_entry(path, new)
+    else:
         new.unlink(missing_ok=True)
         new.touch(mode=0o644)
-    else:
-        files.copy_entry(edit.path, new)
     with new.open("r+b") as file:
         file.truncate()
-        file.write(edit.apply(data or b""))
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def _alone(path: Path, ctx: StepContext) -> Iterator[None]:
+    """Nobody else of us changes files in this directory: two components may share a compose file."""
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                ctx.sleep(LOCK_POLL)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _changed_meanwhile(path: Path) -> Failed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
@@ -26,6 +26,11 @@ def up(
     """`docker compose up -d --no-deps` of some services, with images that are here."""
     argv = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull", *options, *services]
     return ctx.run(stack.argv(*argv, also=also), cwd=stack.directory, env=stack.docker.environ)
+
+
+def scaled(numbers: Mapping[str, int]) -> list[str]:
+    """Options that keep as many containers of a service as there are, where somebody wanted more than one."""
+    return [part for name, number in numbers.items() if number > 1 for part in ("--scale", f"{name}={number}")]
 
 
 def follow(stack: Stack, ctx: StepContext, dependants: Sequence[str]) -> str:
@@ -54,6 +59,7 @@ class Up(Step):
     dependants: tuple[str, ...]
     one_shot: bool | None
     start_timeout: Seconds
+    scale: dict[str, int] = {}
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`. Compose's exit code is no judgement: what runs afterwards is."""
@@ -62,7 +68,7 @@ class Up(Step):
         for _ in range(TRIES):
             notes += heal(self.stack, ctx)
             begun = ctx.deadline.remaining()
-            done = up(self.stack, ctx, self.stack.services, *self._waiting())
+            done = up(self.stack, ctx, self.stack.services, *scaled(self.scale), *self._waiting())
             faults.point("container.up.ended")
             left = self.start_timeout - (begun - ctx.deadline.remaining())
             containers, verdict = wait(lambda: self._ask(image), ctx, left)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from components.container import installed
 from components.container.docker import Docker
 from components.container.facts import Container
+from components.container.installed import Host
 from components.container.layout import Layout
 from components.container.pull import target_image
-from components.container.ready import POLL, Verdict, overall, told, wait
+from components.container.ready import Verdict, overall, told, wait
 from components.container.spec import ContainerSpec
 from components.container.stack import Stack
 from fsm.adapter import Backup, Done, Failed, Step, StepContext, StepResult
@@ -23,6 +24,9 @@ from fsm.lifecycle import State
 from fsm.model import Version
 from fsm.services import Runner, ServiceStatus
 from fsm.shell import ask
+
+WATCH: Final = 1.0
+"""Seconds between two looks at containers that are to stay as they are."""
 
 
 class Services:
@@ -111,8 +115,8 @@ class Verify(Step):
         lives = sorted(each.life for each in first)
         left = self.spec.settle_seconds if any(each.running for each in first) else 0.0
         while left > 0:
-            ctx.sleep(min(POLL, left))
-            left -= POLL
+            ctx.sleep(min(WATCH, left))
+            left -= WATCH
             containers, verdict = self._ask(image)
             if verdict.state != "broken" and sorted(each.life for each in containers) != lives:
                 verdict = Verdict("broken", f"{containers[0].name} was started again within its first seconds")
@@ -133,7 +137,7 @@ def context(
     return CheckContext(
         path=data_root(stack.docker) or spec.directory,
         service=Services(ctx.component, stack, one_shot),
-        installed=lambda: installed.read(spec),
+        installed=lambda: installed.of_host(spec, Host(stack, {}, tuple(stack.containers()))),
         backups=lambda: backups(layout),
         expected=expected,
         runner=ctx,

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import stat
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
@@ -42,6 +44,7 @@ class Held(Model):
         submodules: those among them that are submodules.
         local: files of this host, changed or unknown to git, of which there are copies.
         deleted: tracked files that somebody had deleted.
+        touched: preserved files that git writes over because it knows them; all others it leaves alone.
         missing: files that `copies` would make.
         directories: those that are there now and may be empty in between.
         new_directories: those that are not there yet.
@@ -51,6 +54,7 @@ class Held(Model):
     submodules: tuple[str, ...]
     local: tuple[str, ...]
     deleted: tuple[str, ...]
+    touched: tuple[str, ...]
     missing: tuple[str, ...]
     directories: tuple[Directory, ...]
     new_directories: tuple[str, ...]
@@ -87,20 +91,20 @@ class Hold(GitStep):
         notes = site.unlocked(ctx)
         git = site.git(ctx)
         differing = changes.between(git, site.old, site.new)
-        changed = self._changed(ctx, differing)
+        every = self._changed(ctx, differing)
+        changed = [path for path in every if not site.ours(path)]
         if changed and self.local_changes == "refuse":
             return refuse_changes(changed)
         if live.is_dir():
             files.carry(live, paths.held, files.Patterns(site.preserve), check=ctx.check)
-        local = self._local(live, differing, changed)
-        copy(live, paths.local, local)
+        copy(live, paths.local, self._local(live, differing, changed))
         faults.point("git.hold.copied")
         self._save(ctx, changed)
         index = site.places(ctx).own / "index"
         if index.exists():
             shutil.copyfile(index, paths.index)
         files.sync_filesystem(paths.root)
-        files.write_atomic(paths.hold, self._held(live, differing, changed, local).model_dump_json().encode(), 0o600)
+        files.write_atomic(paths.hold, self._held(live, differing, every).model_dump_json().encode(), 0o600)
         faults.point("git.hold.recorded")
         return Done(notes=(*notes, *self._notes(ctx)))
 
@@ -112,12 +116,11 @@ class Hold(GitStep):
         return Done(notes=notes)
 
     def _changed(self, ctx: StepContext, differing: list[Change]) -> list[str]:
-        """What is changed here and not preserved; without a repository, what differs from the new commit."""
+        """What is changed here; without a repository, what differs from the new commit and is not preserved."""
         site = self.site
         if site.old is None:
             return changes.in_the_way(site.layout.live, differing, site.ours)
-        found = changes.local_changes(site.git(ctx), site.old, submodules=site.submodules)
-        return [path for path in found if not site.ours(path)]
+        return changes.local_changes(site.git(ctx), site.old, submodules=site.submodules)
 
     def _local(self, live: Path, differing: list[Change], changed: list[str]) -> list[str]:
         """What there must be copies of: what is changed, and what git would write anew though it is there."""
@@ -137,7 +140,7 @@ class Hold(GitStep):
             copy(self.site.layout.live, saved, changed)
             files.sync_filesystem(saved)
         else:
-            names = changed if len(changed) <= _MANY else ["."]
+            names = [f":(literal){path}" for path in changed] if len(changed) <= _MANY else ["."]
             options = ("--binary", "--no-ext-diff", "--no-textconv", "--no-color")
             patch = git.answer("save the local changes", "diff", *options, self.site.old, "--", *names, timeout=LONG)
             files.write_atomic(layout.patch(ctx.run_id), patch, 0o600)
@@ -151,7 +154,9 @@ class Hold(GitStep):
             return (f"files that the new commit replaced were saved in {layout.saved(ctx.run_id)}",)
         return ()
 
-    def _held(self, live: Path, differing: list[Change], changed: list[str], local: list[str]) -> Held:
+    def _held(self, live: Path, differing: list[Change], every: list[str]) -> Held:
+        changed = [path for path in every if not self.site.ours(path)]
+        written = dict.fromkeys([*every, *(change.path for change in differing)])
         added = [change for change in differing if change.status == "A"]
         touched = {parent for change in differing for parent in PurePosixPath(change.path).parents[:-1]}
         there = sorted(parent for parent in touched if (live / parent).is_dir())
@@ -159,7 +164,8 @@ class Hold(GitStep):
         return Held(
             added={change.path: change.digest for change in added if change.new_mode != changes.GITLINK},
             submodules=tuple(change.path for change in added if change.new_mode == changes.GITLINK),
-            local=tuple(local),
+            local=tuple(self._local(live, differing, changed)),
+            touched=tuple(path for path in written if self.site.ours(path)),
             deleted=tuple(path for path in changed if not os.path.lexists(live / path)),
             missing=tuple(sorted(path for path in second if not os.path.lexists(live / path))),
             directories=tuple(_directory(live, parent) for parent in there),
@@ -185,9 +191,13 @@ def copy(source: Path, dest: Path, names: list[str]) -> None:
         files.copy_entry(source / name, dest / name)
 
 
-def restore(held: Path, live: Path, ctx: StepContext) -> tuple[str, ...]:
-    """Put copies back; returns notes about what gave way."""
-    return files.carry(held, live, EVERYTHING, check=ctx.check).notes if held.is_dir() else ()
+def restore(held: Path, live: Path, ctx: StepContext, only: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Put copies back, all or only some; returns notes about what gave way."""
+    try:
+        wanted = EVERYTHING if only is None else files.Patterns(glob.escape(path) for path in only)
+    except ValueError:  # a name that no pattern can say; what is put back besides is as it is there
+        wanted = EVERYTHING
+    return files.carry(held, live, wanted, check=ctx.check).notes if held.is_dir() and wanted.texts else ()
 
 
 def make_copies(site: Site, copies: dict[str, str]) -> tuple[str, ...]:

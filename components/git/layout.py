@@ -9,7 +9,7 @@
             local/                     copies of files that the reset would overwrite and git does not have
             index                      git's index as it was
             hold.json                  written last: what was there is held
-            fsm-agent-run-7/           the new commit in a worktree of its own, for the build
+            stage/fsm-agent-run-7/     the new commit in a worktree of its own, for the build
             old-products/              what the build's products replaced
             git/                       a repository that is not yet in its place
         saved/7.patch                  local changes that an update replaced
@@ -105,8 +105,11 @@ class RunPaths(Model):
 
     @property
     def stage(self) -> Path:
-        """The new commit in a worktree of its own; its name is unique among all worktrees of the repository."""
-        return self.root / self.stage_name
+        """The new commit in a worktree of its own; its name is unique among all worktrees of the repository.
+
+        The directory above it belongs to git's user; what is beside that belongs to the updater's.
+        """
+        return self.root / "stage" / self.stage_name
 
     @property
     def old_products(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from components.git import changes, finish, repository, running, shape
@@ -30,6 +30,9 @@ from fsm.releases import Release
 
 MEBI = 1 << 20
 
+NOTABLE = 64 * MEBI
+"""Bytes of preserved files from which on the plan says that copying them takes time."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -37,6 +40,7 @@ class Facts:
 
     had_repository: bool
     present: bool
+    preserved: int
     tag_is_new: bool
     lfs: bool
     services: tuple[Running, ...]
@@ -52,18 +56,32 @@ def look(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, ref: st
     repository.refuse_unusable(target, spec)
     services = running.of(target, spec)
     present = spec.path.is_dir()
+    preserved = sum(_size(spec.path / path) for path in files.Patterns(spec.preserve).find(spec.path)) if present else 0
+    costs = [f"{preserved // MEBI} MiB of preserved files are copied while the services are down"]
+    notes = costs if preserved >= NOTABLE else []
     if not (spec.path / ".git").exists():
         what = "has no repository: one is made, and files that differ from the new commit count as local changes"
-        return Facts(False, present, ref is not None, False, services, (f"{spec.path} {what}",) if present else ())
+        notes += [f"{spec.path} {what}"] if present else []
+        return Facts(False, present, preserved, ref is not None, False, services, tuple(notes))
     git = repository.open_checkout(spec.path)
     tag = ref if ref and ref.startswith("refs/tags/") else None
-    notes = ["HEAD is detached, and stays so"] if shape.is_detached(git) else []
+    if shape.is_detached(git):
+        notes.append("HEAD is detached, and stays so")
     if shape.is_shallow(git):
         notes.append("the repository is shallow: what is older than its end cannot be compared")
     lfs = installed.commit is not None and shape.has_lfs(git) and shape.uses_lfs(git, installed.commit)
     if installed.commit is not None:
         notes += _local(target, spec, installed.commit)
-    return Facts(True, present, tag is not None and git.commit(tag) is None, lfs, services, tuple(notes))
+    new_tag = tag is not None and git.commit(tag) is None
+    return Facts(True, present, preserved, new_tag, lfs, services, tuple(notes))
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file that a running service may remove at any moment."""
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _local(target: Target, spec: GitCheckoutSpec, commit: str) -> list[str]:
@@ -142,7 +160,7 @@ def _draft(spec: GitCheckoutSpec, site: Site, facts: Facts, steps: list[Step], *
     reserve = spec.reserve_mb * MEBI
     return Draft(
         steps=(Keep(site=site, reserve=reserve), *steps),
-        disk_need=((spec.path.parent, reserve),),
+        disk_need=((spec.path.parent, reserve + facts.preserved * (2 if spec.build else 1)),),
         preserved=spec.preserve,
         notes=(*facts.notes, *notes),
     )

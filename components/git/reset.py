@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from components.git import changes, hold, submodules
@@ -39,7 +39,8 @@ class Reset(GitStep):
         faults.point("git.reset.done")
         if site.submodules and (live / ".gitmodules").exists():
             submodules.check_out(git)
-        notes += hold.restore(site.paths(ctx).held, live, ctx)
+        held = hold.load(site.paths(ctx))
+        notes += hold.restore(site.paths(ctx).held, live, ctx, held.touched if held else None)
         faults.point("git.reset.restored")
         notes += hold.make_copies(site, self.copies)
         self._sync(ctx)
@@ -113,11 +114,11 @@ class Reset(GitStep):
         """Remove what only the new commit has: git does so itself, but not in the middle of a reset."""
         live = self.site.layout.live
         for path in held.added:
-            if not self.site.ours(path) and path not in held.local:
+            if not self.site.ours(path) and path not in held.local and _inside(live, path):
                 with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                     (live / path).unlink()
         for path in held.submodules:
-            if (live / path / ".git").exists():
+            if _inside(live, path) and (live / path / ".git").exists():
                 files.remove_tree(live / path, ctx.check)
             with suppress(OSError):
                 (live / path).rmdir()
@@ -141,7 +142,8 @@ class Reset(GitStep):
         for directory in held.directories:
             _make(live, directory)
         for path in held.deleted:
-            (live / path).unlink(missing_ok=True)
+            if _inside(live, path):
+                (live / path).unlink(missing_ok=True)
         hold.restore(paths.local, live, ctx)
         hold.restore(paths.held, live, ctx)
         if self.site.had_repository and paths.index.exists():
@@ -152,9 +154,17 @@ class Reset(GitStep):
         self._sync(ctx)
 
     def _sync(self, ctx: StepContext) -> None:
-        files.sync_filesystem(self.site.layout.live)
-        if self.site.dot_git(ctx).exists():
-            files.sync_filesystem(self.site.places(ctx).common)
+        live = self.site.layout.live
+        files.sync_filesystem(live)
+        common = self.site.places(ctx).common if self.site.dot_git(ctx).exists() else live
+        if common.stat().st_dev != live.stat().st_dev:
+            files.sync_filesystem(common)
+
+
+def _inside(live: Path, path: str) -> bool:
+    """Whether a path of git's is really below the checkout: a link on the way leads to what is not git's."""
+    parents = PurePosixPath(path).parents[:-1]
+    return ".." not in PurePosixPath(path).parts and not any((live / parent).is_symlink() for parent in parents)
 
 
 def _make(live: Path, directory: hold.Directory) -> None:

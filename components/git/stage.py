@@ -27,8 +27,7 @@ class Stage(GitStep):
         notes = self.site.unlocked(ctx)
         self._remove(ctx)
         git = self.site.git(ctx)
-        git.hand_over(paths.root)
-        paths.root.chmod(0o711)
+        git.hand_over(paths.stage.parent)
         add = ("worktree", "add", "--quiet", "--detach", "--force", str(paths.stage), self.site.new)
         git.must("check out the new commit", *add)
         faults.point("git.stage.added")
@@ -54,7 +53,7 @@ class Stage(GitStep):
 def remove_stage(step: GitStep, ctx: StepContext) -> None:
     """Remove the worktree and git's note of it. ``git worktree prune`` would remove those of other people as well."""
     paths = step.site.paths(ctx)
-    files.remove_tree(paths.stage, ctx.check)
+    files.remove_tree(paths.stage.parent, ctx.check)
     dot_git = step.site.dot_git(ctx)
     if dot_git.exists():
         notes = step.site.places(ctx).common / "worktrees"

@@ -110,7 +110,7 @@ def test_the_file_said_something_else_than_what_ran(make):
 
 
 def test_a_person_edits_the_file_during_the_update(make):
-    """What they wrote is set aside and named; it does not get in the way of going back."""
+    """Only the image in it goes back; what they wrote stays."""
     bed = make(compose=ALONE)
     bed.start()
     before = bed.file.read_bytes()
@@ -120,24 +120,47 @@ def test_a_person_edits_the_file_during_the_update(make):
     bed.file.write_bytes(bed.file.read_bytes() + b"# mine\n")
     result = bed.updater().cancel("web")
     assert result.outcome is Outcome.ROLLED_BACK, result
+    assert bed.file.read_bytes() == before + b"# mine\n"
+    assert any("only the image in it went back" in note for note in result.notes)
+    assert bed.answers() == "1.0.0"
+
+
+def test_a_person_edits_the_image_during_the_update(make):
+    """What they wrote is set aside and named; it does not get in the way of going back."""
+    bed = make(compose=ALONE)
+    bed.start()
+    before = bed.file.read_bytes()
+    bed.publish("1.1.0")
+    with crash_at(0, only="container.up.ended"), pytest.raises(Crash):
+        bed.updater().update("web")
+    bed.file.write_bytes(bed.file.read_bytes().replace(b":1.1.0", b":1.1.0 # mine"))
+    result = bed.updater().cancel("web")
+    assert result.outcome is Outcome.ROLLED_BACK, result
     assert bed.file.read_bytes() == before
     aside = next(path for path in bed.folder.iterdir() if path.name != bed.file.name)
-    assert aside.read_bytes().endswith(b"# mine\n")
+    assert b"# mine" in aside.read_bytes()
     assert any(str(aside) in note for note in result.notes)
     assert bed.answers() == "1.0.0"
 
 
 def test_a_person_edits_the_file_before_it_is_changed(make):
-    """The plan was about another file: refused, nothing was touched."""
+    """Another line: it stays, and the update goes on. The image itself: the plan was about another file."""
     bed = make(compose=ALONE)
     bed.start()
     bed.publish("1.1.0")
     with crash_at(0, only="container.stage.written"), pytest.raises(Crash):
         bed.updater().update("web")
-    mine = bed.file.read_bytes() + b"# mine\n"
+    bed.file.write_bytes(bed.file.read_bytes() + b"# mine\n")
+    assert bed.updater().resume()[0].outcome is Outcome.DONE
+    assert bed.file.read_bytes().endswith(b"# mine\n")
+    assert bed.answers() == "1.1.0"
+    bed.publish("1.2.0")
+    with crash_at(0, only="container.stage.written"), pytest.raises(Crash):
+        bed.updater().update("web")
+    mine = bed.file.read_bytes().replace(b":1.1.0", b":1.1.0 # mine")
     bed.file.write_bytes(mine)
     (result,) = bed.updater().resume()
     assert result.outcome is Outcome.REFUSED, result
     assert "was changed since the plan was made" in result.reason
     assert bed.file.read_bytes() == mine
-    assert bed.answers() == "1.0.0"
+    assert bed.answers() == "1.1.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -244,3 +245,59 @@ def test_old_images_go_when_retention_ends_and_not_before(make):
     assert len(bed.kept()) == 1
     assert bed.updater().rollback("web").outcome is Outcome.DONE
     assert bed.whole("1.2.0")
+
+
+def test_as_many_containers_as_somebody_wanted(make):
+    """A service that was scaled by hand stays so, in an update and in going back."""
+    bed = make(compose="services:\n  web:\n    image: {image}:1.0.0\n    stop_grace_period: 1s\n")
+    bed.start()
+    bed.compose("up", "-d", "--scale", "web=2")
+    bed.publish("1.1.0")
+    assert bed.updater().update("web").outcome is Outcome.DONE
+    both = [f"{bed.project}-web-1", f"{bed.project}-web-2"]
+    assert bed.names() == both
+    bed.publish("1.2.0", "crashes")
+    assert bed.updater().update("web").outcome is Outcome.ROLLED_BACK
+    assert bed.names() == both
+    images = {bed.docker.inspect(name)["Config"]["Image"] for name in both}
+    assert images == {f"{bed.image}:1.1.0"}
+
+
+DOCUMENT_001 = """\
+min_remote_version: "0.0.1"
+pre_update_checks:
+  - {type: disk_space, minimum_mb: 5, description: Ensure sufficient disk space for new image}
+update_steps:
+  - {action: backup_compose, description: Backup current docker-compose.yaml}
+  - {action: update_compose, service: web, image_tag: "1.1.0"}
+  - {action: pull_image, image: "IMAGE:1.1.0"}
+  - {action: restart_service, service: web, timeout_seconds: 30}
+post_update_checks:
+  - {type: container_running, container_name: web}
+  - {type: health_endpoint, url: "http://localhost:PORT/version", timeout_seconds: 20, expected_body: "EXPECTED"}
+  - {type: version_check, expected_version: "1.1.0"}
+rollback_steps:
+  - {action: restore_compose}
+  - {action: restart_service, service: web}
+"""
+
+
+@pytest.mark.parametrize(("expected", "outcome"), [("1.1.0", Outcome.DONE), ("9.9", Outcome.ROLLED_BACK)])
+def test_the_manifest_of_document_001(make, expected, outcome):
+    """Its checks are performed, its steps are what happens anyhow."""
+    port = free_port()
+    bed = make(compose=f"services: {{web: {{image: '{{image}}:1.0.0', ports: ['127.0.0.1:{port}:8080']}}}}")
+    bed.start()
+    text = DOCUMENT_001.replace("IMAGE", bed.image).replace("PORT", str(port)).replace("EXPECTED", expected)
+    bed.publish("1.1.0", manifest=text.replace("timeout_seconds: 20", "timeout_seconds: 3"))
+    result = bed.updater().update("web")
+    assert result.outcome is outcome, result
+    assert bed.answers() == ("1.1.0" if outcome is Outcome.DONE else "1.0.0")
+    if outcome is Outcome.ROLLED_BACK:
+        assert "health_endpoint failed" in result.reason
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has just now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])

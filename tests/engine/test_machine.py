@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import itertools
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
+import transitions
 
-from fsm import faults, lifecycle
+from fsm import faults, lifecycle, machine
 from fsm.adapter import Draft, Registry, _loader
 from fsm.errors import ConfigError, JournalError, PlanError, PlanUnknown
 from fsm.lifecycle import RESTING, TABLE, Event, State
@@ -122,3 +127,28 @@ def test_fault_points_are_literal_and_listed(tmp_path: Path):
         list(faults.declared(tmp_path))
     names = [name for name, _ in faults.declared(Path("fsm"), Path("components"))]
     assert len(names) == len(set(names))
+
+
+def test_the_first_runs_of_a_process_may_begin_at_once(monkeypatch):
+    """All guards belong to one machine, also those that are made while it is."""
+
+    class Slow(transitions.Machine):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            time.sleep(0.02)
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr(transitions, "Machine", Slow)
+    machine._made.cache_clear()
+    together = threading.Barrier(4)
+
+    def one(_: int) -> None:
+        together.wait()
+        guard = Guard("idle")
+        together.wait()
+        guard.release()
+
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(one, range(4)))
+    finally:
+        machine._made.cache_clear()

@@ -13,6 +13,7 @@ PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs" / "tutorial").glob("*.md")),
     ROOT / "docs" / "how-to" / "recover.md",
+    ROOT / "docs" / "how-to" / "update-a-git-checkout.md",
 ]
 
 

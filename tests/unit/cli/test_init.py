@@ -15,6 +15,7 @@ from fsm.model import Model
 from tests.unit.cli.conftest import Line
 
 APP = Registry.discover().get("python_app").spec
+CONTAINER = Registry.discover().get("container").spec
 
 
 def test_it_is_valid_as_it_stands():
@@ -27,7 +28,7 @@ def test_it_is_valid_as_it_stands():
 def test_it_is_valid_switched_on():
     """Every setting that it shows exists, and has a value that passes."""
     config = parse(tomllib.loads(switched_on()), Registry.discover(), base=Path("/etc/fsm"))
-    assert list(config.components) == ["core", "library"]
+    assert list(config.components) == ["core", "library", "web"]
     assert config.components["core"].keys.source is not None
 
 
@@ -47,6 +48,16 @@ def test_every_key_is_shown():
 
 def _models(annotation: Any) -> tuple[Any, ...]:
     return getattr(annotation, "__args__", (annotation,))
+
+
+def test_every_key_of_a_container_is_shown():
+    """With the defaults that it has."""
+    data = tomllib.loads(switched_on())
+    assert set(data["components"]["web"]) - {"type", "source"} == set(CONTAINER.model_fields)
+    spec: Any = parse(data, Registry.discover()).component("web").spec
+    shown = ("tag", "version_label", "others", "start_timeout", "settle_seconds", "healthcheck", "pull_timeout")
+    for name in (*shown, "allowed_hosts", "reserve_mb", "retention"):
+        assert getattr(spec, name) == CONTAINER.model_fields[name].default, name
 
 
 def test_values_that_are_called_defaults_are_the_defaults():

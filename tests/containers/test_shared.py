@@ -1,0 +1,69 @@
+"""Two components in one compose file: neither waits for the other, and neither takes the other's change back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fsm.report import Outcome
+from tests.compose import ComposeBed
+from tests.hosts.images import publish
+from tests.world import Crash, crash_at
+
+pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker]
+
+COMPOSE = """\
+services:
+  web:
+    image: {image}:1.0.0
+    ports: ["127.0.0.1::8080"]
+    stop_grace_period: 1s
+  db:
+    image: {image}-db:1.0.0
+    stop_grace_period: 1s
+"""
+
+
+def shop(make) -> ComposeBed:
+    """A bed with the components `web` and `db`, each with a service of the same project."""
+    bed: ComposeBed = make(compose=COMPOSE)
+    releases = bed.root / "db-releases"
+    source = {"type": "directory", "path": str(releases)}
+    bed.more["db"] = {"services": ["db"], "image": f"{bed.image}-db", "source": source}
+    bed.start()
+    publish(f"{bed.repository}-db", "1.1.0")
+    (releases / "1.1.0").mkdir(parents=True)
+    (releases / "1.1.0" / "update-manifest.yaml").write_text(json.dumps({"version": "1.1.0"}))
+    return bed
+
+
+def test_both_at_once(make):
+    """Each has its plan, of a file that the other one changes meanwhile."""
+    bed = shop(make)
+    bed.publish("1.1.0")
+    before = bed.file.read_bytes()
+    results = bed.updater().update_all()
+    assert [result.outcome for result in results] == [Outcome.DONE, Outcome.DONE], results
+    assert bed.runs("web") == bed.answers() == bed.runs("db") == "1.1.0"
+    assert bed.file.read_bytes() == before.replace(b":1.0.0", b":1.1.0")
+
+
+@pytest.mark.parametrize("point", ["container.stage.written", "container.edit.renamed", "container.up.ended"])
+def test_one_goes_back_and_the_other_stays(make, point):
+    """A backup of the compose file that is put back whole would take the other's update back."""
+    bed = shop(make)
+    bed.publish("1.1.0")
+    with crash_at(0, only=point), pytest.raises(Crash):
+        bed.updater().update("web")
+    assert bed.updater().update("db").outcome is Outcome.DONE
+    result = bed.updater().cancel("web")
+    assert result.outcome in (Outcome.ROLLED_BACK, Outcome.REFUSED), result
+    assert bed.runs("web") == bed.answers() == "1.0.0"
+    assert bed.runs("db") == "1.1.0"
+    assert bed.file.read_text() == COMPOSE.replace("{image}-db:1.0.0", f"{bed.image}-db:1.1.0").replace(
+        "{image}", bed.image
+    )
+    assert [path.name for path in bed.folder.iterdir()] == [bed.file.name]
+    assert bed.updater().update("web", force=True).outcome is Outcome.DONE
+    assert bed.runs("web") == bed.runs("db") == "1.1.0"

@@ -1,0 +1,92 @@
+"""The power goes while git itself writes: the updater and its git die together, in the middle of a file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fsm.report import Outcome
+from tests.gitbed import GitBed
+
+ROOT = Path(__file__).resolve().parents[2]
+
+UPDATE = """
+import sys
+from pathlib import Path
+from tests.gitbed import GitBed
+GitBed(Path(sys.argv[1])).updater().update("app")
+"""
+
+HALF_A_RESET = """#!/bin/sh
+case "$*" in *" reset --hard "*)
+  cd {live}
+  : > .git/index.lock
+  echo 1.1.0 > VERSION
+  mkdir -p new; printf half > new/file
+  rm -f lib/same.txt
+  kill -9 $PPID
+  kill -9 $$
+esac
+exec /usr/bin/git "$@"
+"""
+
+HALF_A_FETCH = """#!/bin/sh
+case "$*" in *" fetch "*)
+  cd {live}
+  printf half > .git/objects/pack/tmp_pack_abcdef
+  mkdir -p .git/refs/fsm/app/runs; : > .git/refs/fsm/app/runs/1.lock
+  : > .git/shallow.lock
+  kill -9 $PPID
+  kill -9 $$
+esac
+exec /usr/bin/git "$@"
+"""
+
+
+@pytest.fixture
+def bed(made):
+    """1.1.0 adds a file in a new directory, takes one away and changes another."""
+    bed = made(publish=False)
+    bed.publish("1.1.0", extra={"new/file": b"the whole file\n", "lib/same.txt": None})
+    return bed
+
+
+def die(bed: GitBed, script: str) -> None:
+    """Update in a process that dies together with its git, where the script says."""
+    folder = bed.root / "dying"
+    folder.mkdir()
+    wrapper = folder / "git"
+    wrapper.write_text(script.format(live=bed.live))
+    wrapper.chmod(0o755)
+    environ = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    done = subprocess.run([sys.executable, "-c", UPDATE, str(bed.root)], cwd=ROOT, env=environ, check=False, timeout=60)
+    assert done.returncode == -9
+
+
+@pytest.mark.parametrize("script", [HALF_A_FETCH, HALF_A_RESET], ids=["fetch", "reset"])
+def test_a_resume_goes_on_from_half_of_it(bed, script):
+    """The lock is nobody's any more; what was half written is written."""
+    die(bed, script)
+    (result,) = bed.updater().resume()
+    assert result.outcome is Outcome.DONE, result.headline
+    assert bed.answer() == "1.1.0"
+    assert bed.is_clean("1.1.0")
+    assert any(".lock" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("script", [HALF_A_FETCH, HALF_A_RESET], ids=["fetch", "reset"])
+def test_a_cancel_puts_everything_back_from_half_of_it(bed, script):
+    """Nothing of the new commit is left, and the old one is whole."""
+    before = bed.inventory()
+    die(bed, script)
+    assert bed.updater().cancel("app").outcome in (Outcome.ROLLED_BACK, Outcome.REFUSED)
+    assert bed.answer() == "1.0.0"
+    assert not before.compare(bed.inventory())
+    assert bed.refs() == []
+    for lock in (bed.live / ".git").rglob("*.lock"):
+        lock.unlink()
+    assert bed.is_clean("1.0.0")
