@@ -58,5 +58,5 @@ class Document000(Scenario):
         return {"agent": said} if said else {}
 
     def preserved(self, host: Machine) -> str:
-        """Both `.env`; the script does not promise their times."""
-        return host.run("sh", "-c", f"cd {FOLDER} && stat -c '%n %a %U' .env agent/.env; sha256sum .env agent/.env")
+        """The bytes of both `.env`; their modes and times the script changes whenever it runs."""
+        return host.run("sh", "-c", f"cd {FOLDER} && sha256sum .env agent/.env")

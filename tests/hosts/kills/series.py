@@ -137,9 +137,17 @@ def perform_series(
             keep(series)
             if trial.problems:
                 field_.renew()
-        # A host that was killed so often is still one that can be updated.
-        field_.measure(broken=False)
+        if scenario.components and series.trials:
+            _update_once_more(field_, series)
     return series
+
+
+def _update_once_more(field_: Range, series: Series) -> None:
+    """A host that was killed so often is still one that can be updated."""
+    try:
+        field_.measure(broken=False)
+    except (BedError, subprocess.TimeoutExpired) as error:
+        series.trials[-1].problems.append(f"the next update, undisturbed: {error}")
 
 
 def describe(scenario: Scenario, trial: Trial, counted: int, count: int) -> str:

@@ -182,7 +182,7 @@ def _await_resume(host: Machine, trial: Trial) -> float:
             raise BedError(f"{_RESUME} does not end: {shown}")
         time.sleep(0.1)
     if found["Result"] != "success":
-        trial.problems.append(f"{_RESUME}: {found['Result']}: {host.journal('-u', _RESUME, lines=15)}")
+        trial.problems.append(f"{_RESUME}: {found['Result']}\n{host.journal('-u', _RESUME, lines=15)}")
     return (int(found[names[3]]) - int(found[names[2]])) / 1e6
 
 
