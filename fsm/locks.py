@@ -7,9 +7,12 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fsm.errors import Busy, JournalError, Unsupported
+
+LONGEST: Final = 150
+"""Characters of a name that go into a file's name, which has 255 bytes at most."""
 
 
 class ComponentLock:
@@ -24,7 +27,7 @@ class ComponentLock:
     """
 
     def __init__(self, state_dir: Path, component: str) -> None:
-        self.path = state_dir / "locks" / f"{component}.lock"
+        self.path = state_dir / "locks" / f"{_file_name(component)}.lock"
         self._component = component
         self._descriptor = -1
 
@@ -96,3 +99,12 @@ class ComponentLock:
             return found if {"pid", "start_time", "since", "argv"} <= found.keys() else None
         except (OSError, ValueError, AttributeError):
             return None
+
+
+def _file_name(name: str) -> str:
+    """What a lock's file is called; a set that is no set of the configuration has the names of all its members."""
+    if len(name) <= LONGEST:
+        return name
+    import hashlib  # noqa: PLC0415 - seldom needed
+
+    return f"{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()}"
