@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -62,13 +63,16 @@ class ComponentLock:
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "argv": [Path(sys.argv[0]).name, *sys.argv[1:5]],
         }
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         self._descriptor = descriptor
+        with suppress(OSError):
+            # On a full disk nobody can be told who holds the lock; but what was interrupted there goes on.
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        os.truncate(self._descriptor, 0)
+        with suppress(OSError):
+            os.truncate(self._descriptor, 0)
         os.close(self._descriptor)
         self._descriptor = -1
 
