@@ -262,6 +262,7 @@ def test_a_member_of_a_set_goes_back_after_its_last_step(tmp_path):
     with GitBed(tmp_path / "one") as one, GitBed(tmp_path / "two") as two:
         broken: tuple[tuple[GitBed, tuple[Trait, ...]], ...] = ((one, ()), (two, ("CRASHES",)))
         for bed, traits in broken:
+            bed.publish("1.0.0")
             bed.install("1.0.0")
             bed.publish("1.1.0", *traits)
         whole = one.config
