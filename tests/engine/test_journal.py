@@ -15,13 +15,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from fsm.errors import Busy, JournalError
+from fsm.errors import JournalError
 from fsm.journal import Journal, Kind, Record, Run
 from fsm.journal.database import APPLICATION_ID, RESERVE
 from fsm.journal.migrations import VERSION
 from fsm.journal.policy import BACK_OFF, BACK_OFF_MAX
 from fsm.lifecycle import State
-from fsm.locks import ComponentLock
 from fsm.model import Version
 
 
@@ -266,26 +265,6 @@ def fill(descriptor: int) -> None:
     """Write until the disk is full."""
     while True:
         os.write(descriptor, bytes(4096))
-
-
-@pytest.mark.needs_tmpfs
-def test_a_full_disk_keeps_nobody_from_a_lock(path):
-    """Who holds it could not be written down then; a resume has to go on all the same."""
-    path.parent.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(path.parent)], check=True)
-    try:
-        with ComponentLock(path.parent, "a"):
-            assert "test" in str(ComponentLock(path.parent, "a").running())
-        ballast = os.open(path.parent / "ballast", os.O_WRONLY | os.O_CREAT)
-        with pytest.raises(OSError, match="No space"):
-            fill(ballast)
-        os.close(ballast)
-        with ComponentLock(path.parent, "a"), pytest.raises(Busy, match="has not written its name"):
-            ComponentLock(path.parent, "a").__enter__()
-        with ComponentLock(path.parent, "a"):
-            pass
-    finally:
-        subprocess.run(["umount", "--lazy", str(path.parent)], check=True)
 
 
 def write_until_it_fails(journal: Journal, run: Run) -> None:
