@@ -22,8 +22,7 @@ def test_a_full_disk_keeps_nobody_from_a_lock(tmp_path):
             assert "test" in str(ComponentLock(state, "a").running())
         ballast = os.open(state / "ballast", os.O_WRONLY | os.O_CREAT)
         with pytest.raises(OSError, match="No space"):
-            while os.write(ballast, bytes(4096)):
-                pass
+            fill(ballast)
         os.close(ballast)
         with ComponentLock(state, "a"), pytest.raises(Busy, match="has not written its name"):
             ComponentLock(state, "a").__enter__()
@@ -31,3 +30,9 @@ def test_a_full_disk_keeps_nobody_from_a_lock(tmp_path):
             pass
     finally:
         subprocess.run(["umount", "--lazy", str(state)], check=True)
+
+
+def fill(descriptor: int) -> None:
+    """Write until the disk is full."""
+    while os.write(descriptor, bytes(4096)):
+        pass
