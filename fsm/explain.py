@@ -8,12 +8,12 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 
-def first_problem(error: ValidationError, model: type[BaseModel], data: Any) -> tuple[str, str, str]:
+def first_problem(error: ValidationError, model: Any, data: Any) -> tuple[str, str, str]:
     """The first problem as (key, what is wrong, what to do).
 
     Args:
         error: from validating `data` as `model`.
-        model: the model at the top.
+        model: the model at the top, or a type with models in it.
         data: plain data, as it was read.
     """
     problems = error.errors(include_url=False)
@@ -38,10 +38,10 @@ def first_problem(error: ValidationError, model: type[BaseModel], data: Any) -> 
             return key, f"is wrong: {text[:1].lower()}{text[1:]}", f"correct it{more}"
 
 
-def _walk(loc: Iterable[str | int], model: type[BaseModel], data: Any) -> tuple[tuple[Any, ...], set[Any], Any]:
+def _walk(loc: Iterable[str | int], model: Any, data: Any) -> tuple[tuple[Any, ...], set[Any], Any]:
     """The path as it stands in the data (pydantic puts a union's tag into it), the models there, and the value."""
     path: list[str | int] = []
-    models: set[type[BaseModel]] = {model}
+    models = set(_models(model))
     value = data
     loc = tuple(loc)
     for index, part in enumerate(loc):

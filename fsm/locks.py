@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fsm.errors import Busy, JournalError, Unsupported
+
+LONGEST: Final = 150
+"""Characters of a name that go into a file's name, which has 255 bytes at most."""
 
 
 class ComponentLock:
@@ -24,7 +28,7 @@ class ComponentLock:
     """
 
     def __init__(self, state_dir: Path, component: str) -> None:
-        self.path = state_dir / "locks" / f"{component}.lock"
+        self.path = state_dir / "locks" / f"{_file_name(component)}.lock"
         self._component = component
         self._descriptor = -1
 
@@ -59,13 +63,16 @@ class ComponentLock:
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "argv": [Path(sys.argv[0]).name, *sys.argv[1:5]],
         }
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         self._descriptor = descriptor
+        with suppress(OSError):
+            # On a full disk nobody can be told who holds the lock; but what was interrupted there goes on.
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        os.truncate(self._descriptor, 0)
+        with suppress(OSError):
+            os.truncate(self._descriptor, 0)
         os.close(self._descriptor)
         self._descriptor = -1
 
@@ -96,3 +103,12 @@ class ComponentLock:
             return found if {"pid", "start_time", "since", "argv"} <= found.keys() else None
         except (OSError, ValueError, AttributeError):
             return None
+
+
+def _file_name(name: str) -> str:
+    """What a lock's file is called; a set that is no set of the configuration has the names of all its members."""
+    if len(name) <= LONGEST:
+        return name
+    import hashlib  # noqa: PLC0415 - seldom needed
+
+    return f"{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()}"

@@ -42,6 +42,10 @@ class SetRuns:
     def update(self, members: str | Sequence[str], *, jobs: int | None, force: bool) -> list[UpdateResult]:
         """See `Updater.update_set`."""
         name, needs = self.chosen(members)
+        begun = self.owner(name)
+        if begun is not None:
+            # With the members that it began with, whatever the configuration says by now.
+            return self._again(begun, lambda driver, now: driver.resume(now), jobs)
 
         def work(journal: Journal, driver: SetDriver) -> Run:
             active = journal.active(name)
@@ -85,7 +89,7 @@ class SetRuns:
         with self._host.journal(readonly=True) as journal:
             return [each for run in runs for each in (run, *journal.members(run.id))]
 
-    def _again(self, run: Run, work: Callable[[SetDriver, Run], Run]) -> list[UpdateResult]:
+    def _again(self, run: Run, work: Callable[[SetDriver, Run], Run], jobs: int | None = None) -> list[UpdateResult]:
         with self._host.journal(readonly=True) as journal:
             members = list(next(journal.log(run.id)).data["needs"])
 
@@ -93,7 +97,7 @@ class SetRuns:
             now = journal.run(run.id) or run
             return work(driver, now) if now.in_progress else now
 
-        return self._locked(run.component, members, go_on, None)
+        return self._locked(run.component, members, go_on, jobs)
 
     def _locked(
         self, name: str, members: Sequence[str], work: Callable[[Journal, SetDriver], Run], jobs: int | None

@@ -6,6 +6,7 @@ Nothing here prints, and nothing here decides about states: `fsm.executor` does.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -207,7 +208,12 @@ class Updater(Reader):
         Args:
             name: only this component. Without it, a run that cannot be continued stops no other; its result says why.
             within: seconds; what has not reached its goal by then is rolled back.
+
+        Raises:
+            UsageError: `within` is negative or no number.
         """
+        if within is not None and not 0 <= within <= threading.TIMEOUT_MAX:
+            raise UsageError(f"cannot resume within {within:g} s", "that is no number of seconds to wait", "correct it")
         with self._host.journal() as journal:
             runs = journal.runs(name, in_progress=True)
             down = {run.component for run in runs if self._host.is_down(run, journal)}

@@ -98,13 +98,17 @@ class Tidy(GitStep):
         layout, git = self.site.layout, self.site.git(ctx)
         try:
             notes += self.site.unlocked(ctx)
+            for _, record in records(layout):
+                if record.run != ctx.run_id:  # a set's member could not remove its own
+                    files.remove_tree(layout.run(record.run).root, ctx.check)
             for path, record in list(records(layout))[self.keep :]:
                 path.unlink()
                 faults.point("git.tidy.forgotten")
                 notes.append(f"{record.version} from {record.made_at} is no longer kept")
             self._drop_refs(git, ctx)
             remove_stage(self, ctx)
-            files.remove_tree(self.site.paths(ctx).root, ctx.check)
+            if not getattr(ctx, "provisional", False):  # else what was held may still have to be put back
+                files.remove_tree(self.site.paths(ctx).root, ctx.check)
             faults.point("git.tidy.removed")
             with suppress(OSError):  # something is kept in it
                 layout.kept.rmdir()

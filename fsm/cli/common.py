@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
+class Patience(click.FloatRange):
+    """Seconds to wait for an end: a number that a timer and a unit of systemd can take, so a week at most."""
+
+    def __init__(self, *, min: float) -> None:
+        super().__init__(min=min, max=7 * 24 * 3600)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See `click.ParamType`; what is not even a number lies within every range."""
+        seconds: float = super().convert(value, param, ctx)
+        if seconds != seconds:  # noqa: PLR0124 - that is how it shows
+            self.fail(f"{value} is no number.", param, ctx)
+        return seconds
+
+
 def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The configured components that begin so; reads the file without validating it, to be quick."""
     import tomllib  # noqa: PLC0415 - only when a shell asks

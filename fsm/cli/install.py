@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("install-service")
 @click.option("--user", is_flag=True, help="Units of this user, not of the system.")
-@click.option("--within", metavar="SECONDS", type=click.FloatRange(min=1), help="Time that a run has after a boot.")
+@click.option("--within", metavar="SECONDS", type=common.Patience(min=1), help="Time that a run has after a boot.")
 @click.option("--dry-run", is_flag=True, help="Only show the units; changes nothing.")
 @click.option("--remove", is_flag=True, help="Take them away again.")
 @common.json_option

@@ -76,7 +76,7 @@ def _meant(
 
 @click.command()
 @common.names_argument
-@click.option("--within", metavar="SECONDS", type=click.FloatRange(min=0), help="Roll back what is not done by then.")
+@click.option("--within", metavar="SECONDS", type=common.Patience(min=0), help="Roll back what is not done by then.")
 @common.json_option
 def resume(names: tuple[str, ...], as_json: bool, within: float | None) -> int:
     """Continue what a crash or an interrupt left in progress.

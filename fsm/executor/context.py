@@ -30,6 +30,7 @@ class Context:
         cancelled: asks the journal, tells why; None while rolling back, where cancelling makes no sense.
         tell: takes (kind, message, done, total, unit).
         shell: makes a shell that polls what it is given.
+        provisional: whether the run, after its last step, waits for others of its set and may still be rolled back.
     """
 
     run_id: int
@@ -44,6 +45,7 @@ class Context:
     cancelled: Callable[[], str | None] | None
     tell: Callable[[Kind, str, int, int | None, str], None]
     shell: Callable[[Callable[[], None]], Shell]
+    provisional: bool = False
 
     def __post_init__(self) -> None:
         self._asked = self.clock.monotonic()

@@ -128,6 +128,7 @@ class Runner:
                 kind, message, run.position, done=done, total=total, unit=unit
             ),
             shell=self._shell,
+            provisional=run.part_of is not None,
         )
 
     def _cancelled(self) -> str | None:

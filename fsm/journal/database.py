@@ -9,6 +9,7 @@ commit that returned is on the disk; ``wal_autocheckpoint=100`` keeps the WAL be
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,8 +64,9 @@ class Database:
 
     def _identify(self) -> None:
         version = self._scalar("PRAGMA user_version")
-        found = self._scalar("PRAGMA application_id")
         empty = version == 0 and self._scalar("SELECT count(*) FROM sqlite_schema") == 0
+        # Asked for last: where another process makes the journal just now, what is not empty has its mark already.
+        found = self._scalar("PRAGMA application_id")
         if empty and self.readonly:
             # The updater that was about to make it was killed: for a report the same as none.
             self._connection.close()
@@ -84,7 +86,7 @@ class Database:
             )
 
     def _prepare(self) -> None:
-        mode = self._scalar("PRAGMA journal_mode=WAL")
+        mode = self._write_ahead()
         if mode != "wal":
             raise JournalError(
                 f"cannot use {self.path} as the journal",
@@ -99,6 +101,17 @@ class Database:
         if self._scalar("PRAGMA user_version") < VERSION:
             self.write(_migrate)
             self.path.chmod(0o644)
+
+    def _write_ahead(self) -> Any:
+        """Switch to the write-ahead log; SQLite itself waits for nobody there, and several may open a new journal."""
+        until = time.monotonic() + BUSY_TIMEOUT / 1000
+        while True:
+            try:
+                return self._scalar("PRAGMA journal_mode=WAL")
+            except apsw.BusyError:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(0.005)
 
     def _scalar(self, sql: str) -> Any:
         return next(iter(self._connection.execute(sql)))[0]

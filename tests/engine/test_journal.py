@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -43,6 +45,33 @@ def filled(path: Path) -> Journal:
         run = journal.write(run, [Record(Kind.STEP_STARTED, 0), Record(Kind.STEP_DONE, 0, {"x": "ü"})], position=0)
         journal.write(run, [Record(Kind.ENDED)], state=State.DONE, ended=True)
     return journal
+
+
+def test_several_make_it_at_the_same_time(tmp_path):
+    """The first `fsm update --all` of a host does: none of them finds it locked, or takes it for somebody else's."""
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(5):
+            path, together = tmp_path / str(number) / "journal.db", threading.Barrier(4, timeout=30)
+
+            def begin(name: str, path: Path = path, together: threading.Barrier = together) -> int:
+                together.wait()
+                with Journal(path) as journal:
+                    return journal.begin(name, "t").id
+
+            assert sorted(pool.map(begin, "abcd")) == [1, 2, 3, 4]
+
+
+def test_it_waits_for_another_one_that_makes_it(path):
+    """SQLite does not, where a new file changes to the write-ahead log."""
+    path.parent.mkdir()
+    other = apsw.Connection(str(path))
+    with ThreadPoolExecutor(1) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        opened = pool.submit(lambda: Journal(path).close())
+        with pytest.raises(TimeoutError):
+            opened.result(timeout=0.2)
+        other.execute("ROLLBACK")
+        opened.result(timeout=30)
 
 
 def test_it_is_durable_and_never_blocks_readers(path):

@@ -6,6 +6,8 @@ import pytest
 
 from fsm import inventory
 from fsm.report import Outcome
+from fsm.updater import Updater
+from tests.bed import Trait
 from tests.gitbed import GitBed, git
 
 
@@ -253,3 +255,19 @@ def test_the_undo_needs_no_network(made):
     assert bed.updater().update("app").outcome is Outcome.ROLLED_BACK
     assert bed.answer() == "1.0.0"
     assert bed.is_clean("1.0.0")
+
+
+def test_a_member_of_a_set_goes_back_after_its_last_step(tmp_path):
+    """It has waited for the others, with all that its way back needs."""
+    with GitBed(tmp_path / "one") as one, GitBed(tmp_path / "two") as two:
+        broken: tuple[tuple[GitBed, tuple[Trait, ...]], ...] = ((one, ()), (two, ("CRASHES",)))
+        for bed, traits in broken:
+            bed.publish("1.0.0")
+            bed.install("1.0.0")
+            bed.publish("1.1.0", *traits)
+        whole = one.config
+        whole["components"]["two"] = {**two.config["components"]["app"], "depends_on": ["app"]}
+        whole["sets"] = {"both": ["app", "two"]}
+        results = Updater.from_data(whole).update_set("both")
+        assert [str(result.outcome) for result in results] == ["rolled_back"] * 3
+        assert (one.version(), two.version()) == ("1.0.0", "1.0.0")

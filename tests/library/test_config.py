@@ -77,6 +77,8 @@ def test_an_error_names_the_key_and_the_remedy(changes, text, tmp_path):
     [
         ({"fms": {}}, 'fms: is not a known key; did you mean "fsm"?'),
         ({"fsm": {"jobs": 0}}, "fsm.jobs: is wrong"),
+        ({"sets": {"all": ["web", 3]}}, "sets.all[1]: is wrong"),
+        ({"sets": {"all": [["web"], "web"]}}, "sets.all[0]: is wrong"),
         ({"fsm": {"deadlines": {"napping": 1.0}}}, "fsm.deadlines"),
         ({"components": 3}, "components: is no table"),
         ({"components": {"web": 3}}, "components.web: is no table"),

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from fsm import boot
+from fsm.errors import UsageError
 from fsm.host import Host
 from fsm.journal import Journal
 from fsm.progress import log
@@ -34,6 +35,14 @@ def held(root, world, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     assert {result.outcome for result in results} <= {Outcome.DONE, Outcome.ROLLED_BACK}
     assert not boot.holding()
     return seen
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 1e300, -1.0])
+def test_a_time_that_nobody_can_wait_is_refused(root, world, seconds):
+    """Else the run would go on as if no time had been given."""
+    interrupted(root, "a", 2)
+    with pytest.raises(UsageError, match="no number of seconds"):
+        updater(root, "a", "b").resume(within=seconds)
 
 
 def test_the_boot_waits_for_nothing_but_what_is_down(root, world, monkeypatch: pytest.MonkeyPatch):

@@ -66,6 +66,27 @@ def test_all_reach_their_new_version(root, world):
     assert states.index(("c", State.VERIFIED)) < states.index(("a", State.DONE))
 
 
+def test_a_set_that_was_changed_meanwhile_goes_on_with_the_members_it_began_with(root, world):
+    """Nobody is told that a newcomer is up to date, and who has left is locked all the same."""
+    with crash_at(1, only="set.member_ended"), pytest.raises(Crash):
+        host(root).update_set("all")
+    whole = data(root, "c", "b", "a", "new", **NEEDS)
+    whole["sets"] = {"all": ["new", "b", "a"]}
+    changed = Updater.from_data(whole, registry=REGISTRY)
+    with ComponentLock(root / "state", "c"):
+        assert ends(changed.update_set("all")) == [("@all", "busy")]
+    assert ends(changed.update_set("all")) == [("@all", "done"), ("a", "done"), ("b", "done"), ("c", "done")]
+    assert_as_one(root, State.DONE)
+
+
+def test_many_components_with_long_names_are_updated_as_one(root, world):
+    """Their names together are longer than a file's name may be."""
+    names = [f"{letter * 60}-{number}" for number, letter in enumerate("abcdef")]
+    results = updater(root, *names).update_set(names)
+    assert {outcome for _, outcome in ends(results)} == {"done"}
+    assert len(results) == 7
+
+
 @pytest.mark.parametrize("fails", [1, 2, 3])
 def test_one_that_fails_takes_all_back(root, world: World, fails):
     """In reverse order; the others' versions are not blamed for it, and the next try says who is."""

@@ -201,3 +201,12 @@ def test_cancel_of_a_run_that_another_process_drives(options: tuple[str, ...], u
     else:
         assert ended.out.startswith("app: not rolled back yet: process ")
     assert "fsm resume" not in ended.err
+
+
+@pytest.mark.parametrize("command", ["resume", "install-service"])
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e300", "-1"])
+def test_within_a_time_that_nobody_can_wait(line: Line, command: str, seconds: str):
+    """Neither a timer nor a unit of systemd understands it."""
+    ended = line(command, "--within", seconds)
+    assert ended.code == 2
+    assert "Invalid value for '--within'" in ended.err
