@@ -78,6 +78,10 @@ class StepContext(Protocol):
         """Whether a step of this run that touches the live component has started."""
 
     @property
+    def provisional(self) -> bool:
+        """Whether the run may still be rolled back after its last step: it waits there for the others of its set."""
+
+    @property
     def deadline(self) -> Deadline:
         """This step's deadline."""
 

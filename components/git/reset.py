@@ -16,7 +16,7 @@ from components.git.command import Git
 from components.git.hold import Held
 from components.git.site import GitStep
 from fsm import faults, files
-from fsm.adapter import Done, StepContext, StepResult
+from fsm.adapter import Done, Failed, StepContext, StepResult
 
 
 class Reset(GitStep):
@@ -50,7 +50,7 @@ class Reset(GitStep):
         """See `Step.undo`."""
         held = hold.load(self.site.paths(ctx))
         if held is None:
-            return Done()
+            return self._nothing_held(ctx)
         site, live = self.site, self.site.layout.live
         notes: tuple[str, ...] = ()
         if live.is_dir() and (site.had_repository or (live / ".git").exists()):
@@ -65,6 +65,16 @@ class Reset(GitStep):
         self._put_back(ctx, held)
         self._move_out(ctx, held)
         return Done(notes=notes)
+
+    def _nothing_held(self, ctx: StepContext) -> StepResult:
+        """Nothing was reset yet; or all was done, what was held is gone, and only the end was not written down."""
+        if "retire" not in ctx.results:
+            return Done()
+        return Failed(
+            why="the update was over but for its last note, and what was held for the way back is gone",
+            todo="the new version is installed whole; go back with `fsm rollback` after the next update, or by hand",
+            blame="host",
+        )
 
     def _reset(self, git: Git, commit: str) -> None:
         git.must(f"reset the checkout to {commit[:12]}", "reset", "--hard", "--quiet", commit, "--")

@@ -9,6 +9,7 @@ from fsm.report import Outcome
 from fsm.updater import Updater
 from tests.bed import Trait
 from tests.gitbed import GitBed, git
+from tests.world import Crash, crash_at
 
 
 def test_a_branch_is_followed(made):
@@ -271,3 +272,21 @@ def test_a_member_of_a_set_goes_back_after_its_last_step(tmp_path):
         results = Updater.from_data(whole).update_set("both")
         assert [str(result.outcome) for result in results] == ["rolled_back"] * 3
         assert (one.version(), two.version()) == ("1.0.0", "1.0.0")
+
+
+def test_a_way_back_that_is_gone_is_said(tmp_path):
+    """Killed between the last removal and the last commit, then cancelled: no success is claimed; a resume ends it."""
+    for verb in ("cancel", "resume"):
+        with GitBed(tmp_path / verb) as bed:
+            bed.publish("1.0.0")
+            bed.install("1.0.0")
+            bed.publish("1.1.0")
+            with crash_at(0, only="git.tidy.removed"), pytest.raises(Crash):
+                bed.updater().update("app")
+            if verb == "cancel":
+                result = bed.updater().cancel("app")
+                assert result.outcome == "failed"
+                assert "what was held for the way back is gone" in result.reason
+            else:
+                assert [each.outcome for each in bed.updater().resume()] == ["done"]
+            assert bed.version() == "1.1.0"
