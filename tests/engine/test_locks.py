@@ -19,7 +19,7 @@ def test_a_full_disk_keeps_nobody_from_a_lock(tmp_path):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(state)], check=True)
     try:
         with ComponentLock(state, "a"):
-            assert "test" in str(ComponentLock(state, "a").running())
+            assert f"process {os.getpid()}" in str(ComponentLock(state, "a").running())
         ballast = os.open(state / "ballast", os.O_WRONLY | os.O_CREAT)
         with pytest.raises(OSError, match="No space"):
             fill(ballast)
