@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from fsm.errors import JournalError
-from fsm.journal import Journal, Kind, Record
+from fsm.journal import Journal, Kind, Record, database
 from fsm.journal.database import APPLICATION_ID
 from fsm.journal.migrations import MIGRATIONS, VERSION
 
@@ -69,3 +69,14 @@ def test_two_processes_that_open_at_once_migrate_once(path):
     with Journal(path, readonly=True) as journal:
         assert len(journal.runs()) == 4
         assert journal.verify()[0] == []
+
+
+def test_a_new_journal_that_stays_locked_is_said(path, monkeypatch):
+    """Somebody holds the file: waiting ends, with an error in one line."""
+    path.parent.mkdir()
+    other = apsw.Connection(str(path))
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0)
+    with pytest.raises(JournalError, match="locked"):
+        Journal(path)
+    other.close()
