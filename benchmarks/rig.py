@@ -113,6 +113,7 @@ class BareContext:
     component: str = "web"
     results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     touched: bool = False
+    provisional: bool = False
     deadline: _Forever = field(default_factory=_Forever)
 
     def check(self) -> None:
