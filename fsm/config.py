@@ -254,7 +254,7 @@ class _Reader:
         try:
             adapter = registry.get(keys.type)
         except ConfigError as error:
-            self.refuse(f"{key}.type", f"{error.what}: {error.why}", error.todo)
+            self.refuse(f"{key}.type", error.cause, error.todo)
         rest = {k: v for k, v in table.items() if k not in ComponentKeys.model_fields}
         spec: Spec = self._spec(adapter.spec, rest, key)
         source = {} if keys.source is None else json.loads(keys.source.model_dump_json())

@@ -70,7 +70,7 @@ def examine_without(error: FsmError, registry: Registry, *, now: datetime | None
         now: the wall clock, in UTC.
     """
     bare = Config(state_dir=default_state_dir())
-    wrong = _error("configuration", f"{error.what}: {error.why}", error.todo)
+    wrong = _error("configuration", error.cause, error.todo)
     return [wrong, *_host(bare, registry, now or datetime.now(UTC))]
 
 
@@ -99,7 +99,7 @@ def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Sequence[Fi
     try:
         found.extend(look())
     except FsmError as error:
-        found.append(_error(subject, f"{error.what}: {error.why}" if error.why else error.what, error.todo))
+        found.append(_error(subject, error.cause, error.todo))
     except OSError as error:
         found.append(_error(subject, f"cannot be examined: {error}"))
     except Exception as error:
@@ -232,7 +232,7 @@ def _interrupted(config: Config, registry: Registry, journal: Journal, run: Run)
         if text is not None:
             plans.thaw(plans.load(text), registry)
     except FsmError as error:
-        yield _error(run.component, f"run {run.id} is interrupted, {error.what}: {error.why}", error.todo)
+        yield _error(run.component, f"run {run.id} is interrupted, {error.cause}", error.todo)
         return
     yield _warning(run.component, f"run {run.id} is interrupted in {run.state}", f"fsm resume {run.component}")
 

@@ -59,9 +59,13 @@ class FsmError(Exception):
         self.todo = todo
         super().__init__(what, why, todo)
 
+    @property
+    def cause(self) -> str:
+        """What could not be done, and why; what to do next stands in `todo`."""
+        return f"{self.what}: {self.why}" if self.why else self.what
+
     def __str__(self) -> str:
-        head = f"{self.what}: {self.why}" if self.why else self.what
-        return f"{head}; {self.todo}" if self.todo else head
+        return f"{self.cause}; {self.todo}" if self.todo else self.cause
 
 
 class Refused(FsmError):

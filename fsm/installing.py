@@ -218,7 +218,7 @@ def examine(config: Config) -> Iterator[Finding]:
     try:
         found = Systemctl(user=user, timeout=10.0).show(units.RESUME)
     except FsmError as error:
-        yield Finding(level="warning", subject=subject, message=f"{error.what}: {error.why}", todo=error.todo)
+        yield Finding(level="warning", subject=subject, message=error.cause, todo=error.todo)
         return
     if found.file_state not in ("enabled", "enabled-runtime"):
         message = f"{units.RESUME} is installed, but {found.file_state or 'not known to systemd'}"

@@ -129,8 +129,7 @@ class SetDriver:
             except (Interrupted, JournalError):
                 raise
             except FsmError as error:
-                why = f"{error.what}: {error.why}" if error.why else error.what
-                return self._move(run, [Event.FAIL], reason=f"{name}: {why}", todo=error.todo)
+                return self._move(run, [Event.FAIL], reason=f"{name}: {error.cause}", todo=error.todo)
         faults.point("set.planned")
         if not plans:
             return self._move(run, [Event.UP_TO_DATE], reason="every member is up to date")

@@ -45,7 +45,7 @@ class Download(Step):
         except Refused as error:
             # A token that expired or a file that is not there yet says nothing about the release; wrong bytes do.
             wrong = isinstance(error, IntegrityError)
-            return Failed(why=f"{error.what}: {error.why}", todo=error.todo, blame="release" if wrong else "host")
+            return Failed(why=error.cause, todo=error.todo, blame="release" if wrong else "host")
         faults.point("download.done")
         return Done(data={"path": str(dest), "size": dest.stat().st_size})
 
@@ -84,22 +84,26 @@ class StopService(_Service):
     was_active: bool
 
     def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`. A service that does not stop is the old version's: no release is to blame for it."""
-        try:
-            self._stop(ctx)
-        except StepFailed as error:
-            return Failed(why=f"{error.what}: {error.why}", todo=error.todo, blame="host")
-        faults.point("stop_service.done")
-        return Done()
+        """See `Step.do`."""
+        failed = self._stopped(ctx)
+        if failed is None:
+            faults.point("stop_service.done")
+        return failed or Done()
 
     def keep_down(self, ctx: StepContext) -> StepResult:
         """See `Step.keep_down`."""
+        failed = self._stopped(ctx)
+        if failed is None:
+            faults.point("stop_service.kept")
+        return failed or Done()
+
+    def _stopped(self, ctx: StepContext) -> Failed | None:
+        """Stop it. One that does not stop is the old version's: no release is to blame for it."""
         try:
             self._stop(ctx)
         except StepFailed as error:
-            return Failed(why=f"{error.what}: {error.why}", todo=error.todo, blame="host")
-        faults.point("stop_service.kept")
-        return Done()
+            return Failed(why=error.cause, todo=error.todo, blame="host")
+        return None
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""

@@ -47,7 +47,7 @@ class Docker(Model):
         except DeadlineExceeded as error:
             raise Transient("cannot ask the Docker engine", error.why, "see its log") from error
         except CommandFailed as error:
-            raise Unsupported("cannot ask the Docker engine", f"{error.what}: {error.why}", "install Docker") from error
+            raise Unsupported("cannot ask the Docker engine", error.cause, "install Docker") from error
         what = f"cannot ask the Docker engine ({' '.join(argv[:3])})"
         if asked.code != 0 and not self.answers():
             raise Transient("cannot reach the Docker engine", asked.complaint, "start it, or correct docker_host")

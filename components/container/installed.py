@@ -74,7 +74,7 @@ def read(spec: ContainerSpec) -> ContainerInstalled:
         host = look(spec)
         return of_host(spec, host)
     except FsmError as error:
-        return ContainerInstalled(why_unknown=f"{error.what}: {error.why}")
+        return ContainerInstalled(why_unknown=error.cause)
 
 
 def of_host(spec: ContainerSpec, host: Host) -> ContainerInstalled:

@@ -106,7 +106,7 @@ def _doctor(target: Target, spec: ContainerSpec) -> Iterator[Finding]:
         host = installed.look(spec)
         found = installed.of_host(spec, host)
     except FsmError as error:
-        yield said(f"{error.what}: {error.why}", "error", error.todo)
+        yield said(error.cause, "error", error.todo)
         return
     if found.version is not None:
         yield said(f"version {found.version} is installed, in compose project {host.stack.name}")

@@ -40,7 +40,7 @@ def look(target: Target, spec: GitCheckoutSpec) -> Sequence[Finding]:
             found += _repository(spec, finding)
         return [*found, *_place(spec, finding)]
     except FsmError as error:
-        return [finding("error", f"{error.what}: {error.why}", error.todo)]
+        return [finding("error", error.cause, error.todo)]
 
 
 def _repository(spec: GitCheckoutSpec, finding: _Findings) -> Iterator[Finding]:

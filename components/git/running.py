@@ -70,7 +70,7 @@ class StopServices(_Services):
         try:
             self._stop(ctx)
         except StepFailed as error:
-            return Failed(why=f"{error.what}: {error.why}", todo=error.todo, blame="host")
+            return Failed(why=error.cause, todo=error.todo, blame="host")
         faults.point("git.services.stopped")
         return Done()
 

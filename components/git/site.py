@@ -92,7 +92,7 @@ class GitStep(Step):
         try:
             return self.act(ctx)
         except StepFailed as error:
-            return Failed(why=f"{error.what}: {error.why}", todo=error.todo, blame="host")
+            return Failed(why=error.cause, todo=error.todo, blame="host")
 
     @abstractmethod
     def act(self, ctx: StepContext) -> StepResult:

@@ -120,7 +120,7 @@ def _place(target: Target, spec: PythonAppSpec) -> Iterator[Finding]:
     try:
         facts = plan.look(target, spec)
     except FsmError as error:
-        yield Finding(level="error", subject=target.name, message=f"{error.what}: {error.why}", todo=error.todo)
+        yield Finding(level="error", subject=target.name, message=error.cause, todo=error.todo)
         return
     except OSError as error:
         yield Finding(level="error", subject=target.name, message=f"cannot look at {live}: {error}")

@@ -138,7 +138,7 @@ class CopyOut(_Swap):
             files.mirror(self.layout.live, old, check=ctx.check)
         except Refused as error:
             # The app still writes. What is missing or torn here is copied after the stop, by `CopyIn`.
-            return Done(notes=(f"the copy is completed after the stop: {error.what}: {error.why}",))
+            return Done(notes=(f"the copy is completed after the stop: {error.cause}",))
         return Done()
 
     def undo(self, ctx: StepContext) -> StepResult:

@@ -78,8 +78,7 @@ def _planned(updater: Updater, name: str, version: str | None, force: bool) -> U
     except FsmError as error:
         if error.leads_to in (LeadsTo.USAGE, LeadsTo.PERSON, LeadsTo.INTERRUPTED):
             raise
-        why = f"{error.what}: {error.why}" if error.why else error.what
-        return UpdateResult(component=name, outcome=Outcome.REFUSED, reason=why, todo=error.todo)
+        return UpdateResult(component=name, outcome=Outcome.REFUSED, reason=error.cause, todo=error.todo)
     return UpdateResult(
         component=name,
         outcome=Outcome.PLANNED,

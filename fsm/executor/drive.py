@@ -221,7 +221,7 @@ class Executor:
         except (Interrupted, JournalError):
             raise
         except FsmError as error:
-            ledger.move([Event.FAIL], reason=f"{error.what}: {error.why}" if error.why else error.what, todo=error.todo)
+            ledger.move([Event.FAIL], reason=error.cause, todo=error.todo)
             return
         except Exception as error:
             log.exception("checking %s failed unexpectedly", ledger.run.component)

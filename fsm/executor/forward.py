@@ -48,7 +48,7 @@ class Forward:
             try:
                 result = self._runner.perform(index, lambda step, context: step.do(context))
             except Cancelled as error:
-                self.fail(index, Failed(why=f"{error.what}: {error.why}", blame="host"))
+                self.fail(index, Failed(why=error.cause, blame="host"))
                 return
             faults.point("step.after_do")
             if isinstance(result, Failed):

@@ -83,10 +83,9 @@ class Runner:
         except Transient as error:
             return RetryLater(why=str(error), after=error.after)
         except FsmError as error:
-            why = f"{error.what}: {error.why}" if error.why else error.what
             # A backup is of the old version: what it cannot do says nothing about the release.
             host = isinstance(error, DeadlineExceeded) or step.phase is State.BACKING_UP
-            return Failed(why=why, todo=error.todo, blame="host" if host else "release")
+            return Failed(why=error.cause, todo=error.todo, blame="host" if host else "release")
         except OSError as error:
             return Failed(why=f"cannot {step.title}: {error}", todo="mend that, then update again", blame="host")
         except Exception as error:
