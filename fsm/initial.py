@@ -156,6 +156,8 @@ TEMPLATE: Final = """\
 #reserve_mb = 64
 # The engine; by default what `docker` uses.
 #docker_host = "unix:///var/run/docker.sock"
+# Its unit, which is restarted where it holds a port for a container that a power cut has ended; empty: never.
+#engine_unit = "docker.service"
 #[components.web.source]
 #type = "directory"
 #path = "/srv/releases/web"

@@ -17,7 +17,7 @@ from components.container.leftovers import heal
 from components.container.ready import Verdict, overall, wait
 from components.container.reference import parse
 from components.container.stack import Stack
-from components.container.up import follow, scaled, up
+from components.container.up import Upped, follow, freeing, scaled, up
 from fsm import faults, files
 from fsm.adapter import Done, Failed, StepContext, StepResult
 
@@ -34,15 +34,20 @@ def bring_back(stack: Stack, record: Record, place: Path, ctx: StepContext) -> S
     if lost:
         names = ", ".join(each.reference for each in lost)
         return Failed(why=f"the old image {names} is no longer here", todo="pull it by hand", blame="host")
-    left = [each for each in record.services if not _unchanged(stack, each, ctx)]
+    left = [each for each in record.services if not _unchanged(stack, each)]
+    said = [done for each in record.services if each not in left for done in _start_again(stack, each, ctx)]
     if left:
         notes += _names(stack, left, ctx)
         also = _override(stack, left, place)
-        for service in left:
-            _start(stack, service, ctx, also)
+        said += [_start(stack, service, ctx, also) for service in left]
+    notes += tuple(note for done in said for note in done.notes)
     _remove_new(stack, record, ctx)
     wrong = _check(stack, record, ctx) or follow(stack, ctx, record.dependants)
-    return Failed(why=wrong, todo="see `docker compose logs`", blame="host") if wrong else Done(notes=notes)
+    if not wrong:
+        return Done(notes=notes)
+    held = [done.complaint for done in said if done.complaint]
+    todo = "restart the engine, then `fsm rollback` takes this up again" if held else "see `docker compose logs`"
+    return Failed(why="; ".join([wrong, *held]), todo=todo, blame="host")
 
 
 def _has_image(stack: Stack, saved: SavedService, ctx: StepContext) -> bool:
@@ -57,16 +62,20 @@ def _has_image(stack: Stack, saved: SavedService, ctx: StepContext) -> bool:
     return False
 
 
-def _unchanged(stack: Stack, saved: SavedService, ctx: StepContext) -> bool:
-    """The very containers are still there; those that were stopped are started."""
+def _unchanged(stack: Stack, saved: SavedService) -> bool:
+    """Whether the very containers are still there, running or stopped."""
     now = stack.containers(saved.service)
-    if {each.id for each in now} != set(saved.containers) or any(each.image != saved.image for each in now):
-        return False
-    for each in now if saved.running else ():
+    return {each.id for each in now} == set(saved.containers) and all(each.image == saved.image for each in now)
+
+
+def _start_again(stack: Stack, saved: SavedService, ctx: StepContext) -> list[Upped]:
+    """Start those of its containers that were stopped; a job that was done is not done again."""
+    said = []
+    for each in stack.containers(saved.service) if saved.running else ():
         if not each.running:
-            ctx.run(["docker", "container", "start", each.id], env=stack.docker.environ)
+            said.append(freeing(stack, ctx, ["docker", "container", "start", each.id]))
             faults.point("container.back.started")
-    return True
+    return said
 
 
 def _names(stack: Stack, services: Sequence[SavedService], ctx: StepContext) -> tuple[str, ...]:
@@ -100,11 +109,12 @@ def _override(stack: Stack, services: Sequence[SavedService], place: Path) -> tu
     return (path,)
 
 
-def _start(stack: Stack, saved: SavedService, ctx: StepContext, also: Sequence[Path]) -> None:
+def _start(stack: Stack, saved: SavedService, ctx: StepContext, also: Sequence[Path]) -> Upped:
     """Make the containers anew, and start those that ran; a job that was done is not done again."""
     options = [*scaled({saved.service: len(saved.containers)}), *([] if saved.running else ["--no-start"])]
-    up(stack, ctx, [saved.service], *options, also=also)
+    done = up(stack, ctx, [saved.service], *options, also=also)
     faults.point("container.back.upped")
+    return done
 
 
 def _remove_new(stack: Stack, record: Record, ctx: StepContext) -> None:

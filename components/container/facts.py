@@ -35,6 +35,8 @@ class Container:
         health: starting, healthy, unhealthy; empty where there is no healthcheck.
         started: changes with each start.
         shares: the id of the container whose network, ipc or pid it uses.
+        error: why the engine could not start it, in its words.
+        wanted_ports, published: ports of the host that it is to have, and those that it has: ``127.0.0.1:80/tcp``.
     """
 
     id: str
@@ -52,6 +54,8 @@ class Container:
     restart_policy: str
     shares: tuple[str, ...]
     error: str
+    wanted_ports: tuple[str, ...] = ()
+    published: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -91,7 +95,19 @@ class Container:
             restart_policy=(host.get("RestartPolicy") or {}).get("Name", "") or "no",
             shares=tuple(mode.removeprefix("container:") for mode in modes if (mode or "").startswith("container:")),
             error=state.get("Error", ""),
+            wanted_ports=_ports(host.get("PortBindings")),
+            published=_ports((data.get("NetworkSettings") or {}).get("Ports")),
         )
+
+
+def _ports(bindings: dict[str, list[dict[str, str]] | None] | None) -> tuple[str, ...]:
+    """The host's side of published ports; one that the engine picks by itself is not known before it is there."""
+    return tuple(
+        f"{each.get('HostIp') or '0.0.0.0'}:{each['HostPort']}/{port.rpartition('/')[2]}"
+        for port, places in (bindings or {}).items()
+        for each in places or ()
+        if each.get("HostPort", "").isdigit()
+    )
 
 
 def without_leftovers(containers: Sequence[Container]) -> list[Container]:

@@ -14,6 +14,7 @@ from fsm.model import HostPath, Model, Seconds, Version
 
 SERVICE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 PROJECT: Final = r"^[a-z0-9][a-z0-9_-]*$"
+UNIT: Final = r"^(?:[A-Za-z0-9:_.@-]+\.service)?$"
 TAG: Final = r"^[A-Za-z0-9._-]*\{version\}[A-Za-z0-9._-]*$"
 
 DEFAULTS: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -56,6 +57,8 @@ class ContainerSpec(Spec):
         retention: how long old images are kept.
         reserve_mb: MiB that must stay free on the engine's disk.
         docker_host: the engine, e.g. ``unix:///run/user/1000/docker.sock``; by default what ``docker`` uses.
+        engine_unit: the engine's systemd unit. After a power cut an engine may hold a published port for a container
+            that is gone; then it is restarted, if every other container that runs starts again by itself. Empty: never.
     """
 
     compose_files: Annotated[tuple[HostPath, ...], Field(min_length=1)]
@@ -77,6 +80,7 @@ class ContainerSpec(Spec):
     retention: Retention = Retention()
     reserve_mb: Annotated[int, Field(ge=0)] = 64
     docker_host: str | None = None
+    engine_unit: Annotated[str, StringConstraints(pattern=UNIT, max_length=255)] = "docker.service"
 
     @field_validator("image")
     @classmethod

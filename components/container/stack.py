@@ -58,6 +58,7 @@ class Stack(Model):
         files: the compose files, real paths.
         env_files: where variables come from, those that are there or are written to.
         services: the services that are updated.
+        engine_unit: the engine's unit, which may be restarted where nothing else helps; empty: never.
     """
 
     docker: Docker
@@ -67,6 +68,7 @@ class Stack(Model):
     files: tuple[Path, ...]
     env_files: tuple[Path, ...]
     services: tuple[str, ...]
+    engine_unit: str = ""
 
     @classmethod
     def of(cls, spec: ContainerSpec, program: Sequence[str]) -> Stack:
@@ -79,6 +81,7 @@ class Stack(Model):
             files=tuple(Path(os.path.realpath(path)) for path in spec.files()),
             env_files=tuple(Path(os.path.realpath(path)) for path in spec.env_files()),
             services=spec.services,
+            engine_unit=spec.engine_unit,
         )
 
     @property

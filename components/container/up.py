@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, NamedTuple
 
 from components.container.facts import Container
+from components.container.held import free_ports
 from components.container.leftovers import heal, orphaned
 from components.container.pull import target_image
 from components.container.ready import Verdict, overall, told, wait
 from components.container.stack import Stack
 from fsm import faults
-from fsm.adapter import CommandResult, Done, Failed, Step, StepContext, StepResult
+from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.lifecycle import State
 from fsm.model import Seconds
 
@@ -20,12 +21,40 @@ TRIES: Final = 2
 """A compose that was killed with its updater may finish its last call when ours has looked already."""
 
 
-def up(
-    stack: Stack, ctx: StepContext, services: Sequence[str], *options: str, also: Sequence[Path] = ()
-) -> CommandResult:
+class Upped(NamedTuple):
+    """What compose said.
+
+    Attributes:
+        code: its exit code.
+        said: the end of its output, on one line.
+        notes: what was done so that it could work, one sentence each.
+        complaint: about the engine, where it would not let go of a port; empty in any other case.
+    """
+
+    code: int
+    said: str
+    notes: tuple[str, ...]
+    complaint: str
+
+
+def up(stack: Stack, ctx: StepContext, services: Sequence[str], *options: str, also: Sequence[Path] = ()) -> Upped:
     """`docker compose up -d --no-deps` of some services, with images that are here."""
-    argv = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull", *options, *services]
-    return ctx.run(stack.argv(*argv, also=also), cwd=stack.directory, env=stack.docker.environ)
+    fixed = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"]
+    argv = stack.argv(*fixed, *options, *services, also=also)
+    return freeing(stack, ctx, argv)
+
+
+def freeing(stack: Stack, ctx: StepContext, argv: Sequence[str]) -> Upped:
+    """Run a command that starts containers; once more where the engine had to let go of their ports first."""
+    done = ctx.run(argv, cwd=stack.directory, env=stack.docker.environ)
+    freed = free_ports(stack, ctx) if done.code else None
+    notes: tuple[str, ...] = ()
+    if freed is not None and freed.ports and not freed.why_not:
+        notes = (freed.note,)
+        done = ctx.run(argv, cwd=stack.directory, env=stack.docker.environ)
+    complaint = freed.complaint if freed is not None else ""
+    said = " ".join(done.tail.split())[-500:]
+    return Upped(done.code, f"{said}; {complaint}" if complaint else said, notes, complaint)
 
 
 def scaled(numbers: Mapping[str, int]) -> list[str]:
@@ -42,8 +71,7 @@ def follow(stack: Stack, ctx: StepContext, dependants: Sequence[str]) -> str:
     done = up(stack, ctx, services, "--force-recreate")
     faults.point("container.up.followed")
     still = sorted({each.service for each in orphaned(stack, dependants)})
-    said = " ".join(done.tail.split())[-300:]
-    return f"{', '.join(still)} still share a network that is gone: {said}" if still else ""
+    return f"{', '.join(still)} still share a network that is gone: {done.said}" if still else ""
 
 
 class Up(Step):
@@ -70,6 +98,7 @@ class Up(Step):
             begun = ctx.deadline.remaining()
             done = up(self.stack, ctx, self.stack.services, *scaled(self.scale), *self._waiting())
             faults.point("container.up.ended")
+            notes += done.notes
             left = self.start_timeout - (begun - ctx.deadline.remaining())
             containers, verdict = wait(lambda: self._ask(image), ctx, left)
             if done.code == 0 or (containers and all(each.image == image for each in containers)):
@@ -93,7 +122,7 @@ class Up(Step):
         return containers, overall(containers, self.stack.services, self.one_shot)
 
     def _failed(
-        self, ctx: StepContext, containers: Sequence[Container], verdict: Verdict, done: CommandResult, image: str
+        self, ctx: StepContext, containers: Sequence[Container], verdict: Verdict, done: Upped, image: str
     ) -> Failed:
         """The release is to blame when its own container does not do; else the host is."""
         new = [each for each in containers if each.image == image]
@@ -101,6 +130,6 @@ class Up(Step):
         if started:
             why = f"the new version does not do: {verdict.detail}{told(self.stack, new, self.one_shot, ctx)}"
             return Failed(why=why, todo="the old version is put back; see the container's log")
-        said = " ".join(done.tail.split())[-500:]
-        why = f"compose could not start the new version ({verdict.detail}); it ended with {done.code}: {said}"
-        return Failed(why=why, todo="mend that, then update again", blame="host")
+        why = f"compose could not start the new version ({verdict.detail}); it ended with {done.code}: {done.said}"
+        todo = "restart the engine, then update again" if done.complaint else "mend that, then update again"
+        return Failed(why=why, todo=todo, blame="host")

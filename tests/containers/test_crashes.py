@@ -46,8 +46,16 @@ POINTS: Final[dict[str, Scenario]] = {
     "container.back.removed": "elsewhere",
     "container.clear.removed": "elsewhere",
     "container.clear.renamed": "elsewhere",
+    "container.engine.found": "elsewhere",
+    "container.engine.restarted": "elsewhere",
 }
-"""Every fault point of the adapter, with what leads to it; elsewhere: `test_going_back.py` and `test_leftovers.py`."""
+"""Every fault point of the adapter, with what leads to it; elsewhere: a test of `ELSEWHERE` kills there."""
+
+ELSEWHERE: Final = (
+    "containers/test_going_back.py",
+    "containers/test_leftovers.py",
+    "hosts/test_held_port.py",
+)
 
 COMPOSE: Final = """\
 services:
@@ -67,8 +75,7 @@ services:
 def test_no_point_is_forgotten():
     """Every point of the code stands in the table."""
     assert {name for name, _ in faults.declared(ROOT / "components" / "container")} == POINTS.keys()
-    here = Path(__file__).parent
-    elsewhere = "".join((here / name).read_text() for name in ("test_going_back.py", "test_leftovers.py"))
+    elsewhere = "".join((ROOT / "tests" / name).read_text() for name in ELSEWHERE)
     assert [name for name, scenario in POINTS.items() if scenario == "elsewhere" and name not in elsewhere] == []
 
 

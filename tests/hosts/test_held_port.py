@@ -1,0 +1,85 @@
+"""An engine that holds a published port for a container that is gone, as it may after a power cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from tests.hosts.ghost import forget_endpoint
+from tests.hosts.kills.container import FOLDER, IMAGE, URL, Container
+from tests.hosts.machine import Machine
+
+pytestmark = [pytest.mark.needs_machine, pytest.mark.timeout(300)]
+
+HELD: Final = "127.0.0.1:8080/tcp for a container that is gone"
+
+KILL_AT: Final = """\
+import os, signal, sys
+from fsm import faults
+from fsm.updater import Updater
+faults.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == sys.argv[1] else None)
+Updater.from_config().update("shop")
+"""
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Machine]:
+    """A machine with a shop that runs."""
+    with Machine.start("held", docker=True) as made:
+        Container().prepare(made)
+        yield made
+
+
+def hold(host: Machine, version: str) -> None:
+    """Publish a version; then a power cut after which the engine holds the shop's port, so that nobody answers."""
+    Container().publish(host, version, broken=False)
+    (about,) = json.loads(host.run("docker", "inspect", "shop-web-1"))
+    host.kill()
+    forget_endpoint(host, about["NetworkSettings"]["Networks"]["shop_default"]["EndpointID"])
+    host.boot()
+    started = host.try_run("docker", "start", "shop-web-1")
+    assert "already allocated" in started.stderr, "the engine does not hold the port"
+
+
+def result(host: Machine, *argv: str) -> dict[str, Any]:
+    """What a command of `fsm` reports of the shop."""
+    found: dict[str, Any] = json.loads(host.try_run("fsm", *argv, "--json", timeout=180).stdout)["results"][0]
+    return found
+
+
+def test_the_engine_is_restarted(host: Machine):
+    """An update frees the port by the engine's restart and says so; the new version answers, the neighbour runs."""
+    hold(host, "1.1.0")
+    done = result(host, "update", "shop")
+    assert done["outcome"] == "done", done
+    assert any(f"it held {HELD}" in note for note in done["notes"])
+    assert host.fetch(URL) == "1.1.0"
+    assert not Container().oddities(host)
+
+
+@pytest.mark.parametrize("point", ["container.engine.found", "container.engine.restarted"])
+def test_killed_around_the_restart(host: Machine, point: str):
+    """A resume finds the port held, or free, and goes on."""
+    version = {"found": "1.2.0", "restarted": "1.3.0"}[point.rpartition(".")[2]]
+    hold(host, version)
+    killed = host.try_run("/opt/fsm/bin/python", "-c", KILL_AT, point, timeout=120)
+    assert killed.returncode == 137
+    assert result(host, "resume")["outcome"] == "done"
+    assert host.fetch(URL) == version
+    assert not Container().oddities(host)
+
+
+def test_not_at_the_price_of_another_container(host: Machine):
+    """A container that nobody would start again forbids the restart; the message names it and says what to do."""
+    before = host.fetch(URL)
+    hold(host, "1.4.0")
+    host.run("docker", "run", "--detach", "--name", "stranger", f"{IMAGE}:{before}")
+    done = result(host, "update", "shop")
+    assert done["outcome"] == "rolled_back"
+    assert f"holds {HELD}, and its restart would end stranger" in done["reason"]
+    assert "systemctl restart docker" in done["reason"]
+    assert host.run("docker", "inspect", "--format", "{{.State.Running}}", "stranger") == "true"
+    assert f"{IMAGE}:{before}" in host.read(f"{FOLDER}/docker-compose.yml").decode()
