@@ -88,23 +88,6 @@ class Docker(Model):
             Container.of(each) for each in found if (each["Config"]["Labels"] or {}).get(ONE_OFF_LABEL, "") != "True"
         ]
 
-    def running(self) -> list[Container]:
-        """Every container that runs, of whatever project.
-
-        Raises:
-            Transient: the engine does not answer.
-        """
-        asked = ask(["docker", "ps", "--quiet", "--no-trunc"], env=self.environ, timeout=30)
-        if asked.code != 0:
-            raise Transient("cannot reach the Docker engine", asked.complaint, "start it, or correct docker_host")
-        return [Container.of(each) for each in self.inspected(asked.out.decode().split())]
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the engine is one of this host."""
-        host = self.host or os.environ.get("DOCKER_HOST") or "unix://"
-        return host.startswith("unix://")
-
     def inspected(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """What the engine has about some containers; one that is gone meanwhile is left out."""
         if not ids:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,14 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.container.reference import Reference, canonical, parse
+from fsm.services.engine import intended_name
 
 PROJECT_LABEL: Final = "com.docker.compose.project"
 SERVICE_LABEL: Final = "com.docker.compose.service"
 NUMBER_LABEL: Final = "com.docker.compose.container-number"
 ONE_OFF_LABEL: Final = "com.docker.compose.oneoff"
-
-_PREFIX: Final = re.compile(r"^[0-9a-f]{12}_(?P<name>.+)$")
-"""How compose names a container while it takes another one's place; a killed compose leaves that name behind."""
 
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
 
@@ -35,8 +32,6 @@ class Container:
         health: starting, healthy, unhealthy; empty where there is no healthcheck.
         started: changes with each start.
         shares: the id of the container whose network, ipc or pid it uses.
-        error: why the engine could not start it, in its words.
-        wanted_ports, published: ports of the host that it is to have, and those that it has: ``127.0.0.1:80/tcp``.
     """
 
     id: str
@@ -54,8 +49,6 @@ class Container:
     restart_policy: str
     shares: tuple[str, ...]
     error: str
-    wanted_ports: tuple[str, ...] = ()
-    published: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -65,8 +58,7 @@ class Container:
     @property
     def intended_name(self) -> str:
         """The name that it would have, had compose not been killed; its own in any other case."""
-        left = _PREFIX.match(self.name)
-        return left["name"] if left else self.name
+        return intended_name(self.name)
 
     @property
     def life(self) -> tuple[str, str, int]:
@@ -95,19 +87,7 @@ class Container:
             restart_policy=(host.get("RestartPolicy") or {}).get("Name", "") or "no",
             shares=tuple(mode.removeprefix("container:") for mode in modes if (mode or "").startswith("container:")),
             error=state.get("Error", ""),
-            wanted_ports=_ports(host.get("PortBindings")),
-            published=_ports((data.get("NetworkSettings") or {}).get("Ports")),
         )
-
-
-def _ports(bindings: dict[str, list[dict[str, str]] | None] | None) -> tuple[str, ...]:
-    """The host's side of published ports; one that the engine picks by itself is not known before it is there."""
-    return tuple(
-        f"{each.get('HostIp') or '0.0.0.0'}:{each['HostPort']}/{port.rpartition('/')[2]}"
-        for port, places in (bindings or {}).items()
-        for each in places or ()
-        if each.get("HostPort", "").isdigit()
-    )
 
 
 def without_leftovers(containers: Sequence[Container]) -> list[Container]:

@@ -11,10 +11,10 @@ from components.container.reference import canonical, parse
 from fsm.adapter import Spec
 from fsm.checkspec import Check
 from fsm.model import HostPath, Model, Seconds, Version
+from fsm.services.engine import EngineUnit
 
 SERVICE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 PROJECT: Final = r"^[a-z0-9][a-z0-9_-]*$"
-UNIT: Final = r"^(?:[A-Za-z0-9:_.@-]+\.service)?$"
 TAG: Final = r"^[A-Za-z0-9._-]*\{version\}[A-Za-z0-9._-]*$"
 
 DEFAULTS: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -80,7 +80,7 @@ class ContainerSpec(Spec):
     retention: Retention = Retention()
     reserve_mb: Annotated[int, Field(ge=0)] = 64
     docker_host: str | None = None
-    engine_unit: Annotated[str, StringConstraints(pattern=UNIT, max_length=255)] = "docker.service"
+    engine_unit: EngineUnit = "docker.service"
 
     @field_validator("image")
     @classmethod

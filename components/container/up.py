@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar, Final, Literal, NamedTuple
 
 from components.container.facts import Container
-from components.container.held import free_ports
 from components.container.leftovers import heal, orphaned
 from components.container.pull import target_image
 from components.container.ready import Verdict, overall, told, wait
@@ -16,6 +15,7 @@ from fsm import faults
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.lifecycle import State
 from fsm.model import Seconds
+from fsm.services.engine import freeing
 
 TRIES: Final = 2
 """A compose that was killed with its updater may finish its last call when ours has looked already."""
@@ -41,20 +41,21 @@ def up(stack: Stack, ctx: StepContext, services: Sequence[str], *options: str, a
     """`docker compose up -d --no-deps` of some services, with images that are here."""
     fixed = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"]
     argv = stack.argv(*fixed, *options, *services, also=also)
-    return freeing(stack, ctx, argv)
+    return begun(stack, ctx, argv)
 
 
-def freeing(stack: Stack, ctx: StepContext, argv: Sequence[str]) -> Upped:
+def begun(stack: Stack, ctx: StepContext, argv: Sequence[str]) -> Upped:
     """Run a command that starts containers; once more where the engine had to let go of their ports first."""
-    done = ctx.run(argv, cwd=stack.directory, env=stack.docker.environ)
-    freed = free_ports(stack, ctx) if done.code else None
-    notes: tuple[str, ...] = ()
-    if freed is not None and freed.ports and not freed.why_not:
-        notes = (freed.note,)
-        done = ctx.run(argv, cwd=stack.directory, env=stack.docker.environ)
-    complaint = freed.complaint if freed is not None else ""
-    said = " ".join(done.tail.split())[-500:]
-    return Upped(done.code, f"{said}; {complaint}" if complaint else said, notes, complaint)
+    env = stack.docker.environ
+    done, freed = freeing(
+        ctx,
+        lambda: ctx.run(argv, cwd=stack.directory, env=env),
+        lambda: [each.id for each in stack.containers()],
+        env=env,
+        unit=stack.engine_unit,
+    )
+    said = "; ".join(filter(None, (" ".join(done.tail.split())[-500:], freed.complaint)))
+    return Upped(done.code, said, (freed.note,) if freed.note else (), freed.complaint)
 
 
 def scaled(numbers: Mapping[str, int]) -> list[str]:

@@ -9,6 +9,7 @@ before anything is stopped.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import time
@@ -24,7 +25,10 @@ from fsm.adapter import CommandResult
 from fsm.errors import CommandFailed, ConfigError, DeadlineExceeded, StepFailed
 from fsm.model import HostPath, Model, Seconds
 from fsm.services.base import LOG_LINES, Runner, ServiceManager, ServiceStatus, check_name, failed
+from fsm.services.engine import EngineUnit, freeing, put_in_order
 from fsm.shell import ask
+
+log = logging.getLogger(__name__)
 
 _PROJECT: Final = "com.docker.compose.project"
 _SERVICE: Final = "com.docker.compose.service"
@@ -50,6 +54,8 @@ class ComposeSpec(Model):
         grace: seconds that a container has between TERM and KILL.
         status_timeout: seconds for one question.
         calm_seconds: how long a container that the engine restarted by itself must stay up to count as active.
+        engine_unit: the engine's systemd unit. After a power cut an engine may hold a published port for a container
+            that is gone; then it is restarted, if every other container that runs starts again by itself. Empty: never.
     """
 
     manager: Literal["compose"]
@@ -63,6 +69,7 @@ class ComposeSpec(Model):
     grace: Annotated[int, Field(ge=0, le=3600)] = 10
     status_timeout: _Time = 20.0
     calm_seconds: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
+    engine_unit: EngineUnit = "docker.service"
 
     def open(self, name: str, state_dir: Path) -> ServiceManager:
         """The manager of these services."""
@@ -166,15 +173,23 @@ class ComposeService:
 
     def start(self, ctx: Runner) -> None:
         """Start the services from their files, and wait until they run and are healthy."""
+        self._log(*put_in_order(ctx, [(one.id, one.name) for one in self._containers()], _QUIET))
         if self.status().active:
             return
         spec = self._spec
         arguments = ["up", "--detach", "--no-build", "--no-deps" if spec.services else "", *spec.services]
         faults.point("service.compose.start")
-        done = self._compose(ctx, spec.start_timeout, *filter(None, arguments))
+        done, freed = freeing(
+            ctx,
+            lambda: self._compose(ctx, spec.start_timeout, *filter(None, arguments)),
+            lambda: [one.id for one in self._containers()],
+            env=_QUIET,
+            unit=spec.engine_unit,
+        )
         faults.point("service.compose.started")
+        self._log(freed.note)
         if done.code != 0:
-            said = " ".join(done.tail.split())[-500:]
+            said = "; ".join(filter(None, (" ".join(done.tail.split())[-500:], freed.complaint)))
             raise failed(f"cannot start {self.name}", f"docker compose up ended with {done.code}: {said}", "")
         limit = time.monotonic() + spec.start_timeout
         while not (status := self.status()).active:
@@ -210,6 +225,10 @@ class ComposeService:
     def container_running(self, name: str) -> bool:
         """Whether a container runs, named by itself or by its service."""
         return any(name in (one.name, one.service) and one.state == "running" for one in self._containers())
+
+    def _log(self, *notes: str) -> None:
+        for note in filter(None, notes):
+            log.warning("%s: %s", self.name, note)
 
     def _said(self, one: _Container, lines: int) -> str:
         try:

@@ -44,18 +44,8 @@ POINTS: Final[dict[str, Scenario]] = {
     "container.back.tagged": "elsewhere",
     "container.back.started": "elsewhere",
     "container.back.removed": "elsewhere",
-    "container.clear.removed": "elsewhere",
-    "container.clear.renamed": "elsewhere",
-    "container.engine.found": "elsewhere",
-    "container.engine.restarted": "elsewhere",
 }
-"""Every fault point of the adapter, with what leads to it; elsewhere: a test of `ELSEWHERE` kills there."""
-
-ELSEWHERE: Final = (
-    "containers/test_going_back.py",
-    "containers/test_leftovers.py",
-    "hosts/test_held_port.py",
-)
+"""Every fault point of the adapter, with what leads to it; elsewhere: `test_going_back.py`."""
 
 COMPOSE: Final = """\
 services:
@@ -75,7 +65,7 @@ services:
 def test_no_point_is_forgotten():
     """Every point of the code stands in the table."""
     assert {name for name, _ in faults.declared(ROOT / "components" / "container")} == POINTS.keys()
-    elsewhere = "".join((ROOT / "tests" / name).read_text() for name in ELSEWHERE)
+    elsewhere = Path(__file__).with_name("test_going_back.py").read_text()
     assert [name for name, scenario in POINTS.items() if scenario == "elsewhere" and name not in elsewhere] == []
 
 

@@ -27,7 +27,7 @@ def started(make) -> ComposeBed:
     return bed
 
 
-@pytest.mark.parametrize("kill", [None, "container.clear.removed"])
+@pytest.mark.parametrize("kill", [None, "engine.names.removed"])
 def test_a_new_container_beside_the_old_one(make, kill):
     """Killed after the first of the five calls: the name is in use, and the number twice."""
     bed = started(make)
@@ -46,7 +46,7 @@ def test_a_new_container_beside_the_old_one(make, kill):
     assert bed.answers() == "1.1.0"
 
 
-@pytest.mark.parametrize("kill", [None, "container.clear.renamed"])
+@pytest.mark.parametrize("kill", [None, "engine.names.renamed"])
 def test_only_the_new_container_under_its_passing_name(make, kill):
     """Killed after the old one was removed: it gets the name, and with it keeps what was in anonymous volumes."""
     bed = started(make)

@@ -19,6 +19,8 @@ DECLARED: Final = [name for name, _ in faults.declared(ROOT / "fsm", ROOT / "com
 _KEPT_DOWN: Final = "tests/crash/test_more_crashes.py::test_a_service_that_was_started_behind_a_runs_back"
 _SYSTEMD: Final = "tests/unit/services/test_systemd_crash.py::test_the_next_one_goes_on"
 _COMPOSE: Final = "tests/hosts/test_compose_service.py::test_an_updater_that_is_killed"
+_LEFT: Final = "tests/containers/test_leftovers.py"
+_HELD: Final = "tests/hosts/test_held_port.py::test_killed_around_the_restart"
 
 AROUND: Final = "tests/git/test_compose.py::test_killed_around_the_images"
 BACK: Final = "tests/git/test_compose.py::test_killed_on_the_way_back"
@@ -29,6 +31,9 @@ ELSEWHERE: Final[dict[str, str]] = {
     **{f"service.systemd.{name}": _SYSTEMD for name in ("reloaded", "start", "started", "stop", "stopped")},
     **{f"service.compose.{name}": _COMPOSE for name in ("start", "started", "stop", "stopped")},
     **dict.fromkeys(POINTS, "tests/containers/test_crashes.py::test_an_update_goes_on"),
+    "engine.names.removed": f"{_LEFT}::test_a_new_container_beside_the_old_one",
+    "engine.names.renamed": f"{_LEFT}::test_only_the_new_container_under_its_passing_name",
+    **dict.fromkeys(("engine.restart.allowed", "engine.restart.done"), _HELD),
     "git.images.kept": AROUND,
     "git.images.built": AROUND,
     "git.images.named": AROUND,

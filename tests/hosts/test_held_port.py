@@ -24,6 +24,21 @@ faults.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == sys.
 Updater.from_config().update("shop")
 """
 
+START: Final = """\
+import uuid
+from pathlib import Path
+from fsm.services import ComposeSpec, open_service
+from fsm.shell import Shell
+
+class Runner:
+    shell = Shell(marker=uuid.uuid4().hex, record=lambda child: None, poll=lambda: None, grace=0.5)
+    run = lambda self, argv, **options: self.shell.run(argv, **{"timeout": 60, **options})
+    check = lambda self: None
+
+spec = ComposeSpec(manager="compose", cwd=Path("FOLDER"), project="shop")
+open_service(spec, name="shop", state_dir=Path("/tmp")).start(Runner())
+""".replace("FOLDER", FOLDER)
+
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[Machine]:
@@ -60,15 +75,24 @@ def test_the_engine_is_restarted(host: Machine):
     assert not Container().oddities(host)
 
 
-@pytest.mark.parametrize("point", ["container.engine.found", "container.engine.restarted"])
+@pytest.mark.parametrize("point", ["engine.restart.allowed", "engine.restart.done"])
 def test_killed_around_the_restart(host: Machine, point: str):
     """A resume finds the port held, or free, and goes on."""
-    version = {"found": "1.2.0", "restarted": "1.3.0"}[point.rpartition(".")[2]]
+    version = {"allowed": "1.2.0", "done": "1.3.0"}[point.rpartition(".")[2]]
     hold(host, version)
     killed = host.try_run("/opt/fsm/bin/python", "-c", KILL_AT, point, timeout=120)
     assert killed.returncode == 137
     assert result(host, "resume")["outcome"] == "done"
     assert host.fetch(URL) == version
+    assert not Container().oddities(host)
+
+
+def test_the_service_manager_frees_it_too(host: Machine):
+    """A compose project that is the service of another component starts as well."""
+    before = host.fetch(URL)
+    hold(host, "1.3.1")
+    host.run("/opt/fsm/bin/python", "-c", START, timeout=120)
+    assert host.fetch(URL) == before
     assert not Container().oddities(host)
 
 
