@@ -65,6 +65,7 @@ class Checking:
         self._component = component
         self._adapter: AnyAdapter = registry.get(component.keys.type)
         self._policy = journal.policy
+        self._readonly = journal.database.readonly
         self._version = version
 
     @property
@@ -111,7 +112,9 @@ class Checking:
             reason=f"{chosen.reason}; updates are held: {held[1] or 'no reason given'}" if held else chosen.reason,
             notes=chosen.chosen.notes if chosen.chosen else "",
             warnings=known.warnings,
-            checked_at=(at[0] if at else datetime.now(UTC)).isoformat(timespec="seconds"),
+            checked_at=(at[0] if at and (from_cache or not self._readonly) else datetime.now(UTC)).isoformat(
+                timespec="seconds"
+            ),
             from_cache=from_cache,
         )
 
@@ -134,7 +137,8 @@ class Checking:
         listing = self.source().releases(known if known and known.validator else None)
         kept = Cached(validator=listing.validator or "", releases=listing.releases, warnings=listing.warnings)
         data = {"source": self._component.target.source, "cached": json.loads(kept.model_dump_json())}
-        self._policy.remember_check(self.name, data)
+        if not self._readonly:
+            self._policy.remember_check(self.name, data)
         return listing
 
     def _select(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from fsm import versionfile
 from fsm.errors import FsmError
 from fsm.folding import facts
-from fsm.journal import Journal
+from fsm.journal import SET, Journal
 from fsm.locks import ComponentLock
 from fsm.places import default_state_dir, find
 from fsm.selection import select
@@ -86,8 +86,18 @@ def status_of(
         "held": None if held is None else held[1] or "no reason given",
         "pin": journal.policy.pin(about.name),
         "running_in": ComponentLock(state_dir, about.name).running(),
+        "in_set": _set_of(journal, state_dir, about.name),
         "last": None if latest is None else facts(journal, latest),
     }
+
+
+def _set_of(journal: Journal, state_dir: Path, name: str) -> dict[str, Any] | None:
+    """The run in progress of a set that has the component; before its members begin they have no runs of their own."""
+    for run in journal.runs(in_progress=True):
+        if run.kind == SET and name in next(journal.log(run.id)).data["needs"]:
+            holder = ComponentLock(state_dir, run.component).running()
+            return {"set": run.component, "run": run.id, "state": str(run.state), "running_in": holder}
+    return None
 
 
 def _offer(journal: Journal, about: About, installed: Version | None) -> dict[str, Any]:

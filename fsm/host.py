@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from fsm.adapter import Registry
 from fsm.checking import Checking
@@ -34,6 +36,12 @@ class Host:
     def journal(self, *, readonly: bool = False) -> Journal:
         """The journal, opened for this thread."""
         return Journal(self.config.journal, readonly=readonly)
+
+    def looking(self) -> Journal:
+        """The journal for a verb that changes nothing: who may not write to it reads it."""
+        path = self.config.journal
+        may_write = os.access(path if path.exists() else _existing(path), os.W_OK)
+        return self.journal(readonly=not may_write)
 
     def checking(self, name: str, journal: Journal) -> Checking:
         """Finds releases and makes plans for one component.
@@ -107,6 +115,11 @@ class Host:
     def report(self, journal: Journal, run: Run) -> UpdateResult:
         """The result of a run."""
         return UpdateResult(**dict(run_report(journal, run)))
+
+
+def _existing(path: Path) -> Path:
+    """The nearest directory above a path that is there."""
+    return next(each for each in path.parents if each.exists())
 
 
 def _gone(run: Run, ctx: Context) -> Plan:

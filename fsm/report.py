@@ -172,6 +172,22 @@ class UpdateResult(RunReport):
     plan: Plan | None = None
 
 
+class InSet(Model):
+    """A set's run that is in progress.
+
+    Attributes:
+        set: the set's name, after an ``@``.
+        run: its id.
+        state: where it is, see the set's lifecycle.
+        running_in: who works on it now, None when nobody does.
+    """
+
+    set: str
+    run: int
+    state: str
+    running_in: str | None = None
+
+
 class ComponentStatus(Model):
     """One component, as `fsm status` shows it.
 
@@ -186,6 +202,7 @@ class ComponentStatus(Model):
         held: why no update may start, None when one may.
         pin: the version or range that it is kept at, None without one.
         running_in: who works on it now, None when nobody does.
+        in_set: the set's run in progress that it takes part in, None without one.
         last: its newest run.
     """
 
@@ -199,4 +216,5 @@ class ComponentStatus(Model):
     held: str | None = None
     pin: str | None = None
     running_in: str | None = None
+    in_set: InSet | None = None
     last: RunReport | None = None

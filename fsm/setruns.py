@@ -39,6 +39,18 @@ class SetRuns:
         label = members if isinstance(members, str) else "+".join(names)
         return f"@{label}", {name: needs[name] for name in TopologicalSorter(needs).static_order()}
 
+    def known(self, name: str) -> None:
+        """Refuse the name of a set, after its ``@``, that there is not.
+
+        Raises:
+            UsageError: it is neither that of a configured set nor made of components' names.
+        """
+        label = name.removeprefix("@")
+        if "+" not in label:
+            self._host.config.set_of(label)
+        for each in label.split("+") if "+" in label else ():
+            self._host.config.component(each)
+
     def update(self, members: str | Sequence[str], *, jobs: int | None, force: bool) -> list[UpdateResult]:
         """See `Updater.update_set`."""
         name, needs = self.chosen(members)

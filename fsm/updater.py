@@ -91,11 +91,13 @@ class Updater(Reader):
     def check(self, name: str, *, force: bool = False) -> CheckResult:
         """Ask the component's source for a newer release; without `force`, a young answer is believed.
 
+        Who may not write to the state directory is answered as well; the answer is not kept then.
+
         Raises:
             UsageError: no such component, or it has no source.
             Transient, Refused: the source cannot be asked, or its answer not be used.
         """
-        with self._host.journal() as journal:
+        with self._host.looking() as journal:
             return self._host.checking(name, journal).check(force=force)
 
     def check_all(self, *, force: bool = False) -> list[CheckResult]:
@@ -110,14 +112,14 @@ class Updater(Reader):
             return CheckResult(component=name, checked_at="", reason="the check failed", error=str(error))
 
     def plan(self, name: str, *, version: str | None = None, force: bool = False) -> Plan:
-        """What an update would do, as a frozen plan; changes nothing.
+        """What an update would do, as a frozen plan; changes nothing, and needs no permission to.
 
         Raises:
             UpToDate: there is nothing to do.
             Transient, Refused: as for an update.
         """
         wanted = parse_version(version)
-        with self._host.journal() as journal:
+        with self._host.looking() as journal:
             checking = self._host.checking(name, journal)
             context = self._host.executor(journal).bare_context(name)
             return checking.plan(context, wanted=wanted, force=force)
@@ -286,13 +288,15 @@ class Updater(Reader):
         owner = self._sets.owner(name)
         if owner is not None:
             return _of(name, self._sets.cancel(owner, timeout))
+        todo = "`fsm rollback` undoes a finished update"
+        if name.startswith("@"):
+            self._sets.known(name)
+            raise UsageError(f"cannot cancel {name}", "nothing of this set is in progress", f"{todo}, member by member")
         self.config.component(name)
         with self._host.journal() as journal:
             run = journal.active(name)
             if run is None:
-                raise UsageError(
-                    f"cannot cancel {name}", "nothing is in progress", "`fsm rollback` undoes a finished update"
-                )
+                raise UsageError(f"cannot cancel {name}", "nothing is in progress", todo)
             journal.request_cancel(run)
             until = time.monotonic() + timeout
             while time.monotonic() < until and not self._host.control.requested:

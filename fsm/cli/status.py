@@ -58,6 +58,14 @@ def lines(found: Sequence[dict[str, Any]], now: datetime) -> Iterator[str]:
     yield from output.table(header, [_row(each, now) for each in found])
     for each in found:
         yield from (f"{each['component']}: {output.one_line(text)}" for text in _remarks(each, now))
+    yield from dict.fromkeys(_set_remark(each["in_set"]) for each in found if each["in_set"])
+
+
+def _set_remark(run: dict[str, Any]) -> str:
+    """About a set's run, once for all of its members."""
+    if run["running_in"]:
+        return f"{run['set']}: in {run['state']} now, by {run['running_in']}"
+    return f"{run['set']}: interrupted in {run['state']}; go on with: fsm resume {run['set']}"
 
 
 def _row(each: dict[str, Any], now: datetime) -> tuple[str, ...]:

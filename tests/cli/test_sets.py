@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import Host
 from tests.pair import Pair
+from tests.world import Crash, crash_at
 
 pytestmark = pytest.mark.needs_linux
 
@@ -79,7 +80,30 @@ def test_contradictions_are_said(pair: Host, words: tuple[str, ...], says: str):
     assert pair.bed.answer() == "1.0.0"
 
 
-def test_a_set_is_cancelled_by_its_name(pair: Host):
-    """Where nothing is in progress that is said."""
-    assert pair.fsm("cancel", "@both") == 2
-    assert "fsm:" in pair.err
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("@both", "cannot cancel @both: nothing of this set is in progress"),
+        ("@app+second", "cannot cancel @app+second: nothing of this set is in progress"),
+        ("@boht", "did you mean"),
+        ("@app+secund", "did you mean"),
+    ],
+)
+def test_a_set_of_which_nothing_is_in_progress(pair: Host, name: str, says: str):
+    """That is said, of a set that there is; another one is named."""
+    assert pair.fsm("cancel", name) == 2
+    assert says in pair.err
+
+
+def test_a_set_that_was_killed_before_its_members_began(pair: Host):
+    """The status says once where the set is and how to go on; a resume takes it up by its name."""
+    with crash_at(0, only="set.planned"), pytest.raises(Crash):
+        pair.bed.updater().update_set("both")
+    for _ in range(2):  # asked of the façade first, at a glance then
+        assert pair.fsm("status") == 0
+        assert pair.out.count("@both: interrupted in checking; go on with: fsm resume @both") == 1
+    assert pair.json("status", "app")["results"][0]["in_set"]["state"] == "checking"
+    assert pair.fsm("resume", "@both") == 0
+    assert pair.bed.answer() == "1.1.0"
+    assert pair.fsm("status") == 0
+    assert "@both" not in pair.out
