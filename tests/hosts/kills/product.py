@@ -20,6 +20,7 @@ class Product(Ours):
     name: ClassVar = "set"
     title: ClassVar = "set of all three"
     components: ClassVar = _NAMES
+    set_name: ClassVar = "@product"
     docker: ClassVar = True
     command: ClassVar = ("fsm", "update", "--set", "product")
     config: ClassVar = "\n".join(

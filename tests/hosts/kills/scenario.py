@@ -22,6 +22,7 @@ class Scenario(ABC):
         name: of the scenario, as calls name it.
         title: what the report calls it.
         components: the components that one call updates; empty where no updater of ours is involved.
+        set_name: of the set that they are, after an ``@``; empty where it is one component.
         docker: whether the machine has an engine of its own.
         command: the update.
         can_break: whether some of the releases are broken, so that the update has to go back by itself.
@@ -30,6 +31,7 @@ class Scenario(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     components: ClassVar[tuple[str, ...]]
+    set_name: ClassVar[str] = ""
     docker: ClassVar[bool] = False
     command: ClassVar[tuple[str, ...]]
     can_break: ClassVar[bool] = True

@@ -9,6 +9,7 @@ from tests.hosts.kills.bare_compose import BareCompose
 from tests.hosts.kills.container import Container
 from tests.hosts.kills.document000 import Document000
 from tests.hosts.kills.git import GitCheckout
+from tests.hosts.kills.product import Product
 from tests.hosts.kills.python_app import PythonApp
 from tests.hosts.kills.scenario import Scenario
 
@@ -17,6 +18,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     Container(),
     GitCheckout(),
     Agent(),
+    Product(),
     BareCompose(),
     Document000(),
 )

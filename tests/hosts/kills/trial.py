@@ -220,7 +220,9 @@ def _state_at_kill(scenario: Scenario, host: Machine, last: dict[str, int]) -> s
             runs = [journal.latest(name) for name in scenario.components]
             found = [run for run in runs if run and run.id > last[run.component]]
             if not found:
-                return BEFORE
+                # A set is being checked before its members have runs.
+                begun = journal.active(scenario.set_name) if scenario.set_name else None
+                return str(begun.state) if begun else BEFORE
             going = [run for run in found if run.state not in RESTING]
             if not going:
                 return AFTER
