@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.container.reference import Reference, canonical, parse
-from fsm.services.engine import intended_name
+from fsm.services.engine import COMES_BACK, intended_name
 
 PROJECT_LABEL: Final = "com.docker.compose.project"
 SERVICE_LABEL: Final = "com.docker.compose.service"
@@ -54,6 +54,12 @@ class Container:
     def running(self) -> bool:
         """Whether it runs now, and is not just between two starts."""
         return self.status == "running"
+
+    @property
+    def meant_to_run(self) -> bool:
+        """Whether it runs, or would if the engine had been able to start it: at a boot it may not have been."""
+        refused = bool(self.error) and self.restart_policy in COMES_BACK
+        return self.status in ("running", "restarting") or refused
 
     @property
     def intended_name(self) -> str:

@@ -118,7 +118,7 @@ class Keep(Step):
             reference=one.reference,
             kept=kept,
             digests=image.digests if image else (),
-            running=any(each.running or each.status == "restarting" for each in every),
+            running=any(each.meant_to_run for each in every),
             healthy=any(each.health == "healthy" for each in every),
             finished=all(each.status == "exited" and each.exit_code == 0 for each in every),
         )

@@ -37,7 +37,7 @@ _PREFIX: Final = re.compile(r"^[0-9a-f]{12}_(?P<name>.+)$")
 _BOOKED: Final = "already allocated"
 """In the error of a container that the engine's own book of ports refuses, and not the system."""
 
-_COMES_BACK: Final = ("always", "unless-stopped")
+COMES_BACK: Final = ("always", "unless-stopped")
 """Restart policies with which the engine starts a container again after its own restart."""
 
 Env = Mapping[str, str]
@@ -156,7 +156,7 @@ def _forbidden(mine: Sequence[dict[str, Any]], running: Sequence[dict[str, Any]]
     lost = sorted(
         each["Name"].removeprefix("/")
         for each in running
-        if each["Id"] not in ours and (each["HostConfig"].get("RestartPolicy") or {}).get("Name") not in _COMES_BACK
+        if each["Id"] not in ours and (each["HostConfig"].get("RestartPolicy") or {}).get("Name") not in COMES_BACK
     )
     return f"its restart would end {', '.join(lost)}, which nobody would start again" if lost else ""
 

@@ -48,9 +48,9 @@ def host() -> Iterator[Machine]:
         yield made
 
 
-def hold(host: Machine, version: str) -> None:
+def hold(host: Machine, version: str, *, broken: bool = False) -> None:
     """Publish a version; then a power cut after which the engine holds the shop's port, so that nobody answers."""
-    Container().publish(host, version, broken=False)
+    Container().publish(host, version, broken=broken)
     (about,) = json.loads(host.run("docker", "inspect", "shop-web-1"))
     host.kill()
     forget_endpoint(host, about["NetworkSettings"]["Networks"]["shop_default"]["EndpointID"])
@@ -87,6 +87,15 @@ def test_killed_around_the_restart(host: Machine, point: str):
     assert not Container().oddities(host)
 
 
+def test_a_rollback_frees_it_for_the_old_version(host: Machine):
+    """The boot could not start the old version, so it was meant to run: after a broken release it does."""
+    before = host.fetch(URL)
+    hold(host, "1.3.0.1", broken=True)
+    assert result(host, "update", "shop")["outcome"] == "rolled_back"
+    assert host.fetch(URL) == before
+    assert not Container().oddities(host)
+
+
 def test_the_service_manager_frees_it_too(host: Machine):
     """A compose project that is the service of another component starts as well."""
     before = host.fetch(URL)
@@ -102,8 +111,12 @@ def test_not_at_the_price_of_another_container(host: Machine):
     hold(host, "1.4.0")
     host.run("docker", "run", "--detach", "--name", "stranger", f"{IMAGE}:{before}")
     done = result(host, "update", "shop")
-    assert done["outcome"] == "rolled_back"
+    assert done["outcome"] == "failed"
     assert f"holds {HELD}, and its restart would end stranger" in done["reason"]
     assert "systemctl restart docker" in done["reason"]
+    assert "fsm rollback" in done["todo"]
     assert host.run("docker", "inspect", "--format", "{{.State.Running}}", "stranger") == "true"
     assert f"{IMAGE}:{before}" in host.read(f"{FOLDER}/docker-compose.yml").decode()
+    host.run("systemctl", "restart", "docker")
+    assert result(host, "rollback", "shop")["outcome"] == "rolled_back"
+    assert host.fetch(URL) == before
