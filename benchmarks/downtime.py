@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import count
 
 from benchmarks import document001
 from benchmarks.figures import Figure, ratio
-from benchmarks.rig import ROOT, Bench, child, environment, module
+from benchmarks.polling import polling
+from benchmarks.rig import Bench, child, module
 from benchmarks.webapp import Site
 
 
@@ -29,7 +28,7 @@ def measure(bench: Bench) -> list[Figure]:
             ours.fsm("update", "web")
 
         steps = iter(archives[1:])
-        poll_ours, poll_theirs = stack.enter_context(_polling(ours)), stack.enter_context(_polling(theirs))
+        poll_ours, poll_theirs = (stack.enter_context(polling(site.port)) for site in (ours, theirs))
         light = ["light"] if bench.quick else []
         cases = {
             "restart": poll_ours(lambda: child(module("restart", ours.place, str(ours.port)))),
@@ -44,37 +43,3 @@ def measure(bench: Bench) -> list[Figure]:
         ratio(what, found["update"], "bare stop and start", found["restart"], 1.15),
         ratio(what, found["update"], "document 001's procedure", found["001"], 10, "at least"),
     ]
-
-
-@contextmanager
-def _polling(site: Site) -> Iterator[Callable[[Callable[[], object]], Callable[[], float]]]:
-    """Makes cases of work: each yields how long the app did not answer meanwhile."""
-    with subprocess.Popen(
-        module("poller", str(site.port)),
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as client:
-        asking, answers = client.stdin, client.stdout
-        assert asking is not None
-        assert answers is not None
-
-        def tell(line: str) -> str:
-            asking.write(f"{line}\n")
-            asking.flush()
-            return answers.readline()
-
-        def polled(work: Callable[[], object]) -> Callable[[], float]:
-            def case() -> float:
-                tell("start")
-                work()
-                return float(tell("stop"))
-
-            return case
-
-        try:
-            yield polled
-        finally:
-            asking.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import PrivateAttr
+
 from components.container.docker import Docker
 from components.container.facts import Container, Image
 from components.container.project import Project
@@ -28,6 +30,11 @@ class ContainerInstalled(Installed):
     file_version: Version | None = None
     differs: str = ""
     images: dict[str, str] = {}
+    _host: Host | None = PrivateAttr(default=None)
+
+    def host(self, spec: ContainerSpec) -> Host:
+        """The project as it was looked at; looked at now where that failed. Raises as `open_stack` does."""
+        return self._host or look(spec)
 
 
 @dataclass(frozen=True)
@@ -72,9 +79,12 @@ def read(spec: ContainerSpec) -> ContainerInstalled:
         return ContainerInstalled(present=False, why_unknown=f"there is no {missing[0]}")
     try:
         host = look(spec)
-        return of_host(spec, host)
+        found = of_host(spec, host)
     except FsmError as error:
         return ContainerInstalled(why_unknown=error.cause)
+    # A plan that is made of this needs the same answers, and each costs a process.
+    found._host = host
+    return found
 
 
 def of_host(spec: ContainerSpec, host: Host) -> ContainerInstalled:

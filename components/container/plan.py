@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.container import installed, narrow
+from components.container import narrow
 from components.container.change import Wanted, plan_edits
 from components.container.facts import Container, without_leftovers
 from components.container.finish import Retire, Tidy
@@ -60,7 +60,7 @@ class Change:
 def update(target: Target, spec: ContainerSpec, found: ContainerInstalled, release: Release) -> Draft:
     """The steps from the installed version to a release."""
     what = f"cannot update {target.name} to {release.version}"
-    host = installed.look(spec)
+    host = found.host(spec)
     project = host.stack.read()
     engine = host.stack.docker.engine()
     repository = _repository(project, spec, what)
@@ -105,7 +105,7 @@ def rollback(target: Target, spec: ContainerSpec, found: ContainerInstalled, bac
     if record is None or not record.services:
         raise PlanError(what, f"the backup {backup.path} cannot be read", "update to that version instead")
     image, reference = _kept(record, what)
-    host = installed.look(spec)
+    host = found.host(spec)
     if host.stack.docker.image(image) is None:
         raise PlanError(what, f"its image {reference} is no longer here", "update to that version instead")
     digests = [parsed.digest for name in record.services[0].digests if (parsed := parse(name)) is not None]

@@ -96,7 +96,7 @@ class Verify(Step):
         if verdict.state != "ready":
             said = told(self.stack, containers, self.one_shot, ctx)
             return Failed(why=f"the new version does not do: {verdict.detail}{said}", todo="the old one is put back")
-        measured = context(self.spec, self.stack, self.layout, ctx, self.version, self.one_shot)
+        measured = context(self.spec, self.stack, self.layout, ctx, self.version, self.one_shot, tuple(containers))
         for check in self.checks:
             outcome = perform(check, measured)
             if not outcome.ok:
@@ -132,12 +132,17 @@ def context(
     ctx: StepContext,
     expected: Version | None,
     one_shot: bool | None,
+    seen: tuple[Container, ...] | None = None,
 ) -> CheckContext:
-    """What checks of these services measure."""
+    """What checks of these services measure.
+
+    Args:
+        seen: the containers, where they were looked at a moment ago.
+    """
     return CheckContext(
         path=data_root(stack.docker) or spec.directory,
         service=Services(ctx.component, stack, one_shot),
-        installed=lambda: installed.of_host(spec, Host(stack, {}, tuple(stack.containers()))),
+        installed=lambda: installed.of_host(spec, Host(stack, {}, tuple(stack.containers()) if seen is None else seen)),
         backups=lambda: backups(layout),
         expected=expected,
         runner=ctx,

@@ -144,6 +144,7 @@ class ComposeService:
         # As compose does it (https://docs.docker.com/compose/how-tos/project-name/): lower case, without the rest.
         made = re.sub(r"[^a-z0-9_-]", "", spec.cwd.name.lower()).lstrip("_-")
         self._project = spec.project or made
+        self._has_compose = False
         if not self._project:
             why = f"the name of {spec.cwd} makes no name for a compose project"
             raise ConfigError(f"cannot manage the service {name}", why, "set `project`")
@@ -173,23 +174,20 @@ class ComposeService:
 
     def start(self, ctx: Runner) -> None:
         """Start the services from their files, and wait until they run and are healthy."""
-        self._log(*put_in_order(ctx, [(one.id, one.name) for one in self._containers()], _QUIET))
-        if self.status().active:
+        # Each question costs time in which nothing answers: what does not run at all is not active.
+        if self._ids("--filter", "status=running") and self.status().active:
+            self._put_in_order(ctx)
             return
         spec = self._spec
-        arguments = ["up", "--detach", "--no-build", "--no-deps" if spec.services else "", *spec.services]
         faults.point("service.compose.start")
-        done, freed = freeing(
-            ctx,
-            lambda: self._compose(ctx, spec.start_timeout, *filter(None, arguments)),
-            lambda: [one.id for one in self._containers()],
-            env=_QUIET,
-            unit=spec.engine_unit,
-        )
+        done, complaint = self._up(ctx)
+        # What a killed compose has left may be in the way, and has another name than it should afterwards.
+        if self._put_in_order(ctx):
+            done, complaint = self._up(ctx)
         faults.point("service.compose.started")
-        self._log(freed.note)
         if done.code != 0:
-            said = "; ".join(filter(None, (" ".join(done.tail.split())[-500:], freed.complaint)))
+            self._check_compose()
+            said = "; ".join(filter(None, (" ".join(done.tail.split())[-500:], complaint)))
             raise failed(f"cannot start {self.name}", f"docker compose up ended with {done.code}: {said}", "")
         limit = time.monotonic() + spec.start_timeout
         while not (status := self.status()).active:
@@ -197,6 +195,26 @@ class ComposeService:
                 raise failed(f"cannot start {self.name}", status.detail, self.log_tail(LOG_LINES).strip()[-2000:])
             ctx.check()
             time.sleep(0.2)
+
+    def _up(self, ctx: Runner) -> tuple[CommandResult, str]:
+        """Have compose start them; with what it says, what the engine would not let go of."""
+        spec = self._spec
+        arguments = ["up", "--detach", "--no-build", "--no-deps" if spec.services else "", *spec.services]
+        done, freed = freeing(
+            ctx,
+            lambda: self._compose(ctx, spec.start_timeout, *filter(None, arguments)),
+            lambda: [one.id for one in self._containers()],
+            env=_QUIET,
+            unit=spec.engine_unit,
+        )
+        self._log(freed.note)
+        return done, freed.complaint
+
+    def _put_in_order(self, ctx: Runner) -> bool:
+        """Clear away what a killed compose has left; whether there was something."""
+        notes = put_in_order(ctx, [(one.id, one.name) for one in self._containers()], _QUIET)
+        self._log(*notes)
+        return bool(notes)
 
     def stop(self, ctx: Runner) -> None:
         """Stop every container of these services; compose is asked first, as it knows in which order."""
@@ -206,9 +224,11 @@ class ComposeService:
         faults.point("service.compose.stop")
         self._compose(ctx, spec.stop_timeout, "stop", "--timeout", str(spec.grace), *spec.services)
         faults.point("service.compose.stopped")
-        if left := self._alive():  # a file that compose cannot read any more, a service that it no longer has
+        left = self._alive()
+        if left:  # a file that compose cannot read any more, a service that it no longer has
             self._run(ctx, spec.stop_timeout, "docker", "stop", "--time", str(spec.grace), *(one.id for one in left))
-        if left := self._alive():
+            left = self._alive()
+        if left:
             names = ", ".join(one.name for one in left)
             raise failed(f"cannot stop {self.name}", f"still running: {names}", self.log_tail(LOG_LINES))
 
@@ -246,12 +266,7 @@ class ComposeService:
 
     def _containers(self) -> list[_Container]:
         """The containers of these services, whatever their state; those of `compose run` are not ours."""
-        code, out, complaint = self._ask(
-            "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_PROJECT}={self._project}"
-        )
-        if code != 0:
-            raise StepFailed(f"cannot ask about {self.name}", complaint, "see whether the Docker engine runs")
-        ids = out.split()
+        ids = self._ids()
         if not ids:
             return []
         # One that is gone meanwhile makes the exit code an error; the others are answered all the same.
@@ -260,6 +275,14 @@ class ComposeService:
             _Container.of(each) for each in answered if (each["Config"].get("Labels") or {}).get(_ONE_OFF) != "True"
         ]
         return [one for one in found if not self._spec.services or one.service in self._spec.services]
+
+    def _ids(self, *options: str) -> list[str]:
+        """The ids of the project's containers, whatever their state."""
+        label = f"label={_PROJECT}={self._project}"
+        code, out, complaint = self._ask("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", label, *options)
+        if code != 0:
+            raise StepFailed(f"cannot ask about {self.name}", complaint, "see whether the Docker engine runs")
+        return out.split()
 
     def _alive(self) -> list[_Container]:
         return [one for one in self._containers() if one.state in ("running", "restarting", "paused", "removing")]
@@ -270,7 +293,10 @@ class ComposeService:
         Raises:
             StepFailed: there is none, or v1 only.
         """
+        if self._has_compose:
+            return
         code, _, complaint = self._ask("docker", "compose", "version", "--short")
+        self._has_compose = code == 0
         if code != 0:
             old = shutil.which("docker-compose")
             why = f"{old} is compose v1, which is no longer maintained" if old else f"there is none ({complaint})"

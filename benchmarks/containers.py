@@ -1,0 +1,151 @@
+"""An update of a compose service beside ``docker compose pull && docker compose up -d --wait``: wall time and downtime.
+
+Two projects of one service each, with the same image (a small web service with a health check), one for each side. A
+registry on loopback has every version, and the engine none but the one that runs, so that both sides pull. Ours checks
+that what runs stays up for `settle_seconds` before an update counts; here it is 0, as nobody does that for the other.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from benchmarks.figures import Figure, Samples, ratio, timed
+from benchmarks.polling import polling
+from benchmarks.rig import Bench, child, environment, free_port, fsm
+from tests.hosts import images
+from tests.hosts.engine import engine, registry
+
+COMPOSE: Final = """\
+services:
+  web:
+    image: "{image}:{version}"
+    ports: ["127.0.0.1:{port}:{inner}"]
+    stop_grace_period: 5s
+"""
+
+CONFIG: Final = """\
+[fsm]
+state_dir = "state"
+
+[components.web]
+type = "container"
+compose_files = ["shop/compose.yaml"]
+project = "{project}"
+services = ["web"]
+image = "{image}"
+settle_seconds = 0
+reserve_mb = 1
+
+[components.web.source]
+type = "directory"
+path = "releases"
+"""
+
+BARE: Final = "docker compose -p {project} pull --quiet && docker compose -p {project} up -d --wait"
+
+
+@dataclass
+class Shop:
+    """A compose project that runs 1.0.0.
+
+    Attributes:
+        place: its directory.
+        name: of its image's repository.
+        project: of compose.
+        port: at which it answers.
+    """
+
+    place: Path
+    name: str
+    project: str
+    port: int
+
+    @property
+    def file(self) -> Path:
+        """The compose file."""
+        return self.place / "shop" / "compose.yaml"
+
+    @property
+    def image(self) -> str:
+        """The image's repository."""
+        return f"{registry()}/{self.name}"
+
+    def compose(self, version: str) -> str:
+        """The compose file's text."""
+        return COMPOSE.format(image=self.image, version=version, port=self.port, inner=images.PORT)
+
+    def publish(self, version: str) -> None:
+        """Push an image, and a release that names it."""
+        images.publish(self.name, version)
+        release = self.place / "releases" / version
+        release.mkdir(parents=True)
+        (release / "update-manifest.yaml").write_text(f'version: "{version}"\n')
+
+
+@contextmanager
+def opened(place: Path, word: str) -> Iterator[Shop]:
+    """A shop that runs; it goes at the end."""
+    docker = engine()
+    shop = Shop(place, docker.name(f"bench-{word}"), docker.name(word), free_port())
+    try:
+        shop.file.parent.mkdir(parents=True)
+        shop.publish("1.0.0")
+        shop.file.write_text(shop.compose("1.0.0"))
+        (place / "fsm.toml").write_text(CONFIG.format(project=shop.project, image=shop.image))
+        shell(BARE.format(project=shop.project), shop.file.parent)
+        yield shop
+    finally:
+        for name in (shop.project, shop.name):
+            docker.remove(name)
+        for kept in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "fsm-kept").split():
+            docker.run("image", "rm", kept)
+
+
+def shell(command: str, cwd: Path) -> None:
+    """Run a line of a shell, as people type it."""
+    subprocess.run(["sh", "-c", command], cwd=cwd, env=environment(**engine().env), check=True, capture_output=True)
+
+
+def measure(bench: Bench) -> list[Figure]:
+    """See the module."""
+    rounds = bench.scaled(10, 1)
+    os.environ.update(engine().env)
+    with bench.room("containers") as room, ExitStack() as stack:
+        ours = stack.enter_context(opened(room / "fsm", "ours"))
+        theirs = stack.enter_context(opened(room / "bare", "theirs"))
+        down: dict[str, list[float]] = {"fsm": [], "bare": []}
+        numbers = {"fsm": count(1), "bare": count(1)}
+
+        def case(name: str, shop: Shop, work: Callable[[str], object]) -> Callable[[], float]:
+            polled = stack.enter_context(polling(shop.port, "/version"))
+
+            def once() -> float:
+                version = f"1.{next(numbers[name])}.0"
+                shop.publish(version)
+                wall: list[float] = []
+                down[name].append(polled(lambda: wall.append(timed(lambda: work(version))()))())
+                return wall[0]
+
+            return once
+
+        def bare(version: str) -> None:
+            theirs.file.write_text(theirs.compose(version))
+            shell(BARE.format(project=theirs.project), theirs.file.parent)
+
+        update = [*fsm(), "--config", str(ours.place / "fsm.toml"), "update", "web"]
+        wall = bench.turns(
+            {"fsm": case("fsm", ours, lambda _: child(update)), "bare": case("bare", theirs, bare)}, rounds
+        )
+    peer = "`docker compose pull && docker compose up -d --wait`"
+    counted: dict[str, Samples] = {name: samples[-len(wall[name]) :] for name, samples in down.items()}
+    return [
+        ratio("an update of a service", wall["fsm"], peer, wall["bare"], 1.15),
+        ratio("it does not answer meanwhile", counted["fsm"], peer, counted["bare"], 1.1),
+    ]
