@@ -77,7 +77,7 @@ def run(
     """
     with tempfile.TemporaryDirectory() as notes:
         script = Path(notes, "session.sh")
-        script.write_text("".join(_scripted(number, command) for number, command in enumerate(session)))
+        script.write_text("".join(scripted(number, command) for number, command in enumerate(session)))
         environment = {"PATH": f"{path}:{os.environ.get('PATH', os.defpath)}", "HOME": str(folder)}
         environment |= {"LC_ALL": "C.UTF-8", "COLUMNS": "120", "NOTES": notes}
         environment |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
@@ -100,7 +100,7 @@ def run(
         return [_outcome(Path(notes), number) for number in range(len(session))]
 
 
-def _scripted(number: int, command: Command) -> str:
+def scripted(number: int, command: Command) -> str:
     """A command whose output and exit code are noted, and which sees the exit code of the one before."""
     return (
         f"(exit ${{code:-0}})\n"
