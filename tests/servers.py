@@ -102,7 +102,7 @@ class ReleaseServer:
         self._lock = threading.Lock()
         self._tls = tls
         self._stop = threading.Event()
-        self._http = _Listener(("127.0.0.1", 0), _handler_for(self))
+        self._http = Listener(("127.0.0.1", 0), _handler_for(self))
         if tls is not None:
             self._http.socket = tls.wrap_socket(
                 self._http.socket, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True
@@ -165,7 +165,9 @@ class ReleaseServer:
         self._stop.wait(seconds)
 
 
-class _Listener(ThreadingHTTPServer):
+class Listener(ThreadingHTTPServer):
+    """A server for tests; every request has a thread of its own."""
+
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
