@@ -38,6 +38,17 @@ def first_problem(error: ValidationError, model: Any, data: Any) -> tuple[str, s
             return key, f"is wrong: {text[:1].lower()}{text[1:]}", f"correct it{more}"
 
 
+def first_path(error: ValidationError, model: Any, data: Any) -> tuple[str | int, ...]:
+    """Where in the data the first problem is, for those who know on which line that stands.
+
+    Args:
+        error: from validating `data` as `model`.
+        model: the model at the top, or a type with models in it.
+        data: plain data, as it was read.
+    """
+    return _walk(error.errors(include_url=False)[0]["loc"], model, data)[0]
+
+
 def _walk(loc: Iterable[str | int], model: Any, data: Any) -> tuple[tuple[Any, ...], set[Any], Any]:
     """The path as it stands in the data (pydantic puts a union's tag into it), the models there, and the value."""
     path: list[str | int] = []

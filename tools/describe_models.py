@@ -22,6 +22,7 @@ from components.python_app.spec import Environment, Migration, PythonAppSpec, Re
 from fsm import checkspec
 from fsm.config import ComponentKeys, Settings
 from fsm.lifecycle import State
+from fsm.release.description import ArtifactRule, ComponentRule, Description
 from fsm.services import CommandSpec, ComposeSpec, NoService, ProcessSpec, SystemdSpec
 from fsm.sources.specs import DirectorySpec, GitSpec, HttpSpec
 from fsm.versions import Version
@@ -46,8 +47,11 @@ TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-service-systemd": SystemdSpec,
     "config-service-compose": ComposeSpec,
     "config-service-none": NoService,
+    "release-description": Description,
+    "release-component": ComponentRule,
+    "release-artifact": ArtifactRule,
 }
-"""The blocks of `docs/reference/configuration.md`, by name."""
+"""The blocks of `docs/reference/configuration.md` and `description.md`, by name."""
 
 KINDS: Final = ("type", "manager")
 """Keys that say which of several models a table is."""

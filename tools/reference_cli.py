@@ -13,18 +13,28 @@ from fsm.cli.codes import MEANING, SEVERITY
 def commands() -> str:
     """One section for each command: usage, what it does, arguments and options."""
     with click.Context(fsm, info_name="fsm") as context:
-        sections = [_section(context, entry.name) for entry in COMMANDS]
+        sections = [section for entry in COMMANDS for section in _sections(context, entry.name)]
     return "\n" + "\n".join(sections)
 
 
-def _section(parent: click.Context, name: str) -> str:
-    command = fsm.get_command(parent, name)
+def _sections(parent: click.Context, name: str) -> Iterator[str]:
+    """The section of a command and, where it has commands of its own, of each of them."""
+    assert isinstance(parent.command, click.Group)
+    command = parent.command.get_command(parent, name)
     assert command is not None, name
     with click.Context(command, info_name=name, parent=parent) as context:
-        usage = " ".join(command.collect_usage_pieces(context))
-        paragraphs = _paragraphs(command.help or "")
-        options = [_row(option, context) for option in command.params if isinstance(option, click.Option)]
-    lines = [f"## fsm {name}", "", "```text", f"fsm {name} {usage}", "```", "", *paragraphs]
+        yield _section(command, context)
+        if isinstance(command, click.Group):
+            for below in command.list_commands(context):
+                yield from _sections(context, below)
+
+
+def _section(command: click.Command, context: click.Context) -> str:
+    path = context.command_path
+    usage = " ".join(command.collect_usage_pieces(context))
+    paragraphs = _paragraphs(command.help or "")
+    options = [_row(option, context) for option in command.params if isinstance(option, click.Option)]
+    lines = [f"## {path}", "", "```text", f"{path} {usage}", "```", "", *paragraphs]
     lines += ["| option | meaning |", "|---|---|", *options, "| `--help` | Show this and exit. |", ""]
     return "\n".join(lines)
 

@@ -12,7 +12,15 @@ from typing import Any, Final, NamedTuple
 from fsm.adapter import Finding
 from fsm.checking import CheckResult
 from fsm.cli.output import SCHEMA
-from fsm.cli.shapes import ErrorParts, UnitText, Verified, Written
+from fsm.cli.shapes import (
+    BuiltFile,
+    BuiltRelease,
+    ErrorParts,
+    ReleaseProblem,
+    UnitText,
+    Verified,
+    Written,
+)
 from fsm.errors import ConfigError
 from fsm.installing import InstalledUnits
 from fsm.lifecycle import State
@@ -134,6 +142,33 @@ SHAPES: Final = (
     Shape(
         "`install-service --dry-run`",
         UnitText(name="fsm-resume.service", text="[Unit]\nDescription=Continue interrupted updates (fsm-updater)\n"),
+    ),
+    Shape(
+        "`release build`",
+        BuiltRelease(
+            version="1.4.0",
+            tag="v1.4.0",
+            manifests={"core": "dist/update-manifest.yaml"},
+            sums=("dist/SHA256SUMS",),
+            artifacts=(
+                BuiltFile(
+                    component="core",
+                    name="core-1.4.0.tar.gz",
+                    path="dist/core-1.4.0.tar.gz",
+                    size=48213,
+                    sha256="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                ),
+            ),
+        ),
+    ),
+    Shape(
+        "`release check`, one for each problem",
+        ReleaseProblem(
+            file="update.yaml",
+            line=5,
+            column=15,
+            message="update.yaml:5:15: 'dist/*.tar.gz' matches no file; build first, or correct the pattern",
+        ),
     ),
     Shape("`init`", Written(path="/etc/fsm/fsm.toml")),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fsm.errors import FsmError
 from fsm.model import Model
 
 
@@ -59,3 +60,63 @@ class Written(Model):
     """
 
     path: str
+
+
+class BuiltFile(Model):
+    """An artifact of a release that was built.
+
+    Attributes:
+        component: whose it is.
+        name: what it is called in the release.
+        path: where it lies.
+        size: bytes.
+        sha256: its digest.
+        platform: what it is made for; null means every platform.
+    """
+
+    component: str
+    name: str
+    path: str
+    size: int
+    sha256: str
+    platform: str | None = None
+
+
+class BuiltRelease(Model):
+    """What `fsm release build` made.
+
+    Attributes:
+        version: of the release.
+        tag: that it has; empty where no tag was given.
+        manifests: the path of each component's manifest.
+        sums: the paths of the checksum files, `SHA256SUMS` first.
+        artifacts: the built files.
+    """
+
+    version: str
+    tag: str
+    manifests: dict[str, str]
+    sums: tuple[str, ...]
+    artifacts: tuple[BuiltFile, ...]
+
+
+class ReleaseProblem(Model):
+    """Something that is wrong with a release.
+
+    Attributes:
+        file: where to correct it; empty where that is unknown.
+        line: in that file, from 1; 0 where that is unknown.
+        column: in that line, from 1; 0 where that is unknown.
+        message: the line for people.
+    """
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    @classmethod
+    def of(cls, error: FsmError) -> ReleaseProblem:
+        """An error as the command line shows it."""
+        file, line, column = getattr(error, "spot", ("", 0, 0))
+        return cls(file=file, line=line, column=column, message=str(error))

@@ -262,7 +262,7 @@ def _completed(line: Line, *words: str) -> list[str]:
 
 def test_commands_options_and_components_are_completed(line: Line):
     """Also when the configuration would not pass: completion reads names only."""
-    assert _completed(line, "re") == ["resume"]
+    assert _completed(line, "re") == ["resume", "release"]
     assert "--version" in _completed(line, "--")
     assert _completed(line, "update", "--dr") == ["--dry-run"]
     line.configure(api=line.another("api", nonsense=1), web=line.another("web"))

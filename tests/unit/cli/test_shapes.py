@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from fsm.cli.app import COMMANDS
+from fsm.cli.app import COMMANDS, fsm
 from fsm.cli.shapes import ErrorParts
 from fsm.model import Model
 from tests.unit.cli.conftest import Line, damage, interrupted
@@ -34,6 +37,8 @@ CALLS = [
     ("SetAside", ("doctor", "--set-aside-journal"), 0),
     ("InstalledUnits", ("install-service", "--remove", "--user"), 0),
     ("UnitText", ("install-service", "--dry-run"), 0),
+    ("BuiltRelease", ("release", "build", "--description", "{root}/update.yaml", "--output", "{root}/out"), 0),
+    ("ReleaseProblem", ("release", "check", "--description", "{root}/broken.yaml"), 20),
     ("Written", ("init", "{root}/other.toml"), 0),
 ]
 
@@ -55,11 +60,22 @@ def test_results_have_their_documented_shape(
     elif "--set-aside-journal" in call:
         updated("check")
         damage(updated.bed.state / "journal.db")
+    elif call[0] == "release":
+        describe(updated.bed.root)
     ended = updated(*(word.format(root=updated.bed.root) for word in call), "--json")
     assert ended.code == code, ended
     assert ended.results
     for result in ended.results:
         _fits(MODELS[name], result)
+
+
+def describe(root: Path) -> None:
+    """A description of one component, and one of none."""
+    (root / "VERSION").write_text("1.0.0\n", encoding="utf-8")
+    (root / "update.yaml").write_text(
+        "components: [{name: app, type: python_app, artifacts: [{path: VERSION}]}]", encoding="utf-8"
+    )
+    (root / "broken.yaml").write_text("components: []", encoding="utf-8")
 
 
 def _fits(model: type[Model], data: dict[str, Any]) -> None:
@@ -74,7 +90,21 @@ def test_errors_have_their_documented_shape(line: Line):
     assert ended.error["code"] == ended.code == 2
 
 
+def leaves(parent: click.Context, name: str) -> Iterator[tuple[str, ...]]:
+    """A command, or those below it."""
+    assert isinstance(parent.command, click.Group)
+    command = parent.command.get_command(parent, name)
+    if not isinstance(command, click.Group):
+        yield (name,)
+        return
+    with click.Context(command, parent=parent) as context:
+        for below in command.list_commands(context):
+            yield from ((name, *path) for path in leaves(context, below))
+
+
 def test_json_is_offered_everywhere(line: Line):
     """But for completion scripts."""
-    without = [entry.name for entry in COMMANDS if "--json" not in line.bare(entry.name, "--help").out]
-    assert without == ["completion"]
+    with click.Context(fsm) as context:
+        paths = [path for entry in COMMANDS for path in leaves(context, entry.name)]
+    assert ("release", "build") in paths
+    assert [path for path in paths if "--json" not in line.bare(*path, "--help").out] == [("completion",)]

@@ -1,0 +1,199 @@
+"""Makes the manifests and the checksum files of a release from its description and the built files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from fsm import files
+from fsm.manifest import Manifest, canonical
+from fsm.release.collecting import MANIFEST, Found, collect
+from fsm.release.description import ComponentRule, Description, Source, read
+from fsm.release.hashing import Hashed, hash_files
+from fsm.release.images import pinned
+from fsm.release.problems import ReleaseError, Spot
+from fsm.release.sums import sums
+from fsm.release.versioning import Decided, decide
+
+NOTES_LIMIT: Final = 256 << 10
+"""Bytes that notes may have: a manifest has at most 1 MiB."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a call says about a release.
+
+    Attributes:
+        description: the file, or the directory that it is in; None means the working directory.
+        version: as a person gave it; None means what the tag or the repository says.
+        tag: that the release has; None means that of ``GITHUB_REF``, if any.
+        styles: checksum files beside ``SHA256SUMS``, see `fsm.release.sums`.
+        resolve_images: whether registries are asked for the digests of images.
+    """
+
+    description: Path | None = None
+    version: str | None = None
+    tag: str | None = None
+    styles: tuple[str, ...] = ()
+    resolve_images: bool = True
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A description with its version, and the files that belong to it.
+
+    Attributes:
+        source: the description as it was read.
+        decided: version, tag, and the only component that the tag is for, if any.
+        components: those that are released, with their numbers in the description.
+        found: their files.
+    """
+
+    source: Source
+    decided: Decided
+    components: tuple[tuple[int, ComponentRule], ...]
+    found: tuple[Found, ...]
+
+    def manifest_name(self, component: str) -> str:
+        """The file name of a component's manifest: with its name in it where several share a release."""
+        return f"{MANIFEST}.yaml" if len(self.components) == 1 else f"{MANIFEST}-{component}.yaml"
+
+
+@dataclass(frozen=True)
+class Built:
+    """The content of a release.
+
+    Attributes:
+        prepared: what it was made of.
+        hashed: the artifacts, by path.
+        manifests: the manifests' bytes, by file name.
+        sums: the checksum files' bytes, by file name.
+    """
+
+    prepared: Prepared
+    hashed: Mapping[Path, Hashed]
+    manifests: Mapping[str, bytes]
+    sums: Mapping[str, bytes]
+
+    def write(self, directory: Path) -> tuple[Path, ...]:
+        """Write manifests and sums; each is there whole or not at all.
+
+        Raises:
+            ReleaseError: they cannot be written.
+        """
+        written = []
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            for name, data in {**self.manifests, **self.sums}.items():
+                files.write_atomic(directory / name, data)
+                written.append(directory / name)
+        except OSError as error:
+            raise ReleaseError(Spot(str(directory)), f"cannot be written: {error.strerror}", "check it") from error
+        return tuple(written)
+
+
+def prepare(options: Options) -> Prepared:
+    """Read the description, decide the version, find the files.
+
+    Raises:
+        ReleaseError: one of these fails; with file and line.
+    """
+    source = read(options.description)
+    decided = decide(source, version=options.version, tag=options.tag)
+    description = source.describe(decided.version)
+    components = chosen(description, decided.component)
+    return Prepared(source, decided, components, tuple(collect(source, components)))
+
+
+def chosen(description: Description, component: str | None) -> tuple[tuple[int, ComponentRule], ...]:
+    """The components that are released, with their numbers: the one that a tag names, else all."""
+    every = enumerate(description.components)
+    return tuple((number, rule) for number, rule in every if component in (None, rule.name))
+
+
+def build(options: Options) -> Built:
+    """Make everything that a release adds to its artifacts. Writes nothing; the same input gives the same bytes.
+
+    Raises:
+        ReleaseError: with the file and the line that a person has to correct.
+    """
+    return assemble(prepare(options), options)
+
+
+def assemble(prepared: Prepared, options: Options) -> Built:
+    """Hash the files, and make manifests and sums of that.
+
+    Raises:
+        ReleaseError: a file cannot be hashed, an image cannot be resolved, or a manifest would not be valid.
+    """
+    algorithms = ("sha256", "sha512") if "sha512" in options.styles else ("sha256",)
+    hashed = hash_files((each.path for each in prepared.found), algorithms)
+    manifests = {
+        prepared.manifest_name(rule.name): _manifest(prepared, number, rule, hashed, options)
+        for number, rule in prepared.components
+    }
+    digests = {each.name: hashed[each.path].digests for each in prepared.found}
+    digests |= {name: _digests(data, algorithms) for name, data in manifests.items()}
+    return Built(prepared, hashed, manifests, sums(digests, options.styles))
+
+
+def _digests(data: bytes, algorithms: Sequence[str]) -> dict[str, str]:
+    import hashlib  # noqa: PLC0415 - loaded with `hashing` anyway
+
+    return {name: hashlib.new(name, data).hexdigest() for name in algorithms}
+
+
+def _manifest(
+    prepared: Prepared, number: int, rule: ComponentRule, hashed: Mapping[Path, Hashed], options: Options
+) -> bytes:
+    data: dict[str, Any] = {
+        "version": str(prepared.decided.version),
+        "component": rule.name,
+        "component_type": rule.type,
+    }
+    kept = ("platform", "min_updater_version", "pre_update_checks", "post_update_checks", "rollback_steps")
+    given = rule.model_dump(mode="json", exclude_unset=True)
+    data |= {key: given[key] for key in kept if key in given}
+    data["notes"] = _notes(prepared, number, rule)
+    spot = prepared.source.spot("components", number, "images")
+    data["update_steps"] = pinned(given.get("update_steps", []), rule.images, spot, resolve=options.resolve_images)
+    data["artifacts"] = [
+        {
+            "name": each.name,
+            "size": hashed[each.path].size,
+            "sha256": f"sha256:{hashed[each.path].digests['sha256']}",
+            **({"platform": each.platform} if each.platform else {}),
+        }
+        for each in prepared.found
+        if each.component == rule.name
+    ]
+    try:
+        return canonical(Manifest.model_validate_json(json.dumps(data)))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        why = f"its manifest would be wrong: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise ReleaseError(prepared.source.spot("components", number), why, "correct the description") from error
+
+
+def _notes(prepared: Prepared, number: int, rule: ComponentRule) -> str:
+    if rule.notes is None:
+        return ""
+    spot = prepared.source.spot("components", number, "notes")
+    try:
+        with (prepared.source.root / rule.notes).open("rb") as file:
+            data = file.read(NOTES_LIMIT + 1)
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise ReleaseError(
+            spot, f"{rule.notes} cannot be read: {error.strerror}", "write it, or drop `notes`"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ReleaseError(spot, f"{rule.notes} is not UTF-8", "save it as UTF-8") from error
+    if len(data) > NOTES_LIMIT:
+        raise ReleaseError(spot, f"{rule.notes} has more than {NOTES_LIMIT} bytes", "make it shorter")
+    return text.replace("\r\n", "\n").strip()
