@@ -7,6 +7,7 @@ left over. ``FSM_CRASH_KEEP=1`` keeps the directories of the cells that failed.
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import Final
 
@@ -29,6 +30,12 @@ SOME_OF_A_SET: Final = 14
 FEW: Final = 3
 """Of the points that git checkouts share with all other types, and come to with each of their dozens of commands."""
 
+FULL: Final = os.environ.get("FSM_CRASH") == "full"
+"""Whether a run is killed each time that it comes to a point (`make crash`), not just the first, the last and one more."""
+
+SAMPLE: Final = 3
+"""Every point of every scenario is in each run of CI; one that is reached dozens of times is much the same each time."""
+
 CELLS: Final = [(name, point) for name, points in read_table().items() for point in points]
 
 
@@ -50,4 +57,6 @@ def test_killed_and_resumed(yard: Yard, name: str, point: str):
         numbers = some(numbers, SOME_OF_A_SET)
     elif SCENARIOS[name].kind == "git" and not point.startswith(("git.", "step.")):
         numbers = some(numbers, FEW)
+    if not FULL:
+        numbers = some(numbers, SAMPLE)
     yard.try_all(name, [(f"{point}#{number}", partial(kill, number)) for number in numbers])
