@@ -31,10 +31,10 @@ FEW: Final = 3
 """Of the points that git checkouts share with all other types, and come to with each of their dozens of commands."""
 
 FULL: Final = os.environ.get("FSM_CRASH") == "full"
-"""Whether a run is killed each time that it comes to a point (`make crash`), not just the first, the last and one more."""
+"""Whether a run is killed each time that it comes to a point (`make crash`), not just at three of them."""
 
 SAMPLE: Final = 3
-"""Every point of every scenario is in each run of CI; one that is reached dozens of times is much the same each time."""
+"""First, last and one between: a point that is reached dozens of times is much the same each time."""
 
 CELLS: Final = [(name, point) for name, points in read_table().items() for point in points]
 
