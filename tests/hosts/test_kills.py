@@ -44,7 +44,7 @@ def test_only_kills_in_the_middle_of_an_update_count():
     assert outcomes([SERIES], {"app": "An app"}).splitlines()[2] == (
         "| An app | 3 | 1 | 1 | 0 | **1** | 2.0 / 3.0 s | 3.0 / 4.0 s |"
     )
-    assert states([SERIES], {"app": "An app"}).splitlines()[2] == "| An app | 0 | 0 | 2 | 0 | 1 | 1 | 1 |"
+    assert states([SERIES], {"app": "An app"}).splitlines()[2] == "| An app | 0 | 0 | 2 | 0 | 0 | 1 | 1 | 1 |"
 
 
 def test_a_problem_is_told_with_the_seed_that_leads_to_it():

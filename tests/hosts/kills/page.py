@@ -49,7 +49,7 @@ def outcomes(series: Sequence[Series], titles: Mapping[str, str]) -> str:
 
 def states(series: Sequence[Series], titles: Mapping[str, str]) -> str:
     """In which state of the machine the kills came."""
-    names = ("checking", "backing_up", "updating", "verifying", "rolling_back")
+    names = ("checking", "backing_up", "updating", "verifying", "verified", "rolling_back")
     lines = [f"| what was updated | {' | '.join(names)} | boot killed as well | broken releases |"]
     lines.append("|---" + "|--:" * (len(names) + 2) + "|")
     for one in series:
