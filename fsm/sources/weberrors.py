@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -17,6 +17,9 @@ from fsm.sources.urls import host_of, redact
 
 LONGEST_WAIT: Final = 86_400.0
 """Seconds; a server that asks for more is asked again after a day."""
+
+_SECONDARY: Final = 60.0
+"""Seconds to wait for a secondary rate limit that does not say how long; GitHub asks for at least a minute."""
 
 _PASSING: Final = frozenset({408, 425, 429})
 
@@ -37,6 +40,49 @@ def from_status(status: int, headers: Mapping[str, str], url: str) -> FsmError:
         todo = "check token_env or token_file of the component's source, and what that token may read"
         return SourceError(what, f"{why}: not allowed", todo)
     return SourceError(what, why, "check the url of the component's source")
+
+
+def from_github(status: int, headers: Mapping[str, str], url: str, message: str) -> FsmError:
+    """The error of an answer of GitHub's API that is not what was asked for.
+
+    Args:
+        status: the HTTP status.
+        headers: its headers, by any case, or as ``X-Ratelimit-Reset``.
+        url: what was asked; shown without its query.
+        message: what GitHub said.
+
+    A rate limit is a 403 or 429 (https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api): the
+    primary one has no requests remaining and a time of reset, a secondary one may have a Retry-After.
+    """
+    what, host = f"cannot use {redact(url)}", host_of(url)
+    if status in (403, 429):
+        after = _limited(headers, message)
+        if after is not None:
+            until = (datetime.now(UTC) + timedelta(seconds=after)).strftime("%H:%M:%S UTC")
+            todo = "a token (token_file of the component's source) has a limit of its own, which is higher"
+            return Transient(what, f"the rate limit of {host} is used up until {until}", todo, after=after)
+    if status >= 500 or status in _PASSING:
+        return Transient(what, f"{host} answered {status}", "the next try may succeed", after=_retry_after(headers))
+    said = f" ({message})" if message else ""
+    if status == 401:
+        return SourceError(what, f"{host} does not accept the token{said}", "make a new one: it may have expired")
+    if status in (403, 404):
+        why = "it is not there, or the token may not" if status == 404 else "the token may not do that"
+        todo = "check the repository's name, and what the token may do"
+        return SourceError(what, f"{host} answered {status}{said}: {why}", todo)
+    return SourceError(what, f"{host} answered {status}{said}", "see what GitHub says, and correct that")
+
+
+def _limited(headers: Mapping[str, str], message: str) -> float | None:
+    """Seconds until a rate limit ends; None where it is not one."""
+    asked = _retry_after(headers)
+    if asked is not None:
+        return asked
+    reset = headers.get("X-Ratelimit-Reset", "")
+    if headers.get("X-Ratelimit-Remaining") == "0" and reset.isascii() and reset.isdigit():
+        now = _date(headers.get("Date", "")) or datetime.now(UTC)
+        return min(max(float(reset[:12]) - now.timestamp(), 1.0), LONGEST_WAIT)
+    return _SECONDARY if "rate limit" in message.lower() else None
 
 
 def from_exception(error: Exception, url: str, timeout: float) -> FsmError:

@@ -1,0 +1,1 @@
+"""Releases on GitHub. `fsm.sources.github.publish` writes them: the only importer of PyGithub."""
