@@ -16,6 +16,8 @@ from fsm.cli.shapes import (
     BuiltFile,
     BuiltRelease,
     ErrorParts,
+    PublishedFile,
+    PublishedRelease,
     ReleaseProblem,
     UnitText,
     Verified,
@@ -157,6 +159,22 @@ SHAPES: Final = (
                     path="dist/core-1.4.0.tar.gz",
                     size=48213,
                     sha256="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                ),
+            ),
+        ),
+    ),
+    Shape(
+        "`release publish`",
+        PublishedRelease(
+            tag="v1.4.0",
+            url="https://github.com/example/core/releases/tag/v1.4.0",
+            draft=False,
+            files=(
+                PublishedFile(
+                    name="core-1.4.0.tar.gz",
+                    size=48213,
+                    sha256="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                    how="uploaded",
                 ),
             ),
         ),

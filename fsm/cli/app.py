@@ -40,7 +40,7 @@ COMMANDS: Final = (
         "fsm.cli.install:install_service",
         "Have systemd resume at boot, and check for releases.",
     ),
-    Entry("release", "fsm.cli.release:release", "Make a release of what was built, or check one."),
+    Entry("release", "fsm.cli.release:release", "Make a release of what was built, check one, publish one."),
     Entry("init", "fsm.cli.init:init", "Write a commented fsm.toml to begin with."),
     Entry("completion", "fsm.cli.completion:completion", "Print the completion script of a shell."),
 )

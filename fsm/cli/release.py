@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,16 @@ import click
 
 from fsm.cli import common, output
 from fsm.cli.codes import Code, of_error, worst
-from fsm.errors import FsmError
+from fsm.errors import FsmError, UsageError
 
 if TYPE_CHECKING:
     from fsm.release import Built, Options
+    from fsm.release.publish import Published
 
 
 @click.group()
 def release() -> None:
-    """Make a release of what was built, or check one.
+    """Make a release of what was built, check one, publish one.
 
     The component description is update.yaml, or [tool.fsm] in pyproject.toml. On GitHub Actions each error is also
     shown beside the line that it is about.
@@ -78,6 +80,60 @@ def build(to: str, as_json: bool, **given: Any) -> int:
     written = ", ".join((*built.manifests, *built.sums))
     output.say(f"{prepared.decided.version}: wrote {written} to {to}")
     return Code.DONE
+
+
+@release.command()
+@_described
+@click.option(
+    "--output", "-o", "to", metavar="DIR", default="dist", show_default=True, help="Where manifest and sums go."
+)
+@click.option("--repository", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", help="Else $GITHUB_REPOSITORY.")
+@click.option("--api-url", metavar="URL", envvar="GITHUB_API_URL", help="Of GitHub Enterprise; else $GITHUB_API_URL.")
+@click.option("--draft", is_flag=True, help="Leave it a draft.")
+@click.option("--add", "more", metavar="FILE", multiple=True, type=click.Path(), help="Another file: a signature, say.")
+def publish(to: str, repository: str | None, api_url: str | None, draft: bool, as_json: bool, **given: Any) -> int:
+    """Build a release and put it on GitHub; run again after a failure, it goes on where it was.
+
+    The token comes from $GITHUB_TOKEN and needs the permission `contents: write`. What is published is compared with
+    what was built first, by size and digest of each file, and is never overwritten.
+    """
+    more = tuple(Path(each) for each in given.pop("more"))
+    try:
+        done = _published(Path(to), repository, api_url, draft, more, _options(given))
+    except FsmError as error:
+        _annotate(error)
+        raise
+    if as_json:
+        from fsm.cli.shapes import PublishedFile, PublishedRelease  # noqa: PLC0415 - pydantic, only for --json
+
+        files = tuple(PublishedFile(name=f.name, size=f.size, sha256=f.digest, how=f.how) for f in done.files)
+        shape = PublishedRelease(tag=done.tag, url=done.url, draft=done.draft, files=files, notes=done.notes)
+        output.emit([shape])
+        return Code.DONE
+    for line in output.table(("file", "size", "was"), ((f.name, output.size(f.size), f.how) for f in done.files)):
+        output.say(line)
+    common.notes(done.notes, "")
+    output.say(f"{done.tag} is {'a draft' if done.draft else 'published'}: {done.url}")
+    return Code.DONE
+
+
+def _published(
+    to: Path, repository: str | None, api_url: str | None, draft: bool, more: tuple[Path, ...], options: Options
+) -> Published:
+    from fsm.release import build as made  # noqa: PLC0415 - pydantic, only for this command
+    from fsm.release.publish import files_of, publish  # noqa: PLC0415 - see above
+    from fsm.sources.github.publish import API, Publisher  # noqa: PLC0415 - see above
+
+    token = os.environ.get("GITHUB_TOKEN", "").strip()
+    if not re.fullmatch(r"[^/\s]+/[^/\s]+", repository or ""):
+        raise UsageError("cannot publish", "nothing says to which repository", "give --repository OWNER/NAME")
+    if not token.isascii() or not token.isprintable() or not token:
+        why = "$GITHUB_TOKEN is empty" if not token else "$GITHUB_TOKEN is no token"
+        raise UsageError("cannot publish", why, "give the step `env: GITHUB_TOKEN: ${{ github.token }}`")
+    built = made(options)
+    built.write(to)
+    with Publisher(str(repository), token, api_url=api_url or API) as github:
+        return publish(built, files_of(built, to, more), github, draft=draft)
 
 
 @release.command()

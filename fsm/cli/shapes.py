@@ -120,3 +120,37 @@ class ReleaseProblem(Model):
         """An error as the command line shows it."""
         file, line, column = getattr(error, "spot", ("", 0, 0))
         return cls(file=file, line=line, column=column, message=str(error))
+
+
+class PublishedFile(Model):
+    """A file of a release on GitHub.
+
+    Attributes:
+        name: of the asset.
+        size: bytes.
+        sha256: its digest, as built and as GitHub shows it.
+        how: `kept`, `uploaded` or `replaced`.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    how: str
+
+
+class PublishedRelease(Model):
+    """What `fsm release publish` did.
+
+    Attributes:
+        tag: of the release.
+        url: its page.
+        draft: whether only those who may write see it.
+        files: what it has of ours.
+        notes: what people should know, one sentence each.
+    """
+
+    tag: str
+    url: str
+    draft: bool
+    files: tuple[PublishedFile, ...]
+    notes: tuple[str, ...] = ()

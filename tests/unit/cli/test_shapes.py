@@ -13,6 +13,7 @@ import pytest
 from fsm.cli.app import COMMANDS, fsm
 from fsm.cli.shapes import ErrorParts
 from fsm.model import Model
+from tests.github.fake import FakeGitHub
 from tests.unit.cli.conftest import Line, damage, interrupted
 from tools.reference_json import SHAPES
 
@@ -38,6 +39,7 @@ CALLS = [
     ("InstalledUnits", ("install-service", "--remove", "--user"), 0),
     ("UnitText", ("install-service", "--dry-run"), 0),
     ("BuiltRelease", ("release", "build", "--description", "{root}/update.yaml", "--output", "{root}/out"), 0),
+    ("PublishedRelease", ("release", "publish", "--description", "{root}/update.yaml", "--output", "{root}/out"), 0),
     ("ReleaseProblem", ("release", "check", "--description", "{root}/broken.yaml"), 20),
     ("Written", ("init", "{root}/other.toml"), 0),
 ]
@@ -62,7 +64,11 @@ def test_results_have_their_documented_shape(
         damage(updated.bed.state / "journal.db")
     elif call[0] == "release":
         describe(updated.bed.root)
-    ended = updated(*(word.format(root=updated.bed.root) for word in call), "--json")
+    with FakeGitHub() as github:
+        github.add_repository("o/r")
+        for key, value in {"REPOSITORY": "o/r", "API_URL": github.api_url, "TOKEN": github.token}.items():
+            monkeypatch.setenv(f"GITHUB_{key}", value)
+        ended = updated(*(word.format(root=updated.bed.root) for word in call), "--json")
     assert ended.code == code, ended
     assert ended.results
     for result in ended.results:

@@ -1,0 +1,215 @@
+"""`fsm release publish` against a stateful GitHub: whatever an earlier run left, the next one finishes it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from fsm.cli.run import run
+from fsm.errors import FsmError, Transient
+from fsm.release import ReleaseError, build
+from fsm.release.publish import MARK, Published, files_of, publish
+from fsm.sources.github.publish import Publisher
+from tests.github.fake import FakeGitHub
+from tests.servers import Fault, Request
+from tests.unit.release.conftest import Repository
+
+ALL = ("GET", "POST", "PATCH", "DELETE")
+NAMES = ["SHA256SUMS", "update-manifest.yaml", "web-1.2.0.tar.gz"]
+
+
+class Cut(FakeGitHub):
+    """A GitHub that does what the n-th request asks, and from then on answers nobody: the publisher has died."""
+
+    def __init__(self, cut: int | None = None, *, status: int | None = None) -> None:
+        super().__init__()
+        self.cut, self.count = cut, 0
+        self._answer = Fault(status=status, drop=status is None, methods=ALL)
+
+    def note(self, request: Request) -> Fault:
+        """See `FakeGitHub`."""
+        fault = super().note(request)
+        self.count += 1
+        return self._answer if self.cut is not None and self.count >= self.cut else fault
+
+
+@pytest.fixture(autouse=True)
+def _no_commit(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("GITHUB_SHA", raising=False)
+
+
+def send(repository: Repository, github: FakeGitHub, *, draft: bool = False, **given: object) -> Published:
+    """Publish once."""
+    built = build(repository.options(**given))
+    built.write(repository.root / "out")
+    with Publisher("o/r", github.token, api_url=github.api_url) as publisher:
+        return publish(built, files_of(built, repository.root / "out"), publisher, draft=draft)
+
+
+def test_a_release_has_what_was_built_and_is_published_last(repository: Repository):
+    """Draft, files, comparison, then publication; a second run finds everything right and changes nothing."""
+    with FakeGitHub() as github:
+        kept = github.add_repository("o/r", immutable_releases=True)
+        first = send(repository, github)
+        (release,) = kept.releases()
+        assert (release.tag, release.draft, release.immutable) == ("v1.2.0", False, True)
+        for asset in release.assets.values():
+            path = repository.root / ("dist" if asset.name.startswith("web") else "out") / asset.name
+            assert asset.digest == f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+        assert sorted(asset.name for asset in release.assets.values()) == NAMES
+        assert {file.how for file in first.files} == {"uploaded"}
+        patched = [request.method for request in github.requests]
+        assert patched.index("PATCH") == len(patched) - 1
+        again = send(repository, github)
+        assert {file.how for file in again.files} == {"kept"}
+        assert {request.method for request in github.requests[len(patched) :]} == {"GET"}
+        assert "Answers faster." in (release.body or "")
+
+
+@pytest.mark.parametrize("status", [None, 502], ids=["cut", "502"])
+def test_a_publisher_that_dies_at_any_request_is_finished_by_the_next(status: int | None, repository: Repository):
+    """The same release in the end, one of it, with nothing half; what the dead one did is kept where it is right."""
+    at, ended = 1, False
+    while not ended:
+        with Cut(at, status=status) as github:
+            kept = github.add_repository("o/r", immutable_releases=True)
+            try:
+                send(repository, github)
+                ended = True
+            except FsmError:
+                assert github.count >= at
+            github.cut = None
+            send(repository, github)
+            (release,) = kept.releases()
+            assert (release.tag, release.draft) == ("v1.2.0", False)
+            assert sorted((asset.name, asset.state) for asset in release.assets.values()) == [
+                (n, "uploaded") for n in NAMES
+            ]
+        at += 1
+    assert at > 8
+
+
+def test_an_upload_that_breaks_off_once_is_taken_up_in_the_same_run(repository: Repository):
+    """The half asset that it left is replaced."""
+    with FakeGitHub() as github:
+        kept = github.add_repository("o/r")
+        draft = kept.add_release("v1.2.0", draft=True)
+        github.fault(f"/repos/o/r/releases/{draft.id}/assets", Fault(status=502, methods=("POST",), times=1))
+        done = send(repository, github)
+        assert sorted(file.how for file in done.files) == ["replaced", "uploaded", "uploaded"]
+        assert not done.draft
+
+
+def test_a_published_release_with_other_content_is_refused(repository: Repository):
+    """Immutable or not: hosts may have it. Nothing is touched."""
+    for immutable in (True, False):
+        with FakeGitHub() as github:
+            kept = github.add_repository("o/r", immutable_releases=immutable)
+            kept.add_release("v1.2.0", {"web-1.2.0.tar.gz": b"other"})
+            with pytest.raises(
+                ReleaseError, match=r"its web-1.2.0.tar.gz has other content.*publish the change as a new"
+            ):
+                send(repository, github)
+            assert {request.method for request in github.requests} == {"GET"}
+    with FakeGitHub() as github:
+        github.add_repository("o/r", immutable_releases=True).add_release("v1.2.0")
+        with pytest.raises(ReleaseError, match="is missing"):
+            send(repository, github)
+
+
+def test_a_published_release_without_files_gets_them(repository: Repository):
+    """A person pressed the button first, and the workflow adds what was built."""
+    with FakeGitHub() as github:
+        release = github.add_repository("o/r").add_release("v1.2.0")
+        send(repository, github)
+        assert sorted(asset.name for asset in release.assets.values()) == NAMES
+
+
+def test_only_what_we_made_is_replaced(repository: Repository):
+    """A wrong file in our draft is; one in somebody else's is an error; a file of another name stays, and is told."""
+    with FakeGitHub() as github:
+        kept = github.add_repository("o/r")
+        release = kept.add_release("v1.2.0", {"web-1.2.0.tar.gz": b"other", "guide.pdf": b"x"}, draft=True)
+        with pytest.raises(ReleaseError, match=r"somebody else's draft has another web-1.2.0.tar.gz"):
+            send(repository, github)
+        assert {request.method for request in github.requests} == {"GET"}
+        release.body = f"notes\n{MARK}"
+        done = send(repository, github, draft=True)
+        assert done.draft
+        assert [file.how for file in done.files] == ["replaced", "uploaded", "uploaded"]
+        assert sorted(asset.name for asset in release.assets.values()) == sorted([*NAMES, "guide.pdf"])
+        assert "also has guide.pdf" in done.notes[0]
+
+
+def test_what_github_shows_is_compared(repository: Repository, monkeypatch: pytest.MonkeyPatch):
+    """Other bytes there than here: nothing is published."""
+    with FakeGitHub() as github:
+        kept = github.add_repository("o/r")
+        real = Publisher.upload
+
+        def upload(self, release, path: Path, name: str | None = None):
+            other = path.with_name("other")
+            other.write_bytes(b"other")
+            return real(self, release, other, path.name)
+
+        monkeypatch.setattr(Publisher, "upload", upload)
+        with pytest.raises(ReleaseError, match=r"GitHub has 5 bytes, .*nothing was published"):
+            send(repository, github)
+        assert [each.draft for each in kept.releases()] == [True]
+
+
+def test_a_rate_limit_is_not_waited_for(repository: Repository):
+    """The error says when it ends."""
+    with FakeGitHub() as github:
+        github.add_repository("o/r")
+        github.limits.secondary = 1
+        with pytest.raises(Transient) as caught:
+            send(repository, github)
+        assert caught.value.after == pytest.approx(60, abs=2)
+
+
+def test_names_that_github_would_change_are_refused(repository: Repository):
+    """They would not be those in the manifest; two files of one name are no better."""
+    repository.archive("dist/web 1.tar.gz", VERSION=b"1")
+    built = build(repository.options())
+    built.write(repository.root)
+    with pytest.raises(ReleaseError, match="GitHub would give it another name"):
+        files_of(built, repository.root)
+    (repository.root / "dist/web 1.tar.gz").unlink()
+    other = repository.write("other/SHA256SUMS")
+    built = build(repository.options())
+    with pytest.raises(ReleaseError, match="has the same name"):
+        files_of(built, repository.root, (other,))
+
+
+def test_the_command_publishes(
+    repository: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """With a signature beside; two components share a release; without token or repository it says what is missing."""
+    repository.describe(repository.description.read_text() + "  - {name: api, type: container}\n")
+    signature = repository.write("update-manifest-web.yaml.minisig")
+    call = ["release", "publish", "--description", str(repository.root), "--tag", "v1.2.0rc1", "--output"]
+    call += [str(repository.root / "out"), "--add", str(signature)]
+    for name in ("GITHUB_TOKEN", "GITHUB_REPOSITORY"):
+        monkeypatch.delenv(name, raising=False)
+    assert run(call) == 2
+    assert "give --repository" in capsys.readouterr().err
+    monkeypatch.setenv("GITHUB_REPOSITORY", "o/r")
+    assert run(call) == 2
+    assert "$GITHUB_TOKEN is empty" in capsys.readouterr().err
+    monkeypatch.setenv("GITHUB_TOKEN", "se\ncret")
+    assert run(call) == 2
+    assert "cret" not in "".join(capsys.readouterr())
+    with FakeGitHub() as github:
+        kept = github.add_repository("o/r")
+        monkeypatch.setenv("GITHUB_TOKEN", github.token)
+        monkeypatch.setenv("GITHUB_API_URL", github.api_url)
+        assert run(call) == 0
+        out = capsys.readouterr().out
+        (release,) = kept.releases()
+        assert release.prerelease
+        assert signature.name in {asset.name for asset in release.assets.values()}
+        assert "v1.2.0rc1 is published: http" in out
+        assert "## web" in (release.body or "")
