@@ -8,12 +8,22 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from components.container.facts import ONE_OFF_LABEL, PROJECT_LABEL, Container, EngineInfo, Image, Remote, platform_of
+from components.container.facts import (
+    ONE_OFF_LABEL,
+    PROJECT_LABEL,
+    SERVICE_LABEL,
+    Container,
+    EngineInfo,
+    Image,
+    Remote,
+    platform_of,
+)
 from fsm.errors import CommandFailed, DeadlineExceeded, NotReady, PlanError, StepFailed, Transient, Unsupported
 from fsm.model import Model, Seconds
 from fsm.shell import ask
 
 _YOUNG: Final[Seconds] = 30.0
+_NOTHING: Final = (b"", b"[]", b"null")
 _ENGINES: Final[dict[tuple[str | None, ...], tuple[Seconds, EngineInfo]]] = {}
 
 
@@ -49,7 +59,8 @@ class Docker(Model):
         except CommandFailed as error:
             raise Unsupported("cannot ask the Docker engine", error.cause, "install Docker") from error
         what = f"cannot ask the Docker engine ({' '.join(argv[:3])})"
-        if asked.code != 0 and not self.answers():
+        # With `missing_ok` an answer about anything at all shows that the engine is there.
+        if asked.code != 0 and not (missing_ok and asked.out.strip() not in _NOTHING) and not self.answers():
             raise Transient("cannot reach the Docker engine", asked.complaint, "start it, or correct docker_host")
         if asked.code != 0 and not missing_ok:
             raise StepFailed(what, asked.complaint, "mend that, then try again")
@@ -79,14 +90,29 @@ class Docker(Model):
 
     def containers(self, project: str) -> list[Container]:
         """Every container of a compose project, whatever its state; those of `compose run` are left out."""
-        label = f"label={PROJECT_LABEL}={project}"
-        asked = ask(["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", label], env=self.environ, timeout=30)
-        if asked.code != 0:
-            raise Transient("cannot reach the Docker engine", asked.complaint, "start it, or correct docker_host")
-        found = self.inspected(asked.out.decode().split())
+        found = self.inspected(self._listed(project, "--quiet").split())
         return [
             Container.of(each) for each in found if (each["Config"]["Labels"] or {}).get(ONE_OFF_LABEL, "") != "True"
         ]
+
+    def names_of(self, project: str) -> list[tuple[str, str, str]]:
+        """Id, name and service of every container of a compose project but those of `compose run`: one question."""
+        labels = (f'{{{{.Label "{label}"}}}}' for label in (SERVICE_LABEL, ONE_OFF_LABEL))
+        asked = self._listed(project, "--format", "|".join(("{{.ID}}", "{{.Names}}", *labels)))
+        rows = [line.split("|") for line in asked.splitlines() if line]
+        # A container that others are linked to has their names for it as well, each with a slash.
+        return [
+            (ident, next(name for name in names.split(",") if "/" not in name), service)
+            for ident, names, service, one_off in rows
+            if one_off != "True"
+        ]
+
+    def _listed(self, project: str, *options: str) -> str:
+        label = f"label={PROJECT_LABEL}={project}"
+        asked = ask(["docker", "ps", "--all", "--no-trunc", "--filter", label, *options], env=self.environ, timeout=30)
+        if asked.code != 0:
+            raise Transient("cannot reach the Docker engine", asked.complaint, "start it, or correct docker_host")
+        return asked.out.decode()
 
     def inspected(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """What the engine has about some containers; one that is gone meanwhile is left out."""
@@ -95,9 +121,16 @@ class Docker(Model):
         found: list[dict[str, Any]] = self.query("container", "inspect", *ids, missing_ok=True)
         return found or []
 
-    def image(self, reference: str) -> Image | None:
-        """An image that is here, by name or id."""
-        return next(iter(self.images(reference)), None)
+    def image(self, reference: str, *, sure: bool = True) -> Image | None:
+        """An image that is here, by name or id.
+
+        Args:
+            sure: where it is not, make sure that it was the engine that said so.
+        """
+        if sure:
+            return next(iter(self.images(reference)), None)
+        asked = ask(["docker", "image", "inspect", reference], env=self.environ)
+        return Image.of(json.loads(asked.out)[0]) if asked.code == 0 else None
 
     def images(self, *references: str) -> list[Image]:
         """Those of some images, by name or id, that are here."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import PrivateAttr
 
@@ -16,6 +18,9 @@ from components.container.stack import Stack, compose_program
 from fsm.adapter import Installed
 from fsm.errors import FsmError
 from fsm.model import Version
+
+LIKELY: Final = ("docker", "compose")
+"""What most hosts have; it is asked while the engine tells whether it is there."""
 
 
 class ContainerInstalled(Installed):
@@ -61,15 +66,21 @@ def open_stack(spec: ContainerSpec) -> tuple[Stack, dict[str, object]]:
         StepFailed: compose refuses the files.
     """
     docker = Docker(host=spec.docker_host)
-    stack = Stack.of(spec, compose_program(docker.engine()))
-    config = stack.config()
+    likely = Stack.of(spec, LIKELY)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(likely.config)
+        stack = Stack.of(spec, compose_program(docker.engine()))
+    config = asked.result() if stack.program == LIKELY else stack.config()
     return stack.model_copy(update={"project": str(config["name"])}), config
 
 
 def look(spec: ContainerSpec) -> Host:
     """The project and its containers; raises as `open_stack` does."""
-    stack, config = open_stack(spec)
-    return Host(stack, config, tuple(stack.containers()))
+    with ThreadPoolExecutor(1) as pool:
+        # A name that is configured is the project's name; compose need not be asked for it.
+        early = pool.submit(Stack.of(spec, LIKELY).containers) if spec.project else None
+        stack, config = open_stack(spec)
+    return Host(stack, config, tuple(early.result() if early else stack.containers()))
 
 
 def read(spec: ContainerSpec) -> ContainerInstalled:
@@ -87,8 +98,11 @@ def read(spec: ContainerSpec) -> ContainerInstalled:
     return found
 
 
-def of_host(spec: ContainerSpec, host: Host) -> ContainerInstalled:
+def of_host(spec: ContainerSpec, host: Host, *, compare: bool = True) -> ContainerInstalled:
     """The version of the containers that were found.
+
+    Args:
+        compare: say as well how they differ from what the compose file says; that asks the engine once more.
 
     Raises:
         Transient, StepFailed: the engine cannot be asked.
@@ -108,7 +122,7 @@ def of_host(spec: ContainerSpec, host: Host) -> ContainerInstalled:
         version=version,
         why_unknown=why,
         file_version=file_version,
-        differs=_differs(host, in_file, version, file_version),
+        differs=_differs(host, in_file, version, file_version) if compare else "",
         images=images,
     )
 

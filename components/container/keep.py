@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from components.container.facts import Container, without_leftovers
+from components.container.facts import Container, Image, without_leftovers
 from components.container.installed import newest
 from components.container.layout import Layout, Record, SavedFile, SavedService
 from components.container.splice import digest
@@ -65,9 +66,11 @@ class Keep(Step):
         place.mkdir(mode=0o700)
         saved = tuple(self._copy(place, number, path) for number, path in enumerate(self._paths()))
         faults.point("container.keep.copied")
-        services = self._services(ctx)
+        every = without_leftovers(self.stack.containers())
+        # One question for all of them; the old ones are here as a rule, so that it is also known to be answered.
+        here = self.stack.docker.images(*{each.image for each in every}, self.wanted_by_digest, self.wanted)
+        services = self._services(ctx, every, {image.id: image for image in here})
         faults.point("container.keep.tagged")
-        here = self.stack.docker.images(self.wanted_by_digest, self.wanted)
         was = next((image.id for image in here if image.has(self.wanted)), None)
         record = Record(
             run=ctx.run_id,
@@ -95,22 +98,26 @@ class Keep(Step):
         files.copy_entry(path, place / name, durable=True)
         return SavedFile(path=path, sha256=digest((place / name).read_bytes()), copy_name=name)
 
-    def _services(self, ctx: StepContext) -> tuple[SavedService, ...]:
+    def _services(
+        self, ctx: StepContext, every: list[Container], images: Mapping[str, Image]
+    ) -> tuple[SavedService, ...]:
         """Each service's containers; one that has none was never started, and has nothing to go back to."""
-        every = without_leftovers(self.stack.containers())
         by_service = {each.service: each for each in newest(every)}
         found = []
         for number, service in enumerate(self.stack.services):
             if service in by_service:
                 mine = [each for each in every if each.service == service]
-                found.append(self._service(ctx, by_service[service], mine, number))
+                one = by_service[service]
+                found.append(self._service(ctx, one, mine, (number, images.get(one.image))))
         return tuple(found)
 
-    def _service(self, ctx: StepContext, one: Container, every: list[Container], number: int) -> SavedService:
-        docker, kept = self.stack.docker, self.layout.kept_name(ctx.run_id, number)
-        image = docker.image(one.image)
+    def _service(
+        self, ctx: StepContext, one: Container, every: list[Container], numbered: tuple[int, Image | None]
+    ) -> SavedService:
+        number, image = numbered
+        kept = self.layout.kept_name(ctx.run_id, number)
         if image is not None:
-            ctx.run(["docker", "image", "tag", one.image, kept], env=docker.environ)
+            ctx.run(["docker", "image", "tag", one.image, kept], env=self.stack.docker.environ)
         return SavedService(
             service=one.service,
             containers=tuple(sorted(each.id for each in every)),

@@ -12,8 +12,9 @@ from fsm.services.engine import put_in_order
 
 def heal(stack: Stack, ctx: StepContext, services: Sequence[str] = ()) -> tuple[str, ...]:
     """Clear away the leftovers among the containers of some services; says what was done."""
-    every = stack.containers(*(services or stack.services))
-    return put_in_order(ctx, [(each.id, each.name) for each in every], stack.docker.environ)
+    wanted = services or stack.services
+    every = [(ident, name) for ident, name, service in stack.docker.names_of(stack.name) if service in wanted]
+    return put_in_order(ctx, every, stack.docker.environ)
 
 
 def orphaned(stack: Stack, dependants: Sequence[str]) -> list[Container]:

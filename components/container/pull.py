@@ -31,7 +31,8 @@ class Pull(Step):
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
         docker = self.stack.docker
-        image = docker.image(self.by_digest)
+        # An engine that does not answer shows when the pull fails.
+        image = docker.image(self.by_digest, sure=False)
         if image is None:
             pulled = ctx.run(["docker", "image", "pull", "--quiet", self.by_digest], env=docker.environ)
             faults.point("container.pull.pulled")

@@ -170,8 +170,7 @@ class Edit(Step):
 
     def _name(self, ctx: StepContext, image: str) -> None:
         """The image has this name from now on, whatever the name stood for before."""
-        here = self.stack.docker.image(self.named) if self.named else None
-        if self.named and (here is None or here.id != image):
+        if self.named:
             ctx.run(["docker", "image", "tag", image, self.named], env=self.stack.docker.environ)
             faults.point("container.edit.tagged")
 

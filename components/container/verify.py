@@ -142,7 +142,9 @@ def context(
     return CheckContext(
         path=data_root(stack.docker) or spec.directory,
         service=Services(ctx.component, stack, one_shot),
-        installed=lambda: installed.of_host(spec, Host(stack, {}, tuple(stack.containers()) if seen is None else seen)),
+        installed=lambda: installed.of_host(
+            spec, Host(stack, {}, tuple(stack.containers()) if seen is None else seen), compare=False
+        ),
         backups=lambda: backups(layout),
         expected=expected,
         runner=ctx,
