@@ -202,10 +202,9 @@ def remove_tags(component: str, run: str = "", *, keep: set[str] | frozenset[str
 def give_names(wanted: Mapping[str, str | None]) -> None:
     """Have each name stand for its image; None: for none."""
     for name, image in wanted.items():
-        now = image_id(name)
-        if image is not None and now != image:
+        if image is not None:
             _must("give an image its name", "tag", image, name)
-        elif image is None and now is not None:
+        elif image_id(name) is not None:
             # The name only: containers that were made of it keep the image.
             _must("take the name of an image away", "image", "rm", "--force", "--no-prune", name)
         faults.point("git.images.named")

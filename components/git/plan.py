@@ -188,7 +188,7 @@ def _rest(
     return [
         examine,
         *before,
-        StopServices(services=facts.services),
+        StopServices(services=facts.services, flush=(spec.path.parent,)),
         Hold(site=site, local_changes=spec.local_changes, copies=spec.copies),
         Reset(site=site, copies=spec.copies),
         *between,

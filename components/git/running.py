@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from components.git.spec import GitCheckoutSpec
-from fsm import faults
+from fsm import faults, files
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult, Target
 from fsm.errors import StepFailed
 from fsm.lifecycle import State
@@ -58,15 +58,24 @@ class _Services(Step):
 
 
 class StopServices(_Services):
-    """Stop the services; undone by starting those that ran before."""
+    """Stop the services; undone by starting those that ran before.
+
+    Attributes:
+        flush: where the disk is brought up to date first, so that syncing what changes afterwards takes no longer
+            than that itself, whatever a build, a download or anybody else has just written.
+    """
 
     name: ClassVar[str] = "stop_services"
     title: ClassVar[str] = "stop the services"
     undo_title: ClassVar[str] = "start the services"
     downtime: ClassVar[Literal["begins", "ends"] | None] = "begins"
 
+    flush: tuple[Path, ...] = ()
+
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`. A service that does not stop is the old version's: no commit is to blame for it."""
+        for place in self.flush:
+            files.sync_filesystem(place)
         try:
             self._stop(ctx)
         except StepFailed as error:

@@ -14,6 +14,7 @@ import re
 import shutil
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -33,6 +34,12 @@ log = logging.getLogger(__name__)
 _PROJECT: Final = "com.docker.compose.project"
 _SERVICE: Final = "com.docker.compose.service"
 _ONE_OFF: Final = "com.docker.compose.oneoff"
+_ALIVE: Final = tuple(
+    part for state in ("running", "restarting", "paused", "removing") for part in ("--filter", f"status={state}")
+)
+_STOPPED: Final[set[str]] = set()
+"""Projects that this process has just seen stopped: a start that follows need not ask whether they run."""
+
 _QUIET: Final = {"DOCKER_CLI_HINTS": "false"}
 _LOG_BYTES: Final = 64 * 1024
 
@@ -155,10 +162,13 @@ class ComposeService:
         Raises:
             StepFailed: there is no compose v2, or the engine does not answer.
         """
-        self._check_compose()
-        wanted = self._wanted()
+        with ThreadPoolExecutor(2) as pool:
+            there, asked = pool.submit(self._check_compose), pool.submit(self._wanted)
+            every = self._containers()
+        there.result()
+        wanted = asked.result()
         # A container of a service that the files no longer have is nobody's any more.
-        found = [one for one in self._containers() if not wanted or one.service in wanted]
+        found = [one for one in every if not wanted or one.service in wanted]
         missing = [each for each in wanted if each not in {one.service for one in found}]
         if missing or not found:
             what = f"no container of {', '.join(missing)}" if missing else "no container"
@@ -175,7 +185,9 @@ class ComposeService:
     def start(self, ctx: Runner) -> None:
         """Start the services from their files, and wait until they run and are healthy."""
         # Each question costs time in which nothing answers: what does not run at all is not active.
-        if self._ids("--filter", "status=running") and self.status().active:
+        stopped = self._project in _STOPPED
+        _STOPPED.discard(self._project)
+        if not stopped and self._ids("--filter", "status=running") and self.status().active:
             self._put_in_order(ctx)
             return
         spec = self._spec
@@ -219,18 +231,26 @@ class ComposeService:
     def stop(self, ctx: Runner) -> None:
         """Stop every container of these services; compose is asked first, as it knows in which order."""
         if not self._alive():
+            self._note_stopped()
             return
         spec = self._spec
         faults.point("service.compose.stop")
         self._compose(ctx, spec.stop_timeout, "stop", "--timeout", str(spec.grace), *spec.services)
         faults.point("service.compose.stopped")
-        left = self._alive()
+        # Each question costs time in which nothing answers: the ids alone are the shortest.
+        left = self._alive() if self._ids(*_ALIVE) else []
         if left:  # a file that compose cannot read any more, a service that it no longer has
             self._run(ctx, spec.stop_timeout, "docker", "stop", "--time", str(spec.grace), *(one.id for one in left))
             left = self._alive()
         if left:
             names = ", ".join(one.name for one in left)
             raise failed(f"cannot stop {self.name}", f"still running: {names}", self.log_tail(LOG_LINES))
+        self._note_stopped()
+
+    def _note_stopped(self) -> None:
+        """Only of a whole project: of some services the next manager may have others."""
+        if not self._spec.services:
+            _STOPPED.add(self._project)
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of each container; of those that do not run, where there are such."""

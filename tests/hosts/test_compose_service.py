@@ -279,3 +279,19 @@ def test_the_projects_name(tmp_path: Path):
     assert services.compose.ComposeService(spec, "shop")._project == "myshop"
     with pytest.raises(ConfigError, match="makes no name for a compose project"):
         open_service(ComposeSpec(manager="compose", cwd=tmp_path / "äö"), name="shop", state_dir=tmp_path)
+
+
+def test_what_somebody_starts_between_a_stop_and_a_start_goes_on(project: Project):
+    """A start that follows a stop asks nobody whether the services run; compose leaves it alone."""
+    project.write(web="good")
+    project.service().start(project.ctx)
+    project.service().stop(project.ctx)
+    project.engine("start", project.engine("ps", "--all", "--quiet", "--filter", _label(project)).split()[0])
+    before = project.engine("ps", "--quiet", "--filter", _label(project))
+    project.service().start(project.ctx)
+    assert project.running() == ["web"]
+    assert project.engine("ps", "--quiet", "--filter", _label(project)) == before
+
+
+def _label(project: Project) -> str:
+    return f"label=com.docker.compose.project={project.name}"
