@@ -4,6 +4,7 @@ Two clones of one repository with some hundred files, each with its compose proj
 changes the image, whose build takes three seconds. What is compared:
 
 - **stop and start**: ``docker compose stop``, then ``docker compose up -d --wait``, with nothing in between;
+- **stop and start anew**: the same with ``--force-recreate``: a new container, as every new image needs one;
 - **document 000's order of steps**: fetch, stop, reset, build, start.
 """
 
@@ -60,6 +61,8 @@ project = "{project}"
 """
 
 BARE: Final = "docker compose -p {project} stop && docker compose -p {project} up -d --wait"
+
+ANEW: Final = f"{BARE} --force-recreate"
 
 DOCUMENT_000: Final = """\
 set -e
@@ -166,6 +169,7 @@ def measure(bench: Bench) -> list[Figure]:
         found = bench.turns(
             {
                 "restart": restart(lambda: shell(BARE.format(project=ours.project), ours.live)),
+                "anew": restart(lambda: shell(ANEW.format(project=ours.project), ours.live)),
                 "update": case(ours, lambda: child(update)),
                 "000": case(theirs, lambda: shell(DOCUMENT_000.format(project=theirs.project), theirs.live)),
             },
@@ -174,5 +178,6 @@ def measure(bench: Bench) -> list[Figure]:
     what = "requests fail during an update"
     return [
         ratio(what, found["update"], "its services stopped and started", found["restart"], 1.15),
+        ratio(what, found["update"], "stopped, and started with a new container", found["anew"]),
         ratio(what, found["update"], "document 000's order of steps", found["000"], 5, "at least"),
     ]

@@ -1,6 +1,8 @@
 """An update of a compose service beside ``docker compose pull && docker compose up -d --wait``: wall time and downtime.
 
-Two projects of one service each, with the same image (a small web service with a health check), one for each side. A
+Twice: a service as people have it (a release adds 32 MiB to what the host has; asked every five seconds how it is,
+six times as often as by default), and the smallest that there can be (1 MiB, asked twice a second), in which whatever
+an update adds weighs as much as it can. Two projects of one service each, with the same image, one for each side. A
 registry on loopback has every version, and the engine none but the one that runs, so that both sides pull. Ours checks
 that what runs stays up for `settle_seconds` before an update counts; here it is 0, as nobody does that for the other.
 """
@@ -14,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from benchmarks.figures import Figure, Samples, ratio, timed
 from benchmarks.polling import polling
@@ -28,6 +30,8 @@ services:
     image: "{image}:{version}"
     ports: ["127.0.0.1:{port}:{inner}"]
     stop_grace_period: 5s
+    healthcheck:
+      interval: {interval}
 """
 
 CONFIG: Final = """\
@@ -51,17 +55,36 @@ path = "releases"
 BARE: Final = "docker compose -p {project} pull --quiet && docker compose -p {project} up -d --wait"
 
 
+class Size(NamedTuple):
+    """How much a service is.
+
+    Attributes:
+        what: it is called.
+        ballast: bytes that a release adds.
+        interval: of its health check, as compose has it.
+    """
+
+    what: str
+    ballast: int
+    interval: str
+
+
+SIZES: Final = (Size("a service", 32 << 20, "5s"), Size("the smallest service", 0, "500ms"))
+
+
 @dataclass
 class Shop:
     """A compose project that runs 1.0.0.
 
     Attributes:
+        size: how much it is.
         place: its directory.
         name: of its image's repository.
         project: of compose.
         port: at which it answers.
     """
 
+    size: Size
     place: Path
     name: str
     project: str
@@ -79,21 +102,22 @@ class Shop:
 
     def compose(self, version: str) -> str:
         """The compose file's text."""
-        return COMPOSE.format(image=self.image, version=version, port=self.port, inner=images.PORT)
+        interval = self.size.interval
+        return COMPOSE.format(image=self.image, version=version, port=self.port, inner=images.PORT, interval=interval)
 
     def publish(self, version: str) -> None:
         """Push an image, and a release that names it."""
-        images.publish(self.name, version)
+        images.publish(self.name, version, ballast=self.size.ballast)
         release = self.place / "releases" / version
         release.mkdir(parents=True)
         (release / "update-manifest.yaml").write_text(f'version: "{version}"\n')
 
 
 @contextmanager
-def opened(place: Path, word: str) -> Iterator[Shop]:
+def opened(size: Size, place: Path, word: str) -> Iterator[Shop]:
     """A shop that runs; it goes at the end."""
     docker = engine()
-    shop = Shop(place, docker.name(f"bench-{word}"), docker.name(word), free_port())
+    shop = Shop(size, place, docker.name(f"bench-{word}"), docker.name(word), free_port())
     try:
         shop.file.parent.mkdir(parents=True)
         shop.publish("1.0.0")
@@ -115,11 +139,17 @@ def shell(command: str, cwd: Path) -> None:
 
 def measure(bench: Bench) -> list[Figure]:
     """See the module."""
-    rounds = bench.scaled(10, 1)
     os.environ.update(engine().env)
+    sizes = SIZES[-1:] if bench.quick else SIZES
+    return [figure for size in sizes for figure in compare(bench, size)]
+
+
+def compare(bench: Bench, size: Size) -> list[Figure]:
+    """Both sides with services of one size."""
+    rounds = bench.scaled(8, 1)
     with bench.room("containers") as room, ExitStack() as stack:
-        ours = stack.enter_context(opened(room / "fsm", "ours"))
-        theirs = stack.enter_context(opened(room / "bare", "theirs"))
+        ours = stack.enter_context(opened(size, room / "fsm", "ours"))
+        theirs = stack.enter_context(opened(size, room / "bare", "theirs"))
         down: dict[str, list[float]] = {"fsm": [], "bare": []}
         numbers = {"fsm": count(1), "bare": count(1)}
 
@@ -146,6 +176,6 @@ def measure(bench: Bench) -> list[Figure]:
     peer = "`docker compose pull && docker compose up -d --wait`"
     counted: dict[str, Samples] = {name: samples[-len(wall[name]) :] for name, samples in down.items()}
     return [
-        ratio("an update of a service", wall["fsm"], peer, wall["bare"], 1.15),
-        ratio("it does not answer meanwhile", counted["fsm"], peer, counted["bare"], 1.1),
+        ratio(f"an update of {size.what}", wall["fsm"], peer, wall["bare"], 1.15),
+        ratio(f"{size.what} does not answer meanwhile", counted["fsm"], peer, counted["bare"], 1.1),
     ]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 import urllib.request
 from pathlib import Path
@@ -92,7 +93,7 @@ def instructions(version: str, trait: Trait = "good") -> list[str]:
     ]
 
 
-def build(name: str, version: str, *, trait: Trait = "good", tag: str | None = None) -> str:
+def build(name: str, version: str, *, trait: Trait = "good", tag: str | None = None, ballast: int = 0) -> str:
     """Make an image in the engine.
 
     Args:
@@ -100,12 +101,13 @@ def build(name: str, version: str, *, trait: Trait = "good", tag: str | None = N
         version: what it says it is.
         trait: what it does.
         tag: its tag, where that is not the version.
+        ballast: bytes of noise in it, other ones each time.
 
     Returns:
         Its reference, repository and tag.
     """
     reference = f"{name}:{tag or version}"
-    engine()(*importing(reference, version, trait), stdin=packed(version, trait))
+    engine()(*importing(reference, version, trait), stdin=packed(version, trait, ballast))
     return reference
 
 
@@ -115,7 +117,15 @@ def importing(reference: str, version: str, trait: Trait = "good") -> list[str]:
     return ["import", *changes, "-", reference]
 
 
-def publish(name: str, version: str, *, trait: Trait = "good", tag: str | None = None, keep: bool = False) -> str:
+def publish(
+    name: str,
+    version: str,
+    *,
+    trait: Trait = "good",
+    tag: str | None = None,
+    keep: bool = False,
+    ballast: int = 0,
+) -> str:
     """Make an image and push it to the bed's registry, under a repository of its own.
 
     Args:
@@ -124,11 +134,12 @@ def publish(name: str, version: str, *, trait: Trait = "good", tag: str | None =
         trait: what it does.
         tag: its tag, where that is not the version.
         keep: whether the engine keeps its copy; else it has to be pulled.
+        ballast: see `build`.
 
     Returns:
         Its reference: registry, repository and tag.
     """
-    reference = build(f"{registry()}/{name}", version, trait=trait, tag=tag)
+    reference = build(f"{registry()}/{name}", version, trait=trait, tag=tag, ballast=ballast)
     engine()("push", "--quiet", reference)
     if not keep:
         engine()("image", "rm", reference)
@@ -155,13 +166,14 @@ def fetch(url: str) -> str:
         return str(answer.read().decode()).strip()
 
 
-def packed(version: str, trait: Trait = "good") -> bytes:
+def packed(version: str, trait: Trait = "good", ballast: int = 0) -> bytes:
     """The files of an image as a tar archive."""
     buffer = io.BytesIO()
+    noise = {"ballast": os.urandom(ballast)} if ballast else {}
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in files(version, trait).items():
+        for name, data in {**files(version, trait), **noise}.items():
             member = tarfile.TarInfo(name)
-            member.size, member.mode = len(data), 0o644 if name == "version" else 0o755
+            member.size, member.mode = len(data), 0o644 if name in ("version", "ballast") else 0o755
             tar.addfile(member, io.BytesIO(data))
         shell = tarfile.TarInfo("bin/sh")
         shell.type, shell.linkname = tarfile.SYMTYPE, "busybox"
