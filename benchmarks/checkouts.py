@@ -149,7 +149,7 @@ def opened(place: Path, word: str, build: int) -> Iterator[Agent]:
 
 def measure(bench: Bench) -> list[Figure]:
     """See the module."""
-    rounds, build = bench.scaled(8, 1), bench.scaled(BUILD, 0)
+    rounds, build = bench.scaled(6, 1), bench.scaled(BUILD, 0)
     os.environ.update(engine().env)
     with bench.room("checkouts") as room, ExitStack() as stack:
         ours = stack.enter_context(opened(room / "fsm", "git", build))

@@ -146,7 +146,7 @@ def measure(bench: Bench) -> list[Figure]:
 
 def compare(bench: Bench, size: Size) -> list[Figure]:
     """Both sides with services of one size."""
-    rounds = bench.scaled(8, 1)
+    rounds = bench.scaled(6, 1)
     with bench.room("containers") as room, ExitStack() as stack:
         ours = stack.enter_context(opened(size, room / "fsm", "ours"))
         theirs = stack.enter_context(opened(size, room / "bare", "theirs"))
