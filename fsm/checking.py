@@ -94,9 +94,15 @@ class Checking:
         Raises:
             Transient, Refused: the source cannot be asked, or its answer not used.
         """
-        cached = None if force else self._young()
-        known: Cached | Listing = cached or self._list()
-        return self._result(known, self.installed(), force=force, from_cache=cached is not None)
+        return self.judge(self.ask(force=force), force=force)
+
+    def ask(self, *, force: bool = False) -> Cached | Listing:
+        """The first half of a check: the releases, from the source, or (`Cached`) from the last answer."""
+        return (None if force else self._young()) or self._list()
+
+    def judge(self, known: Cached | Listing, *, force: bool = False) -> CheckResult:
+        """The other half: what the releases mean for what is installed."""
+        return self._result(known, self.installed(), force=force, from_cache=isinstance(known, Cached))
 
     def _result(self, known: Cached | Listing, installed: Installed, *, force: bool, from_cache: bool) -> CheckResult:
         chosen = self._select(known.releases, installed, wanted=None, force=force)

@@ -113,6 +113,8 @@ def timer(facts: Facts) -> str:
             "OnBootSec=5min",
             f"OnCalendar={when}",
             f"RandomizedDelaySec={hours * 15}min",
+            "# each host has its own minute, always the same, so that a fleet never asks at once",
+            "FixedRandomDelay=true",
             "Persistent=true",
         ],
         Install=["WantedBy=timers.target"],

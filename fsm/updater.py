@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from fsm import boot
 from fsm.adapter import Registry
+from fsm.checkall import check_all
 from fsm.checking import CheckResult
 from fsm.config import Config, load, parse
 from fsm.errors import Busy, FsmError, UsageError
@@ -102,14 +103,8 @@ class Updater(Reader):
 
     def check_all(self, *, force: bool = False) -> list[CheckResult]:
         """Check every component with a source; one that fails stops no other, its result says why."""
-        names = [name for name, component in self.config.components.items() if component.keys.source]
-        return [self._check_safely(name, force) for name in names]
-
-    def _check_safely(self, name: str, force: bool) -> CheckResult:
-        try:
-            return self.check(name, force=force)
-        except FsmError as error:
-            return CheckResult(component=name, checked_at="", reason="the check failed", error=str(error))
+        sources = {name: each.keys.source for name, each in self.config.components.items()}
+        return check_all(self._host, {name: source for name, source in sources.items() if source}, force=force)
 
     def plan(self, name: str, *, version: str | None = None, force: bool = False) -> Plan:
         """What an update would do, as a frozen plan; changes nothing, and needs no permission to.

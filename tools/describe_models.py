@@ -24,7 +24,7 @@ from fsm.config import ComponentKeys, Settings
 from fsm.lifecycle import State
 from fsm.release.description import ArtifactRule, ComponentRule, Description
 from fsm.services import CommandSpec, ComposeSpec, NoService, ProcessSpec, SystemdSpec
-from fsm.sources.specs import DirectorySpec, GitSpec, HttpSpec
+from fsm.sources.specs import DirectorySpec, GitHubSpec, GitSpec, HttpSpec
 from fsm.versions import Version
 
 TABLES: Final[dict[str, type[BaseModel]]] = {
@@ -41,6 +41,7 @@ TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-git-build": Build,
     "config-source-directory": DirectorySpec,
     "config-source-http": HttpSpec,
+    "config-source-github": GitHubSpec,
     "config-source-git": GitSpec,
     "config-service-process": ProcessSpec,
     "config-service-command": CommandSpec,

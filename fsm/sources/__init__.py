@@ -6,17 +6,20 @@ and a line to `SourceSpec` and to `open_source`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from pydantic import Field
 
 from fsm.sources.base import Announced, Cached, Listing, Source, SourceOptions
-from fsm.sources.specs import DirectorySpec, GitSpec, HttpSpec
+from fsm.sources.specs import DirectorySpec, GitHubSpec, GitSpec, HttpSpec
 
 __all__ = [
     "Announced",
     "Cached",
     "DirectorySpec",
+    "GitHubSpec",
     "GitSpec",
     "HttpSpec",
     "Listing",
@@ -24,9 +27,10 @@ __all__ = [
     "SourceOptions",
     "SourceSpec",
     "open_source",
+    "sharing",
 ]
 
-SourceSpec = Annotated[DirectorySpec | HttpSpec | GitSpec, Field(discriminator="type")]
+SourceSpec = Annotated[DirectorySpec | HttpSpec | GitSpec | GitHubSpec, Field(discriminator="type")]
 """The configuration of a source, of any kind."""
 
 
@@ -45,6 +49,19 @@ def open_source(spec: SourceSpec, *, component: str) -> Source:
         from fsm.sources.git import GitSource  # noqa: PLC0415 - running git needs the shell
 
         return GitSource(spec, component)
+    if isinstance(spec, GitHubSpec):
+        from fsm.sources.github.source import GitHubSource  # noqa: PLC0415 - TLS, only for those who use it
+
+        return GitHubSource(spec, component)
     from fsm.sources.directory import DirectorySource  # noqa: PLC0415 - reading a configuration needs no source
 
     return DirectorySource(spec, component)
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """One check of many components: in this block, by whatever thread, sources of one kind share what they ask."""
+    from fsm.sources.github import lists  # noqa: PLC0415 - TLS, only for those who ask
+
+    with lists.sharing():
+        yield

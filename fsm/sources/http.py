@@ -11,23 +11,21 @@ each folder's ``release.json``, and nothing can be cached.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError, field_validator
 
-from fsm.errors import ManifestError, NotReady, SourceError
+from fsm.errors import ManifestError, SourceError
 from fsm.manifest import Artifact
 from fsm.model import Model
 from fsm.releases import Release
 from fsm.sources.base import MANIFEST_LIMIT, Announced, Cached, Check, Listing, Progress, versioned
-from fsm.sources.download import Body, Download
+from fsm.sources.download import Download
 from fsm.sources.htmlindex import Entries
 from fsm.sources.layout import announce, build, first_problem
+from fsm.sources.ranges import length, not_there, opener
 from fsm.sources.specs import HttpSpec
 from fsm.sources.urls import below, host_of, join, redact, why_not
 from fsm.sources.web import USABLE, Answer, Web
@@ -43,9 +41,6 @@ _ASK: Final = "ask those who run the server"
 
 _NO_HEAD: Final = frozenset({400, 403, 405, 501})
 """How servers say that they do not answer HEAD (403: a URL signed for GET only)."""
-
-_PARTIAL: Final = frozenset({206, 416})
-_CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
 class _Entry(Model):
@@ -111,21 +106,7 @@ class HttpSource:
         if refused:
             raise SourceError(f"cannot fetch {artifact.name}", *refused)
         with Web(self._spec) as web:
-
-            @contextmanager
-            def open_body(offset: int, validator: str | None) -> Iterator[Body]:
-                for start in (offset, 0) if offset else (0,):
-                    with web.open("GET", artifact.url, _range(start, validator), usable=USABLE | _PARTIAL) as answer:
-                        body = _body(answer, start, validator, artifact.name)
-                        if body is not None:
-                            yield body
-                            return
-                raise SourceError(
-                    f"cannot fetch {artifact.name}",
-                    f"{host_of(artifact.url)} answers a plain request with a part of the file, or none",
-                    _ASK,
-                )
-
+            open_body = opener(web, artifact.url, artifact.name)
             Download(artifact, dest, open_body, self._spec.max_artifact_mb, check, progress).run()
 
     @property
@@ -198,8 +179,8 @@ class _Folder:
         """Asked with HEAD. Some servers do not answer it for what they would send: then the size stays unknown."""
         with self._web.open("HEAD", artifact.url, usable=USABLE | _NO_HEAD) as answer:
             if answer.status == 404:
-                raise _not_there(artifact.name, artifact.url)
-            return _length(answer) if answer.status == 200 else None
+                raise not_there(artifact.name, artifact.url)
+            return length(answer) if answer.status == 200 else None
 
 
 def _entries(web: Web, url: str) -> Entries | None:
@@ -245,41 +226,3 @@ def _condition(base: str, cached: Cached | None) -> dict[str, str]:
 def _validator(base: str, answer: Answer) -> str | None:
     known = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
     return f"{base} {known}" if known else None
-
-
-def _range(start: int, validator: str | None) -> dict[str, str]:
-    if start == 0:
-        return {}
-    wanted = {"Range": f"bytes={start}-"}
-    return {**wanted, "If-Range": validator} if validator else wanted
-
-
-def _body(answer: Answer, start: int, validator: str | None, name: str) -> Body | None:
-    """The body of an answer, or None where it does not go on from `start` with the same bytes."""
-    if answer.status == 404:
-        raise _not_there(name, answer.url)
-    known = _strong_validator(answer)
-    hint = answer.headers.get("Content-Type", "").partition(";")[0]
-    if answer.status == 200:
-        ends = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
-        return Body(0, None if ends else _length(answer), known, answer.chunks(), hint, ends)
-    told = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    changed = validator is not None and known is not None and known != validator
-    if answer.status != 206 or told is None or start == 0 or int(told[1]) != start or changed:
-        return None
-    return Body(start, None if told[3] == "*" else int(told[3]), known, answer.chunks(), hint)
-
-
-def _strong_validator(answer: Answer) -> str | None:
-    """What If-Range may name: a weak ETag promises nothing about bytes (RFC 9110, section 13.1.5)."""
-    tag = answer.headers.get("ETag", "")
-    return tag if tag.startswith('"') else answer.headers.get("Last-Modified")
-
-
-def _length(answer: Answer) -> int | None:
-    text = answer.headers.get("Content-Length", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def _not_there(name: str, url: str) -> NotReady:
-    return NotReady(f"cannot fetch {name}", f"{redact(url)} is not there", "it may appear later; try again then")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from fsm.model import HostPath, HttpUrl, Model, Seconds
-from fsm.sources.base import SourceOptions
+from fsm.sources.base import MANIFEST, SourceOptions
 from fsm.sources.remotes import why_no_remote
 from fsm.sources.urls import host_of, is_loopback, origin_of, why_not
 
@@ -66,6 +66,59 @@ class HttpSpec(SourceOptions):
         has_token = self.token_env is not None or self.token_file is not None
         if has_token and origin_of(self.url)[0] == "http" and not is_loopback(host_of(self.url)):
             raise ValueError("a token cannot be sent over plain http: everybody on the way could read it; use https")
+        return self
+
+
+class GitHubSpec(SourceOptions):
+    """Releases on GitHub, as `fsm.sources.github` describes.
+
+    Attributes:
+        repository: ``owner/name``.
+        tag_prefix: what stands before the version in the tags of this component (``web/``), for repositories with
+            several components; other tags are none of its releases. A ``v`` may follow.
+        manifest: the manifest's name among a release's files.
+        require_manifest: whether a release without a readable manifest is not ready yet.
+        api_url: of a GitHub Enterprise Server: ``https://HOST/api/v3``.
+        token_env: the environment variable with a token; a public repository needs none.
+        token_file: the file with it.
+        token_credential: the systemd credential with it (``LoadCredential=`` of the units).
+        max_redirects: redirects that are followed per request.
+        timeout: seconds to connect, and seconds without a byte.
+        ca_file: PEM file with the authorities that are trusted instead of the system's.
+    """
+
+    type: Literal["github"]
+    repository: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,99}/[A-Za-z0-9._-]{1,100}$")]
+    tag_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/+@-]{0,100}$")] = ""
+    manifest: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")] = MANIFEST
+    require_manifest: bool = True
+    api_url: HttpUrl = "https://api.github.com"
+    token_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    token_file: HostPath | None = None
+    token_credential: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
+    max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
+    timeout: Annotated[Seconds, Field(gt=0, le=600)] = 30.0
+    ca_file: HostPath | None = None
+
+    @property
+    def url(self) -> str:
+        """Whose answers are believed, and where the token goes."""
+        return self.api_url
+
+    @property
+    def insecure_hosts(self) -> tuple[Host, ...]:
+        """Plain http is for loopback only."""
+        return ()
+
+    @model_validator(mode="after")
+    def _usable(self) -> GitHubSpec:
+        refused = why_not(self.api_url, ())
+        if refused or "?" in self.api_url:
+            raise ValueError(f"api_url cannot be used: {refused or 'it has a query'}")
+        if sum(each is not None for each in (self.token_env, self.token_file, self.token_credential)) > 1:
+            raise ValueError("token_env, token_file and token_credential exclude each other")
+        if ".." in self.repository.split("/") or "." in self.repository.split("/"):
+            raise ValueError(f"{self.repository!r} is no repository")
         return self
 
 

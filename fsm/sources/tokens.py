@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from fsm.errors import ConfigError
-from fsm.sources.specs import GitSpec, HttpSpec
+from fsm.sources.specs import GitHubSpec, GitSpec, HttpSpec
 
 
-def token_of(spec: HttpSpec | GitSpec) -> str | None:
+def token_of(spec: HttpSpec | GitSpec | GitHubSpec) -> str | None:
     """The token; None where the configuration names none.
 
     Raises:
@@ -17,15 +18,29 @@ def token_of(spec: HttpSpec | GitSpec) -> str | None:
     if spec.token_env is not None:
         what, found = f"the environment variable {spec.token_env}", os.environ.get(spec.token_env, "")
     elif spec.token_file is not None:
-        what = f"the file {spec.token_file}"
-        try:
-            found = spec.token_file.read_text(encoding="ascii")
-        except (OSError, UnicodeError) as error:
-            why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is not plain ASCII"
-            raise ConfigError(f"cannot read the token in {what}", why, "correct token_file") from error
+        what, found = f"the file {spec.token_file}", _read(spec.token_file, "correct token_file")
+    elif isinstance(spec, GitHubSpec) and spec.token_credential is not None:
+        what, found = f"the systemd credential {spec.token_credential}", _credential(spec.token_credential)
     else:
         return None
     token = found.strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigError(f"cannot use the token in {what}", "it is empty or no token", "put the bare token there")
     return token
+
+
+def _credential(name: str) -> str:
+    """A credential that systemd hands to the unit (systemd.exec(5), "Credentials")."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    todo = f"add LoadCredential={name}:/path/to/the/token to the units, or use token_file"
+    if not folder:
+        raise ConfigError(f"cannot read the systemd credential {name}", "systemd has handed over no credentials", todo)
+    return _read(Path(folder, name), todo)
+
+
+def _read(path: Path, todo: str) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeError) as error:
+        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is not plain ASCII"
+        raise ConfigError(f"cannot read the token in the file {path}", why, todo) from error

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm.errors import ConfigError, SourceError, Transient
+from fsm.errors import ConfigError, FsmError, SourceError, Transient
 from fsm.sources.part import CHUNK
-from fsm.sources.specs import HttpSpec
+from fsm.sources.specs import GitHubSpec, HttpSpec
 from fsm.sources.tokens import token_of
 from fsm.sources.urls import join, origin_of, redact, why_not
 from fsm.sources.weberrors import from_exception, from_status
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
+
+Failure = Callable[[int, Mapping[str, str], str], FsmError]
+"""The error of a status, from its headers and the URL."""
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 USABLE: Final = frozenset({200, 404})
@@ -89,10 +92,16 @@ class Answer:
 
 
 class Web:
-    """Requests to one configured server, on one set of connections. Use it as a context manager."""
+    """Requests to one configured server, on one set of connections. Use it as a context manager.
 
-    def __init__(self, spec: HttpSpec) -> None:
+    Args:
+        spec: the server, and what goes with requests to it.
+        failure: makes the error of a status that no caller expects.
+    """
+
+    def __init__(self, spec: HttpSpec | GitHubSpec, failure: Failure = from_status) -> None:
         self._spec = spec
+        self._failure = failure
         self._token = token_of(spec)
         self._pool = _pool(spec)
 
@@ -131,7 +140,7 @@ class Web:
                 location = response.headers.get("Location") if response.status in REDIRECTS else None
                 if location is None:
                     if response.status not in usable:
-                        raise from_status(response.status, response.headers, url)
+                        raise self._failure(response.status, response.headers, url)
                     yield Answer(response, url, self._spec.timeout)
                     return
             finally:
@@ -191,7 +200,7 @@ def _finish(response: BaseHTTPResponse) -> None:
     response.close()
 
 
-def _pool(spec: HttpSpec) -> PoolManager:
+def _pool(spec: HttpSpec | GitHubSpec) -> PoolManager:
     import urllib3  # noqa: PLC0415 - 40 ms, only for those who use the network
 
     options: dict[str, Any] = {}

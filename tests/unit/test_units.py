@@ -77,6 +77,7 @@ def test_how_often_is_checked(hours: float, calendar: str, spread: str):
     found = lines(units.timer(facts(hours=hours)))
     assert f"OnCalendar={calendar}" in found
     assert f"RandomizedDelaySec={spread}" in found
+    assert "FixedRandomDelay=true" in found
     assert "Persistent=true" in found
 
 
