@@ -15,7 +15,7 @@ from fsm.cli.codes import Code, of_error, worst
 from fsm.errors import FsmError, UsageError
 
 if TYPE_CHECKING:
-    from fsm.release import Built, Options
+    from fsm.release.build import Built, Options
     from fsm.release.publish import Published
 
 
@@ -60,10 +60,8 @@ def build(to: str, as_json: bool, **given: Any) -> int:
 
     A second run writes the same bytes. Tags of container images are resolved to digests through their registries.
     """
-    from fsm.release import build as made  # noqa: PLC0415 - pydantic, only for this command
-
     try:
-        built = made(_options(given))
+        built = _made(given)
         built.write(Path(to))
     except FsmError as error:
         _annotate(error)
@@ -99,7 +97,7 @@ def publish(to: str, repository: str | None, api_url: str | None, draft: bool, a
     """
     more = tuple(Path(each) for each in given.pop("more"))
     try:
-        done = _published(Path(to), repository, api_url, draft, more, _options(given))
+        done = _published(Path(to), repository, api_url, draft, more, given)
     except FsmError as error:
         _annotate(error)
         raise
@@ -118,10 +116,14 @@ def publish(to: str, repository: str | None, api_url: str | None, draft: bool, a
 
 
 def _published(
-    to: Path, repository: str | None, api_url: str | None, draft: bool, more: tuple[Path, ...], options: Options
+    to: Path,
+    repository: str | None,
+    api_url: str | None,
+    draft: bool,
+    more: tuple[Path, ...],
+    given: dict[str, Any],
 ) -> Published:
-    from fsm.release import build as made  # noqa: PLC0415 - pydantic, only for this command
-    from fsm.release.publish import files_of, publish  # noqa: PLC0415 - see above
+    from fsm.release.publish import files_of, publish  # noqa: PLC0415 - pydantic, only for this command
     from fsm.sources.github.publish import API, Publisher  # noqa: PLC0415 - see above
 
     token = os.environ.get("GITHUB_TOKEN", "").strip()
@@ -130,7 +132,7 @@ def _published(
     if not token.isascii() or not token.isprintable() or not token:
         why = "$GITHUB_TOKEN is empty" if not token else "$GITHUB_TOKEN is no token"
         raise UsageError("cannot publish", why, "give the step `env: GITHUB_TOKEN: ${{ github.token }}`")
-    built = made(options)
+    built = _made(given)
     built.write(to)
     with Publisher(str(repository), token, api_url=api_url or API) as github:
         return publish(built, files_of(built, to, more), github, draft=draft)
@@ -143,7 +145,7 @@ def check(as_json: bool, **given: Any) -> int:
 
     Looks at the description, the files, the manifests that would be made, and into the archives.
     """
-    from fsm.release import check as checked  # noqa: PLC0415 - pydantic, only for this command
+    from fsm.release.check import check as checked  # noqa: PLC0415 - pydantic, only for this command
 
     problems = checked(_options(given))
     for problem in problems:
@@ -160,8 +162,21 @@ def check(as_json: bool, **given: Any) -> int:
     return worst(of_error(problem) for problem in problems)
 
 
+def _made(given: dict[str, Any]) -> Built:
+    """Build; the files are being read while pydantic is loaded."""
+    from fsm.release.early import begin  # noqa: PLC0415 - only for these commands
+    from fsm.release.hashing import Hasher  # noqa: PLC0415 - see above
+    from fsm.release.sums import algorithms  # noqa: PLC0415 - see above
+
+    with Hasher(algorithms(given["styles"])) as hasher:
+        begin(Path(given["description"]) if given["description"] else None, hasher)
+        from fsm.release.build import build as made  # noqa: PLC0415 - pydantic, after the files have begun
+
+        return made(_options(given), hasher)
+
+
 def _options(given: dict[str, Any]) -> Options:
-    from fsm.release import Options  # noqa: PLC0415 - loaded by the caller
+    from fsm.release.build import Options  # noqa: PLC0415 - loaded by the caller
 
     described = given.pop("description")
     return Options(description=Path(described) if described else None, **given)

@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from fsm import files
 from fsm.manifest import Manifest, canonical
-from fsm.release.collecting import MANIFEST, Found, collect
+from fsm.release.collecting import Found, collect
 from fsm.release.description import ComponentRule, Description, Source, read
-from fsm.release.hashing import Hashed, hash_files
+from fsm.release.globbing import MANIFEST
+from fsm.release.hashing import Hashed, Hasher, hash_files
 from fsm.release.images import pinned
 from fsm.release.problems import ReleaseError, Spot
-from fsm.release.sums import sums
+from fsm.release.sums import algorithms, sums
 from fsm.release.versioning import Decided, decide
 
 NOTES_LIMIT: Final = 256 << 10
@@ -116,29 +117,34 @@ def chosen(description: Description, component: str | None) -> tuple[tuple[int, 
     return tuple((number, rule) for number, rule in every if component in (None, rule.name))
 
 
-def build(options: Options) -> Built:
+def build(options: Options, hasher: Hasher | None = None) -> Built:
     """Make everything that a release adds to its artifacts. Writes nothing; the same input gives the same bytes.
+
+    Args:
+        options: what the call says.
+        hasher: with `algorithms(options.styles)`, where hashing has begun already.
 
     Raises:
         ReleaseError: with the file and the line that a person has to correct.
     """
-    return assemble(prepare(options), options)
+    return assemble(prepare(options), options, hasher)
 
 
-def assemble(prepared: Prepared, options: Options) -> Built:
-    """Hash the files, and make manifests and sums of that.
+def assemble(prepared: Prepared, options: Options, hasher: Hasher | None = None) -> Built:
+    """Hash the files, and make manifests and sums of that; arguments as for `build`.
 
     Raises:
         ReleaseError: a file cannot be hashed, an image cannot be resolved, or a manifest would not be valid.
     """
-    algorithms = ("sha256", "sha512") if "sha512" in options.styles else ("sha256",)
-    hashed = hash_files((each.path for each in prepared.found), algorithms)
+    wanted = algorithms(options.styles)
+    paths = [each.path for each in prepared.found]
+    hashed = hasher.results(paths) if hasher else hash_files(paths, wanted)
     manifests = {
         prepared.manifest_name(rule.name): _manifest(prepared, number, rule, hashed, options)
         for number, rule in prepared.components
     }
     digests = {each.name: hashed[each.path].digests for each in prepared.found}
-    digests |= {name: _digests(data, algorithms) for name, data in manifests.items()}
+    digests |= {name: _digests(data, wanted) for name, data in manifests.items()}
     return Built(prepared, hashed, manifests, sums(digests, options.styles))
 
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from fsm.manifest import ARTIFACT_NAME
 from fsm.model import matches
 from fsm.release.description import ComponentRule, Source
+from fsm.release.globbing import matching
 from fsm.release.problems import ReleaseError, Spot
-
-MANIFEST: Final = "update-manifest"
-_OURS: Final = ("SHA256SUMS", "SHA512SUMS", "fsm-keyring", "fsm-withdrawn", f"{MANIFEST}.", f"{MANIFEST}-")
-_OUR_ENDINGS: Final = (".minisig", ".sha256")
 
 
 class Found(NamedTuple):
@@ -52,7 +47,7 @@ def collect(source: Source, components: Iterable[tuple[int, ComponentRule]]) -> 
         mine: dict[str, Found] = {}
         for index, rule in enumerate(component.artifacts):
             spot = source.spot("components", number, "artifacts", index, "path")
-            matched = list(_matching(source.root, rule.path))
+            matched = list(matching(source.root, rule.path))
             if not matched:
                 raise ReleaseError(spot, f"{rule.path!r} matches no file", "build first, or correct the pattern")
             for path in matched:
@@ -64,16 +59,6 @@ def collect(source: Source, components: Iterable[tuple[int, ComponentRule]]) -> 
         found += (mine[name] for name in sorted(mine))
     _one_place_each(found)
     return found
-
-
-def _matching(root: Path, pattern: str) -> Iterator[Path]:
-    for name in sorted(glob.glob(pattern, root_dir=root, recursive=True)):
-        path = root / name
-        last = path.name
-        if not last.startswith(_OURS) and not last.endswith(_OUR_ENDINGS):
-            if path.is_dir() and not path.is_symlink() and glob.has_magic(pattern):
-                continue  # a directory between the files that a pattern means
-            yield Path(os.path.normpath(path))
 
 
 def _usable(path: Path, spot: Spot) -> None:

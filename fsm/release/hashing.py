@@ -9,17 +9,21 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from fsm.release.problems import ReleaseError, Spot
 
 BLOCK: Final = 256 << 10
 """Bytes that are read at a time."""
+
+_INTERVAL: Final = 0.0005
+"""Seconds for which another thread may keep the interpreter while files are hashed."""
 
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -40,25 +44,51 @@ class Hashed:
 def hash_files(
     paths: Iterable[Path], algorithms: Sequence[str] = ("sha256",), *, threads: int | None = None
 ) -> dict[Path, Hashed]:
-    """Read files once and compute every digest.
+    """Read files once and compute every digest; arguments and errors are those of `Hasher`."""
+    with Hasher(algorithms, threads=threads) as hasher:
+        return hasher.results(paths)
+
+
+class Hasher:
+    """Digests of many files, several at a time. Use it as a context: leaving it ends what nobody waits for.
 
     Args:
-        paths: plain files; each is read once, however often it is named.
         algorithms: names that `hashlib` knows.
         threads: files that are read at the same time; by default one for each core.
-
-    Raises:
-        ReleaseError: a file cannot be read, is no plain file, or changed while it was read.
     """
-    wanted = sorted(dict.fromkeys(paths), key=lambda path: (-_size(path), path))
-    stop = threading.Event()
-    pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="hash")
-    try:
-        coming = {path: pool.submit(_hash, path, algorithms, stop) for path in wanted}
-        return {path: future.result() for path, future in coming.items()}
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
+
+    def __init__(self, algorithms: Sequence[str] = ("sha256",), *, threads: int | None = None) -> None:
+        self.algorithms = tuple(algorithms)
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="hash")
+        self._coming: dict[Path, Future[Hashed]] = {}
+        self._interval = sys.getswitchinterval()
+
+    def __enter__(self) -> Self:
+        # A thread needs the interpreter for microseconds between two blocks; it must not wait 5 ms for it each time.
+        sys.setswitchinterval(_INTERVAL)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setswitchinterval(self._interval)
+        self._stop.set()
+        self._pool.shutdown(cancel_futures=True)
+
+    def start(self, paths: Iterable[Path]) -> None:
+        """Begin to hash files; each is read once, however often it is named."""
+        for path in sorted(dict.fromkeys(paths), key=lambda path: (-_size(path), path)):
+            if path not in self._coming:
+                self._coming[path] = self._pool.submit(_hash, path, self.algorithms, self._stop)
+
+    def results(self, paths: Iterable[Path]) -> dict[Path, Hashed]:
+        """What the files are; those that were not started are now.
+
+        Raises:
+            ReleaseError: a file cannot be read, is no plain file, or changed while it was read.
+        """
+        wanted = tuple(dict.fromkeys(paths))
+        self.start(wanted)
+        return {path: self._coming[path].result() for path in wanted}
 
 
 def _size(path: Path) -> int:

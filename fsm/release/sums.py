@@ -12,6 +12,11 @@ STYLES: Final = ("bsd", "files", "sha512")
 """What there may be beside ``SHA256SUMS``."""
 
 
+def algorithms(styles: Sequence[str]) -> tuple[str, ...]:
+    """The names, in `hashlib`, of what the checksum files need."""
+    return ("sha256", "sha512") if "sha512" in styles else ("sha256",)
+
+
 def sums(digests: Mapping[str, Mapping[str, str]], styles: Sequence[str] = ()) -> dict[str, bytes]:
     """The checksum files, by name.
 

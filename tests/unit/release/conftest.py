@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fsm.release import Options, ReleaseError, build
+from fsm.release.build import Options, build
+from fsm.release.problems import ReleaseError
 
 PLAIN = """\
 components:

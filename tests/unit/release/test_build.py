@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from fsm.cli.run import run
 from fsm.digest import parse_sums
 from fsm.manifest import parse
-from fsm.release import ReleaseError, build, hashing
+from fsm.release import hashing
+from fsm.release.build import build
 from fsm.release.hashing import hash_files
+from fsm.release.problems import ReleaseError
 from fsm.release.sums import sums
 from tests.unit.release.conftest import Repository
 

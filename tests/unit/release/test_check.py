@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.cli.run import run
-from fsm.release import ReleaseError, check
-from fsm.release.problems import Spot, annotation
+from fsm.release.check import check
+from fsm.release.problems import ReleaseError, Spot, annotation
 from tests.unit.release.conftest import PLAIN, Repository
 
 NEEDS = PLAIN + "    requirements: requirements.txt\n    wheels: wheels\n    migrations: [migrate.py]\n"

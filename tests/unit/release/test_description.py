@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fsm.release import ReleaseError, build
+from fsm.release.build import build
 from fsm.release.description import read
+from fsm.release.problems import ReleaseError
 from tests.unit.release.conftest import PLAIN, Repository
 
 TOML = """\

@@ -14,7 +14,7 @@ import urllib3
 
 from fsm.errors import Transient
 from fsm.manifest import parse
-from fsm.release import build
+from fsm.release.build import build
 from fsm.release.registry import HUB, Reference, digest_of
 from tests.unit.release.conftest import Repository
 

@@ -9,7 +9,8 @@ import pytest
 
 from fsm.cli.run import run
 from fsm.errors import FsmError, Transient
-from fsm.release import ReleaseError, build
+from fsm.release.build import build
+from fsm.release.problems import ReleaseError
 from fsm.release.publish import MARK, Published, files_of, publish
 from fsm.sources.github.publish import Publisher
 from tests.github.fake import FakeGitHub

@@ -1,0 +1,77 @@
+"""Files are hashed while the description is still being looked at; what is wrong with it is said all the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fsm.cli.run import run
+from fsm.release.early import begin
+from fsm.release.hashing import Hashed, Hasher
+from tests.unit.release.conftest import PLAIN, Repository
+
+TOML = '[[tool.fsm.components]]\nname = "a"\ntype = "t"\nartifacts = [{ path = "dist/*.gz" }]\n'
+
+
+class Watched(Hasher):
+    """Remembers what was begun early."""
+
+    early: tuple[str, ...] = ()
+
+    def start(self, paths) -> None:
+        """See `Hasher`."""
+        wanted = tuple(paths)
+        self.early += tuple(path.name for path in wanted)
+        super().start(wanted)
+
+
+def begun(description: Path) -> tuple[str, ...]:
+    """The names of the files that are hashed early."""
+    with Watched() as hasher:
+        begin(description, hasher)
+        return hasher.early
+
+
+def test_what_a_description_names_is_begun(repository: Repository):
+    """Found in a directory or named, as YAML and as TOML."""
+    assert begun(repository.root) == begun(repository.description) == ("web-1.2.0.tar.gz",)
+    repository.description.unlink()
+    repository.write("pyproject.toml", TOML.encode())
+    assert begun(repository.root) == ("web-1.2.0.tar.gz",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "components: [",
+        "components: 3\n",
+        "components: [3, {artifacts: 3}, {artifacts: [3, {path: 3}]}]\n",
+        PLAIN.replace("dist/*", "../*"),
+        PLAIN.replace("dist/*", "/etc/*"),
+        PLAIN.replace("dist/*", "dist/*{version}*"),
+    ],
+)
+def test_what_cannot_be_told_yet_is_not_begun(text: str, repository: Repository):
+    """Nor is anything outside of the repository; and it is no error here."""
+    repository.describe(text)
+    assert begun(repository.root) == ()
+    assert begun(repository.root / "none.yaml") == ()
+
+
+def test_an_early_file_that_cannot_be_hashed_is_refused_when_it_is_wanted(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+):
+    """With the line of its pattern, as if nothing had begun early."""
+    (repository.root / "dist/b.tar.gz").symlink_to("gone")
+    call = ["release", "build", "--description", str(repository.root), "--version", "1", "--output", "unused"]
+    assert run(call) == 20
+    assert "update.yaml:5:15" in capsys.readouterr().err
+
+
+def test_files_that_were_not_begun_are_hashed_when_they_are_wanted(repository: Repository):
+    """Each once."""
+    path = repository.write("a", b"a")
+    with Hasher() as hasher:
+        assert hasher.results([path, path]) == hasher.results([path])
+        assert isinstance(hasher.results([path])[path], Hashed)
