@@ -21,7 +21,7 @@ class Figure:
         ours: the measured time, for people.
         against: what it is compared with, and its time; empty where the limit is a time.
         value: the number that the limit is about.
-        unit: ``×`` for a ratio, ``ms`` or ``s`` for a time, ``MB`` (10^6 bytes) for memory.
+        unit: ``×`` for a ratio, ``ms`` or ``s`` for a time, ``MB`` (10^6 bytes) for memory, or what is counted.
         limit: None where the figure is only told.
         sense: whether `value` may be at most, or must be at least, the limit.
     """
@@ -30,7 +30,7 @@ class Figure:
     ours: str
     against: str
     value: float
-    unit: Literal["×", "ms", "s", "MB"]
+    unit: Literal["×", "ms", "s", "MB", "requests"]
     limit: float | None = None
     sense: Literal["at most", "at least"] = "at most"
 

@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -219,6 +220,12 @@ def find_cycle(config: Config) -> list[str]:
     return next((found for name in config.components if (found := visit(name, []))), [])
 
 
+@cache
+def _validator(kind: Any) -> TypeAdapter[Any]:
+    """Made once for each kind of table: making one takes longer than validating with it."""
+    return TypeAdapter(kind)
+
+
 class _Reader:
     """Validates tables, and says where they are wrong."""
 
@@ -237,7 +244,7 @@ class _Reader:
         except TypeError:
             self.refuse(key, "has a date or a time, which nothing here asks for", "put it in quotes, or remove it")
         try:
-            return TypeAdapter(kind).validate_json(text, context={"base": self._base})
+            return _validator(kind).validate_json(text, context={"base": self._base})
         except ValidationError as error:
             where, why, todo = first_problem(error, kind, data)
             self.refuse(f"{key}.{where}" if where else key, why, todo)
