@@ -57,7 +57,7 @@ class _Hunt:
         need_proc()
         self._also = also
         self._first = first
-        self._asked: set[tuple[int, int]] = set()
+        self._asked: dict[Identity, tuple[int, int] | None] = {}
         self._single: list[Identity] = []
         self._groups: dict[int, int | None] = {}
         for target in targets:
@@ -86,11 +86,11 @@ class _Hunt:
     def send(self, signum: int) -> list[Identity]:
         """Signal whole groups at once, so that no member can fork past it, and the others one by one; who was meant."""
         found = self.find()
+        self._asked |= {who: _program(who) for who in found.values()}
         for number in self._groups:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(number, signum)
         for pid, who in found.items():
-            self._asked.add((pid, who.start_time))
             stat = stat_of(pid)
             if stat is not None and stat.group not in self._groups:
                 _send(who, signum)
@@ -108,6 +108,7 @@ class _Hunt:
             left = [who for who in left if alive(who)] or self._rest()
             if not left:
                 break
+            self._ask(left)
             if time.monotonic() >= limit:
                 return True
             time.sleep(pause)
@@ -117,11 +118,28 @@ class _Hunt:
     def _rest(self) -> list[Identity]:
         """Everything that still lives; what was forked past the first signal gets it now."""
         found = list(self.find().values())
-        for who in found:
-            if (who.pid, who.start_time) not in self._asked:
-                self._asked.add((who.pid, who.start_time))
-                _send(who, self._first)
+        self._ask(found)
         return found
+
+    def _ask(self, living: Iterable[Identity]) -> None:
+        """Send the first signal to each that did not get it as the program that it is now.
+
+        Between `fork` and `exec` a process still has its parent's handlers: what comes then is lost with them.
+        """
+        for who in living:
+            program = _program(who)
+            if who not in self._asked or (program is not None and program != self._asked[who]):
+                self._asked[who] = program
+                _send(who, self._first)
+
+
+def _program(who: Identity) -> tuple[int, int] | None:
+    """What tells the program that a process executes from another one; None where that cannot be seen."""
+    try:
+        found = os.stat(f"/proc/{who.pid}/exe")
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _send(who: Identity, signum: int) -> None:
