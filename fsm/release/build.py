@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from fsm import files
 from fsm.manifest import Manifest, canonical
+from fsm.model import Version
 from fsm.release.collecting import Found, collect
 from fsm.release.description import ComponentRule, Description, Source, read
 from fsm.release.globbing import MANIFEST
@@ -35,6 +36,7 @@ class Options:
         tag: that the release has; None means that of ``GITHUB_REF``, if any.
         styles: checksum files beside ``SHA256SUMS``, see `fsm.release.sums`.
         resolve_images: whether registries are asked for the digests of images.
+        default_version: where nothing says the version; None means that this is an error.
     """
 
     description: Path | None = None
@@ -42,6 +44,7 @@ class Options:
     tag: str | None = None
     styles: tuple[str, ...] = ()
     resolve_images: bool = True
+    default_version: Version | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def prepare(options: Options) -> Prepared:
         ReleaseError: one of these fails; with file and line.
     """
     source = read(options.description)
-    decided = decide(source, version=options.version, tag=options.tag)
+    decided = decide(source, version=options.version, tag=options.tag, default=options.default_version)
     description = source.describe(decided.version)
     components = chosen(description, decided.component)
     return Prepared(source, decided, components, tuple(collect(source, components)))

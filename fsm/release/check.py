@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from fsm import archive
 from fsm.checkspec import HealthEndpoint
 from fsm.errors import FsmError
+from fsm.model import Version
 from fsm.release.build import Options, Prepared, assemble, prepare
 from fsm.release.collecting import Found
 from fsm.release.description import ComponentRule
@@ -30,9 +31,10 @@ RESOLVING = 300.0
 def check(options: Options) -> list[FsmError]:
     """Everything that is wrong with a release, in the order of the description; empty when it can be published.
 
-    Registries are not asked for images: a pull request's images are not there yet.
+    Registries are not asked for images: a pull request's images are not there yet. Nor has it a tag: where nothing else
+    says a version, it is 0.0.0.
     """
-    options = replace(options, resolve_images=False)
+    options = replace(options, resolve_images=False, default_version=Version("0.0.0"))
     try:
         prepared = prepare(options)
     except FsmError as error:

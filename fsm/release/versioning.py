@@ -29,7 +29,9 @@ class Decided(NamedTuple):
     component: str | None = None
 
 
-def decide(source: Source, *, version: str | None = None, tag: str | None = None) -> Decided:
+def decide(
+    source: Source, *, version: str | None = None, tag: str | None = None, default: Version | None = None
+) -> Decided:
     """The version of a release.
 
     Args:
@@ -37,6 +39,7 @@ def decide(source: Source, *, version: str | None = None, tag: str | None = None
         version: as a person gave it.
         tag: as a person gave it; else that of ``GITHUB_REF``. ``v1.2.3``, ``web/v1.2.3`` and ``web-v1.2.3`` are
             understood, where ``web`` is a component of the description.
+        default: where nothing says it; None means that this is an error.
 
     Raises:
         ReleaseError: nothing says which version it is, or two places say different ones.
@@ -48,6 +51,8 @@ def decide(source: Source, *, version: str | None = None, tag: str | None = None
     said = [("the tag", tagged)] if tagged else []
     said += [("--version", given)] if given else []
     said += _in_files(source.root)
+    if not said and default is not None:
+        return Decided(default)
     if not said:
         why = "nothing says which version this is"
         raise ReleaseError(Spot(str(source.path)), why, "give --version or --tag, or write a VERSION file")

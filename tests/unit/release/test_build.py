@@ -145,6 +145,14 @@ def test_what_cannot_be_an_artifact_is_refused(repository: Repository):
     assert "'build/*' matches no file; build first" in str(repository.refusal())
 
 
+def test_a_pattern_passes_over_directories(repository: Repository):
+    """They lie between the files that it means."""
+    repository.write("dist/sub/b.tar.gz")
+    repository.describe("components: [{name: a, type: b, artifacts: [{path: dist/**}]}]")
+    names = [each.name for each in build(repository.options()).prepared.found]
+    assert names == ["b.tar.gz", "web-1.2.0.tar.gz"]
+
+
 def test_two_files_of_one_name_are_refused(repository: Repository):
     """Also where only the case of letters differs, and across components; the same file twice is no such thing."""
     repository.write("a/x.bin")

@@ -56,6 +56,13 @@ def test_nothing_is_wrong_with_a_good_release(repository: Repository, tmp_path: 
     assert sorted(repository.root.rglob("*")) == before
 
 
+def test_a_pull_request_needs_no_version(repository: Repository):
+    """It has no tag, and nothing else may say one; what a file says counts, though."""
+    assert check(repository.options(version=None)) == []
+    repository.write("VERSION", b"latest")
+    assert "'latest' is not a version" in str(check(repository.options(version=None))[0])
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [

@@ -103,6 +103,26 @@ def test_an_upload_that_breaks_off_once_is_taken_up_in_the_same_run(repository: 
         assert not done.draft
 
 
+def test_an_upload_that_always_breaks_off_is_given_up(repository: Repository):
+    """After a few rounds, with the draft still a draft."""
+    with FakeGitHub() as github:
+        draft = github.add_repository("o/r").add_release("v1.2.0", draft=True)
+        place = f"/repos/o/r/releases/{draft.id}/assets"
+        github.fault(place, Fault(status=502, methods=("POST",)))
+        with pytest.raises(Transient):
+            send(repository, github)
+        assert len(github.asked(place, "POST")) == 3
+        assert draft.draft
+
+
+def test_a_publication_whose_answer_is_lost_is_looked_up(repository: Repository):
+    """It was done: that is no failure."""
+    with FakeGitHub() as github:
+        draft = github.add_repository("o/r").add_release("v1.2.0", draft=True)
+        github.fault(f"/repos/o/r/releases/{draft.id}", Fault(drop=True, methods=("PATCH",), times=1))
+        assert not send(repository, github).draft
+
+
 def test_a_published_release_with_other_content_is_refused(repository: Repository):
     """Immutable or not: hosts may have it. Nothing is touched."""
     for immutable in (True, False):
