@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from benchmarks.containers import shell
+from benchmarks.containers import PATIENCE, shell
 from benchmarks.figures import Figure, ratio
 from benchmarks.polling import polling
 from benchmarks.rig import Bench, child, free_port, fsm
@@ -157,7 +157,7 @@ def measure(bench: Bench) -> list[Figure]:
         update = [*fsm(), "--config", str(ours.place / "fsm.toml"), "update", "agent"]
 
         def case(agent: Agent, work: Callable[[], object]) -> Callable[[], float]:
-            numbers, polled = count(1), stack.enter_context(polling(agent.port, "/version"))
+            numbers, polled = count(1), stack.enter_context(polling(agent.port, "/version", PATIENCE))
 
             def once() -> float:
                 agent.commit(next(numbers))
@@ -165,7 +165,7 @@ def measure(bench: Bench) -> list[Figure]:
 
             return once
 
-        restart = stack.enter_context(polling(ours.port, "/version"))
+        restart = stack.enter_context(polling(ours.port, "/version", PATIENCE))
         found = bench.turns(
             {
                 "restart": restart(lambda: shell(BARE.format(project=ours.project), ours.live)),

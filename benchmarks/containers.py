@@ -52,6 +52,9 @@ type = "directory"
 path = "releases"
 """
 
+PATIENCE: Final = 0.1
+"""Seconds that a request waits before the client asks anew, see `polling`."""
+
 BARE: Final = "docker compose -p {project} pull --quiet && docker compose -p {project} up -d --wait"
 
 
@@ -154,7 +157,7 @@ def compare(bench: Bench, size: Size) -> list[Figure]:
         numbers = {"fsm": count(1), "bare": count(1)}
 
         def case(name: str, shop: Shop, work: Callable[[str], object]) -> Callable[[], float]:
-            polled = stack.enter_context(polling(shop.port, "/version"))
+            polled = stack.enter_context(polling(shop.port, "/version", PATIENCE))
 
             def once() -> float:
                 version = f"1.{next(numbers[name])}.0"

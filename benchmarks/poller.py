@@ -1,4 +1,4 @@
-"""A client that asks a page every few milliseconds: ``python -m benchmarks.poller PORT [PATH]``.
+"""A client that asks a page every few milliseconds: ``python -m benchmarks.poller PORT [PATH [PATIENCE]]``.
 
 Reads commands from its standard input: ``start``, then ``stop``, upon which it prints how long the app did not answer,
 in seconds: from the end of the last good answer before the gap to the end of the first one after it. Several gaps
@@ -17,9 +17,9 @@ PAUSE: Final = 0.005
 """Seconds between two requests."""
 
 
-def ask(port: int, path: str = "/health") -> bool:
-    """Whether the app answers a page."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def ask(port: int, path: str = "/health", patience: float = 5.0) -> bool:
+    """Whether the app answers a page, within some seconds."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -43,12 +43,12 @@ def downtime(answers: list[tuple[float, bool]]) -> float:
     return total
 
 
-def poll(port: int, path: str, ended: threading.Event) -> list[tuple[float, bool]]:
+def poll(port: int, path: str, patience: float, ended: threading.Event) -> list[tuple[float, bool]]:
     """Ask until told to end, and then until the app answers."""
     answers: list[tuple[float, bool]] = []
     due = time.monotonic()
     while not ended.is_set() or not answers[-1][1]:
-        good = ask(port, path)
+        good = ask(port, path, patience)
         if answers or good:
             answers.append((time.monotonic(), good))
         due += PAUSE
@@ -60,10 +60,11 @@ def poll(port: int, path: str, ended: threading.Event) -> list[tuple[float, bool
 def main() -> None:
     """Serve until the standard input ends."""
     port, path = int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "/health"
+    patience = float(sys.argv[3]) if len(sys.argv) > 3 else 5.0
     while sys.stdin.readline():
         ended = threading.Event()
         found: list[list[tuple[float, bool]]] = []
-        work = threading.Thread(target=lambda ended=ended, found=found: found.append(poll(port, path, ended)))
+        work = threading.Thread(target=lambda ended=ended, found=found: found.append(poll(port, path, patience, ended)))
         work.start()
         print("polling", flush=True)
         sys.stdin.readline()

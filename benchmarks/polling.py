@@ -10,15 +10,19 @@ from benchmarks.rig import ROOT, environment, module
 
 
 @contextmanager
-def polling(port: int, path: str = "/health") -> Iterator[Callable[[Callable[[], object]], Callable[[], float]]]:
+def polling(
+    port: int, path: str = "/health", patience: float = 5.0
+) -> Iterator[Callable[[Callable[[], object]], Callable[[], float]]]:
     """Makes cases of work: each yields how long the app did not answer meanwhile, in seconds.
 
     Args:
         port: of 127.0.0.1, on which the app listens.
         path: what is asked for.
+        patience: seconds after which the client asks anew. A request that meets the engine's proxy before the new
+            container has its network waits a second for the kernel to repeat a packet, while others are answered.
     """
     with subprocess.Popen(
-        module("poller", str(port), path),
+        module("poller", str(port), path, str(patience)),
         cwd=ROOT,
         env=environment(),
         stdin=subprocess.PIPE,
