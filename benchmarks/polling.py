@@ -18,8 +18,7 @@ def polling(
     Args:
         port: of 127.0.0.1, on which the app listens.
         path: what is asked for.
-        patience: seconds after which the client asks anew. A request that meets the engine's proxy before the new
-            container has its network waits a second for the kernel to repeat a packet, while others are answered.
+        patience: seconds after which the client asks anew: one request that hangs says nothing about later ones.
     """
     with subprocess.Popen(
         module("poller", str(port), path, str(patience)),
