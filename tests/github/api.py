@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from tests.github.state import Asset, GitRelease, Repository, as_json, file_name
 
@@ -193,7 +193,7 @@ def delete_asset(call: Call) -> Reply:
 
 def signed(repository: Repository, asset: Asset) -> str:
     """The address of an asset's bytes at the storage, with a signature in its query as Azure's has."""
-    return f"{repository.places.storage}/{asset.id}/{asset.name}?sig=secret-{asset.id}"
+    return f"{repository.places.storage}/{asset.id}/{quote(asset.name)}?sig=secret-{asset.id}"
 
 
 def _page(call: Call, found: list[Any]) -> Reply:

@@ -86,6 +86,9 @@ class GitHubSource:
 
     def release(self, announced: Announced) -> Release:
         """What GitHub has under the release's tag."""
+        if not versioned([announced.tag.removeprefix(self._spec.tag_prefix)], self._spec.repository)[0]:
+            what = f"cannot read {announced.tag!r} of {self._spec.repository}"
+            raise SourceError(what, "it is no version", "see `fsm check`")
         with Web(self._spec, _failure(self._spec)) as web:
             url = below(self._spec.api_url, "repos", *self._spec.repository.split("/"), "releases", "tags")
             shelf = _Assets(web, self._spec, _read(web, below(url, announced.tag), announced.tag))

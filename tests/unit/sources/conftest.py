@@ -12,6 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from fsm.sources import Source, SourceSpec, open_source
+from tests.github.fake import FakeGitHub
 from tests.servers import ReleaseServer
 
 ARCHIVE = bytes(range(256)) * 2000
@@ -100,10 +101,51 @@ def web_source(server: ReleaseServer) -> Callable[..., Source]:
     return open_it
 
 
-@pytest.fixture(params=["directory", "index", "python", "nginx", "apache"])
-def any_source(request: pytest.FixtureRequest, depot: Depot) -> Iterator[Callable[..., Source]]:
-    """Opens the depot through each kind of source, with options; call it when the depot is filled."""
-    kind = request.param
+def _put_on_github(depot: Depot, github: FakeGitHub) -> None:
+    """Make the releases of a repository those of the depot."""
+    repository = github.add_repository("o/r")
+    for folder in sorted(path for path in depot.root.iterdir() if path.is_dir()):
+        files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+        about = json.loads(files.pop("release.json", b"{}"))
+        notes = about.pop("notes", "") or files.get("NOTES.md", b"").decode()
+        repository.add_release(folder.name, files, body=notes, **about)
+
+
+FOLDERS = ("directory", "index", "python", "nginx", "apache")
+"""The kinds of sources whose releases are folders."""
+
+
+@pytest.fixture(params=FOLDERS)
+def folder_source(request: pytest.FixtureRequest, depot: Depot) -> Iterator[Callable[..., Source]]:
+    """Opens the depot through each kind of source that has folders, with options; call it when the depot is filled."""
+    yield from _in_folders(request.param, depot)
+
+
+@pytest.fixture(params=[*FOLDERS, "github"])
+def any_source(
+    request: pytest.FixtureRequest, depot: Depot, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Source]]:
+    """As `folder_source`, and on GitHub as well, where a release is no folder."""
+    if request.param == "github":
+        yield from _on_github(depot, monkeypatch)
+    else:
+        yield from _in_folders(request.param, depot)
+
+
+def _on_github(depot: Depot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Source]]:
+    with FakeGitHub() as github:
+        monkeypatch.setenv("FSM_TEST_TOKEN", github.token)
+        keys = {"repository": "o/r", "api_url": github.api_url, "token_env": "FSM_TEST_TOKEN"}
+
+        def open_it(**options: Any) -> Source:
+            _put_on_github(depot, github)
+            spec = spec_of(type="github", **{**keys, "require_manifest": False, **options})
+            return open_source(spec, component="core")
+
+        yield open_it
+
+
+def _in_folders(kind: Any, depot: Depot) -> Iterator[Callable[..., Source]]:
     if kind == "directory":
         yield lambda **options: open_source(spec_of(type="directory", path=depot.root, **options), component="core")
         return

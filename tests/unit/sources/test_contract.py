@@ -1,4 +1,7 @@
-"""What every source does, whether the releases are in a directory, behind an index or behind a listing."""
+"""What every source does, whether the releases are in a directory, behind an index, behind a listing or on GitHub.
+
+Where a release must be a folder the test asks for `folder_source`; `test_github.py` has GitHub's counterpart.
+"""
 
 from __future__ import annotations
 
@@ -56,12 +59,12 @@ def test_an_empty_source_announces_nothing(depot: Depot, any_source: AnySource):
     assert any_source().releases().releases == ()
 
 
-def test_release_with_manifest(depot: Depot, any_source: AnySource):
+def test_release_with_manifest(depot: Depot, folder_source: AnySource):
     """The manifest says which artifacts there are; URL and size are completed, other files are not artifacts."""
     folder = depot.declare("1.2.0", {"name": "app.tar.gz", "sha256": sha256(ARCHIVE)}, notes="from the manifest")
     (folder / "app.tar.gz").write_bytes(ARCHIVE)
     (folder / "unrelated.bin").write_bytes(b"x")
-    release = any_source().release(announced("1.2.0"))
+    release = folder_source().release(announced("1.2.0"))
     assert release.manifest is not None
     assert release.warnings == ()
     assert release.notes == "from the manifest"
@@ -157,16 +160,16 @@ def test_build_metadata_is_the_same_version(depot: Depot, any_source: AnySource)
     assert any_source().release(announced("v1.0")).manifest is not None
 
 
-def test_artifacts_not_there_yet(depot: Depot, any_source: AnySource):
+def test_artifacts_not_there_yet(depot: Depot, folder_source: AnySource):
     """Announced, but the files of the manifest come later: not ready; half uploaded: not ready."""
     folder = depot.declare("1.2.0", {"name": "app.tar.gz", "sha256": sha256(ARCHIVE), "size": len(ARCHIVE)})
     with pytest.raises(NotReady, match=r"app\.tar\.gz"):
-        any_source().release(announced("1.2.0"))
+        folder_source().release(announced("1.2.0"))
     (folder / "app.tar.gz").write_bytes(ARCHIVE[:1000])
     with pytest.raises(NotReady, match=f"1000 of {len(ARCHIVE)} bytes so far"):
-        any_source().release(announced("1.2.0"))
+        folder_source().release(announced("1.2.0"))
     (folder / "app.tar.gz").write_bytes(ARCHIVE)
-    assert any_source().release(announced("1.2.0")).artifacts[0].size == len(ARCHIVE)
+    assert folder_source().release(announced("1.2.0")).artifacts[0].size == len(ARCHIVE)
 
 
 def test_empty_folder_is_not_ready(depot: Depot, any_source: AnySource):
@@ -275,10 +278,10 @@ def test_fetch_goes_on_where_it_stopped(depot: Depot, any_source: AnySource, tmp
     assert dest.read_bytes() == ARCHIVE
 
 
-def test_fetch_of_changed_bytes(depot: Depot, any_source: AnySource, tmp_path: Path):
+def test_fetch_of_changed_bytes(depot: Depot, folder_source: AnySource, tmp_path: Path):
     """Other bytes than promised are refused, longer or not, and no part stays."""
     folder = depot.add("1.0.0")
-    source, dest = any_source(), tmp_path / "got"
+    source, dest = folder_source(), tmp_path / "got"
     (artifact,) = source.release(announced("1.0.0")).artifacts
     (folder / "app.tar.gz").write_bytes(ARCHIVE[::-1])
     with pytest.raises(IntegrityError, match="its sha256 is not sha256:"):
@@ -289,10 +292,10 @@ def test_fetch_of_changed_bytes(depot: Depot, any_source: AnySource, tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["depot"]
 
 
-def test_fetch_of_a_missing_artifact(depot: Depot, any_source: AnySource, tmp_path: Path):
+def test_fetch_of_a_missing_artifact(depot: Depot, folder_source: AnySource, tmp_path: Path):
     """An artifact that is gone is not ready."""
     folder = depot.add("1.0.0")
-    source = any_source()
+    source = folder_source()
     (artifact,) = source.release(announced("1.0.0")).artifacts
     (folder / "app.tar.gz").unlink()
     with pytest.raises(NotReady):

@@ -261,6 +261,9 @@ def test_errors_during_a_download(repository: Repository, github: FakeGitHub, so
     github.storage.fault("*", Fault(status=503, times=1))
     with pytest.raises(Transient, match="answered 503"):
         source().fetch(artifact, tmp_path / "got", check=nothing, progress=unseen)
+    repository.list.clear()
+    with pytest.raises(NotReady, match="is not there"):
+        source().fetch(artifact, tmp_path / "got", check=nothing, progress=unseen)
     large = artifact.model_copy(update={"size": 2 << 20})
     with pytest.raises(SourceError, match="larger than 1 MiB"):
         source(max_artifact_mb=1).fetch(large, tmp_path / "got", check=nothing, progress=unseen)
