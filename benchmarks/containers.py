@@ -129,10 +129,19 @@ def opened(size: Size, place: Path, word: str) -> Iterator[Shop]:
         shell(BARE.format(project=shop.project), shop.file.parent)
         yield shop
     finally:
+        kept = _kept(shop)
         for name in (shop.project, shop.name):
             docker.remove(name)
-        for kept in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "fsm-kept").split():
-            docker.run("image", "rm", kept)
+        for name in kept:
+            docker.run("image", "rm", name)
+
+
+def _kept(shop: Shop) -> list[str]:
+    """What updates of this shop have kept, by its images: others on this engine keep theirs."""
+    listed = engine()("image", "ls", "--no-trunc", "--format", "{{.ID}} {{.Repository}} {{.Tag}}").splitlines()
+    rows = [line.split() for line in listed]
+    mine = {ident for ident, repository, _ in rows if repository == shop.image}
+    return [f"{repository}:{tag}" for ident, repository, tag in rows if repository == "fsm-kept" and ident in mine]
 
 
 def shell(command: str, cwd: Path) -> None:
