@@ -12,10 +12,12 @@ from fsm.errors import FsmError, Transient
 from fsm.release.build import build
 from fsm.release.problems import ReleaseError
 from fsm.release.publish import MARK, Published, files_of, publish
+from fsm.sources import open_source
 from fsm.sources.github.publish import Publisher
 from tests.github.fake import FakeGitHub
 from tests.servers import Fault, Request
 from tests.unit.release.conftest import Repository
+from tests.unit.sources.conftest import nothing, spec_of, unseen
 
 ALL = ("GET", "POST", "PATCH", "DELETE")
 NAMES = ["SHA256SUMS", "update-manifest.yaml", "web-1.2.0.tar.gz"]
@@ -90,6 +92,27 @@ def test_a_publisher_that_dies_at_any_request_is_finished_by_the_next(status: in
             ]
         at += 1
     assert at > 8
+
+
+def test_a_host_reads_what_was_published(repository: Repository, tmp_path: Path):
+    """Each of two components by its own manifest: version, notes, and the artifact with its checksum."""
+    repository.describe(
+        repository.description.read_text() + "  - {name: api, type: t, artifacts: [{path: NOTES.md}]}\n"
+    )
+    with FakeGitHub() as github:
+        github.add_repository("o/r", immutable_releases=True)
+        send(repository, github, tag="v1.2.0")
+        for component, file in (("web", "dist/web-1.2.0.tar.gz"), ("api", "NOTES.md")):
+            keys = {"repository": "o/r", "api_url": github.api_url, "manifest": f"update-manifest-{component}.yaml"}
+            source = open_source(spec_of(type="github", **keys), component=component)
+            (announced,) = source.releases().releases
+            release = source.release(announced)
+            (artifact,) = release.artifacts
+            source.fetch(artifact, tmp_path / "got", check=nothing, progress=unseen)
+            assert (tmp_path / "got").read_bytes() == (repository.root / file).read_bytes()
+            assert release.manifest is not None
+            assert release.manifest.component == component
+            (tmp_path / "got").unlink()
 
 
 def test_an_upload_that_breaks_off_once_is_taken_up_in_the_same_run(repository: Repository):
