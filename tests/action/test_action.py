@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # of openapi-core
+from ruamel.yaml import YAML
 
 from tests.github.fake import FakeGitHub
 from tests.unit.release.conftest import Repository, repository  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parents[2]
-ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+ACTION = YAML(typ="safe").load((ROOT / "action.yml").read_text())
 (STEP,) = ACTION["runs"]["steps"]
 
 
