@@ -6,14 +6,13 @@ Five components share a repository; so do they their question. The other side is
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from benchmarks.figures import Figure, duration, timed
-from benchmarks.rig import ROOT, Bench, child, environment, fsm, module
+from benchmarks.rig import Bench, child, fsm, module, talking
 
 COMPONENTS: Final = 50
 LATENCY: Final = 50
@@ -79,24 +78,10 @@ def _host(folder: Path, url: str, components: int, repositories: int) -> list[st
 
 @contextmanager
 def _github(repositories: int) -> Iterator[tuple[str, Count]]:
-    with subprocess.Popen(
-        module("github_fake", str(repositories), str(LATENCY)),
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as running:
-        orders, answers = running.stdin, running.stdout
-        assert orders is not None
-        assert answers is not None
+    with talking(module("github_fake", str(repositories), str(LATENCY))) as running:
 
         def count() -> tuple[int, int]:
-            print(file=orders, flush=True)
-            requests, counted = answers.readline().split()
+            requests, counted = running.ask().split()
             return int(requests), int(counted)
 
-        try:
-            yield answers.readline().strip(), count
-        finally:
-            orders.close()
+        yield running.hear(), count

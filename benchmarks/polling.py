@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from benchmarks.rig import ROOT, environment, module
+from benchmarks.rig import module, talking
 
 
 @contextmanager
@@ -20,32 +19,14 @@ def polling(
         path: what is asked for.
         patience: seconds after which the client asks anew: one request that hangs says nothing about later ones.
     """
-    with subprocess.Popen(
-        module("poller", str(port), path, str(patience)),
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as client:
-        asking, answers = client.stdin, client.stdout
-        assert asking is not None
-        assert answers is not None
-
-        def tell(line: str) -> str:
-            asking.write(f"{line}\n")
-            asking.flush()
-            return answers.readline()
+    with talking(module("poller", str(port), path, str(patience))) as client:
 
         def polled(work: Callable[[], object]) -> Callable[[], float]:
             def case() -> float:
-                tell("start")
+                client.ask("start")
                 work()
-                return float(tell("stop"))
+                return float(client.ask("stop"))
 
             return case
 
-        try:
-            yield polled
-        finally:
-            asking.close()
+        yield polled

@@ -80,6 +80,42 @@ def child(argv: Sequence[str | Path], cwd: Path = ROOT, **extra: str) -> str:
     return done.stdout
 
 
+@dataclass(frozen=True)
+class Talk:
+    """A child that is spoken with line by line.
+
+    Attributes:
+        child: with pipes for both.
+    """
+
+    child: subprocess.Popen[str]
+
+    def hear(self) -> str:
+        """Its next line, without the line feed."""
+        assert self.child.stdout is not None
+        return self.child.stdout.readline().rstrip("\n")
+
+    def ask(self, line: str = "") -> str:
+        """Say a line, and hear its answer."""
+        assert self.child.stdin is not None
+        self.child.stdin.write(f"{line}\n")
+        self.child.stdin.flush()
+        return self.hear()
+
+
+@contextmanager
+def talking(argv: Sequence[str]) -> Iterator[Talk]:
+    """A child to speak with; it ends when its standard input does, at the end."""
+    with subprocess.Popen(
+        argv, cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdin is not None
+        try:
+            yield Talk(running)
+        finally:
+            running.stdin.close()
+
+
 def module(name: str, *arguments: str | Path) -> list[str]:
     """The command line of a program of this package."""
     return [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)]

@@ -49,6 +49,10 @@ class About:
     prereleases: bool
 
 
+InSets = dict[str, dict[str, Any]]
+"""For each member of a set whose run is in progress, what a status says of that run."""
+
+
 class _Known(NamedTuple):
     """A release as the journal keeps the last check's answer; see `fsm.sources.Announced`."""
 
@@ -62,7 +66,7 @@ class _Known(NamedTuple):
 
 
 def status_of(
-    journal: Journal, state_dir: Path, about: About, installed: Version | None, why_unknown: str
+    journal: Journal, state_dir: Path, about: About, installed: Version | None, why_unknown: str, sets: InSets
 ) -> dict[str, Any]:
     """One component, with the keys of `fsm.report.ComponentStatus`.
 
@@ -72,6 +76,7 @@ def status_of(
         about: the component.
         installed: the version that the component itself tells; None where it is unknown.
         why_unknown: why it is.
+        sets: from `in_sets`; one answer serves for all components.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -86,18 +91,21 @@ def status_of(
         "held": None if held is None else held[1] or "no reason given",
         "pin": journal.policy.pin(about.name),
         "running_in": ComponentLock(state_dir, about.name).running(),
-        "in_set": _set_of(journal, state_dir, about.name),
+        "in_set": sets.get(about.name),
         "last": None if latest is None else facts(journal, latest),
     }
 
 
-def _set_of(journal: Journal, state_dir: Path, name: str) -> dict[str, Any] | None:
-    """The run in progress of a set that has the component; before its members begin they have no runs of their own."""
+def in_sets(journal: Journal, state_dir: Path) -> InSets:
+    """The newest run in progress of a set, for each member: before these begin they have no runs of their own."""
+    found: InSets = {}
     for run in journal.runs(in_progress=True):
-        if run.kind == SET and name in next(journal.log(run.id)).data["needs"]:
+        if run.kind == SET:
             holder = ComponentLock(state_dir, run.component).running()
-            return {"set": run.component, "run": run.id, "state": str(run.state), "running_in": holder}
-    return None
+            about = {"set": run.component, "run": run.id, "state": str(run.state), "running_in": holder}
+            for name in next(journal.log(run.id)).data["needs"]:
+                found.setdefault(name, about)
+    return found
 
 
 def _offer(journal: Journal, about: About, installed: Version | None) -> dict[str, Any]:
@@ -143,9 +151,10 @@ def _read(path: Path, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
     entries = {entry["about"]["name"]: entry for entry in kept["components"]}
     found = []
     with Journal(state_dir / "journal.db", readonly=True) as journal:
+        sets = in_sets(journal, state_dir)
         for entry in [entries[name] for name in names] if names else entries.values():
             version, why = versionfile.ask(VersionFile(Path(entry["root"]), entry["file"]))
-            found.append(status_of(journal, state_dir, About(**entry["about"]), version, why))
+            found.append(status_of(journal, state_dir, About(**entry["about"]), version, why, sets))
     return found
 
 

@@ -8,7 +8,7 @@ from fsm import plan as plans
 from fsm.adapter import Backup, Finding
 from fsm.config import Config
 from fsm.errors import UsageError
-from fsm.glance import About, status_of
+from fsm.glance import About, InSets, in_sets, status_of
 from fsm.host import Host
 from fsm.journal import Journal
 from fsm.plan import Plan
@@ -36,14 +36,15 @@ class Reader:
         """Where every component is. Needs no write permission and never waits."""
         names = [self.config.component(name).name] if name else self.components
         with self._host.journal(readonly=True) as journal:
-            return [self._status(each, journal) for each in names]
+            sets = in_sets(journal, self.config.state_dir)
+            return [self._status(each, journal, sets) for each in names]
 
-    def _status(self, name: str, journal: Journal) -> ComponentStatus:
+    def _status(self, name: str, journal: Journal, sets: InSets) -> ComponentStatus:
         checking = self._host.checking(name, journal)
         found = checking.installed()
         component = self.config.components[name]
         about = About(name, component.keys.type, component.target.source, component.keys.prereleases)
-        known = status_of(journal, self.config.state_dir, about, found.version, found.why_unknown)
+        known = status_of(journal, self.config.state_dir, about, found.version, found.why_unknown, sets)
         return ComponentStatus(**{**known, "last": known["last"] and typed(known["last"])})
 
     def history(self, name: str | None = None, *, limit: int = 50) -> list[RunReport]:

@@ -46,10 +46,12 @@ class SetRuns:
             UsageError: it is neither that of a configured set nor made of components' names.
         """
         label = name.removeprefix("@")
-        if "+" not in label:
+        members = label.split("+")
+        if len(members) == 1:
             self._host.config.set_of(label)
-        for each in label.split("+") if "+" in label else ():
-            self._host.config.component(each)
+        else:
+            for each in members:
+                self._host.config.component(each)
 
     def update(self, members: str | Sequence[str], *, jobs: int | None, force: bool) -> list[UpdateResult]:
         """See `Updater.update_set`."""

@@ -76,7 +76,46 @@ class Fault:
     times: int | None = None
 
 
-class ReleaseServer:
+class Faulty:
+    """What servers that misbehave on demand share: the requests that came, and which faults wait for which path.
+
+    Attributes:
+        requests: oldest first.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self._faults: defaultdict[str, list[Fault]] = defaultdict(list)
+        self._lock = threading.RLock()
+
+    def fault(self, path: str, *faults: Fault) -> None:
+        """Have requests for `path` (``*``: for any) misbehave: first as the first fault says, then the next."""
+        with self._lock:
+            self._faults[path].extend(faults)
+
+    def heal(self) -> None:
+        """Forget all faults."""
+        with self._lock:
+            self._faults.clear()
+
+    def asked(self, path: str, method: str = "GET") -> list[Request]:
+        """The requests that came for a path, oldest first."""
+        with self._lock:
+            return [request for request in self.requests if (request.path, request.method) == (path, method)]
+
+    def note(self, request: Request) -> Fault:
+        """Remember a request and say how to misbehave."""
+        with self._lock:
+            self.requests.append(request)
+            for fault in (*self._faults[request.path], *self._faults["*"]):
+                if fault.times != 0 and request.method in fault.methods:
+                    if fault.times is not None:
+                        fault.times -= 1
+                    return fault
+        return Fault()
+
+
+class ReleaseServer(Faulty):
     """Serves a directory on 127.0.0.1; a context manager.
 
     Args:
@@ -94,12 +133,10 @@ class ReleaseServer:
         listing: Literal["python", "nginx", "apache"] | None = "python",
         validators: bool = True,
     ) -> None:
+        super().__init__()
         self.root = root
         self.listing = listing
         self.validators = validators
-        self.requests: list[Request] = []
-        self._faults: defaultdict[str, list[Fault]] = defaultdict(list)
-        self._lock = threading.Lock()
         self._tls = tls
         self._stop = threading.Event()
         self._http = Listener(("127.0.0.1", 0), _handler_for(self))
@@ -129,36 +166,10 @@ class ReleaseServer:
         """Its address, without a slash at the end."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
-    def fault(self, path: str, *faults: Fault) -> None:
-        """Have requests for `path` (``*``: for any) misbehave: first as the first fault says, then the next."""
-        with self._lock:
-            self._faults[path].extend(faults)
-
-    def heal(self) -> None:
-        """Forget all faults."""
-        with self._lock:
-            self._faults.clear()
-
-    def asked(self, path: str, method: str = "GET") -> list[Request]:
-        """The requests that came for a path, oldest first."""
-        with self._lock:
-            return [request for request in self.requests if (request.path, request.method) == (path, method)]
-
     def forget(self) -> None:
         """Forget the requests so far."""
         with self._lock:
             self.requests.clear()
-
-    def note(self, request: Request) -> Fault:
-        """Remember a request and say how to misbehave."""
-        with self._lock:
-            self.requests.append(request)
-            for fault in (*self._faults[request.path], *self._faults["*"]):
-                if fault.times != 0 and request.method in fault.methods:
-                    if fault.times is not None:
-                        fault.times -= 1
-                    return fault
-        return Fault()
 
     def pause(self, seconds: float) -> None:
         """Wait, but not beyond the end of the server."""

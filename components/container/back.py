@@ -17,7 +17,7 @@ from components.container.leftovers import heal
 from components.container.ready import Verdict, overall, wait
 from components.container.reference import parse
 from components.container.stack import Stack
-from components.container.up import Upped, begun, follow, scaled, up
+from components.container.up import Upped, follow, run_start, scaled, up
 from fsm import faults, files
 from fsm.adapter import Done, Failed, StepContext, StepResult
 
@@ -73,7 +73,7 @@ def _start_again(stack: Stack, saved: SavedService, ctx: StepContext) -> list[Up
     said = []
     for each in stack.containers(saved.service) if saved.running else ():
         if not each.running:
-            said.append(begun(stack, ctx, ["docker", "container", "start", each.id]))
+            said.append(run_start(stack, ctx, ["docker", "container", "start", each.id]))
             faults.point("container.back.started")
     return said
 

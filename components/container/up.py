@@ -41,10 +41,10 @@ def up(stack: Stack, ctx: StepContext, services: Sequence[str], *options: str, a
     """`docker compose up -d --no-deps` of some services, with images that are here."""
     fixed = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--quiet-pull"]
     argv = stack.argv(*fixed, *options, *services, also=also)
-    return begun(stack, ctx, argv)
+    return run_start(stack, ctx, argv)
 
 
-def begun(stack: Stack, ctx: StepContext, argv: Sequence[str]) -> Upped:
+def run_start(stack: Stack, ctx: StepContext, argv: Sequence[str]) -> Upped:
     """Run a command that starts containers; once more where the engine had to let go of their ports first."""
     env = stack.docker.environ
     done, freed = freeing(

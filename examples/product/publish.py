@@ -65,7 +65,8 @@ def release_agent(version: str, *, broken: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run("git", "init", "--quiet", "--initial-branch=main", folder)
         tree = Path(folder)
-        run("git", "pull", "--quiet", str(REPOSITORY), "main", cwd=tree) if version != "1.0.0" else None
+        if version != "1.0.0":
+            run("git", "pull", "--quiet", str(REPOSITORY), "main", cwd=tree)
         shutil.rmtree(tree / "www", ignore_errors=True)
         context(tree, version, broken=broken)
         shutil.copy(HERE / "host" / "agent-compose.yml", tree / "docker-compose.yml")

@@ -37,8 +37,6 @@ _ONE_OFF: Final = "com.docker.compose.oneoff"
 _ALIVE: Final = tuple(
     part for state in ("running", "restarting", "paused", "removing") for part in ("--filter", f"status={state}")
 )
-_STOPPED: Final[set[str]] = set()
-"""Projects that this process has just seen stopped: a start that follows need not ask whether they run."""
 
 _QUIET: Final = {"DOCKER_CLI_HINTS": "false"}
 _LOG_BYTES: Final = 64 * 1024
@@ -185,9 +183,7 @@ class ComposeService:
     def start(self, ctx: Runner) -> None:
         """Start the services from their files, and wait until they run and are healthy."""
         # Each question costs time in which nothing answers: what does not run at all is not active.
-        stopped = self._project in _STOPPED
-        _STOPPED.discard(self._project)
-        if not stopped and self._ids("--filter", "status=running") and self.status().active:
+        if self._ids("--filter", "status=running") and self.status().active:
             self._put_in_order(ctx)
             return
         spec = self._spec
@@ -231,7 +227,6 @@ class ComposeService:
     def stop(self, ctx: Runner) -> None:
         """Stop every container of these services; compose is asked first, as it knows in which order."""
         if not self._alive():
-            self._note_stopped()
             return
         spec = self._spec
         faults.point("service.compose.stop")
@@ -245,12 +240,6 @@ class ComposeService:
         if left:
             names = ", ".join(one.name for one in left)
             raise failed(f"cannot stop {self.name}", f"still running: {names}", self.log_tail(LOG_LINES))
-        self._note_stopped()
-
-    def _note_stopped(self) -> None:
-        """Only of a whole project: of some services the next manager may have others."""
-        if not self._spec.services:
-            _STOPPED.add(self._project)
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of each container; of those that do not run, where there are such."""

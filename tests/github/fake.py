@@ -19,7 +19,6 @@ import re
 import tempfile
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from urllib.parse import parse_qsl, unquote
 from tests.github.api import ROUTES, UPLOADS, Call, Failure, Reply, signed
 from tests.github.contract import Answered, Asked, Contract
 from tests.github.state import Clock, Places, Repository
-from tests.servers import Fault, Listener, ReleaseServer, Request
+from tests.servers import Fault, Faulty, Listener, ReleaseServer, Request
 
 LIMIT: Final = 5000
 JSON: Final = "application/json"
@@ -52,7 +51,7 @@ class Limits:
     used: int = 0
 
 
-class FakeGitHub:
+class FakeGitHub(Faulty):
     """GitHub's releases on 127.0.0.1; a context manager.
 
     Args:
@@ -62,21 +61,19 @@ class FakeGitHub:
 
     Attributes:
         token, read_token: bearer tokens that may write, or read only; anything else is 401.
-        requests: everything that came to the API and the uploads.
+        requests: everything that came to the API and the uploads; paths, also those of faults, without the GHES prefix.
         violations: what was not as GitHub describes it.
     """
 
     def __init__(self, *, ghes: bool = False, latency: float = 0.0, strict: bool = True) -> None:
+        super().__init__()
         self.token, self.read_token = "ghp_write0123456789", "ghp_read0123456789"
         self.latency = latency
         self.limits = Limits(reset=int(time.time()) + 3600)
-        self.requests: list[Request] = []
         self.violations: list[str] = []
         self.clock = Clock()
         self._strict = strict
         self._repositories: dict[str, Repository] = {}
-        self._faults: defaultdict[str, list[Fault]] = defaultdict(list)
-        self._lock = threading.RLock()
         self._stack = ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="fake-github-")))
         self.storage = ReleaseServer(self._folder, listing=None)
@@ -113,31 +110,6 @@ class FakeGitHub:
         made = Repository(full_name, self.places, self.clock, self._folder, private, immutable_releases)
         self._repositories[full_name.lower()] = made
         return made
-
-    def fault(self, path: str, *faults: Fault) -> None:
-        """Have requests for a path (without the GHES prefix; ``*``: any) misbehave, first as the first fault says."""
-        with self._lock:
-            self._faults[path].extend(faults)
-
-    def heal(self) -> None:
-        """Forget all faults."""
-        with self._lock:
-            self._faults.clear()
-
-    def asked(self, path: str, method: str = "GET") -> list[Request]:
-        """The requests that came for a path (without the GHES prefix), oldest first."""
-        with self._lock:
-            return [each for each in self.requests if (each.path, each.method) == (path, method)]
-
-    def note(self, request: Request) -> Fault:
-        """Remember a request and say how to misbehave."""
-        with self._lock:
-            self.requests.append(request)
-            for fault in (*self._faults[request.path], *self._faults["*"]):
-                if fault.times != 0 and request.method in fault.methods:
-                    fault.times = None if fault.times is None else fault.times - 1
-                    return fault
-        return Fault()
 
     def answer(self, request: Request, url: str, body: bytes, *, uploads: bool, fault: Fault) -> Reply:
         """What GitHub answers, rate limits and conditions included."""

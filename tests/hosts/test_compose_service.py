@@ -282,7 +282,7 @@ def test_the_projects_name(tmp_path: Path):
 
 
 def test_what_somebody_starts_between_a_stop_and_a_start_goes_on(project: Project):
-    """A start that follows a stop asks nobody whether the services run; compose leaves it alone."""
+    """A start that follows a stop leaves it alone."""
     project.write(web="good")
     project.service().start(project.ctx)
     project.service().stop(project.ctx)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -34,6 +34,8 @@ ANY: Final = frozenset({200, 304, *range(400, 600)})
 """Statuses of the API that are judged here, by what GitHub says with them."""
 
 _MESSAGE_LIMIT: Final = 1 << 16
+
+T = TypeVar("T")
 
 
 class Entry(Model):
@@ -141,7 +143,7 @@ def _ask(spec: GitHubSpec, known: tuple[str, ...]) -> List | None:
         tags: list[str] = []
         for page in range(1, MOST_PAGES + 1):
             with web.open("GET", f"{url}&page={page}", _JSON, usable=ANY) as answer:
-                entries += _entries(answer)
+                entries += understood(answer, _ENTRIES.validate_json, LIST_LIMIT)
                 tags.append(answer.headers.get("ETag", ""))
                 if 'rel="next"' not in answer.headers.get("Link", ""):
                     return List(tuple(entries), _usable(tags))
@@ -159,11 +161,21 @@ def _unchanged(web: Web, url: str, tag: str) -> bool:
         return answer.status == 304
 
 
-def _entries(answer: Answer) -> tuple[Entry, ...]:
+def understood(answer: Answer, read: Callable[[bytes], T], limit: int) -> T:
+    """What an answer of the API says.
+
+    Args:
+        answer: of whatever status.
+        read: pydantic's reading of its body.
+        limit: bytes that the body may have.
+
+    Raises:
+        Transient, SourceError: it is an error, or nothing that can be read.
+    """
     if answer.status != 200:
         raise failed(answer)
     try:
-        return _ENTRIES.validate_json(answer.small(LIST_LIMIT))
+        return read(answer.small(limit))
     except ValidationError as error:
         what = f"cannot understand {redact(answer.url)}"
         raise SourceError(what, first_problem(error), "check api_url of the component's source") from error

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict
 
 from fsm.errors import FsmError, IntegrityError, ManifestError, NotReady, SourceError
 from fsm.manifest import Artifact
@@ -20,8 +20,8 @@ from fsm.model import Model
 from fsm.releases import Release
 from fsm.sources.base import MANIFEST, MANIFEST_LIMIT, Announced, Cached, Check, Listing, Progress, versioned
 from fsm.sources.download import Download
-from fsm.sources.github.lists import ANY, Entry, List, ask, failed, question
-from fsm.sources.layout import build, first_problem
+from fsm.sources.github.lists import ANY, Entry, List, ask, question, understood
+from fsm.sources.layout import build
 from fsm.sources.ranges import opener
 from fsm.sources.specs import GitHubSpec
 from fsm.sources.urls import below, host_of, origin_of, redact
@@ -198,13 +198,7 @@ def _read(web: Web, url: str, tag: str) -> _Release:
             raise NotReady(
                 f"cannot read the release {tag}", "it is not there, or not for this token", "see `fsm check`"
             )
-        if answer.status != 200:
-            raise failed(answer)
-        try:
-            return _Release.model_validate_json(answer.small(_RELEASE_LIMIT))
-        except ValidationError as error:
-            what = f"cannot understand {redact(answer.url)}"
-            raise SourceError(what, first_problem(error), "check api_url of the component's source") from error
+        return understood(answer, _Release.model_validate_json, _RELEASE_LIMIT)
 
 
 def _failure(spec: GitHubSpec) -> Failure:
