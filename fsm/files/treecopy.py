@@ -42,6 +42,12 @@ Chosen = Callable[[PurePosixPath], bool]
 _NO_LINK: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK})
 """Two mounts, a file system without hard links, or too many names already: then a copy has to do."""
 
+_CHANGED: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL})
+"""What a call says of an entry that has become another since it was listed."""
+
+_LOOKS: Final = 20
+"""So often an entry is looked at anew before its error counts."""
+
 _Inode = tuple[int, int]
 
 
@@ -93,6 +99,7 @@ class TreeCopy:
     _root: int = -1
     _first_names: dict[_Inode, str] = field(default_factory=dict)
     _claimed: set[_Inode] = field(default_factory=set)
+    _final: OSError | None = None
 
     def run(self, src: Path) -> Tally:
         """Walk both trees; `dst` is made when it is missing, and only after `src` could be opened."""
@@ -123,16 +130,26 @@ class TreeCopy:
             os.fchmod(target, stat.S_IMODE(was.st_mode))
 
     def _present_entry(self, pair: _Pair) -> None:
-        """Deal with an entry that may disappear just now: what a running program removes is no error."""
-        try:
-            self._entry(pair)
-        except FileNotFoundError:
-            if _status(pair.name, pair.source) is not None:
-                raise
-            # Looked at anew: the way may have been cleared for it already, or its directory made.
-            left = _status(pair.name, pair.target)
-            if left is not None:
-                self._surplus(pair.name, pair.target, pair.path, left)
+        """Deal with an entry that a running program may remove or make anew just now, which is no error."""
+        for left in reversed(range(_LOOKS)):
+            try:
+                self._entry(pair)
+            except OSError as error:
+                # What was raised further down has been looked at there.
+                if error.errno not in _CHANGED or error is self._final:
+                    raise
+                now, there = _status(pair.name, pair.source), _status(pair.name, pair.target)
+                if now is None:
+                    # The way may have been cleared for it already, or its directory made.
+                    if there is not None:
+                        self._surplus(pair.name, pair.target, pair.path, there)
+                    return
+                if not left:
+                    self._final = error
+                    raise
+                pair = pair._replace(status=now, present=there)
+            else:
+                return
 
     def _entry(self, pair: _Pair) -> None:
         kind = stat.S_IFMT(pair.status.st_mode)
