@@ -47,6 +47,7 @@ reserve_mb = 1
 
 [components.agent.source]
 type = "git"
+allow_unsigned = true
 url = "{remote}"
 branch = "main"
 

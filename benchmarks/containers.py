@@ -49,6 +49,7 @@ reserve_mb = 1
 
 [components.web.source]
 type = "directory"
+allow_unsigned = true
 path = "releases"
 """
 

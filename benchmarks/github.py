@@ -69,6 +69,7 @@ def _host(folder: Path, url: str, components: int, repositories: int) -> list[st
         (folder / f"app{number}").mkdir()
         (folder / f"app{number}" / "VERSION").write_text("v1.1.0\n")
         source = f'type = "github"\nrepository = "example/r{number % repositories}"\napi_url = "{url}"\n'
+        source += "allow_unsigned = true\n"
         lines.append(f'[components.app{number}]\ntype = "python_app"\ninstall_path = "{folder}/app{number}"\n')
         lines.append(f'[components.app{number}.service]\nmanager = "none"\n')
         lines.append(f"[components.app{number}.source]\n{source}")

@@ -42,6 +42,7 @@ settle_seconds = 0.3
 
 [components.web.source]
 type = "directory"
+allow_unsigned = true
 path = {releases}
 
 [components.web.service]

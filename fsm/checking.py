@@ -8,6 +8,7 @@ from typing import Any
 
 from fsm import files, plan, selection
 from fsm.adapter import AnyAdapter, Backup, Installed, Registry, StepContext
+from fsm.admission import Admission
 from fsm.config import Component, Config
 from fsm.errors import PlanError, Refused, UsageError
 from fsm.executor import UpToDate
@@ -67,6 +68,7 @@ class Checking:
         self._policy = journal.policy
         self._readonly = journal.database.readonly
         self._version = version
+        self._admission = Admission(config, component, journal)
 
     @property
     def name(self) -> str:
@@ -86,7 +88,7 @@ class Checking:
         """
         if self._component.keys.source is None:
             raise UsageError(f"cannot check {self.name}", "it has no source", f"add [components.{self.name}.source]")
-        return open_source(self._component.keys.source, component=self.name)
+        return open_source(self._component.keys.source, component=self.name, trust=self._admission.trust)
 
     def check(self, *, force: bool = False) -> CheckResult:
         """Ask the source, or believe the last answer while it is young.
@@ -117,12 +119,18 @@ class Checking:
             target=None if chosen.chosen is None else str(chosen.chosen.version),
             reason=f"{chosen.reason}; updates are held: {held[1] or 'no reason given'}" if held else chosen.reason,
             notes=chosen.chosen.notes if chosen.chosen else "",
-            warnings=known.warnings,
+            warnings=(*known.warnings, *self._odd(installed)),
             checked_at=(at[0] if at and (from_cache or not self._readonly) else datetime.now(UTC)).isoformat(
                 timespec="seconds"
             ),
             from_cache=from_cache,
         )
+
+    def _odd(self, installed: Installed) -> tuple[str, ...]:
+        """What is odd whatever the source says."""
+        withdrawn = installed.version and self._admission.why_withdrawn(installed.version)
+        said = (f"the installed {installed.version}: {withdrawn}",) if withdrawn else ()
+        return (*said, *self._admission.warnings())
 
     def _young(self) -> Cached | None:
         last = self._policy.last_check(self.name)
@@ -140,7 +148,10 @@ class Checking:
     def _list(self) -> Listing:
         last = self._policy.last_check(self.name)
         known = self._cached(last[1]) if last else None
-        listing = self.source().releases(known if known and known.validator else None)
+        source = self.source()
+        listing = source.releases(known if known and known.validator else None)
+        if not listing.not_modified:
+            listing = listing.model_copy(update={"warnings": (*listing.warnings, *self._admission.ask(source))})
         kept = Cached(validator=listing.validator or "", releases=listing.releases, warnings=listing.warnings)
         data = {"source": self._component.target.source, "cached": json.loads(kept.model_dump_json())}
         if not self._readonly:
@@ -155,9 +166,13 @@ class Checking:
             installed=installed.version,
             prereleases=self._component.keys.prereleases,
             pin=self._policy.pin(self.name),
-            quarantined=lambda version: None if force else self._policy.blocks(self.name, version),
+            quarantined=lambda version: self._speaks_against(version, force=force),
             wanted=wanted,
         )
+
+    def _speaks_against(self, version: Version, *, force: bool) -> str | None:
+        """Why a version is passed over."""
+        return self._admission.why_withdrawn(version) or (None if force else self._policy.blocks(self.name, version))
 
     def plan(self, ctx: StepContext, *, wanted: Version | None = None, force: bool = False) -> Plan:
         """The plan to the release that is to be installed.
@@ -173,6 +188,7 @@ class Checking:
                 f"it is held since {held[0][:16]}: {held[1] or 'no reason given'}",
                 f"`fsm unhold {self.name}`, or --force",
             )
+        self._admission.require()
         listing = self._list()
         ctx.check()
         installed = self.installed()
@@ -181,6 +197,7 @@ class Checking:
             self._nothing(found, installed, wanted)
         assert found.chosen is not None
         release = self.source().release(found.chosen)
+        self._admission.admit(release, force=force and wanted is not None)
         ctx.check()
         if release.manifest is not None:
             check_updater_version(release.manifest, self._version)
@@ -188,7 +205,7 @@ class Checking:
         self._adapter.allows(target, spec, release)
         self._adapter.pre_check(target, spec, installed, release, ctx)
         draft = self._adapter.draft(target, spec, installed, release)
-        draft = draft.model_copy(update={"notes": (*release.warnings, *draft.notes)})
+        draft = draft.model_copy(update={"notes": (*self._admission.warnings(), *release.warnings, *draft.notes)})
         return self._affordable(
             plan.freeze(
                 self.name,

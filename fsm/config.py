@@ -25,6 +25,7 @@ from fsm.model import COMPONENT_NAME, ComponentName, HostPath, Model, Seconds
 from fsm.places import default_state_dir, find
 from fsm.services import AnySpec
 from fsm.sources import SourceSpec
+from fsm.trust.host import TrustSpec
 
 __all__ = [
     "Component",
@@ -63,15 +64,17 @@ class ComponentKeys(Model):
         source: where its releases come from; without one it can only be rolled back.
         prereleases: whether pre-releases are wanted.
         depends_on: components that are updated before this one.
+        trust: whose signatures its releases must have, where that differs from the host's ``[trust]``.
     """
 
     type: str
     source: SourceSpec | None = None
     prereleases: bool = False
     depends_on: tuple[ComponentName, ...] = ()
+    trust: TrustSpec | None = None
 
 
-TABLES: Final = ("fsm", "components", "sets")
+TABLES: Final = ("fsm", "components", "sets", "trust")
 """The tables of a configuration file."""
 
 
@@ -104,6 +107,7 @@ class Config:
         path: the file, None for one made in memory.
         components: by name, in the file's order.
         sets: components that are updated as one, by the set's name.
+        trust: whose signatures releases must have.
     """
 
     state_dir: Path
@@ -111,6 +115,7 @@ class Config:
     components: Mapping[str, Component] = field(default_factory=dict)
     sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     path: Path | None = None
+    trust: TrustSpec | None = None
 
     @property
     def journal(self) -> Path:
@@ -127,6 +132,13 @@ class Config:
             hint = suggestion(name, self.components) if self.components else "none is configured yet"
             raise UsageError(f"there is no component {name!r}", f"{self.path or 'the configuration'} has none", hint)
         return self.components[name]
+
+    def trust_of(self, component: Component) -> TrustSpec | None:
+        """Whose signatures a component's releases must have; None where its source takes what is not signed."""
+        source = component.keys.source
+        if source is None or source.allow_unsigned or source.type == "git":
+            return None
+        return component.keys.trust or self.trust
 
     def set_of(self, name: str) -> tuple[str, ...]:
         """The members of one set.
@@ -160,7 +172,7 @@ def parse(data: Mapping[str, Any], registry: Registry, *, path: Path | None = No
     """Make a configuration of plain data, as TOML gives it.
 
     Args:
-        data: ``{"fsm": {...}, "components": {...}, "sets": {...}}``.
+        data: ``{"fsm": {...}, "trust": {...}, "components": {...}, "sets": {...}}``.
         registry: knows the component types.
         path: the file it came from, for messages.
         base: where relative paths start; by default the file's directory, else the working directory.
@@ -179,8 +191,10 @@ def parse(data: Mapping[str, Any], registry: Registry, *, path: Path | None = No
         reader.refuse("components", "is no table", "write [components.NAME]")
     components = {name: reader.component(name, table, state_dir, registry) for name, table in tables.items()}
     sets = reader.model(dict[str, tuple[ComponentName, ...]], data.get("sets", {}), "sets")
-    config = Config(state_dir=state_dir, settings=settings, components=components, sets=sets, path=path)
+    trust = reader.model(TrustSpec, data["trust"], "trust") if "trust" in data else None
+    config = Config(state_dir, settings, components, sets, path, trust)
     _check_sets(reader, config)
+    _check_trust(reader, config)
     for name, component in components.items():
         for other in component.keys.depends_on:
             if other not in components:
@@ -204,6 +218,13 @@ def _check_sets(reader: _Reader, config: Config) -> None:
                 reader.refuse(key, f"names {member!r}, which is not configured", todo)
         if len(set(members)) < max(len(members), 2):
             reader.refuse(key, "is no set: it needs two members at least, each once", "correct the list")
+
+
+def _check_trust(reader: _Reader, config: Config) -> None:
+    for name, component in config.components.items():
+        if config.trust_of(component) is not None and getattr(component.keys.source, "repository", None) is None:
+            why = "is missing, and signed manifests are bound to the repository that they are of"
+            reader.refuse(f"{dotted(('components', name))}.source.repository", why, 'add it: repository = "owner/name"')
 
 
 def find_cycle(config: Config) -> list[str]:

@@ -9,6 +9,7 @@
     │   ├── ManifestError         refuse:      the release's manifest is broken or asks for too much
     │   ├── ArchiveError          refuse:      the release's archive is broken or hostile
     │   ├── IntegrityError        refuse:      size or digest is not what the manifest says
+    │   ├── TrustError            refuse:      who made it, or when, cannot be shown to be right
     │   ├── SourceError           refuse:      the source answered, but not with a usable release
     │   ├── NotReady              refuse:      the release exists, its artifacts do not yet
     │   ├── PlanError             refuse:      no plan leads from here to there
@@ -96,6 +97,10 @@ class ArchiveError(Refused):
 
 class IntegrityError(Refused):
     """Bytes do not have the size or the digest that the manifest promised."""
+
+
+class TrustError(Refused):
+    """Nothing shows that those who may release something made it: a key, a signature, or what one says is wrong."""
 
 
 class SourceError(Refused):

@@ -28,6 +28,11 @@ TEMPLATE: Final = """\
 # Seconds that a state may take.
 #deadlines = { checking = 60.0, backing_up = 3600.0, updating = 7200.0, verifying = 1800.0, rolling_back = 3600.0 }
 
+# Whose releases are installed: root keys that sign the keyring which comes with releases (`fsm keys new`), and how many
+# of them must. Where that differs for one component, write [components.NAME.trust].
+# [trust]
+# root_keys = ["RW..."]
+# threshold = 1
 
 # One table for each component; its name is 1 to 64 of a-z 0-9 . _ - and begins with a letter or a digit.
 #[components.core]
@@ -57,6 +62,9 @@ TEMPLATE: Final = """\
 # Where releases come from: a directory with one folder for each version ...
 #[components.core.source]
 #type = "directory"
+# Take releases although nothing shows who made them; without it, [trust] must say whose signatures count, and
+# `repository` (owner/name) what signed manifests are bound to.
+#allow_unsigned = true
 #path = "/srv/releases/core"
 # ... or the same layout on a web server:
 # type = "http"
@@ -128,6 +136,7 @@ TEMPLATE: Final = """\
 #install_path = "/opt/app/library"
 #[components.library.source]
 #type = "directory"
+#allow_unsigned = true
 #path = "/srv/releases/library"
 
 # Services of a compose project that have one image. Each key with its default, where it has one.
@@ -160,6 +169,7 @@ TEMPLATE: Final = """\
 #engine_unit = "docker.service"
 #[components.web.source]
 #type = "directory"
+#allow_unsigned = true
 #path = "/srv/releases/web"
 
 # How long old images are kept: at least so many versions, and all that are younger.

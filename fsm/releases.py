@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fsm.manifest import Artifact, Manifest
 from fsm.model import Model, Version
+from fsm.trust.host import SignedBy
 
 
 class Release(Model):
@@ -19,6 +20,7 @@ class Release(Model):
         warnings: one sentence each.
         ref: the full name of the ref, where the release is a commit of a git repository.
         commit: that commit, all of its digits; the artifacts are empty then.
+        signed: what the signatures of the manifest have shown; None where nobody asked for any.
     """
 
     version: Version
@@ -30,3 +32,4 @@ class Release(Model):
     warnings: tuple[str, ...] = ()
     ref: str | None = None
     commit: str | None = None
+    signed: SignedBy | None = None

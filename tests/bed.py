@@ -243,7 +243,7 @@ class Bed:
         return {
             "type": "python_app",
             "install_path": str(self.live),
-            "source": {"type": "directory", "path": str(self.releases)},
+            "source": {"type": "directory", "allow_unsigned": True, "path": str(self.releases)},
             "service": self._service if "manager" in self._service else self._process(),
             "preserve": [".env", "data/", "config/*.local"],
             "settle_seconds": 0.05,

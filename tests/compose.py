@@ -101,7 +101,7 @@ class ComposeBed:
             "project": self.project,
             "services": ["web"],
             "image": self.image,
-            "source": {"type": "directory", "path": str(self.releases)},
+            "source": {"type": "directory", "allow_unsigned": True, "path": str(self.releases)},
             "settle_seconds": 0.5,
             "start_timeout": 20.0,
             "reserve_mb": 1,

@@ -53,6 +53,21 @@ def _no_machine() -> str:
     return missing()
 
 
+@cache
+def _no_minisign() -> str:
+    if shutil.which("minisign") is not None:
+        return ""
+    from tests.hosts.home import BedError, changing
+    from tests.hosts.packages import need
+
+    try:
+        with changing():
+            need("minisign")
+    except BedError as error:
+        return str(error)
+    return ""
+
+
 def _no_systemd() -> str:
     return "" if Path("/run/systemd/system").is_dir() else "systemd does not run here"
 
@@ -70,6 +85,7 @@ NEEDS: Final[dict[str, Callable[[], str]]] = {
     "needs_docker": _no_docker,
     "needs_machine": _no_machine,
     "needs_systemd": _no_systemd,
+    "needs_minisign": _no_minisign,
 }
 """For each marker a function that says why the thing is missing, or nothing where it is there."""
 

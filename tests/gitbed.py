@@ -135,7 +135,7 @@ class GitBed(Bed):
         return {
             "type": "git",
             "path": str(self.live),
-            "source": {"type": "git", "url": str(self.releases), "branch": "main"},
+            "source": {"type": "git", "allow_unsigned": True, "url": str(self.releases), "branch": "main"},
             "services": {"app": self._service if "manager" in self._service else self._process()},
             "preserve": [".env", "data/"],
             "settle_seconds": 0.05,

@@ -21,6 +21,8 @@ from fsm.cli.shapes import (
     ReleaseProblem,
     UnitText,
     Verified,
+    WithdrawnList,
+    WithdrawnVersion,
     Written,
 )
 from fsm.errors import ConfigError
@@ -28,6 +30,7 @@ from fsm.installing import InstalledUnits
 from fsm.lifecycle import State
 from fsm.model import Model, Version
 from fsm.plan import DiskNeed, DownloadNeed, Plan, PlannedStep
+from fsm.release.keyfiles import KeyFile, KeyState
 from fsm.report import ComponentStatus, Outcome, RunReport, StepReport, StepStatus, UpdateResult
 from fsm.setaside import SetAside
 
@@ -159,6 +162,34 @@ SHAPES: Final = (
                     path="dist/core-1.4.0.tar.gz",
                     size=48213,
                     sha256="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                ),
+            ),
+        ),
+    ),
+    Shape(
+        "`release yank`",
+        WithdrawnList(
+            repository="example/core",
+            sequence=1,
+            is_new=True,
+            url="https://github.com/example/core/releases/tag/fsm-withdrawn-1",
+            withdrawn=(WithdrawnVersion(component="core", version="1.4.0", why="loses the settings"),),
+        ),
+    ),
+    Shape(
+        "`keys new`, `keys rotate`, `keys revoke` and `keys show`",
+        KeyFile(
+            path="fsm-keyring.yaml",
+            kind="keyring",
+            version=2,
+            threshold=1,
+            verified=True,
+            keys=(
+                KeyState(
+                    name="ci",
+                    id="E7620F1842B4E81F",
+                    key="RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
+                    not_after="2027-03-01T00:00:00Z",
                 ),
             ),
         ),

@@ -38,6 +38,7 @@ settle_seconds = 0.5
 
 [components.web.source]
 type = "directory"
+allow_unsigned = true
 path = "releases"
 
 [components.web.service]

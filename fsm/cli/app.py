@@ -41,6 +41,7 @@ COMMANDS: Final = (
         "Have systemd resume at boot, and check for releases.",
     ),
     Entry("release", "fsm.cli.release:release", "Make a release of what was built, check one, publish one."),
+    Entry("keys", "fsm.cli.keys:keys", "Make, show, replace and revoke the keys that sign releases."),
     Entry("init", "fsm.cli.init:init", "Write a commented fsm.toml to begin with."),
     Entry("completion", "fsm.cli.completion:completion", "Print the completion script of a shell."),
 )

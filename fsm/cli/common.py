@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fsm.progress import Observer
     from fsm.updater import Updater
+    from fsm.versions import Version
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -139,3 +140,34 @@ def notes(lines: Sequence[str], indent: str = "  ") -> None:
     """Print notes below a result."""
     for line in lines:
         output.say(f"{indent}{line}")
+
+
+def version(text: str) -> Version:
+    """A version that a person has typed.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from fsm.versions import Version  # noqa: PLC0415 - packaging, only for those who ask
+
+    found = Version.parse(text)
+    if found is None:
+        raise UsageError(f"{text!r} is not a version", "", "write it like 1.4.0 or 2.0.0rc1")
+    return found
+
+
+def read_text(path: str) -> str:
+    """A small text file that a person has named.
+
+    Raises:
+        UsageError: it cannot be read; nothing of its content is told.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(1 << 20).decode("utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}", (error.strerror or "it is no file").lower(), "check the path"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read {path}", "it is no text", "check the path") from error

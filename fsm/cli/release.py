@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,17 @@ import click
 
 from fsm.cli import common, output
 from fsm.cli.codes import Code, of_error, worst
-from fsm.errors import FsmError, UsageError
+from fsm.cli.releasing import (
+    api_url_option,
+    key_option,
+    named,
+    output_option,
+    repository_option,
+    signing_keys,
+    token,
+)
+from fsm.cli.yank import yank
+from fsm.errors import FsmError
 
 if TYPE_CHECKING:
     from fsm.release.build import Built, Options
@@ -26,6 +35,10 @@ def release() -> None:
     The component description is update.yaml, or [tool.fsm] in pyproject.toml. On GitHub Actions each error is also
     shown beside the line that it is about.
     """
+
+
+release.add_command(yank)
+release.add_command(yank, "unpublish")
 
 
 def _described(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,7 +57,22 @@ def _described(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["bsd", "files", "sha512"]),
             help="Beside SHA256SUMS: BSD style, a .sha256 for each file, SHA512SUMS; may be repeated.",
         ),
+        click.option("--artifact", "artifacts", metavar="PATTERN", multiple=True, help="More files; repeatable."),
+        click.option("--image", "images", metavar="IMAGE:TAG", multiple=True, help="More images; repeatable."),
         common.json_option,
+    ):
+        command = option(command)
+    return command
+
+
+def _signed(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--keyring", metavar="FILE", type=click.Path(), help="Else fsm-keyring.yaml beside it."),
+        click.option(
+            "--sequence", metavar="N", type=click.IntRange(0, (1 << 53) - 1), help="Else the time of the commit."
+        ),
+        key_option,
+        repository_option,
     ):
         command = option(command)
     return command
@@ -52,13 +80,14 @@ def _described(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @release.command()
 @_described
-@click.option(
-    "--output", "-o", "to", metavar="DIR", default="dist", show_default=True, help="Where manifest and sums go."
-)
+@_signed
+@output_option
 def build(to: str, as_json: bool, **given: Any) -> int:
     """Make update-manifest.yaml and SHA256SUMS of the description and the built files.
 
     A second run writes the same bytes. Tags of container images are resolved to digests through their registries.
+    With --key, or a key's content in $FSM_SIGNING_KEY, the manifest is signed; the password of an encrypted key is
+    $FSM_KEY_PASSWORD.
     """
     try:
         built = _made(given)
@@ -75,21 +104,19 @@ def build(to: str, as_json: bool, **given: Any) -> int:
     ]
     for line in output.table(("artifact", "size", "sha256"), rows):
         output.say(line)
-    written = ", ".join((*built.manifests, *built.sums))
-    output.say(f"{prepared.decided.version}: wrote {written} to {to}")
+    by = f", signed by {', '.join(built.signed_by)}" if built.signed_by else ", unsigned"
+    output.say(f"{prepared.decided.version}: wrote {', '.join(built.made)} to {to}{by}")
     return Code.DONE
 
 
 @release.command()
 @_described
-@click.option(
-    "--output", "-o", "to", metavar="DIR", default="dist", show_default=True, help="Where manifest and sums go."
-)
-@click.option("--repository", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", help="Else $GITHUB_REPOSITORY.")
-@click.option("--api-url", metavar="URL", envvar="GITHUB_API_URL", help="Of GitHub Enterprise; else $GITHUB_API_URL.")
+@_signed
+@output_option
+@api_url_option
 @click.option("--draft", is_flag=True, help="Leave it a draft.")
 @click.option("--add", "more", metavar="FILE", multiple=True, type=click.Path(), help="Another file: a signature, say.")
-def publish(to: str, repository: str | None, api_url: str | None, draft: bool, as_json: bool, **given: Any) -> int:
+def publish(to: str, api_url: str | None, draft: bool, as_json: bool, **given: Any) -> int:
     """Build a release and put it on GitHub; run again after a failure, it goes on where it was.
 
     The token comes from $GITHUB_TOKEN and needs the permission `contents: write`. What is published is compared with
@@ -97,15 +124,27 @@ def publish(to: str, repository: str | None, api_url: str | None, draft: bool, a
     """
     more = tuple(Path(each) for each in given.pop("more"))
     try:
-        done = _published(Path(to), repository, api_url, draft, more, given)
+        built, done = _published(Path(to), api_url, draft, more, given)
     except FsmError as error:
         _annotate(error)
         raise
     if as_json:
         from fsm.cli.shapes import PublishedFile, PublishedRelease  # noqa: PLC0415 - pydantic, only for --json
 
-        files = tuple(PublishedFile(name=f.name, size=f.size, sha256=f.digest, how=f.how) for f in done.files)
-        shape = PublishedRelease(tag=done.tag, url=done.url, draft=done.draft, files=files, notes=done.notes)
+        files = tuple(
+            PublishedFile(name=f.name, size=f.size, sha256=f.digest, how=f.how, signed=built.is_signed(f.name))
+            for f in done.files
+        )
+        shape = PublishedRelease(
+            tag=done.tag,
+            url=done.url,
+            draft=done.draft,
+            files=files,
+            notes=done.notes,
+            signed_by=done.signed_by,
+            manifests=_manifests(built, Path(to)),
+            sums=_sums(built, Path(to)),
+        )
         output.emit([shape])
         return Code.DONE
     for line in output.table(("file", "size", "was"), ((f.name, output.size(f.size), f.how) for f in done.files)):
@@ -116,26 +155,16 @@ def publish(to: str, repository: str | None, api_url: str | None, draft: bool, a
 
 
 def _published(
-    to: Path,
-    repository: str | None,
-    api_url: str | None,
-    draft: bool,
-    more: tuple[Path, ...],
-    given: dict[str, Any],
-) -> Published:
+    to: Path, api_url: str | None, draft: bool, more: tuple[Path, ...], given: dict[str, Any]
+) -> tuple[Built, Published]:
     from fsm.release.publish import files_of, publish  # noqa: PLC0415 - pydantic, only for this command
     from fsm.sources.github.publish import API, Publisher  # noqa: PLC0415 - see above
 
-    token = os.environ.get("GITHUB_TOKEN", "").strip()
-    if not re.fullmatch(r"[^/\s]+/[^/\s]+", repository or ""):
-        raise UsageError("cannot publish", "nothing says to which repository", "give --repository OWNER/NAME")
-    if not token.isascii() or not token.isprintable() or not token:
-        why = "$GITHUB_TOKEN is empty" if not token else "$GITHUB_TOKEN is no token"
-        raise UsageError("cannot publish", why, "give the step `env: GITHUB_TOKEN: ${{ github.token }}`")
+    repository, secret = named(given["repository"]), token()
     built = _made(given)
     built.write(to)
-    with Publisher(str(repository), token, api_url=api_url or API) as github:
-        return publish(built, files_of(built, to, more), github, draft=draft)
+    with Publisher(repository, secret, api_url=api_url or API) as github:
+        return built, publish(built, files_of(built, to, more), github, draft=draft)
 
 
 @release.command()
@@ -178,8 +207,15 @@ def _made(given: dict[str, Any]) -> Built:
 def _options(given: dict[str, Any]) -> Options:
     from fsm.release.build import Options  # noqa: PLC0415 - loaded by the caller
 
-    described = given.pop("description")
-    return Options(description=Path(described) if described else None, **given)
+    described, keyring, repository = given.pop("description"), given.pop("keyring", None), given.pop("repository", None)
+    keys = signing_keys(given.pop("keys")) if "keys" in given else ()
+    if keys:
+        from fsm.release.signing import Signing  # noqa: PLC0415 - loaded by the caller
+
+        given["signing"] = Signing(keys, named(repository))
+    return Options(
+        description=Path(described) if described else None, keyring=Path(keyring) if keyring else None, **given
+    )
 
 
 def _annotate(error: FsmError) -> None:
@@ -194,6 +230,14 @@ def _sha256(built: Built, path: Path) -> str:
     return built.hashed[path].digests["sha256"]
 
 
+def _manifests(built: Built, to: Path) -> dict[str, str]:
+    return {rule.name: str(to / built.prepared.manifest_name(rule.name)) for _, rule in built.prepared.components}
+
+
+def _sums(built: Built, to: Path) -> tuple[str, ...]:
+    return tuple(str(to / name) for name in built.sums)
+
+
 def _shape(built: Built, to: Path) -> Any:
     from fsm.cli.shapes import BuiltFile, BuiltRelease  # noqa: PLC0415 - pydantic, only for --json
 
@@ -201,8 +245,10 @@ def _shape(built: Built, to: Path) -> Any:
     return BuiltRelease(
         version=str(prepared.decided.version),
         tag=prepared.decided.tag,
-        manifests={rule.name: str(to / prepared.manifest_name(rule.name)) for _, rule in prepared.components},
-        sums=tuple(str(to / name) for name in built.sums),
+        manifests=_manifests(built, to),
+        sums=_sums(built, to),
+        trust=tuple(str(to / name) for name in built.trust),
+        signed_by=built.signed_by,
         artifacts=tuple(
             BuiltFile(
                 component=each.component,

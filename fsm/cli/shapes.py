@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fsm.errors import FsmError
 from fsm.model import Model
+from fsm.trust import Withdrawn
 
 
 class ErrorParts(Model):
@@ -91,6 +92,8 @@ class BuiltRelease(Model):
         manifests: the path of each component's manifest.
         sums: the paths of the checksum files, `SHA256SUMS` first.
         artifacts: the built files.
+        trust: the paths of signatures, and of the keyring with its own.
+        signed_by: the ids of the keys that signed; empty where nobody did.
     """
 
     version: str
@@ -98,6 +101,49 @@ class BuiltRelease(Model):
     manifests: dict[str, str]
     sums: tuple[str, ...]
     artifacts: tuple[BuiltFile, ...]
+    trust: tuple[str, ...] = ()
+    signed_by: tuple[str, ...] = ()
+
+
+class WithdrawnVersion(Model):
+    """A version that hosts do not install.
+
+    Attributes:
+        component: whose; null means every component of the repository.
+        version: which.
+        why: what hosts show.
+    """
+
+    component: str | None
+    version: str
+    why: str
+
+
+class WithdrawnList(Model):
+    """What `fsm release yank` made.
+
+    Attributes:
+        repository: whose.
+        sequence: the list's number.
+        is_new: whether this call has changed it.
+        url: the page of its release; empty with ``--local``.
+        withdrawn: every version on it.
+    """
+
+    repository: str
+    sequence: int
+    is_new: bool
+    url: str
+    withdrawn: tuple[WithdrawnVersion, ...]
+
+    @classmethod
+    def of(cls, listed: Withdrawn, url: str, *, is_new: bool) -> WithdrawnList:
+        """A list as the command line shows it."""
+        gone = tuple(
+            WithdrawnVersion(component=each.component, version=str(each.version), why=each.why)
+            for each in listed.withdrawn
+        )
+        return cls(repository=listed.repository, sequence=listed.sequence, is_new=is_new, url=url, withdrawn=gone)
 
 
 class ReleaseProblem(Model):
@@ -130,12 +176,14 @@ class PublishedFile(Model):
         size: bytes.
         sha256: its digest, as built and as GitHub shows it.
         how: `kept`, `uploaded` or `replaced`.
+        signed: whether it is a signed manifest, or an artifact whose digest stands in one.
     """
 
     name: str
     size: int
     sha256: str
     how: str
+    signed: bool = False
 
 
 class PublishedRelease(Model):
@@ -147,6 +195,9 @@ class PublishedRelease(Model):
         draft: whether only those who may write see it.
         files: what it has of ours.
         notes: what people should know, one sentence each.
+        signed_by: the ids of the keys that signed; empty where nobody did.
+        manifests: the path of each component's manifest.
+        sums: the paths of the checksum files, `SHA256SUMS` first.
     """
 
     tag: str
@@ -154,3 +205,6 @@ class PublishedRelease(Model):
     draft: bool
     files: tuple[PublishedFile, ...]
     notes: tuple[str, ...] = ()
+    signed_by: tuple[str, ...] = ()
+    manifests: dict[str, str] = {}
+    sums: tuple[str, ...] = ()

@@ -2,11 +2,13 @@
 
 Write before act: a state and a step's start are durable here before their first side effect; one commit may carry
 "step i ended" and "step i+1 starts". `store` writes, `chain` makes edits visible, `migrations` holds one file for each
-schema version, `policy` remembers holds, pins, and versions that failed. The package is the only importer of `apsw`.
+schema version, `policy` remembers holds, pins, versions that failed, `trusted` what signed documents
+have shown. The package is the only importer of `apsw`.
 """
 
 from fsm.journal.policy import Policy, Quarantined
 from fsm.journal.records import SET, Kind, LogRow, Record, Run
 from fsm.journal.store import Journal
+from fsm.journal.trusted import Highest, Trusted
 
-__all__ = ["SET", "Journal", "Kind", "LogRow", "Policy", "Quarantined", "Record", "Run"]
+__all__ = ["SET", "Highest", "Journal", "Kind", "LogRow", "Policy", "Quarantined", "Record", "Run", "Trusted"]

@@ -49,6 +49,7 @@ class Database:
             self._identify()
             if not readonly:
                 self._prepare()
+            self.schema: int = self._scalar("PRAGMA user_version")
 
     def _connect(self) -> apsw.Connection:
         if self.readonly and not self.path.exists():

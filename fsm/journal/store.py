@@ -14,6 +14,7 @@ from fsm.journal import chain
 from fsm.journal.database import Database
 from fsm.journal.policy import Policy
 from fsm.journal.records import Kind, LogRow, Record, Run
+from fsm.journal.trusted import Trusted
 from fsm.lifecycle import State
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Journal:
         self.database = Database(path, readonly=readonly)
         self._now = now
         self.policy = Policy(self.database, now)
+        self.trusted = Trusted(self.database)
 
     def close(self) -> None:
         """Close the file."""

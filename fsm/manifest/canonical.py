@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from fsm.manifest.schema import Manifest
 from fsm.model import Model
 
 _FIRST: Final = ("action", "type")
@@ -20,8 +19,11 @@ _ESCAPED: Final = r"[^ !#-\[\]-~\xa1-\u167f\u1681-\u1fff\u2030-\u205e\u2070-\u2f
 _NAMED: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
-def canonical(manifest: Manifest) -> bytes:
-    """The manifest's canonical bytes; `fsm.manifest.parse` gives the same manifest back."""
+def canonical(manifest: Model) -> bytes:
+    """The canonical bytes of a manifest, or of another model that has lists of models and plain values.
+
+    `fsm.manifest.parse` gives the same manifest back.
+    """
     return ("\n".join(_mapping(manifest)) + "\n").encode("utf-8")
 
 
@@ -34,7 +36,8 @@ def _mapping(model: Model) -> Iterator[str]:
         else:
             yield f"{key}:"
             for entry in value:
-                for number, line in enumerate(_mapping(entry)):
+                lines = _mapping(entry) if isinstance(entry, Model) else [_scalar(entry)]
+                for number, line in enumerate(lines):
                     yield f"{'    ' if number else '  - '}{line}"
 
 

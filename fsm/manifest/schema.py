@@ -18,6 +18,7 @@ from fsm.manifest.claims import Claim, claims
 from fsm.manifest.platforms import Platform
 from fsm.manifest.steps import ARTIFACT_NAME, RELEASE_URL, ArtifactName, DownloadArtifact, ManifestStep
 from fsm.model import SHA256, ComponentName, Digest, Model, Version, matches
+from fsm.timestamps import Timestamp
 
 TYPE_NAME: Final = r"^[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?$"
 """A component type, as adapters register it."""
@@ -108,6 +109,15 @@ class Manifest(Model):
     component: ComponentName | None = Field(default=None, description="The component it is for.")
     component_type: Annotated[str, StringConstraints(pattern=TYPE_NAME)] | None = Field(
         default=None, description="The type of component it is for, e.g. python_app or container."
+    )
+    sequence: Annotated[int, Field(ge=0, lt=1 << 53)] | None = Field(
+        default=None, description="Orders signed releases; a host never goes back. Usually the commit's time, in s."
+    )
+    released_at: Timestamp | None = Field(
+        default=None, description="When it was made: the commit's time. A host's clock is at least that late."
+    )
+    expires_at: Timestamp | None = Field(
+        default=None, description="From then on it is not installed anew; what runs goes on."
     )
     platform: Platform | None = Field(default=None, description="What the release runs on; without it, everything.")
     min_remote_version: Version | None = Field(default=None, description="The same as min_updater_version.")

@@ -9,6 +9,7 @@ from fsm.manifest.platforms import PLATFORM
 from fsm.manifest.schema import FETCHABLE, TYPE_NAME
 from fsm.manifest.steps import ARTIFACT_NAME, HOST_PATH, IMAGE, IMAGE_TAG, RELEASE_URL, SERVICE
 from fsm.model import COMPONENT_NAME, HTTP_URL, SHA256
+from fsm.timestamps import TIMESTAMP
 from fsm.yamldoc import Path, kind, resolve
 
 _URL: Final = "an http or https URL without spaces, user name, password and fragment"
@@ -25,6 +26,7 @@ PATTERNS: Final = {
     RELEASE_URL: f"{_URL}, or a plain path relative to the release",
     SERVICE: "the name of a service",
     SHA256: "sha256: and 64 lower-case hexadecimal digits",
+    TIMESTAMP: "a time in UTC like 2027-01-31T12:00:00Z",
     TYPE_NAME: "a component type like python_app",
 }
 """What each pattern of the schema means; a test proves that none is missing."""

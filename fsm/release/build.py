@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +19,10 @@ from fsm.release.globbing import MANIFEST
 from fsm.release.hashing import Hashed, Hasher, hash_files
 from fsm.release.images import pinned
 from fsm.release.problems import ReleaseError, Spot
+from fsm.release.signing import Signing, commit_time, keyring_of, times
 from fsm.release.sums import algorithms, sums
 from fsm.release.versioning import Decided, decide
+from fsm.trust import KEYRING
 
 NOTES_LIMIT: Final = 256 << 10
 """Bytes that notes may have: a manifest has at most 1 MiB."""
@@ -37,6 +39,10 @@ class Options:
         styles: checksum files beside ``SHA256SUMS``, see `fsm.release.sums`.
         resolve_images: whether registries are asked for the digests of images.
         default_version: where nothing says the version; None means that this is an error.
+        sequence: how new the release is; None means the seconds since 1970 of the commit or of ``SOURCE_DATE_EPOCH``.
+        signing: who signs it, if anybody.
+        artifacts, images: what the only component has beside what the description says.
+        keyring: the file that is published with it; None means that beside the description, if any, where it is signed.
     """
 
     description: Path | None = None
@@ -45,6 +51,11 @@ class Options:
     styles: tuple[str, ...] = ()
     resolve_images: bool = True
     default_version: Version | None = None
+    sequence: int | None = None
+    signing: Signing | None = None
+    keyring: Path | None = None
+    artifacts: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,12 +67,14 @@ class Prepared:
         decided: version, tag, and the only component that the tag is for, if any.
         components: those that are released, with their numbers in the description.
         found: their files.
+        made: when, in seconds since 1970: the commit's time; None where that is unknown.
     """
 
     source: Source
     decided: Decided
     components: tuple[tuple[int, ComponentRule], ...]
     found: tuple[Found, ...]
+    made: int | None
 
     def manifest_name(self, component: str) -> str:
         """The file name of a component's manifest: with its name in it where several share a release."""
@@ -77,15 +90,28 @@ class Built:
         hashed: the artifacts, by path.
         manifests: the manifests' bytes, by file name.
         sums: the checksum files' bytes, by file name.
+        trust: signatures of the manifests, and the keyring with its own, by file name.
+        signed_by: the ids of the keys that signed; empty where nobody did.
     """
 
     prepared: Prepared
     hashed: Mapping[Path, Hashed]
     manifests: Mapping[str, bytes]
     sums: Mapping[str, bytes]
+    trust: Mapping[str, bytes] = field(default_factory=dict)
+    signed_by: tuple[str, ...] = ()
+
+    def is_signed(self, name: str) -> bool:
+        """Whether a file is a signed manifest, or an artifact, whose digest stands in one."""
+        return bool(self.signed_by) and (name in self.manifests or any(f.name == name for f in self.prepared.found))
+
+    @property
+    def made(self) -> Mapping[str, bytes]:
+        """Every file that was made, by name."""
+        return {**self.manifests, **self.sums, **self.trust}
 
     def write(self, directory: Path) -> tuple[Path, ...]:
-        """Write manifests and sums; each is there whole or not at all.
+        """Write manifests, sums and signatures; each is there whole or not at all.
 
         Raises:
             ReleaseError: they cannot be written.
@@ -93,7 +119,7 @@ class Built:
         written = []
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            for name, data in {**self.manifests, **self.sums}.items():
+            for name, data in self.made.items():
                 files.write_atomic(directory / name, data)
                 written.append(directory / name)
         except OSError as error:
@@ -110,8 +136,29 @@ def prepare(options: Options) -> Prepared:
     source = read(options.description)
     decided = decide(source, version=options.version, tag=options.tag, default=options.default_version)
     description = source.describe(decided.version)
-    components = chosen(description, decided.component)
-    return Prepared(source, decided, components, tuple(collect(source, components)))
+    components = _with_more(source, chosen(description, decided.component), options)
+    return Prepared(source, decided, components, tuple(collect(source, components)), commit_time(source.root))
+
+
+def _with_more(
+    source: Source, components: tuple[tuple[int, ComponentRule], ...], options: Options
+) -> tuple[tuple[int, ComponentRule], ...]:
+    """The components with what the call adds; that can only be meant for one."""
+    if not options.artifacts and not options.images:
+        return components
+    if len(components) != 1:
+        why = f"has {len(components)} components, so it is not clear which the other files and images are of"
+        raise ReleaseError(source.spot("components"), why, "write them into the description")
+    number, rule = components[0]
+    given = rule.model_dump(mode="json", exclude_unset=True)
+    given["artifacts"] = [*given.get("artifacts", []), *({"path": path} for path in options.artifacts)]
+    given["images"] = [*given.get("images", []), *options.images]
+    try:
+        return ((number, ComponentRule.model_validate_json(json.dumps(given))),)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise ReleaseError(Spot("--artifact, --image"), why, "correct the call") from error
 
 
 def chosen(description: Description, component: str | None) -> tuple[tuple[int, ComponentRule], ...]:
@@ -146,9 +193,23 @@ def assemble(prepared: Prepared, options: Options, hasher: Hasher | None = None)
         prepared.manifest_name(rule.name): _manifest(prepared, number, rule, hashed, options)
         for number, rule in prepared.components
     }
+    trust = _trust(prepared, options, manifests)
     digests = {each.name: hashed[each.path].digests for each in prepared.found}
     digests |= {name: _digests(data, wanted) for name, data in manifests.items()}
-    return Built(prepared, hashed, manifests, sums(digests, options.styles))
+    signed_by = tuple(key.public_key.name for key in options.signing.keys) if options.signing else ()
+    return Built(prepared, hashed, manifests, sums(digests, options.styles), trust, signed_by)
+
+
+def _trust(prepared: Prepared, options: Options, manifests: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Signatures, and the keyring that those who verify them need."""
+    signing = options.signing
+    beside = prepared.source.root / KEYRING
+    path = options.keyring or (beside if signing and beside.is_file() else None)
+    if signing is None and path is None:
+        return {}
+    keys, repository = (signing.keys, signing.repository) if signing else ((), "")
+    ring = keyring_of(path, keys, repository, prepared.made) if path else {}
+    return {**(signing.signatures(manifests) if signing else {}), **ring}
 
 
 def _digests(data: bytes, algorithms: Sequence[str]) -> dict[str, str]:
@@ -165,6 +226,7 @@ def _manifest(
         "component": rule.name,
         "component_type": rule.type,
     }
+    data |= _how_new(prepared, number, rule, options)
     kept = ("platform", "min_updater_version", "pre_update_checks", "post_update_checks", "rollback_steps")
     given = rule.model_dump(mode="json", exclude_unset=True)
     data |= {key: given[key] for key in kept if key in given}
@@ -187,6 +249,21 @@ def _manifest(
         first = error.errors(include_url=False)[0]
         why = f"its manifest would be wrong: {'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise ReleaseError(prepared.source.spot("components", number), why, "correct the description") from error
+
+
+def _how_new(prepared: Prepared, number: int, rule: ComponentRule, options: Options) -> dict[str, Any]:
+    """What orders releases, and ends them."""
+    made = prepared.made
+    sequence = made if options.sequence is None else options.sequence
+    if rule.expires_after_days is not None and made is None:
+        spot = prepared.source.spot("components", number, "expires_after_days")
+        raise ReleaseError(spot, "needs the time of a commit", "build in a git checkout, or set $SOURCE_DATE_EPOCH")
+    if options.signing is not None and sequence is None:
+        why = "cannot be signed: nothing says how new the release is"
+        raise ReleaseError(
+            prepared.source.spot("components", number), why, "build in a git checkout, or give --sequence N"
+        )
+    return {**({} if sequence is None else {"sequence": sequence}), **times(made, rule.expires_after_days)}
 
 
 def _notes(prepared: Prepared, number: int, rule: ComponentRule) -> str:

@@ -60,6 +60,7 @@ class ComponentRule(Model):
         images: container images with a tag; the manifest names them with their digest as well.
         platform: what the release runs on; without it, every platform.
         min_updater_version: the oldest fsm-updater that can install it.
+        expires_after_days: days after its commit from which on a release is not installed anew.
         notes: a file with what is new, in Markdown, relative to the description.
         pre_update_checks: what must hold before anything is touched.
         update_steps: what the release expects to happen, for people.
@@ -76,6 +77,7 @@ class ComponentRule(Model):
     images: Annotated[tuple[ImageReference, ...], Field(max_length=MOST)] = ()
     platform: Platform | None = None
     min_updater_version: Version | None = None
+    expires_after_days: Annotated[int, Field(ge=1, le=3660)] | None = None
     notes: Inside | None = None
     pre_update_checks: Annotated[tuple[ManifestCheck, ...], Field(max_length=MOST)] = ()
     update_steps: Annotated[tuple[ManifestStep, ...], Field(max_length=MOST)] = ()

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from fsm.errors import Transient
 from fsm.release.build import Built
-from fsm.release.hashing import hash_files
+from fsm.release.hashing import Hashed, hash_files
 from fsm.release.problems import ReleaseError, Spot
 
 if TYPE_CHECKING:
@@ -82,6 +82,15 @@ class File:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """A release that is to be: its tag, its notes in Markdown, and how GitHub shows it."""
+
+    tag: str
+    notes: str
+    prerelease: bool
+
+
+@dataclass(frozen=True)
 class Published:
     """A release as it is on GitHub now.
 
@@ -90,6 +99,7 @@ class Published:
         draft: whether only those who may write see it.
         files: what it has of ours.
         notes: what people should know, one sentence each.
+        signed_by: the ids of the keys that signed its manifests.
     """
 
     tag: str
@@ -97,6 +107,7 @@ class Published:
     draft: bool
     files: tuple[File, ...]
     notes: tuple[str, ...] = ()
+    signed_by: tuple[str, ...] = ()
 
 
 def files_of(built: Built, directory: Path, more: Sequence[Path] = ()) -> tuple[File, ...]:
@@ -106,10 +117,21 @@ def files_of(built: Built, directory: Path, more: Sequence[Path] = ()) -> tuple[
         ReleaseError: a file cannot be read, has a name that GitHub would change, or two have one name.
     """
     paths = [each.path for each in built.prepared.found]
-    paths += [directory / name for name in (*built.manifests, *built.sums)]
-    hashed = {**hash_files([path for path in (*paths, *more) if path not in built.hashed]), **built.hashed}
+    paths += [directory / name for name in built.made]
+    return described((*paths, *more), built.hashed)
+
+
+def described(paths: Sequence[Path], known: Mapping[Path, Hashed] | None = None) -> tuple[File, ...]:
+    """Files with size and digest; raises as `files_of` does.
+
+    Args:
+        paths: in the order of their upload.
+        known: those that were hashed already.
+    """
+    known = known or {}
+    hashed = {**hash_files([path for path in paths if path not in known]), **known}
     files: dict[str, File] = {}
-    for path in dict.fromkeys((*paths, *more)):
+    for path in dict.fromkeys(paths):
         if not _KEPT_NAME.match(path.name):
             todo = "rename it: letters, digits and . _ - + @ are kept"
             raise ReleaseError(Spot(str(path)), "GitHub would give it another name", todo)
@@ -133,14 +155,25 @@ def publish(built: Built, files: Sequence[File], github: Publisher, *, draft: bo
         Transient: GitHub does not answer; run it again.
         SourceError: GitHub refuses.
     """
-    tag = built.prepared.decided.tag or f"v{built.prepared.decided.version}"
-    release = _found(github.releases(), tag) or _created(built, tag, github)
+    decided = built.prepared.decided
+    wanted = Wanted(
+        tag=decided.tag or f"v{decided.version}",
+        notes="\n\n".join(_notes(built)),
+        prerelease=decided.version.is_prerelease,
+    )
+    done = converge(wanted, files, github, draft=draft)
+    return replace(done, signed_by=built.signed_by)
+
+
+def converge(wanted: Wanted, files: Sequence[File], github: Publisher, *, draft: bool = False) -> Published:
+    """Bring one release to the files that it is to have; raises as `publish` does."""
+    release = _found(github.releases(), wanted.tag) or _created(wanted, github)
     done = _brought(release, files, github)
     strange = _compared(release, done, github)
     if release.draft and not draft:
         release = _announced(release, github)
     notes = tuple(f"{release.html_url} also has {name}, which this build does not" for name in strange)
-    return Published(tag, release.html_url, release.draft, done, notes)
+    return Published(wanted.tag, release.html_url, release.draft, done, notes)
 
 
 def _found(releases: Sequence[GitHubRelease], tag: str) -> GitHubRelease | None:
@@ -153,13 +186,12 @@ def _is_ours(release: GitHubRelease) -> bool:
     return MARK in (release.body or "")
 
 
-def _created(built: Built, tag: str, github: Publisher) -> GitHubRelease:
-    notes = "\n\n".join(_notes(built))
+def _created(wanted: Wanted, github: Publisher) -> GitHubRelease:
     return github.create_draft(
-        tag,
-        body=f"{notes}\n\n{MARK}".strip(),
+        wanted.tag,
+        body=f"{wanted.notes}\n\n{MARK}".strip(),
         target=os.environ.get("GITHUB_SHA"),
-        prerelease=built.prepared.decided.version.is_prerelease,
+        prerelease=wanted.prerelease,
     )
 
 

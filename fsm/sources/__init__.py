@@ -14,6 +14,7 @@ from pydantic import Field
 
 from fsm.sources.base import Announced, Cached, Listing, Source, SourceOptions
 from fsm.sources.specs import DirectorySpec, GitHubSpec, GitSpec, HttpSpec
+from fsm.trust.host import Trust
 
 __all__ = [
     "Announced",
@@ -34,17 +35,18 @@ SourceSpec = Annotated[DirectorySpec | HttpSpec | GitSpec | GitHubSpec, Field(di
 """The configuration of a source, of any kind."""
 
 
-def open_source(spec: SourceSpec, *, component: str) -> Source:
+def open_source(spec: SourceSpec, *, component: str, trust: Trust | None = None) -> Source:
     """The source that a configuration describes. Nothing is read or asked yet.
 
     Args:
         spec: the configuration.
         component: whose releases they are; a manifest of another component is refused.
+        trust: whose signatures a manifest must have; None takes what is not signed. It learns newer keyrings.
     """
     if isinstance(spec, HttpSpec):
         from fsm.sources.http import HttpSource  # noqa: PLC0415 - TLS and mail headers, only for those who use it
 
-        return HttpSource(spec, component)
+        return HttpSource(spec, component, trust)
     if isinstance(spec, GitSpec):
         from fsm.sources.git import GitSource  # noqa: PLC0415 - running git needs the shell
 
@@ -52,10 +54,10 @@ def open_source(spec: SourceSpec, *, component: str) -> Source:
     if isinstance(spec, GitHubSpec):
         from fsm.sources.github.source import GitHubSource  # noqa: PLC0415 - TLS, only for those who use it
 
-        return GitHubSource(spec, component)
+        return GitHubSource(spec, component, trust)
     from fsm.sources.directory import DirectorySource  # noqa: PLC0415 - reading a configuration needs no source
 
-    return DirectorySource(spec, component)
+    return DirectorySource(spec, component, trust)
 
 
 @contextmanager

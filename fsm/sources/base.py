@@ -13,11 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, Protocol
 
 from pydantic import Field
 
 from fsm.model import Model, Version
+from fsm.trust.documents import KEYRING, SIGNATURE, WITHDRAWN, RepositoryName
+from fsm.trust.host import SignedFile
 
 if TYPE_CHECKING:
     from fsm.manifest import Artifact
@@ -40,11 +42,15 @@ class SourceOptions(Model):
     """What every source's configuration has.
 
     Attributes:
+        allow_unsigned: whether releases are taken although nothing shows who made them.
+        repository: ``owner/name``: what signed manifests must be bound to.
         require_manifest: refuse a release without a readable ``update-manifest.yaml``.
         max_artifact_mb: MiB that an artifact may have at most, whatever its manifest declares.
         artifact: a pattern (``*-linux-*.tar.gz``) that picks the artifacts of this host among a release's files.
     """
 
+    allow_unsigned: bool = False
+    repository: RepositoryName | None = None
     require_manifest: bool = False
     max_artifact_mb: Annotated[int, Field(gt=0)] = 4096
     artifact: Annotated[str, Field(min_length=1)] | None = None
@@ -103,6 +109,30 @@ class Listing(Model):
         return Cached(validator=self.validator, releases=self.releases, warnings=self.warnings)
 
 
+class Notices(NamedTuple):
+    """What a source tells beside its releases. Nothing of it is believed before its signatures are verified.
+
+    Attributes:
+        keyring: which keys may sign, where a newer one than that of the releases may be known.
+        withdrawn: the list of withdrawn versions.
+    """
+
+    keyring: SignedFile | None = None
+    withdrawn: SignedFile | None = None
+
+    @classmethod
+    def of(cls, read: Callable[[str], bytes | None]) -> Notices:
+        """Read them from where they are, each with its signature, or none."""
+        return cls(signed_file(read, KEYRING), signed_file(read, WITHDRAWN))
+
+
+def signed_file(read: Callable[[str], bytes | None], name: str) -> SignedFile | None:
+    """A file with the signatures beside it; None where one of the two is missing."""
+    data = read(name)
+    signature = None if data is None else read(name + SIGNATURE)
+    return None if data is None or signature is None else SignedFile(data, signature)
+
+
 class Source(Protocol):
     """Where the releases of one component come from."""
 
@@ -127,6 +157,9 @@ class Source(Protocol):
             IntegrityError: an artifact has no digest anywhere.
             Transient, SourceError, ConfigError: as for `releases`.
         """
+
+    def notices(self) -> Notices:
+        """What the source tells beside its releases; raises as `releases` does."""
 
     def fetch(self, artifact: Artifact, dest: Path, *, check: Check, progress: Progress) -> None:
         """Bring an artifact to `dest`, verified and durable; continue where an interrupted call stopped.

@@ -18,11 +18,12 @@ from urllib.parse import unquote, urlsplit
 from fsm.errors import FsmError, NotReady, SourceError, Transient
 from fsm.manifest import Artifact
 from fsm.releases import Release
-from fsm.sources.base import MANIFEST_LIMIT, Announced, Cached, Check, Listing, Progress, versioned
+from fsm.sources.base import MANIFEST_LIMIT, Announced, Cached, Check, Listing, Notices, Progress, versioned
 from fsm.sources.download import Body, Download
 from fsm.sources.layout import announce, build
 from fsm.sources.part import CHUNK
 from fsm.sources.specs import DirectorySpec
+from fsm.trust.host import Trust
 
 _FLAGS: Final = (
     os.O_RDONLY
@@ -41,11 +42,13 @@ class DirectorySource:
     Args:
         spec: the configuration.
         component: whose releases they are.
+        trust: whose signatures their manifests must have, if any.
     """
 
-    def __init__(self, spec: DirectorySpec, component: str) -> None:
+    def __init__(self, spec: DirectorySpec, component: str, trust: Trust | None = None) -> None:
         self._spec = spec
         self._component = component
+        self._trust = trust
         self._root = Path(os.path.abspath(spec.path))
 
     def releases(self, cached: Cached | None = None) -> Listing:
@@ -75,7 +78,11 @@ class DirectorySource:
         found, _ = versioned([announced.tag], str(self._root))
         if not found:
             raise SourceError(f"cannot read {announced.tag!r} in {self._root}", "it is no version", "see `fsm check`")
-        return build(announced, _Folder(self._root, announced.tag), self._spec, self._component)
+        return build(announced, _Folder(self._root, announced.tag), self._spec, self._component, self._trust)
+
+    def notices(self) -> Notices:
+        """What lies beside the releases' folders."""
+        return Notices.of(_Folder(self._root).read)
 
     def fetch(self, artifact: Artifact, dest: Path, *, check: Check, progress: Progress) -> None:
         """Copy an artifact to `dest`, resumable and verified like a download."""
@@ -107,9 +114,9 @@ class DirectorySource:
 
 
 class _Folder:
-    """One release's folder."""
+    """One release's folder, or that of all."""
 
-    def __init__(self, root: Path, tag: str) -> None:
+    def __init__(self, root: Path, tag: str = "") -> None:
         self._root = root
         self._path = root / tag
         self.where = f"{tag} in {root}"

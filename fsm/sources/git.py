@@ -27,7 +27,7 @@ from fsm.manifest import Artifact
 from fsm.model import Version
 from fsm.releases import Release
 from fsm.shell import ask
-from fsm.sources.base import Announced, Cached, Check, Listing, Progress
+from fsm.sources.base import Announced, Cached, Check, Listing, Notices, Progress
 from fsm.sources.remotes import PROTOCOLS, masked
 from fsm.sources.specs import GitSpec
 from fsm.sources.tokens import token_of
@@ -127,6 +127,10 @@ class GitSource:
             ref=f"refs/{'tags' if self._spec.branch is None else 'heads'}/{announced.tag}",
             commit=announced.commit,
         )
+
+    def notices(self) -> Notices:
+        """None: a repository's refs have no place for them."""
+        return Notices()
 
     def fetch(self, artifact: Artifact, dest: Path, *, check: Check, progress: Progress) -> None:
         """A repository has no artifacts."""

@@ -21,7 +21,7 @@ from fsm.errors import ManifestError, SourceError
 from fsm.manifest import Artifact
 from fsm.model import Model
 from fsm.releases import Release
-from fsm.sources.base import MANIFEST_LIMIT, Announced, Cached, Check, Listing, Progress, versioned
+from fsm.sources.base import MANIFEST_LIMIT, Announced, Cached, Check, Listing, Notices, Progress, versioned
 from fsm.sources.download import Download
 from fsm.sources.htmlindex import Entries
 from fsm.sources.layout import announce, build, first_problem
@@ -29,6 +29,7 @@ from fsm.sources.ranges import length, not_there, opener
 from fsm.sources.specs import HttpSpec
 from fsm.sources.urls import below, host_of, join, redact, why_not
 from fsm.sources.web import USABLE, Answer, Web
+from fsm.trust.host import Trust
 
 INDEX: Final = "index.json"
 INDEX_LIMIT: Final = 4 << 20
@@ -69,11 +70,13 @@ class HttpSource:
     Args:
         spec: the configuration.
         component: whose releases they are.
+        trust: whose signatures their manifests must have, if any.
     """
 
-    def __init__(self, spec: HttpSpec, component: str) -> None:
+    def __init__(self, spec: HttpSpec, component: str, trust: Trust | None = None) -> None:
         self._spec = spec
         self._component = component
+        self._trust = trust
 
     def releases(self, cached: Cached | None = None) -> Listing:
         """What ``index.json`` announces, else the folders of the directory listing."""
@@ -98,7 +101,12 @@ class HttpSource:
             what = f"cannot read {announced.tag!r} of {redact(self._spec.url)}"
             raise SourceError(what, "it is no version", "see `fsm check`")
         with Web(self._spec) as web:
-            return build(announced, _Folder(web, self._spec, announced.tag), self._spec, self._component)
+            return build(announced, _Folder(web, self._spec, announced.tag), self._spec, self._component, self._trust)
+
+    def notices(self) -> Notices:
+        """What the server has beside the releases' folders."""
+        with Web(self._spec) as web:
+            return Notices.of(_Folder(web, self._spec).read)
 
     def fetch(self, artifact: Artifact, dest: Path, *, check: Check, progress: Progress) -> None:
         """Download an artifact, resumable and verified."""
@@ -145,13 +153,13 @@ class HttpSource:
 
 
 class _Folder:
-    """One release's folder on the server."""
+    """One release's folder on the server, or that of all."""
 
-    def __init__(self, web: Web, spec: HttpSpec, tag: str) -> None:
+    def __init__(self, web: Web, spec: HttpSpec, tag: str = "") -> None:
         self._web = web
         self._spec = spec
         self._tag = tag
-        self._url = below(spec.url, tag, folder=True)
+        self._url = below(spec.url, tag, folder=True) if tag else below(spec.url)
         self.where = redact(self._url)
 
     def read(self, name: str) -> bytes | None:

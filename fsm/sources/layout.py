@@ -2,11 +2,17 @@
 
 ::
 
+    <root>/fsm-keyring.yaml                  optional: signed, which keys may sign
+           fsm-withdrawn.yaml                optional: signed, which versions nobody should install
     <root>/<version>/update-manifest.yaml    optional: what the release declares
+                     update-manifest.yaml.minisig    its signatures: needed where keys are pinned
+                     fsm-keyring.yaml        optional: as above
                      <artifacts>             plain files
                      SHA256SUMS              or <artifact>.sha256: needed where no manifest gives digests
                      NOTES.md                optional: what is new
                      release.json            optional: {"draft": false, "prerelease": false, "notes": ""}
+
+Each signed file has its signatures beside it, in a file with ``.minisig`` after its name.
 
 Pure decisions apart from IO: a `Shelf` reads, `build` decides. A readable manifest decides alone which files a release
 has; without one, every file is an artifact that is not one of the above, a signature or hidden.
@@ -20,13 +26,15 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from fsm.errors import FsmError, ManifestError, NotReady, SourceError
+from fsm.errors import FsmError, ManifestError, NotReady, SourceError, TrustError
 from fsm.manifest import ARTIFACT_NAME, Artifact, Manifest, current_platform, parse, pick_artifacts
 from fsm.model import Model, Version, matches
 from fsm.releases import Release
-from fsm.sources.base import MANIFEST, MANIFEST_LIMIT, Announced, SourceOptions
+from fsm.sources.base import MANIFEST, MANIFEST_LIMIT, Announced, SourceOptions, signed_file
 from fsm.sources.checksums import SIDECAR, SUMS, Checksums, Readable
 from fsm.sources.download import digest_of
+from fsm.trust.documents import KEYRING, SIGNATURE
+from fsm.trust.host import SignedBy, SignedFile, Trust
 
 FLAGS: Final = "release.json"
 NOTES: Final = "NOTES.md"
@@ -34,7 +42,7 @@ NOTES: Final = "NOTES.md"
 MOST: Final = 200
 """How many artifacts a release may have; a manifest has the same limit."""
 
-_META: Final = frozenset({MANIFEST, SUMS, FLAGS, NOTES, "index.json", "index.html"})
+_META: Final = frozenset({MANIFEST, SUMS, FLAGS, NOTES, "index.json", "index.html", KEYRING})
 _META_ENDINGS: Final = (SIDECAR, ".asc", ".sig", ".minisig", ".sigstore", ".sigstore.json", ".part", ".tmp")
 _LATER: Final = "they appear after the release does; try again later"
 
@@ -83,7 +91,9 @@ def announce(shelf: Readable, tag: str, version: Version) -> tuple[Announced | N
     return Announced(version=version, tag=tag, **flags.model_dump()), ""
 
 
-def build(announced: Announced, shelf: Shelf, options: SourceOptions, component: str) -> Release:
+def build(
+    announced: Announced, shelf: Shelf, options: SourceOptions, component: str, trust: Trust | None = None
+) -> Release:
     """Everything about a release; raises as `fsm.sources.base.Source.release` does.
 
     Args:
@@ -91,9 +101,10 @@ def build(announced: Announced, shelf: Shelf, options: SourceOptions, component:
         shelf: its folder.
         options: the source's configuration.
         component: whose release it must be.
+        trust: whose signatures the manifest must have; None asks for none.
     """
-    manifest, warnings = _manifest(announced, shelf, options, component)
-    if manifest is not None and manifest.artifacts:
+    manifest, signed, warnings = _manifest(announced, shelf, options, component, trust)
+    if manifest is not None and (manifest.artifacts or signed):
         artifacts = _picked(manifest.artifacts, options, shelf)
     else:
         artifacts, more = _listed(manifest, shelf, options)
@@ -106,6 +117,7 @@ def build(announced: Announced, shelf: Shelf, options: SourceOptions, component:
         manifest=manifest,
         artifacts=tuple(_complete(artifact, shelf) for artifact in artifacts),
         warnings=warnings,
+        signed=signed,
     )
 
 
@@ -118,23 +130,48 @@ def first_problem(error: ValidationError) -> str:
 
 
 def _manifest(
-    announced: Announced, shelf: Shelf, options: SourceOptions, component: str
-) -> tuple[Manifest | None, tuple[str, ...]]:
-    """The manifest, or None with a warning."""
+    announced: Announced, shelf: Shelf, options: SourceOptions, component: str, trust: Trust | None
+) -> tuple[Manifest | None, SignedBy | None, tuple[str, ...]]:
+    """The manifest, or None with a warning; and whose it is, where that is asked."""
     data = shelf.read(MANIFEST)
     what = f"{MANIFEST} of {shelf.where}"
+    needed = options.require_manifest or trust is not None
     if data is None:
-        if options.require_manifest:
+        if needed:
             raise NotReady(f"cannot use {shelf.where}", f"it has no {MANIFEST} yet, and one is required", _LATER)
-        return None, (f"{shelf.where} has no {MANIFEST}: the built-in procedure is used",)
+        return None, None, (f"{shelf.where} has no {MANIFEST}: the built-in procedure is used",)
+    signed = None if trust is None else _signed(data, shelf, options, component, trust)
     try:
         manifest = parse(data, what)
     except ManifestError as error:
-        if options.require_manifest:
+        if needed:
             raise
-        return None, (f"{error}: the built-in procedure is used",)
+        return None, None, (f"{error}: the built-in procedure is used",)
     _refuse_foreign(manifest, announced, component, what)
-    return manifest, tuple(f"{what}: {remark}" for remark in manifest.remarks())
+    if signed and (signed.component, signed.version, signed.sequence) != (
+        manifest.component,
+        str(manifest.version),
+        manifest.sequence,
+    ):
+        todo = "sign it with `fsm release build --key`; nothing was changed"
+        raise TrustError(f"cannot use {what}", "its signature is for another component, version or sequence", todo)
+    return manifest, signed, tuple(f"{what}: {remark}" for remark in manifest.remarks())
+
+
+def _signed(data: bytes, shelf: Shelf, options: SourceOptions, component: str, trust: Trust) -> SignedBy:
+    """Verify the bytes of a manifest before anything reads them."""
+    what = f"{MANIFEST} of {shelf.where}"
+    if len(data) > MANIFEST_LIMIT:
+        raise TrustError(f"cannot use {what}", f"it has more than {MANIFEST_LIMIT} bytes", "nothing was changed")
+    keyring = signed_file(shelf.read, KEYRING)
+    if keyring is not None:
+        trust.learn(keyring, f"{KEYRING} of {shelf.where}")
+    signature = shelf.read(MANIFEST + SIGNATURE)
+    if signature is None:
+        todo = "sign it (`fsm release build --key`), or set `allow_unsigned = true` for the source; nothing was changed"
+        raise TrustError(f"cannot use {what}", f"it is not signed: there is no {MANIFEST}{SIGNATURE}", todo)
+    assert options.repository is not None, "the configuration was refused without"
+    return trust.manifest(SignedFile(data, signature), what=what, repository=options.repository, component=component)
 
 
 def _refuse_foreign(manifest: Manifest, announced: Announced, component: str, what: str) -> None:
@@ -148,6 +185,8 @@ def _refuse_foreign(manifest: Manifest, announced: Announced, component: str, wh
 def _picked(artifacts: Iterable[Artifact], options: SourceOptions, shelf: Shelf) -> tuple[Artifact, ...]:
     """The artifacts that the configuration wants, for this platform."""
     every, here = tuple(artifacts), current_platform()
+    if not every:
+        return ()
     found = pick_artifacts((artifact for artifact in every if _wanted(artifact.name, options)), here)
     if not found:
         named = f" and matches {options.artifact!r}" if options.artifact else ""

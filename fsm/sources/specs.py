@@ -135,6 +135,7 @@ class GitSpec(Model):
         token_file: the file with it.
         insecure_hosts: hosts that a token may be sent to over plain http; loopback always is.
         timeout: seconds for one question to the repository.
+        allow_unsigned: whether commits are taken although nothing shows who made them; needed, as none is verified.
     """
 
     type: Literal["git"]
@@ -146,6 +147,7 @@ class GitSpec(Model):
     token_file: HostPath | None = None
     insecure_hosts: tuple[Host, ...] = ()
     timeout: Annotated[Seconds, Field(gt=0, le=600)] = 30.0
+    allow_unsigned: bool = False
 
     @field_validator("url")
     @classmethod

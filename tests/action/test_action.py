@@ -1,68 +1,135 @@
-"""The last line of action.yml's script, run with the environment that its step declares, against the fake GitHub."""
+"""The steps of action.yml, as GitHub's runner runs them, against the fake GitHub."""
 
 from __future__ import annotations
 
-import os
+import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from tests.github.fake import FakeGitHub
-from tests.unit.release.conftest import Repository, repository  # noqa: F401 - a fixture
+from fsm.trust import KEYRING, Key, Keyring, SecretKey
+from fsm.trust.minisign import verify
+from fsm.trust.signing import sign_keyring
+from tests.action.conftest import Job
 
 ROOT = Path(__file__).parents[2]
 ACTION = YAML(typ="safe").load((ROOT / "action.yml").read_text())
-(STEP,) = ACTION["runs"]["steps"]
+CI = SecretKey.generate()
 
-
-def act(where: Repository, github: FakeGitHub, **inputs: str) -> subprocess.CompletedProcess[str]:
-    """Run the step's program with its inputs in the environment, in the repository."""
-    given = {name: str(each["default"]) for name, each in ACTION["inputs"].items()}
-    given |= {"token": github.token, "api-url": github.api_url} | inputs
-    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    for name, text in STEP["env"].items():
-        environment[name] = re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda found: given[found[1]], text)
-    environment |= {"GITHUB_REPOSITORY": "o/r", "GITHUB_ACTIONS": "true"}
-    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
-        environment[name] = str(where.root / name)
-    command = [sys.executable, str(ROOT / "tools" / "release_action.py")]
-    return subprocess.run(
-        command, env=environment, cwd=where.root, capture_output=True, text=True, check=False, timeout=120
-    )
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_no_input_is_part_of_the_script():
-    """Inputs reach the script by its environment only."""
-    assert "${{" not in STEP["run"]
-    assert STEP["shell"] == "bash"
+    """Inputs reach the script by its environment only; each is used, and described."""
+    for step in ACTION["runs"]["steps"]:
+        assert "${{" not in step["run"]
+        assert step["shell"] == "bash"
+    used = {found for step in ACTION["runs"]["steps"] for text in step["env"].values() for found in _inputs(text)}
+    assert used == set(ACTION["inputs"])
+    assert all(each["description"] for each in (*ACTION["inputs"].values(), *ACTION["outputs"].values()))
 
 
-def test_it_publishes_and_says_what(repository: Repository):  # noqa: F811 - the fixture
-    """The release is there, its address and digests are outputs, the summary has a table; a check publishes nothing."""
-    with FakeGitHub() as github:
-        kept = github.add_repository("o/r")
-        assert act(repository, github, tag="v1.2.0", **{"check-only": "true"}).returncode == 0
-        assert not list(kept.releases())
-        done = act(repository, github, tag="v1.2.0", output="out")
-        assert done.returncode == 0, done.stderr
-        (release,) = kept.releases()
-        assert (release.tag, release.draft) == ("v1.2.0", False)
-        assert "web-1.2.0.tar.gz" in (repository.root / "GITHUB_OUTPUT").read_text()
-        assert "| web-1.2.0.tar.gz |" in (repository.root / "GITHUB_STEP_SUMMARY").read_text()
-        assert github.token not in done.stdout + done.stderr
+def _inputs(text: str) -> list[str]:
+    return re.findall(r"inputs\.([\w-]+)", text)
 
 
-@pytest.mark.parametrize("hostile", ["$(touch pwned)", "`touch pwned`", "';touch pwned;'", "1\n::set-output name=a::b"])
-def test_hostile_inputs_stay_inert(hostile: str, repository: Repository):  # noqa: F811 - the fixture
-    """A version that is a command, of the shell or of the runner, is refused and does nothing."""
-    with FakeGitHub() as github:
-        kept = github.add_repository("o/r")
-        done = act(repository, github, version=hostile, tag="v1.2.0")
-        assert done.returncode != 0
-        assert not list(kept.releases())
-    assert not (repository.root / "pwned").exists()
-    assert not re.search(r"^::(?!error)", done.stdout + done.stderr, re.MULTILINE)
+def test_it_publishes_and_says_what(job: Job, monkeypatch: pytest.MonkeyPatch):
+    """Signed: the release is there, its files are outputs, the summary has a table; a check publishes nothing."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    root = SecretKey.generate()
+    ring = Keyring(version=1, keys=(Key(name="ci", key=str(CI.public_key)),))
+    for name, data in zip((KEYRING, f"{KEYRING}.minisig"), sign_keyring(ring, [root]), strict=True):
+        job.where.write(name, data)
+    assert job.act(tag="v1.2.0", check_only="true").code == 0
+    assert not list(job.there.releases())
+    secret = {"signing_key": CI.file("open sesame"), "key_password": "open sesame"}
+    done = job.act(*secret.values(), tag="v1.2.0", output="out", checksums="sha512\n", **secret)
+    assert done.code == 0, done.log
+    (release,) = job.there.releases()
+    assert (release.tag, release.draft) == ("v1.2.0", False)
+    there = {asset.name: asset.content for asset in release.assets.values()}
+    [found] = verify(there["update-manifest.yaml"], there["update-manifest.yaml.minisig"], [CI.public_key])
+    assert found.comment == "fsm-manifest:1 repository=o/r component=web version=1.2.0 sequence=1700000000"
+    assert {KEYRING, f"{KEYRING}.minisig", "SHA512SUMS"} <= set(there)
+    assert done.outputs["release-url"].endswith("/v1.2.0")
+    assert done.outputs["signed-by"] == CI.public_key.name
+    assert json.loads(done.outputs["manifests"]) == {"web": "out/update-manifest.yaml"}
+    assert (done.outputs["manifest"], done.outputs["sums"]) == ("out/update-manifest.yaml", "out/SHA256SUMS")
+    assert set(json.loads(done.outputs["digests"])) == set(there)
+    row = rf"^\| web-1\.2\.0\.tar\.gz \| \d+ \| `sha256:\w+` \| {CI.public_key.name} \|$"
+    assert re.search(row, done.summary, re.MULTILINE)
+    assert "| SHA256SUMS |" in done.summary
+    assert job.github.token not in done.log
+
+
+def test_more_files_and_images(job: Job):
+    """For a description with one component."""
+    job.where.write("dist/more.bin", b"more")
+    done = job.act(tag="v1.2.0", artifacts="dist/*.bin\n\n")
+    assert done.code == 0, done.log
+    assert "more.bin" in json.loads(done.outputs["digests"])
+    assert done.outputs["signed-by"] == ""
+    assert "not signed" in done.summary
+    done = job.act(tag="v1.3.0", artifacts="none/*")
+    assert done.code == 20
+    assert any("none/*" in said for _, _, said in done.annotations)
+
+
+def test_errors_are_annotations(job: Job):
+    """With file and line."""
+    job.where.describe("components:\n  - name: web\n    type: x\n    tipe: x\n")
+    done = job.act(check_only="true")
+    assert done.code != 0
+    ((level, places, _),) = done.annotations
+    assert level == "error"
+    assert "update.yaml" in places
+    assert "line=4" in places
+
+
+HOSTILE = (
+    "$(touch pwned)",
+    "`touch pwned`",
+    "';touch pwned;'",
+    '"; touch pwned; "',
+    "1\n::set-output name=a::b",
+    "--draft",
+    "%0A::error::x",
+)
+INPUTS = ("version", "tag", "description", "artifacts", "keyring", "checksums", "draft", "repository")
+
+
+@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_inputs_stay_inert(job: Job, name: str, hostile: str):
+    """A value that is a command, of the shell or of the runner, is refused and does nothing."""
+    done = job.act(**{"tag": "v1.2.0", name: hostile})
+    assert done.code != 0, done.log
+    assert not list(job.there.releases())
+    assert not (job.where.root / "pwned").exists()
+    assert not done.outputs
+    assert not re.search(r"^::(?!error)", done.log, re.MULTILINE)
+    assert len(done.annotations) <= 1
+
+
+@pytest.mark.parametrize(
+    ("key", "password"),
+    [("half of\na key", ""), (CI.file()[:-20], ""), (CI.file(), "needless"), ("comment\n" + "A" * 212, "p4ss")],
+    ids=range(4),
+)
+def test_a_malformed_secret_is_not_shown(job: Job, key: str, password: str):
+    """GitHub masks a secret as it was set; what is left of a broken one must not appear either."""
+    done = job.act(tag="v1.2.0", signing_key=key, key_password=password)
+    assert done.code != 0
+    for line in filter(None, (*key.splitlines()[1:], password)):
+        assert line not in done.log
+
+
+def test_a_malformed_token_is_not_shown(job: Job):
+    """Nor is it sent anywhere."""
+    done = job.act(tag="v1.2.0", token="ghp_broken\nsecond line")
+    assert done.code == 2
+    assert "ghp_broken" not in done.log
+    assert "second line" not in done.log
+    assert not job.github.requests

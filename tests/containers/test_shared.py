@@ -29,7 +29,7 @@ def shop(make) -> ComposeBed:
     """A bed with the components `web` and `db`, each with a service of the same project."""
     bed: ComposeBed = make(compose=COMPOSE)
     releases = bed.root / "db-releases"
-    source = {"type": "directory", "path": str(releases)}
+    source = {"type": "directory", "allow_unsigned": True, "path": str(releases)}
     bed.more["db"] = {"services": ["db"], "image": f"{bed.image}-db", "source": source}
     bed.start()
     publish(f"{bed.repository}-db", "1.1.0")

@@ -145,7 +145,7 @@ RICH: Final[dict[str, Any]] = {
 }
 SPOILING: Final = ["sh", "-c", "cd {live}; test ! -e BROKEN || { echo spoilt > serve.py; exit 1; }"]
 HERE: Final = {**RICH["build"], "where": "checkout"}
-TAGS: Final = {"type": "git", "url": "{root}/releases", "tags": "v*"}
+TAGS: Final = {"type": "git", "allow_unsigned": True, "url": "{root}/releases", "tags": "v*"}
 
 SCENARIOS: Final[dict[str, dict[str, Any]]] = {
     "git-update": {"verb": "update", "prepare": good, "outcome": "done", "version": "1.1.0", "bed": PLAIN},

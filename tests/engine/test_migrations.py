@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from fsm.errors import JournalError
-from fsm.journal import Journal, Kind, Record, database
+from fsm.journal import Highest, Journal, Kind, Record, database
 from fsm.journal.database import APPLICATION_ID
 from fsm.journal.migrations import MIGRATIONS, VERSION
 
@@ -32,11 +32,11 @@ def test_a_newer_schema_is_refused(path):
 
 def test_version_1_is_made_from_nothing(path):
     """The first migration; later ones get a test each, beginning from a file of the version before."""
-    assert len(MIGRATIONS) == 2
+    assert len(MIGRATIONS) == 3
     with Journal(path) as journal:
         tables = {row[0] for row in journal.database.execute("SELECT name FROM sqlite_schema WHERE type='table'")}
         strict = {row[1] for row in journal.database.execute("PRAGMA table_list") if row[5] == 1}
-    assert tables == {"run", "plan", "log", "policy", "quarantine", "checked"}
+    assert tables == {"run", "plan", "log", "policy", "quarantine", "checked", "keyring", "seen", "withdrawn"}
     assert tables <= strict
 
 
@@ -56,6 +56,36 @@ def test_version_2_knows_runs_that_belong_together(path):
         own = journal.begin("d", "t", part_of=run.id)
         assert journal.members(run.id) == [own]
         assert journal.verify()[0] == []
+
+
+def test_version_3_remembers_what_signed_documents_have_shown(path):
+    """A file of version 2 keeps what it has; one that is only read knows nothing, and is not changed."""
+    path.parent.mkdir(exist_ok=True)
+    db = apsw.Connection(str(path))
+    db.execute("".join(MIGRATIONS[:2]))
+    db.execute(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=2; PRAGMA journal_mode=WAL")
+    db.execute("INSERT INTO policy VALUES ('c', NULL, '', '1.0')")
+    db.close()
+    with Journal(path, readonly=True) as journal:
+        assert journal.trusted.keyring("root") is None
+        assert journal.trusted.highest("root", "c", "o/r", ()) is None
+        assert journal.database.schema == 2
+    with Journal(path) as journal:
+        assert journal.policy.pin("c") == "1.0"
+        trusted = journal.trusted
+        trusted.keep_keyring("root", b"1", b"s")
+        trusted.keep_keyring("root", b"2", b"t")
+        assert trusted.keyring("root") == (b"2", b"t")
+        trusted.saw("root", "c", "o/r", ["A", "B"], Highest(5, "1.0"), "2026-01-02T00:00:00Z")
+        trusted.saw("root", "c", "o/r", ["A"], Highest(4, "0.9"), "2026-01-03T00:00:00Z")
+        trusted.saw("root", "c", "o/r", ["A"], Highest(7, "1.1"), "2026-01-01T00:00:00Z")
+        assert trusted.highest("root", "c", "o/r", ()) == (7, "1.1")
+        assert trusted.highest("root", "c", "o/r", {"A"}) == (5, "1.0")
+        assert trusted.highest("root", "c", "o/other", ()) is None
+        assert trusted.newest_time("root", ()) == "2026-01-02T00:00:00Z"
+        assert trusted.newest_time("root", {"A", "B"}) is None
+        trusted.keep_withdrawn("root", "o/r", b"w", b"s")
+        assert trusted.withdrawn("root", "o/r") == (b"w", b"s")
 
 
 def test_two_processes_that_open_at_once_migrate_once(path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fsm.admission import UNSIGNED
 from fsm.errors import ConfigError, SourceError, Transient
 from fsm.report import Outcome
 from fsm.sources import GitSpec, open_source
@@ -21,7 +22,7 @@ TOKEN = "s3cr3t-t0ken-nobody-may-read"
 
 def source(url: str, **given: object) -> dict[str, object]:
     """A source that follows main."""
-    return {"type": "git", "url": url, "branch": "main", **given}
+    return {"type": "git", "allow_unsigned": True, "url": url, "branch": "main", **given}
 
 
 def everything(bed: GitBed) -> bytes:
@@ -117,7 +118,11 @@ def test_hosts_and_masks():
 )
 def test_a_configuration_that_cannot_work(made, given, why):
     """Refused before anything is asked."""
-    bed = made(publish=False, install=False, source={"type": "git", "url": "https://example.org/x.git", **given})
+    bed = made(
+        publish=False,
+        install=False,
+        source={"type": "git", "allow_unsigned": True, "url": "https://example.org/x.git", **given},
+    )
     with pytest.raises(ConfigError, match=why):
         bed.updater()
 
@@ -125,7 +130,9 @@ def test_a_configuration_that_cannot_work(made, given, why):
 def ask(url: str, **given: object) -> object:
     """The listing of a source."""
     keys = {"branch": "main", **given}
-    return open_source(GitSpec.model_validate({"type": "git", "url": url, **keys}), component="app").releases()
+    return open_source(
+        GitSpec.model_validate({"type": "git", "allow_unsigned": True, "url": url, **keys}), component="app"
+    ).releases()
 
 
 def test_what_a_remote_can_answer(made, tmp_path: Path):
@@ -144,13 +151,16 @@ def test_what_a_remote_can_answer(made, tmp_path: Path):
 
 def test_many_tags_are_all_seen(made):
     """More than the end of an output that a shell hands on."""
-    bed = made(publish=False, source={"type": "git", "url": "{root}/releases", "tags": "a-rather-long-name/v*"})
+    bed = made(
+        publish=False,
+        source={"type": "git", "allow_unsigned": True, "url": "{root}/releases", "tags": "a-rather-long-name/v*"},
+    )
     head = bed.released("1.0.0")
     lines = "".join(f"create refs/tags/a-rather-long-name/v{n}.0 {head}\n" for n in range(2000))
     subprocess.run(["git", "-C", str(bed.releases), "update-ref", "--stdin"], input=lines.encode(), check=True)
     check = bed.updater().check("app")
     assert check.target == "1999.0"
-    assert not check.warnings
+    assert check.warnings == (UNSIGNED,)
 
 
 def test_a_fetch_that_hangs_is_ended_before_anything_is_stopped(made, monkeypatch):

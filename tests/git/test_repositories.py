@@ -212,7 +212,9 @@ def test_a_checkout_of_another_user_stays_that_user_s(made):
     for path in (bed.live, *bed.live.rglob("*")):
         os.chown(path, 4321, 4321, follow_symlinks=False)
     with serving(bed.root) as server:
-        bed = GitBed(bed.root, source={"type": "git", "url": f"{server.url}/releases", "branch": "main"})
+        bed = GitBed(
+            bed.root, source={"type": "git", "allow_unsigned": True, "url": f"{server.url}/releases", "branch": "main"}
+        )
         result = bed.updater().update("app")
     assert result.outcome is Outcome.DONE, result.headline
     strangers = [path for path in bed.live.rglob("*") if path.lstat().st_uid != 4321]
@@ -257,7 +259,7 @@ def test_a_symbolic_link_is_refused_with_its_target(made):
 
 def test_a_source_of_another_type_is_refused(made):
     """A directory of releases has no commits."""
-    bed = made(source={"type": "directory", "path": "{root}/shelf"})
+    bed = made(source={"type": "directory", "allow_unsigned": True, "path": "{root}/shelf"})
     (bed.root / "shelf").mkdir()
     shelf = Bed(bed.root / "other")
     shelf.publish("2.0.0")

@@ -102,7 +102,7 @@ def test_a_version_that_failed_is_not_tried_again_before_upstream_moves(made):
 @pytest.mark.parametrize("annotated", [False, True])
 def test_tags_are_versions(made, annotated):
     """The highest one wins; a tag that is no version is said; HEAD without a tag is unknown."""
-    bed = made(source={"type": "git", "url": "{root}/releases", "tags": "v*"})
+    bed = made(source={"type": "git", "allow_unsigned": True, "url": "{root}/releases", "tags": "v*"})
     git(bed.author, "tag", "--force", *(["-m", "notes"] if annotated else []), "v1.10.0", "v1.1.0")
     git(bed.author, "tag", "vNext", "v1.0.0")
     git(bed.author, "push", "--quiet", "--force", str(bed.releases), "v1.10.0", "vNext")
@@ -122,7 +122,7 @@ def test_tags_are_versions(made, annotated):
 
 def test_a_tag_that_failed_is_not_left_behind(made):
     """It was made for this run, and goes with it."""
-    bed = made(publish=False, source={"type": "git", "url": "{root}/releases", "tags": "v*"})
+    bed = made(publish=False, source={"type": "git", "allow_unsigned": True, "url": "{root}/releases", "tags": "v*"})
     bed.publish("1.1.0", "BROKEN")
     assert bed.updater().update("app").outcome is Outcome.ROLLED_BACK
     assert git(bed.live, "tag") == "v1.0.0"

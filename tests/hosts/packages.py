@@ -31,6 +31,7 @@ _PACKAGE: Final = {
     "docker-registry": "docker-registry",
     "debootstrap": "debootstrap debian-archive-keyring",
     "busybox": "busybox-static",
+    "minisign": "minisign",
 }
 """For each program the packages that it takes."""
 

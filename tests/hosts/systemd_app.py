@@ -79,7 +79,7 @@ class SystemdApp:
         self,
         host: Machine,
         *,
-        source: str = '{ type = "directory", path = "/srv/releases" }',
+        source: str = '{ type = "directory", allow_unsigned = true, path = "/srv/releases" }',
         service: str = '{ manager = "systemd", unit = "app" }',
         more: str = "",
     ) -> None:

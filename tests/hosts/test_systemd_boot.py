@@ -153,7 +153,7 @@ def test_a_reboot_while_the_new_version_is_checked(app: SystemdApp):
 
 def test_a_boot_without_a_network(host: Machine):
     """The boot waits for nothing; the app runs; what cannot be had in time is given up."""
-    app = SystemdApp(host, source='{ type = "http", url = "http://127.0.0.1:8099/" }')
+    app = SystemdApp(host, source='{ type = "http", allow_unsigned = true, url = "http://127.0.0.1:8099/" }')
     app.install("1.0.0")
     app.fsm("install-service", "--within", "8")
     app.publish("1.1.0")

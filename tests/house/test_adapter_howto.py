@@ -39,7 +39,7 @@ def data(tmp_path: Path) -> dict[str, Any]:
         "type": "data_file",
         "path": "cities.txt",
         "check": [*GOOD, str(tmp_path / "cities.txt")],
-        "source": {"type": "directory", "path": "releases"},
+        "source": {"type": "directory", "allow_unsigned": True, "path": "releases"},
     }
     found = {"fsm": {"state_dir": "state"}, "components": {"cities": component}}
     assert _updater(found, tmp_path).update("cities", version="1.0").outcome == "done"

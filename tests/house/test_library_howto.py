@@ -29,6 +29,7 @@ install_path = "web"
 settle_seconds = 0.1
 [components.web.source]
 type = "directory"
+allow_unsigned = true
 path = "releases"
 [components.web.service]
 manager = "process"

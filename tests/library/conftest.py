@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.library.hosts import publish
+from tests.library.shop import Shop
+from tests.unit.trust.conftest import Maker
 from tests.world import World, fresh
 
 
@@ -25,3 +27,16 @@ def root(world: World, tmp_path: Path) -> Path:
         (tmp_path / name).write_text("1.0")
     publish(tmp_path, "1.1")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def maker() -> Maker:
+    """Keys for all tests of a module."""
+    return Maker()
+
+
+@pytest.fixture
+def shop(root: Path, maker: Maker) -> Shop:
+    """A host that has 1.0.0."""
+    (root / "a").write_text("1.0.0")
+    return Shop(root, maker)

@@ -27,12 +27,14 @@ def updater(github: FakeGitHub, root: Path, repositories: dict[str, str]) -> Upd
     for name, repository in repositories.items():
         (root / name).mkdir(exist_ok=True)
         (root / name / "VERSION").write_text("1.0.0\n")
-        source = {"type": "github", "repository": repository, "api_url": github.api_url}
+        source = {"type": "github", "allow_unsigned": True, "repository": repository, "api_url": github.api_url}
         components[name] = {
             "type": "python_app",
             "install_path": str(root / name),
             "service": {"manager": "none"},
-            "source": source if repository else {"type": "directory", "path": str(root / "depot")},
+            "source": source
+            if repository
+            else {"type": "directory", "allow_unsigned": True, "path": str(root / "depot")},
         }
     return Updater.from_data({"fsm": {"state_dir": str(root / "state")}, "components": components})
 

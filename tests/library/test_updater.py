@@ -208,7 +208,9 @@ def test_a_cancel_without_a_driver_is_done_here(root, world):
 
 def test_checks_are_believed_while_they_are_young(root, world):
     """`force`, or another source, asks again; one that fails stops no other."""
-    host = updater(root, "a", "b", b={"source": {"type": "directory", "path": str(root / "none")}})
+    host = updater(
+        root, "a", "b", b={"source": {"type": "directory", "allow_unsigned": True, "path": str(root / "none")}}
+    )
     first, second = host.check_all()
     assert first.update_available
     assert second.error
@@ -216,7 +218,7 @@ def test_checks_are_believed_while_they_are_young(root, world):
     assert host.check("a").target == "1.1"
     assert host.check("a").from_cache
     assert host.check("a", force=True).target == "1.2"
-    moved = updater(root, a={"source": {"type": "directory", "path": str(root / "none")}})
+    moved = updater(root, a={"source": {"type": "directory", "allow_unsigned": True, "path": str(root / "none")}})
     with pytest.raises(FsmError):
         moved.check("a")
     sourceless = Updater.from_data(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fsm.journal.migrations import v0001, v0002
+from fsm.journal.migrations import v0001, v0002, v0003
 
-MIGRATIONS: Sequence[str] = (v0001.SQL, v0002.SQL)
+MIGRATIONS: Sequence[str] = (v0001.SQL, v0002.SQL, v0003.SQL)
 """The statements that lead from schema version i to i+1."""
 
 VERSION = len(MIGRATIONS)

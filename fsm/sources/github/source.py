@@ -18,7 +18,17 @@ from fsm.errors import FsmError, IntegrityError, ManifestError, NotReady, Source
 from fsm.manifest import Artifact
 from fsm.model import Model
 from fsm.releases import Release
-from fsm.sources.base import MANIFEST, MANIFEST_LIMIT, Announced, Cached, Check, Listing, Progress, versioned
+from fsm.sources.base import (
+    MANIFEST,
+    MANIFEST_LIMIT,
+    Announced,
+    Cached,
+    Check,
+    Listing,
+    Notices,
+    Progress,
+    versioned,
+)
 from fsm.sources.download import Download
 from fsm.sources.github.lists import ANY, Entry, List, ask, question, understood
 from fsm.sources.layout import build
@@ -27,14 +37,15 @@ from fsm.sources.specs import GitHubSpec
 from fsm.sources.urls import below, host_of, origin_of, redact
 from fsm.sources.web import Failure, Web
 from fsm.sources.weberrors import from_github, from_status
+from fsm.trust.host import Trust
 
 _BYTES: Final = {"Accept": "application/octet-stream"}
 _RELEASE_LIMIT: Final = 8 << 20
 _OURS: Final = ("update-manifest", "fsm-keyring", "fsm-withdrawn")
 """What begins so is about releases, and no artifact."""
 
-WITHDRAWN: Final = "fsm-withdrawn"
-"""The tag of the release with the list of withdrawn versions: no version, and nothing to warn of."""
+WITHDRAWN_TAG: Final = "fsm-withdrawn-"
+"""What the tags of releases with a list of withdrawn versions begin with; then follows the list's sequence."""
 
 _EARLIER: Final = "the answer is that of an earlier check: "
 
@@ -63,11 +74,14 @@ class GitHubSource:
     Args:
         spec: the configuration.
         component: whose releases they are.
+        trust: whose signatures their manifests must have, if any.
     """
 
-    def __init__(self, spec: GitHubSpec, component: str) -> None:
+    def __init__(self, spec: GitHubSpec, component: str, trust: Trust | None = None) -> None:
         self._spec = spec
         self._component = component
+        self._trust = trust
+        self._lists: dict[int, str] = {}
 
     def releases(self, cached: Cached | None = None) -> Listing:
         """What GitHub lists; when the rate limit is used up, what an earlier check has found, with a warning."""
@@ -90,9 +104,25 @@ class GitHubSource:
             what = f"cannot read {announced.tag!r} of {self._spec.repository}"
             raise SourceError(what, "it is no version", "see `fsm check`")
         with Web(self._spec, _failure(self._spec)) as web:
-            url = below(self._spec.api_url, "repos", *self._spec.repository.split("/"), "releases", "tags")
-            shelf = _Assets(web, self._spec, _read(web, below(url, announced.tag), announced.tag))
-            return build(announced, shelf, self._spec, self._component)
+            shelf = _Assets(web, self._spec, _read(web, self._tag_url(announced.tag), announced.tag))
+            return build(announced, shelf, self._spec, self._component, self._trust)
+
+    def notices(self) -> Notices:
+        """What lies in the newest release that `fsm release yank` has made, as `releases` has listed them before."""
+        if not self._lists:
+            return Notices()
+        tag = self._lists[max(self._lists)]
+        with Web(self._spec, _failure(self._spec)) as web:
+            return Notices.of(_Assets(web, self._spec, _read(web, self._tag_url(tag), tag)).read)
+
+    def _note_list(self, entry: Entry) -> None:
+        number = entry.tag_name.removeprefix(WITHDRAWN_TAG)
+        if not entry.draft and number.isascii() and number.isdecimal() and len(number) < 17:
+            self._lists[int(number)] = entry.tag_name
+
+    def _tag_url(self, tag: str) -> str:
+        url = below(self._spec.api_url, "repos", *self._spec.repository.split("/"), "releases", "tags")
+        return below(url, tag)
 
     def fetch(self, artifact: Artifact, dest: Path, *, check: Check, progress: Progress) -> None:
         """Download an artifact through the API, resumable and verified."""
@@ -108,7 +138,9 @@ class GitHubSource:
     def _announced(self, found: List) -> Listing:
         prefix, entries = self._spec.tag_prefix, dict[str, Entry]()
         for entry in sorted(found.entries, key=lambda each: not each.draft):  # a draft may have a published one's tag
-            if entry.tag_name.startswith(prefix) and entry.tag_name != WITHDRAWN:
+            if entry.tag_name.startswith(WITHDRAWN_TAG):
+                self._note_list(entry)
+            elif entry.tag_name.startswith(prefix):
                 entries[entry.tag_name.removeprefix(prefix)] = entry
         versions, warnings = versioned(entries, self._spec.repository)
         announced = tuple(

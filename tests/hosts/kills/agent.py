@@ -36,6 +36,7 @@ reserve_mb = 1
 
 [components.agent.source]
 type = "git"
+allow_unsigned = true
 url = "{REMOTE}"
 tags = "v*"
 

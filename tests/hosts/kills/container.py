@@ -42,6 +42,7 @@ reserve_mb = 1
 
 [components.shop.source]
 type = "directory"
+allow_unsigned = true
 path = "/srv/releases/shop"
 """
 

@@ -52,6 +52,7 @@ reserve_mb = 1
 
 [components.app.source]
 type = "git"
+allow_unsigned = true
 url = "{REMOTE}"
 tags = "v*"
 

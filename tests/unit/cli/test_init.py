@@ -12,6 +12,7 @@ from fsm.adapter import Registry
 from fsm.config import ComponentKeys, Settings, parse
 from fsm.initial import TEMPLATE, switched_on
 from fsm.model import Model
+from fsm.trust import TrustSpec
 from tests.unit.cli.conftest import Line
 
 APP = Registry.discover().get("python_app").spec
@@ -33,10 +34,11 @@ def test_it_is_valid_switched_on():
 
 
 def test_every_key_is_shown():
-    """Of the host's settings, of components, and of Python apps."""
+    """Of the host's settings, of components, and of Python apps; of [trust] in words, as it needs a key."""
     data = tomllib.loads(switched_on())
     assert set(data["fsm"]) == set(Settings.model_fields)
-    assert set(data["components"]["core"]) == {*ComponentKeys.model_fields, *APP.model_fields}
+    assert set(data["components"]["core"]) == {*ComponentKeys.model_fields, *APP.model_fields} - {"trust"}
+    assert all(f"# {key} = " in switched_on() for key in TrustSpec.model_fields)
     for name in ("environment", "migration", "retention"):
         model: Any = next(
             kind

@@ -41,7 +41,7 @@ def test_check_believes_a_young_answer_unless_forced(updated: Line):
 
 def test_one_component_whose_check_fails_stops_no_other(updated: Line):
     """The exit code says that one failed, the output which and why."""
-    other = {"type": "directory", "path": str(updated.bed.root / "nowhere")}
+    other = {"type": "directory", "allow_unsigned": True, "path": str(updated.bed.root / "nowhere")}
     updated.configure(lib=updated.another("lib", source=other), bare=updated.another("bare", source=None))
     ended = updated("check", "--exit-code")
     assert ended.code == 20

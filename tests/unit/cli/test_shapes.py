@@ -13,6 +13,7 @@ import pytest
 from fsm.cli.app import COMMANDS, fsm
 from fsm.cli.shapes import ErrorParts
 from fsm.model import Model
+from fsm.trust import SecretKey
 from tests.github.fake import FakeGitHub
 from tests.unit.cli.conftest import Line, damage, interrupted
 from tools.reference_json import SHAPES
@@ -40,6 +41,8 @@ CALLS = [
     ("UnitText", ("install-service", "--dry-run"), 0),
     ("BuiltRelease", ("release", "build", "--description", "{root}/update.yaml", "--output", "{root}/out"), 0),
     ("PublishedRelease", ("release", "publish", "--description", "{root}/update.yaml", "--output", "{root}/out"), 0),
+    ("WithdrawnList", ("release", "yank", "1.0.0", "why", "--key", "{root}/ci.key", "--output", "{root}/out"), 0),
+    ("KeyFile", ("keys", "show", "{root}/ci.pub", "{root}/ci.key"), 0),
     ("ReleaseProblem", ("release", "check", "--description", "{root}/broken.yaml"), 20),
     ("Written", ("init", "{root}/other.toml"), 0),
 ]
@@ -64,6 +67,9 @@ def test_results_have_their_documented_shape(
         damage(updated.bed.state / "journal.db")
     elif call[0] == "release":
         describe(updated.bed.root)
+    secret = SecretKey.generate()
+    (updated.bed.root / "ci.key").write_text(secret.file())
+    (updated.bed.root / "ci.pub").write_text(secret.public_key.file())
     with FakeGitHub() as github:
         github.add_repository("o/r")
         for key, value in {"REPOSITORY": "o/r", "API_URL": github.api_url, "TOKEN": github.token}.items():

@@ -68,7 +68,7 @@ def _unknown_version(line: Line) -> None:
 
 def _other_source(line: Line) -> None:
     line("check")
-    other = {"type": "directory", "path": str(line.bed.root / "elsewhere")}
+    other = {"type": "directory", "allow_unsigned": True, "path": str(line.bed.root / "elsewhere")}
     line.configure(app=line.another("x", install_path=str(line.bed.live), source=other))
 
 

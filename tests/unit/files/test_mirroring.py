@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsm.errors import IntegrityError, Refused, Unsupported
-from fsm.files import mirror, treecopy
+from fsm.files import mirror
 from tests.unit.files.trees import TREES, build, snapshot
 
 pytestmark = pytest.mark.needs_linux
@@ -96,7 +96,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from fsm import faults
-from fsm.files import mirror, treecopy
+from fsm.files import mirror
 left = [int(sys.argv[4])]
 def fault(name):
     left[0] -= name == sys.argv[3]
@@ -276,52 +276,6 @@ def test_what_disappears_meanwhile_counts_as_not_there(tmp_path: Path, kind: str
 
     mirror(src, dst, check=check)
     assert {path.name for path in dst.iterdir()} == {"a", "z"}
-
-
-def put(path: Path, kind: str) -> None:
-    """Have something of that kind there, instead of what there is."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    path.unlink(missing_ok=True)
-    if kind == "dir":
-        write(path / "f", b"anew")
-    elif kind == "link":
-        path.symlink_to("a")
-    else:
-        write(path, b"anew")
-
-
-@pytest.mark.parametrize("gap", [True, False], ids=["removed-first", "replaced"])
-@pytest.mark.parametrize("after", ["file", "dir", "link"])
-@pytest.mark.parametrize("before", ["file", "dir", "link"])
-def test_what_is_made_anew_meanwhile_is_looked_at_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, after: str, gap: bool
-):
-    """A program that removes a file and makes it again is no reason to give up, whatever it makes."""
-    src, dst = tmp_path / "src", tmp_path / "dst"
-    write(src / "a", b"x")
-    put(src / "busy", before)
-    left = ["once"]
-
-    def check() -> None:
-        if (dst / "a").exists() and left:
-            left.clear()
-            put(src / "busy", after)
-            if gap:
-                (src / "busy").rename(tmp_path / "away")
-
-    looked = treecopy._status  # the moment between a failure and the look at its reason
-
-    def look(name: str, dir_fd: int) -> os.stat_result | None:
-        if (tmp_path / "away").exists():
-            (tmp_path / "away").rename(src / "busy")
-        return looked(name, dir_fd)
-
-    monkeypatch.setattr(treecopy, "_status", look)
-    mirror(src, dst, check=check)
-    mirror(src, dst)
-    assert not left
-    assert snapshot(dst) == snapshot(src)
 
 
 def test_a_missing_target_is_no_disappearance(tmp_path: Path):

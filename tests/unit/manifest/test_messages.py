@@ -34,9 +34,9 @@ ARTIFACT = f"artifacts:\n  - name: a\n    sha256: {DIGEST}\n"
         (HEAD + "componet: x\nverison: 3", '2:1: componet is not a known key; did you mean "component"? (and 1 more)'),
         (
             HEAD + '"a\\nb": 1',
-            '2:1: ["a\\nb"] is not a known key; known here: artifacts, component, component_type, min_remote_version, '
-            "min_updater_version, notes, platform, post_update_checks, pre_update_checks, rollback_steps, "
-            "update_steps, version",
+            '2:1: ["a\\nb"] is not a known key; known here: artifacts, component, component_type, expires_at, '
+            "min_remote_version, min_updater_version, notes, platform, post_update_checks, pre_update_checks, "
+            "released_at, rollback_steps, sequence, update_steps, version",
         ),
         (
             HEAD + "component: Core",

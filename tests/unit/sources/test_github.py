@@ -92,7 +92,7 @@ def test_releases_are_listed_with_their_marks(
     repository.add_release("v2.0.0", draft=True)
     repository.add_release("v1.1.0", prerelease=True)
     repository.add_release("nightly")
-    repository.add_release("fsm-withdrawn", prerelease=True)
+    repository.add_release("fsm-withdrawn-1", prerelease=True)
     monkeypatch.setenv("FSM_TEST_TOKEN", github.token)
     listing = source(token_env="FSM_TEST_TOKEN").releases()
     marks = {each.tag: (each.draft, each.prerelease) for each in listing.releases}

@@ -1,0 +1,182 @@
+"""Whether a release may come in: signatures, what was seen before, its expiry, and withdrawn versions.
+
+`fsm.trust` decides with bytes and times; here are the journal and the clock. What is said here holds for new
+installations only: a version that runs, and a rollback to one that is kept, need nobody's signature.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from fsm.config import Component, Config
+from fsm.errors import ManifestError, NotReady, TrustError
+from fsm.journal import Highest, Journal
+from fsm.model import Version
+from fsm.releases import Release
+from fsm.sources import Source
+from fsm.sources.base import Notices
+from fsm.trust import SignedFile, Trust, Withdrawn, moment
+
+UNSIGNED: Final = "nothing shows who made its releases (allow_unsigned = true)"
+
+
+class Admission:
+    """What one host believes about the releases of one component.
+
+    Args:
+        config: of the host.
+        component: whose releases.
+        journal: what was seen before; one that is read only learns nothing.
+        now: the clock, in UTC.
+    """
+
+    def __init__(self, config: Config, component: Component, journal: Journal, now: datetime | None = None) -> None:
+        self._component = component
+        self._trusted = journal.trusted
+        self._readonly = journal.database.readonly
+        self._spec = config.trust_of(component)
+        self._kept: tuple[bytes, bytes] | None = None
+        self._trust = None if self._spec is None else self._begin(now or datetime.now(UTC))
+        self._withdrawn: Withdrawn | None = None
+
+    def _begin(self, now: datetime) -> Trust:
+        assert self._spec is not None
+        self._kept = self._trusted.keyring(self._spec.domain)
+        trust = Trust(self._spec, SignedFile(*self._kept) if self._kept else None, now)
+        # A clock that was never set, or goes back at a boot, is behind what signed releases have shown already.
+        proof = self._trusted.newest_time(self._spec.domain, self._revoked(trust))
+        trust.now = max(now, moment(proof)) if proof else now
+        return trust
+
+    @property
+    def trust(self) -> Trust | None:
+        """Whose signatures count; None where unsigned releases are allowed."""
+        return self._trust
+
+    @property
+    def _repository(self) -> str:
+        found = getattr(self._component.keys.source, "repository", None)
+        assert isinstance(found, str), "the configuration was refused without"
+        return found
+
+    def warnings(self) -> tuple[str, ...]:
+        """What must be said each time."""
+        source = self._component.keys.source
+        return (UNSIGNED,) if source is not None and source.allow_unsigned else ()
+
+    def require(self) -> None:
+        """Refuse a component of whose releases nothing could be believed.
+
+        Raises:
+            TrustError: no keys are pinned, or the source cannot be verified, and unsigned releases are not allowed.
+        """
+        source, name = self._component.keys.source, self._component.name
+        if source is None or source.allow_unsigned:
+            return
+        allow = f"or allow_unsigned = true in [components.{name}.source]"
+        if source.type == "git":
+            why = "nothing shows who made the commits of a git source"
+            raise TrustError(f"cannot update {name}", why, f"take signed releases from another source, {allow}")
+        if self._trust is None:
+            why = "no keys are pinned, so nothing shows who made its releases"
+            raise TrustError(f"cannot update {name}", why, f'pin them: [trust], root_keys = ["RW..."], {allow}')
+
+    def ask(self, source: Source) -> tuple[str, ...]:
+        """Read what a source tells beside its releases; warnings where that cannot be believed.
+
+        Raises:
+            Transient, Refused: the source cannot be asked.
+        """
+        return () if self._trust is None else self._heed(source.notices(), self._trust)
+
+    def _heed(self, notices: Notices, trust: Trust) -> tuple[str, ...]:
+        warnings = []
+        try:
+            if notices.keyring is not None:
+                trust.learn(notices.keyring, "the keyring beside the releases")
+                self._keep_keyring(trust)
+        except (TrustError, ManifestError) as error:
+            warnings.append(f"{error}; the keyring that is known stays in force")
+        try:
+            if notices.withdrawn is not None and trust.kept is not None:
+                self._keep_withdrawn(trust.withdrawn(notices.withdrawn, repository=self._repository), notices.withdrawn)
+        except (TrustError, ManifestError, NotReady) as error:
+            warnings.append(f"{error}; the list that is known stays in force")
+        return tuple(warnings)
+
+    def _keep_keyring(self, trust: Trust) -> None:
+        if trust.kept is not None and trust.kept != self._kept and not self._readonly:
+            self._kept = trust.kept
+            self._trusted.keep_keyring(trust.spec.domain, trust.kept.data, trust.kept.signature)
+
+    def _keep_withdrawn(self, found: Withdrawn, bytes_of: SignedFile) -> None:
+        assert self._spec is not None
+        known = self._known_withdrawn()
+        if known is None or found.sequence > known.sequence:
+            self._withdrawn = found
+            if not self._readonly:
+                self._trusted.keep_withdrawn(self._spec.domain, self._repository, *bytes_of)
+
+    def _known_withdrawn(self) -> Withdrawn | None:
+        """The newest list: of this call, else the kept one, where its signatures still count."""
+        if self._withdrawn is None and self._trust is not None and self._trust.kept is not None:
+            kept = self._trusted.withdrawn(self._trust.spec.domain, self._repository)
+            try:
+                found = kept and self._trust.withdrawn(SignedFile(*kept), repository=self._repository)
+            except (TrustError, ManifestError):
+                # Its key was revoked or has ended since; who withdraws with a key that counts says it again.
+                found = None
+            self._withdrawn = found or None
+        return self._withdrawn
+
+    def why_withdrawn(self, version: Version) -> str | None:
+        """Why nobody should install a version; None where nothing is known against it."""
+        known = self._known_withdrawn()
+        why = known.why(self._component.name, version) if known else None
+        return None if why is None else f"it was withdrawn ({why})"
+
+    def admit(self, release: Release, *, force: bool = False) -> None:
+        """Let a release in whose signatures were verified, and remember it.
+
+        Args:
+            release: from a source that was opened with `trust`.
+            force: take it although it was withdrawn. Nothing else can be forced.
+
+        Raises:
+            TrustError: this host has seen a newer one, it has expired, or it was withdrawn.
+        """
+        trust, signed, manifest = self._trust, release.signed, release.manifest
+        if trust is None:
+            return
+        assert signed is not None, "the source verifies what it is told to"
+        assert manifest is not None, "only a manifest is signed"
+        what = f"cannot update {self._component.name} to {release.version}"
+        place = (trust.spec.domain, self._component.name, signed.repository)
+        highest = self._trusted.highest(*place, self._revoked(trust))
+        if highest is not None and signed.sequence < highest.sequence:
+            why = (
+                f"it is older (sequence {signed.sequence}) than {highest.version} (sequence {highest.sequence}),"
+                " which this host has seen"
+            )
+            todo = f"`fsm rollback {self._component.name}` goes back; else release it anew, with a higher sequence"
+            raise TrustError(what, why, todo)
+        if manifest.expires_at is not None and moment(manifest.expires_at) <= trust.now:
+            why = f"its manifest was good until {manifest.expires_at}"
+            todo = "wait for a newer one; if there is one, something keeps it from this host, or the clock is wrong"
+            raise TrustError(what, why, todo)
+        withdrawn = self.why_withdrawn(release.version)
+        if withdrawn and not force:
+            raise TrustError(what, withdrawn, "wait for the next release; --version with --force takes it all the same")
+        if not self._readonly:
+            self._keep_keyring(trust)
+            found = Highest(signed.sequence, str(release.version))
+            self._trusted.saw(*place, signed.keys, found, manifest.released_at or "")
+
+    @staticmethod
+    def _revoked(trust: Trust) -> frozenset[str]:
+        try:
+            return trust.revoked
+        except (TrustError, ManifestError):
+            # The root keys in the configuration have changed in a way that the kept keyring does not know.
+            return frozenset()

@@ -1,0 +1,197 @@
+"""`fsm keys`: the keys that sign releases, and the keyring that says which of them count."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fsm.cli import common, output
+from fsm.cli.codes import Code
+from fsm.errors import UsageError
+
+if TYPE_CHECKING:
+    from fsm.release.keyfiles import KeyFile, KeyState, NewPair
+    from fsm.trust import Keyring, SecretKey
+
+
+@click.group()
+def keys() -> None:
+    """Make, show, replace and revoke the keys that sign releases.
+
+    A root key, kept offline, signs the keyring; the keyring says which keys may sign manifests; hosts pin the root key
+    (`[trust]` in fsm.toml). Keys and signatures have the format of minisign. Passwords are asked for, or taken from
+    $FSM_KEY_PASSWORD, and that of a root key that signs from $FSM_ROOT_PASSWORD.
+    """
+
+
+_keyring = click.option(
+    "--keyring", metavar="FILE", default="fsm-keyring.yaml", show_default=True, type=click.Path(), help="The keyring."
+)
+_root = click.option(
+    "--root", "roots", metavar="FILE", multiple=True, type=click.Path(), help="Root key that signs it; may be repeated."
+)
+
+
+def _made(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--for", "repositories", metavar="OWNER/NAME", multiple=True, help="Only for this repository."),
+        click.option("--days", metavar="N", type=click.IntRange(1, 36500), help="Good for N days; else without end."),
+        click.option("--no-password", is_flag=True, help="Write the secret key unencrypted, for a CI's secret."),
+        click.option("--dir", "directory", metavar="DIR", default=".", type=click.Path(), help="Where keys go."),
+        common.json_option,
+    ):
+        command = option(command)
+    return command
+
+
+@keys.command()
+@click.argument("name")
+@_made
+@_keyring
+@_root
+@click.option("--threshold", metavar="K", type=click.IntRange(1, 16), help="From now on K keys must sign a manifest.")
+def new(name: str, keyring: str, roots: tuple[str, ...], threshold: int | None, as_json: bool, **given: Any) -> int:
+    """Make a key pair: NAME.key, to be kept secret, and NAME.pub. With --root it is added to the keyring."""
+    from fsm.release import keyfiles  # noqa: PLC0415 - cryptography, only for these commands
+    from fsm.trust.ring import added, with_threshold  # noqa: PLC0415 - see above
+
+    wanted, path = _wanted(name, given), Path(keyring)
+    signers = _signers(roots)
+    made, text = keyfiles.make(wanted, _ask)
+    if not signers:
+        return _report([*keyfiles.write_pair(wanted, made, text)], as_json)
+    before = keyfiles.read_ring(path, [each.public_key for each in signers]) if path.exists() else None
+    ring = added(before, keyfiles.entry(wanted, made.public_key))
+    ring = ring if threshold is None else _at_once(with_threshold(ring, threshold), ring)
+    done = keyfiles.write_pair(wanted, made, text)
+    return _report([*done, keyfiles.write_ring(path, ring, signers)], as_json)
+
+
+@keys.command()
+@click.argument("old")
+@click.argument("name")
+@_made
+@click.option(
+    "--overlap", metavar="N", default=30, show_default=True, type=click.IntRange(0, 3650), help="Days OLD stays good."
+)
+@_keyring
+@_root
+def rotate(old: str, name: str, overlap: int, keyring: str, roots: tuple[str, ...], as_json: bool, **given: Any) -> int:
+    """Replace a key: make NAME, add it to the keyring, and let OLD end.
+
+    Releases that only OLD has signed are not installed anew after its end; what runs goes on.
+    """
+    from fsm.release import keyfiles  # noqa: PLC0415 - cryptography, only for these commands
+    from fsm.trust.ring import added, ending  # noqa: PLC0415 - see above
+
+    wanted, path = _wanted(name, given), Path(keyring)
+    signers = _needed(roots)
+    ring = keyfiles.read_ring(path, [each.public_key for each in signers])
+    ended = ending(ring, old, keyfiles.in_days(overlap))
+    made, text = keyfiles.make(wanted, _ask)
+    after = _at_once(added(ended, keyfiles.entry(wanted, made.public_key)), ended)
+    done = keyfiles.write_pair(wanted, made, text)
+    return _report([*done, keyfiles.write_ring(path, after, signers)], as_json)
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--why", default="", help="For people.")
+@_keyring
+@_root
+@common.json_option
+def revoke(name: str, why: str, keyring: str, roots: tuple[str, ...], as_json: bool) -> int:
+    """Take a key back: hosts that learn of it believe nothing that it has signed."""
+    from fsm.release import keyfiles  # noqa: PLC0415 - cryptography, only for these commands
+    from fsm.trust.ring import revoked  # noqa: PLC0415 - see above
+
+    signers = _needed(roots)
+    ring = keyfiles.read_ring(Path(keyring), [each.public_key for each in signers])
+    return _report([keyfiles.write_ring(Path(keyring), revoked(ring, name, why), signers)], as_json)
+
+
+@keys.command()
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path())
+@click.option("--root-key", "pinned", metavar="RW...", multiple=True, help="Verify a keyring with this public key.")
+@common.json_option
+def show(files: tuple[str, ...], pinned: tuple[str, ...], as_json: bool) -> int:
+    """Show what is in files with keys; without any, the keyring here.
+
+    A keyring is verified where --root-key says with which key; where it is not, that is said.
+    """
+    from fsm.release import keyfiles  # noqa: PLC0415 - cryptography, only for these commands
+    from fsm.trust import PublicKey  # noqa: PLC0415 - see above
+
+    roots = [PublicKey.parse(each) for each in pinned]
+    return _report([keyfiles.described(Path(name), roots) for name in files or ("fsm-keyring.yaml",)], as_json)
+
+
+def _wanted(name: str, given: dict[str, Any]) -> NewPair:
+    from fsm.release.keyfiles import NewPair  # noqa: PLC0415 - loaded by the caller
+
+    return NewPair(
+        name=name,
+        directory=Path(given["directory"]),
+        encrypted=not given["no_password"],
+        days=given["days"],
+        repositories=given["repositories"],
+    )
+
+
+def _at_once(ring: Keyring, before: Keyring) -> Keyring:
+    """Two changes at once are one version."""
+    return ring.model_copy(update={"version": before.version})
+
+
+def _signers(roots: tuple[str, ...]) -> tuple[SecretKey, ...]:
+    from fsm.release.keyfiles import secrets  # noqa: PLC0415 - loaded by the caller
+
+    return secrets([(path, common.read_text(path)) for path in roots], _ask)
+
+
+def _needed(roots: tuple[str, ...]) -> tuple[SecretKey, ...]:
+    if not roots:
+        raise UsageError("cannot change the keyring", "no root key is there to sign it", "give --root FILE")
+    return _signers(roots)
+
+
+def _ask(variable: str, prompt: str, is_new: bool) -> str:
+    found = os.environ.get(variable)
+    if found:
+        return found
+    if not sys.stdin.isatty():
+        todo = f"set ${variable}{', or give --no-password' if is_new else ''}"
+        raise UsageError("cannot go on", f"there is nobody to ask for the {prompt}", todo)
+    asked: str = click.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True)
+    return asked
+
+
+def _report(found: Sequence[KeyFile], as_json: bool) -> int:
+    if as_json:
+        output.emit(found)
+        return Code.DONE
+    for each in found:
+        if each.kind == "secret":
+            locked = "encrypted" if each.encrypted else "NOT encrypted: whoever reads it can sign"
+            output.say(f"{each.path}: secret key {output.one_line(each.id)}, {locked}")
+        elif each.kind == "public":
+            output.say(f"{each.path}: public key {each.id}: {each.key}")
+        else:
+            whose = "signed by a root key" if each.verified else "not verified: give --root-key RW..."
+            output.say(f"{each.path}: keyring version {each.version}, {each.threshold} must sign, {whose}")
+            for line in output.table(("key", "id", "good until"), (_row(key) for key in each.keys)):
+                output.say(f"  {line}")
+    return Code.DONE
+
+
+def _row(key: KeyState) -> tuple[str, str, str]:
+    if key.state == "revoked":
+        return key.name, key.id, f"revoked: {output.one_line(key.why)}" if key.why else "revoked"
+    until = key.not_after or "without end"
+    only = f", for {', '.join(key.repositories)}" if key.repositories else ""
+    return key.name, key.id, f"{until}{' (over)' if key.state == 'over' else ''}{only}"

@@ -1,0 +1,64 @@
+"""What several commands of `fsm release` share: options, and who is meant by them."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from fsm.cli import common
+from fsm.errors import UsageError
+
+if TYPE_CHECKING:
+    from fsm.trust import SecretKey
+
+output_option = click.option(
+    "--output", "-o", "to", metavar="DIR", default="dist", show_default=True, help="Where what is made goes."
+)
+repository_option = click.option(
+    "--repository", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", help="Else $GITHUB_REPOSITORY."
+)
+key_option = click.option(
+    "--key", "keys", metavar="FILE", multiple=True, type=click.Path(), help="Sign; may be repeated."
+)
+api_url_option = click.option(
+    "--api-url", metavar="URL", envvar="GITHUB_API_URL", help="Of GitHub Enterprise; else $GITHUB_API_URL."
+)
+
+
+def named(repository: str | None) -> str:
+    """The repository, as ``owner/name``.
+
+    Raises:
+        UsageError: nothing says which.
+    """
+    if not re.fullmatch(r"[^/\s]+/[^/\s]+", repository or ""):
+        raise UsageError("cannot go on", "nothing says which repository this is", "give --repository OWNER/NAME")
+    return str(repository)
+
+
+def token() -> str:
+    """The token for GitHub, from the environment.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = os.environ.get("GITHUB_TOKEN", "").strip()
+    if not found.isascii() or not found.isprintable() or not found:
+        why = "$GITHUB_TOKEN is empty" if not found else "$GITHUB_TOKEN is no token"
+        raise UsageError("cannot publish", why, "give the step `env: GITHUB_TOKEN: ${{ github.token }}`")
+    return found
+
+
+def signing_keys(paths: tuple[str, ...]) -> tuple[SecretKey, ...]:
+    """The keys that sign: those named, else that in the environment.
+
+    Raises:
+        UsageError, TrustError: one cannot be read.
+    """
+    from fsm.release.signing import loaded  # noqa: PLC0415 - loaded by the caller
+
+    texts = [common.read_text(path) for path in paths] or [os.environ.get("FSM_SIGNING_KEY", "")]
+    return loaded([text for text in texts if text.strip()], os.environ.get("FSM_KEY_PASSWORD"))

@@ -1,0 +1,111 @@
+"""`fsm release yank`: withdrawing a version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fsm.cli import common, output
+from fsm.cli.codes import Code
+from fsm.cli.releasing import (
+    api_url_option,
+    key_option,
+    named,
+    output_option,
+    repository_option,
+    signing_keys,
+    token,
+)
+from fsm.errors import UsageError
+
+if TYPE_CHECKING:
+    from fsm.release.withdrawing import Change
+    from fsm.trust import SignedFile
+
+
+@click.command()
+@click.argument("version")
+@click.argument("why")
+@click.option("--component", metavar="NAME", help="Only this component's version; else that of each of the repository.")
+@click.option("--local", is_flag=True, help="Only change the list in DIR, for sources that are no GitHub repository.")
+@click.option("--keyring", metavar="FILE", type=click.Path(), help="Else fsm-keyring.yaml here, if it is there.")
+@key_option
+@repository_option
+@api_url_option
+@output_option
+@common.json_option
+def yank(version: str, why: str, to: str, as_json: bool, **given: Any) -> int:
+    """Withdraw a version, for a reason that hosts show: they do not install it any more. What runs goes on.
+
+    The list of withdrawn versions is signed and published as a release of its own; nothing that was published is
+    changed. A version that was withdrawn once stays so: release the next one.
+    """
+    from fsm.cli.shapes import WithdrawnList  # noqa: PLC0415 - pydantic, only for this command
+
+    done, url = _yanked(version, why, Path(to), given)
+    if as_json:
+        output.emit([WithdrawnList.of(done.listed, url, is_new=done.is_new)])
+        return Code.DONE
+    gone = ", ".join(f"{each.component or 'every component'} {each.version}" for each in done.listed.withdrawn)
+    where = f"list {done.listed.sequence}, {url or f'in {to}'}"
+    output.say(f"{'withdrawn' if done.is_new else 'withdrawn before'}: {gone} ({where})")
+    return Code.DONE
+
+
+def _yanked(version: str, why: str, to: Path, given: dict[str, Any]) -> tuple[Change, str]:
+    from fsm.release import withdrawing  # noqa: PLC0415 - pydantic, only for this command
+    from fsm.release.signing import Signing, read_keyring  # noqa: PLC0415 - see above
+
+    repository = named(given["repository"])
+    keys = signing_keys(given["keys"])
+    if not keys:
+        todo = "give --key FILE, or its content in $FSM_SIGNING_KEY"
+        raise UsageError("cannot withdraw a version", "there is no key to sign the list", todo)
+    beside = Path("fsm-keyring.yaml")
+    path = Path(given["keyring"]) if given["keyring"] else beside if beside.exists() else None
+    ring = read_keyring(path) if path else None
+    found = common.version(version)
+    source = None if given["local"] else _GitHub(repository, given["api_url"])
+    known = withdrawing.read_here(to) if source is None else source.list()
+    signing = Signing(keys, repository)
+    done = withdrawing.withdraw(known, found, why, component=given["component"], signing=signing, ring=ring)
+    written = withdrawing.write(to, done.signed)
+    if source is None or not done.is_new:
+        return done, ""
+    more = () if path is None else (path, path.with_name(f"{path.name}.minisig"))
+    return done, source.publish(done, (*written, *more))
+
+
+class _GitHub:
+    """Where the list of a repository is, and goes."""
+
+    def __init__(self, repository: str, api_url: str | None) -> None:
+        from fsm.sources.github.publish import API  # noqa: PLC0415 - pydantic, only for this command
+
+        self._repository, self._token, self._api = repository, token(), api_url or API
+
+    def list(self) -> SignedFile | None:
+        """The newest one that is published."""
+        from fsm.sources import GitHubSpec  # noqa: PLC0415 - pydantic, only for this command
+        from fsm.sources.github.source import GitHubSource  # noqa: PLC0415 - see above
+
+        spec = GitHubSpec(
+            type="github", repository=self._repository, api_url=self._api.rstrip("/"), token_env="GITHUB_TOKEN"
+        )
+        source = GitHubSource(spec, "")
+        source.releases()
+        return source.notices().withdrawn
+
+    def publish(self, change: Change, paths: tuple[Path, ...]) -> str:
+        """Publish a list as a release of its own; its page."""
+        from fsm.release.publish import Wanted, converge, described  # noqa: PLC0415 - pydantic, only for this command
+        from fsm.sources.github.publish import Publisher  # noqa: PLC0415 - see above
+        from fsm.sources.github.source import WITHDRAWN_TAG  # noqa: PLC0415 - see above
+
+        lines = (f"- {each.component or 'all'} {each.version}: {each.why}" for each in change.listed.withdrawn)
+        notes = "\n".join(("Withdrawn versions, for fsm-updater:", "", *lines))
+        wanted = Wanted(f"{WITHDRAWN_TAG}{change.listed.sequence}", notes, prerelease=True)
+        with Publisher(self._repository, self._token, api_url=self._api) as github:
+            return converge(wanted, described(paths), github).url

@@ -1,0 +1,258 @@
+"""Files with keys and keyrings, as a maintainer has them: made, read, changed, described."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from fsm import files
+from fsm.errors import TrustError, UsageError
+from fsm.model import COMPONENT_NAME, Model, matches
+from fsm.timestamps import moment, timestamp
+from fsm.trust import SIGNATURE, Key, Keyring, PublicKey, SecretKey, SignedFile, Trust, TrustSpec
+from fsm.trust.documents import DOCUMENT_LIMIT, parse
+from fsm.trust.signing import sign_keyring
+
+Ask = Callable[[str, str, bool], str]
+"""Gives a password: the environment variable that may have it, what it is for, and whether it is a new one."""
+
+
+class KeyState(Model):
+    """A key of a keyring.
+
+    Attributes:
+        name: what people call it.
+        id: as minisign shows it.
+        key: the public key, a line that begins with ``RW``.
+        not_after: when it ends; null means never.
+        state: `good`, `over` (it has ended) or `revoked`.
+        repositories: what it may sign for; empty means everything.
+        why: it was revoked.
+    """
+
+    name: str
+    id: str
+    key: str
+    not_after: str | None = None
+    state: Literal["good", "over", "revoked"] = "good"
+    repositories: tuple[str, ...] = ()
+    why: str = ""
+
+
+class KeyFile(Model):
+    """A file with a key or a keyring.
+
+    Attributes:
+        path: as it was named.
+        kind: `public`, `secret` or `keyring`.
+        id: of the key; empty for a keyring.
+        key: the public key; empty for a keyring, and for a secret key that was only looked at.
+        encrypted: whether a secret key needs a password.
+        version: of a keyring; 0 for a key.
+        threshold: how many keys of a keyring must sign.
+        verified: whether a keyring is known to be signed by a root key.
+        keys: of a keyring.
+    """
+
+    path: str
+    kind: Literal["public", "secret", "keyring"]
+    id: str = ""
+    key: str = ""
+    encrypted: bool = False
+    version: int = 0
+    threshold: int = 0
+    verified: bool = False
+    keys: tuple[KeyState, ...] = ()
+
+
+class NewPair(Model):
+    """What is wanted of a new key.
+
+    Attributes:
+        name: of the key and, with ``.key`` and ``.pub`` after it, of its files.
+        directory: where these go.
+        encrypted: whether a password protects the secret key.
+        days: how long it is good; None means without end.
+        repositories: what it may sign for; empty means everything.
+    """
+
+    name: str
+    directory: Path
+    encrypted: bool
+    days: int | None
+    repositories: tuple[str, ...]
+
+
+def make(wanted: NewPair, ask: Ask) -> tuple[SecretKey, str]:
+    """A new key, and the text of its file; nothing is written yet.
+
+    Raises:
+        UsageError: the name cannot be used, or is taken.
+    """
+    what = f"cannot make the key {wanted.name!r}"
+    if not matches(COMPONENT_NAME, wanted.name):
+        raise UsageError(what, "that is no name for one", "use 1 to 64 of a-z 0-9 . _ -")
+    secret, public = paths(wanted)
+    for path in (secret, public):
+        if path.exists():
+            raise UsageError(what, f"{path} exists", "choose another name; keys are never overwritten")
+    password = ask("FSM_KEY_PASSWORD", f"password for {secret}", True) if wanted.encrypted else None
+    made = SecretKey.generate()
+    return made, made.file(password)
+
+
+def paths(wanted: NewPair) -> tuple[Path, Path]:
+    """Where the secret and the public key go."""
+    return wanted.directory / f"{wanted.name}.key", wanted.directory / f"{wanted.name}.pub"
+
+
+def write_pair(wanted: NewPair, made: SecretKey, text: str) -> tuple[KeyFile, KeyFile]:
+    """Write both files, the secret one for its owner only.
+
+    Raises:
+        UsageError: they cannot be written.
+    """
+    secret, public = paths(wanted)
+    try:
+        descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        files.write_atomic(public, made.public_key.file().encode())
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(f"cannot write {secret} and {public}", why, "check the directory") from error
+    key, name = str(made.public_key), made.public_key.name
+    return (
+        KeyFile(path=str(secret), kind="secret", id=name, encrypted=wanted.encrypted),
+        KeyFile(path=str(public), kind="public", id=name, key=key),
+    )
+
+
+def entry(wanted: NewPair, public: PublicKey) -> Key:
+    """The key as a keyring has it.
+
+    Raises:
+        UsageError: a repository is not of the form ``owner/name``.
+    """
+    until = None if wanted.days is None else in_days(wanted.days)
+    try:
+        return Key(name=wanted.name, key=str(public), not_after=until, repositories=wanted.repositories)
+    except ValidationError as error:
+        what = f"cannot add the key {wanted.name!r}"
+        raise UsageError(what, "a repository is not of the form OWNER/NAME", "correct --for") from error
+
+
+def in_days(days: int) -> str:
+    """The time so many days from now."""
+    return timestamp(datetime.now(UTC) + timedelta(days=days))
+
+
+def secrets(found: Sequence[tuple[str, str]], ask: Ask) -> tuple[SecretKey, ...]:
+    """Root keys, from (path, content); passwords are asked for.
+
+    Raises:
+        UsageError: one cannot be read.
+    """
+    keys = []
+    for path, text in found:
+        locked = "encrypted" in text.partition("\n")[0]
+        password = ask("FSM_ROOT_PASSWORD", f"password of {path}", False) if locked else None
+        try:
+            keys.append(SecretKey.load(text, password))
+        except TrustError as error:
+            raise UsageError(f"cannot use {path}", error.why, error.todo) from error
+    return tuple(keys)
+
+
+def read_ring(path: Path, roots: Sequence[PublicKey]) -> Keyring:
+    """A keyring that one of these root keys has signed.
+
+    Raises:
+        UsageError: it cannot be read.
+        TrustError: none of them has signed it.
+    """
+    trust = Trust(TrustSpec(root_keys=tuple(map(str, roots))), None, datetime.now(UTC))
+    trust.learn(SignedFile(_read(path), _read(path.with_name(path.name + SIGNATURE))), str(path))
+    return trust.keyring
+
+
+def write_ring(path: Path, ring: Keyring, keys: Sequence[SecretKey]) -> KeyFile:
+    """Sign a keyring and write both files.
+
+    Raises:
+        UsageError: they cannot be written.
+    """
+    signed = sign_keyring(ring, keys)
+    try:
+        files.write_atomic(path.with_name(path.name + SIGNATURE), signed.signature)
+        files.write_atomic(path, signed.data)
+    except OSError as error:
+        why, todo = (error.strerror or str(error)).lower(), "take both files from version control, then do it again"
+        raise UsageError(f"cannot write {path}", why, todo) from error
+    return described_ring(path, ring, verified=True)
+
+
+def described(path: Path, roots: Sequence[PublicKey]) -> KeyFile:
+    """What is in a file. A keyring is verified where root keys are given.
+
+    Raises:
+        UsageError: it cannot be read, or is none of these.
+        TrustError: a keyring is wrong, or none of the root keys has signed it.
+    """
+    data = _read(path)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read {path}", "it is no text", "name a file with keys") from error
+    first, _, rest = text.partition("\n")
+    if "secret key" in first:
+        return KeyFile(path=str(path), kind="secret", id=first.split()[-1], encrypted="encrypted" in first)
+    if "comment:" in first and len(rest.split()) == 1:
+        key = PublicKey.parse(text)
+        return KeyFile(path=str(path), kind="public", id=key.name, key=str(key))
+    ring = read_ring(path, roots) if roots else parse(Keyring, data, str(path))
+    return described_ring(path, ring, verified=bool(roots))
+
+
+def described_ring(path: Path, ring: Keyring, *, verified: bool) -> KeyFile:
+    """What people want to know of a keyring."""
+    now = datetime.now(UTC)
+    keys = [
+        KeyState(
+            name=each.name,
+            id=each.public.name,
+            key=each.key,
+            not_after=each.not_after,
+            state="over" if each.not_after and moment(each.not_after) <= now else "good",
+            repositories=each.repositories,
+        )
+        for each in ring.keys
+    ]
+    keys += [
+        KeyState(name=each.name, id=each.public.name, key=each.key, state="revoked", why=each.why)
+        for each in ring.revoked
+    ]
+    return KeyFile(
+        path=str(path),
+        kind="keyring",
+        version=ring.version,
+        threshold=ring.threshold,
+        verified=verified,
+        keys=tuple(keys),
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(DOCUMENT_LIMIT + 1)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(f"cannot read {path}", why, "check the path; `fsm keys new` makes keys") from error

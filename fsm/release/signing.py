@@ -1,0 +1,146 @@
+"""Signing what was built: with which keys, for which repository, and how new it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from fsm.errors import FsmError, TrustError
+from fsm.manifest import parse as parse_manifest
+from fsm.release.problems import ReleaseError, Spot
+from fsm.trust import KEYRING, SIGNATURE, Keyring, SecretKey, moment, timestamp
+from fsm.trust.documents import parse
+from fsm.trust.signing import sign_manifest
+
+GIT_TIMEOUT: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Signing:
+    """Who signs a release.
+
+    Attributes:
+        keys: at least one.
+        repository: ``owner/name``, what hosts are configured for.
+    """
+
+    keys: tuple[SecretKey, ...]
+    repository: str
+
+    def signatures(self, manifests: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The signature files of manifests, by file name.
+
+        Raises:
+            TrustError: a manifest has no sequence.
+        """
+        return {
+            name + SIGNATURE: sign_manifest(data, parse_manifest(data, name), self.keys, self.repository)
+            for name, data in manifests.items()
+        }
+
+
+def commit_time(root: Path) -> int | None:
+    """How new a release is: ``SOURCE_DATE_EPOCH`` (https://reproducible-builds.org/specs/source-date-epoch/), else the
+    time of the commit that is checked out; None where neither is known. In seconds since 1970.
+
+    Raises:
+        ReleaseError: the variable is no number.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    if given:
+        if not given.isascii() or not given.isdecimal() or len(given) > 12:
+            raise ReleaseError(Spot("$SOURCE_DATE_EPOCH"), f"{given[:40]!r} is no number of seconds", "correct it")
+        return int(given)
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "log", "-1", "--format=%ct"],
+            capture_output=True,
+            text=True,
+            timeout=GIT_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return int(done.stdout) if done.returncode == 0 and done.stdout.strip().isdecimal() else None
+
+
+def times(made: int | None, days: int | None) -> dict[str, str]:
+    """The keys of a manifest that say when it was made, and until when it is installed anew."""
+    if made is None:
+        return {}
+    at = datetime.fromtimestamp(made, UTC)
+    until = {} if days is None else {"expires_at": timestamp(at + timedelta(days=days))}
+    return {"released_at": timestamp(at), **until}
+
+
+def keyring_of(path: Path, keys: Sequence[SecretKey], repository: str, made: int | None) -> dict[str, bytes]:
+    """The keyring that is published with a release, and its signature, by file name.
+
+    Args:
+        path: the keyring's file.
+        keys: what signs the release.
+        repository: of the release.
+        made: when the release was made, in seconds since 1970.
+
+    Raises:
+        ReleaseError: it cannot be read, or hosts that believe it would refuse what these keys sign.
+    """
+    ring = read_keyring(path)
+    found = {KEYRING: _bytes(path), KEYRING + SIGNATURE: _bytes(path.with_name(path.name + SIGNATURE))}
+    good = {key.public_key.name for key in keys if not _refused(ring, key, repository, made)}
+    if keys and len(good) < ring.threshold:
+        reasons = "; ".join(filter(None, (_refused(ring, key, repository, made) for key in keys)))
+        why = f"hosts would refuse this release: {reasons or f'{ring.threshold} keys must sign it'}"
+        raise ReleaseError(Spot(str(path)), why, "sign with keys of the keyring, see `fsm keys show`")
+    return found
+
+
+def read_keyring(path: Path) -> Keyring:
+    """The maintainer's own keyring; whether root keys have signed it is for hosts to say.
+
+    Raises:
+        ReleaseError: it cannot be read.
+    """
+    try:
+        return parse(Keyring, _bytes(path), str(path))
+    except ReleaseError:
+        raise
+    except FsmError as error:
+        raise ReleaseError(Spot(str(path)), error.cause, error.todo) from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        todo = "make keyring and signature with `fsm keys new NAME --root FILE`"
+        raise ReleaseError(Spot(str(path)), f"cannot be read: {error.strerror}", todo) from error
+
+
+def _refused(ring: Keyring, key: SecretKey, repository: str, made: int | None) -> str:
+    public = key.public_key
+    known = next((each for each in ring.keys if each.public == public), None)
+    if known is None:
+        revoked = any(each.public == public for each in ring.revoked)
+        return f"key {public.name} is revoked" if revoked else f"the keyring does not know key {public.name}"
+    if known.repositories and repository not in known.repositories:
+        return f"key {known.name} is not for {repository}"
+    late = known.not_after is not None and made is not None and moment(known.not_after).timestamp() <= made
+    return f"key {known.name} was good until {known.not_after}" if late else ""
+
+
+def loaded(texts: Sequence[str], password: str | None) -> tuple[SecretKey, ...]:
+    """Secret keys from the content of their files.
+
+    Raises:
+        TrustError: one cannot be read, or is there twice.
+    """
+    keys = tuple(SecretKey.load(text, password) for text in texts)
+    if len({key.key_id for key in keys}) < len(keys):
+        raise TrustError("cannot sign", "a key was given twice", "give each once")
+    return keys
