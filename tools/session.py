@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -65,7 +66,11 @@ def _command(text: str, output: list[str]) -> Command:
 
 
 def run(
-    session: list[Command], folder: Path, path: Path = ROOT / ".venv" / "bin", timeout: float = 120
+    session: list[Command],
+    folder: Path,
+    path: Path = ROOT / ".venv" / "bin",
+    timeout: float = 120,
+    env: Mapping[str, str] | None = None,
 ) -> list[Outcome]:
     """Run a session in `folder`, with `path` first on PATH; whatever it started is killed at its end.
 
@@ -74,12 +79,13 @@ def run(
         folder: an empty directory, which is also HOME.
         path: where the programs of this project are.
         timeout: seconds for the whole session.
+        env: what the reader of the page has set beforehand.
     """
     with tempfile.TemporaryDirectory() as notes:
         script = Path(notes, "session.sh")
         script.write_text("".join(scripted(number, command) for number, command in enumerate(session)))
         environment = {"PATH": f"{path}:{os.environ.get('PATH', os.defpath)}", "HOME": str(folder)}
-        environment |= {"LC_ALL": "C.UTF-8", "COLUMNS": "120", "NOTES": notes}
+        environment |= {"LC_ALL": "C.UTF-8", "COLUMNS": "120", "NOTES": notes} | dict(env or {})
         environment |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
         shell = subprocess.Popen(
             ["bash", script],

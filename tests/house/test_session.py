@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.github.fake import FakeGitHub
 from tools import session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,11 @@ def test_the_session_of_a_page_works_when_pasted(page: Path, tmp_path: Path):
     if page.name == "README.md":
         assert session.MARKER in text or text.count("\n") <= 30, "the README shows no session"
     commands = session.commands(text)
-    found = session.problems(commands, session.run(commands, tmp_path))
+    with FakeGitHub() as github:
+        github.add_repository("acme/shop", immutable_releases=True)
+        env = {"API_URL": github.api_url, "TOKEN": github.token, "REPOSITORY": "acme/shop"}
+        given = {f"GITHUB_{name}": value for name, value in env.items()} if "GITHUB_TOKEN" in text else {}
+        found = session.problems(commands, session.run(commands, tmp_path, env=given))
     assert not found, "\n\n".join(found)
 
 

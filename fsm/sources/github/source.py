@@ -8,6 +8,7 @@ repositories, and its redirects and time-outs are not ours (ADR 0024).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -46,6 +47,9 @@ _OURS: Final = ("update-manifest", "fsm-keyring", "fsm-withdrawn")
 
 WITHDRAWN_TAG: Final = "fsm-withdrawn-"
 """What the tags of releases with a list of withdrawn versions begin with; then follows the list's sequence."""
+
+_COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
+"""GitHub's pages do not show it either."""
 
 _EARLIER: Final = "the answer is that of an earlier check: "
 
@@ -149,7 +153,7 @@ class GitHubSource:
                 tag=entries[short].tag_name,
                 prerelease=entries[short].prerelease,
                 draft=entries[short].draft,
-                notes=entries[short].body or "",
+                notes=_COMMENT.sub("", entries[short].body or "").strip(),
             )
             for short, version in versions.items()
         )
