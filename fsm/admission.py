@@ -65,6 +65,14 @@ class Admission:
         source = self._component.keys.source
         return (UNSIGNED,) if source is not None and source.allow_unsigned else ()
 
+    def remarks(self, release: Release) -> tuple[str, ...]:
+        """What a plan says about whose release it is."""
+        signed = release.signed
+        if signed is None:
+            return self.warnings()
+        who = ", ".join(f"{name} ({key})" for name, key in zip(signed.names, signed.keys, strict=True))
+        return (f"signed by {who} for {signed.repository}, sequence {signed.sequence}",)
+
     def require(self) -> None:
         """Refuse a component of whose releases nothing could be believed.
 

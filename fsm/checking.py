@@ -205,7 +205,7 @@ class Checking:
         self._adapter.allows(target, spec, release)
         self._adapter.pre_check(target, spec, installed, release, ctx)
         draft = self._adapter.draft(target, spec, installed, release)
-        draft = draft.model_copy(update={"notes": (*self._admission.warnings(), *release.warnings, *draft.notes)})
+        draft = draft.model_copy(update={"notes": (*self._admission.remarks(release), *release.warnings, *draft.notes)})
         return self._affordable(
             plan.freeze(
                 self.name,

@@ -10,20 +10,22 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
 from fsm import files, installing
 from fsm import plan as plans
 from fsm.adapter import Finding, Registry
+from fsm.admission import Admission
 from fsm.config import Component, Config
-from fsm.errors import FsmError
+from fsm.errors import FsmError, TrustError
 from fsm.journal import Journal, Run
 from fsm.lifecycle import State
 from fsm.locks import ComponentLock
 from fsm.places import default_state_dir
 from fsm.services import AnySpec, NoService, open_service
+from fsm.timestamps import moment
 
 Level = Literal["ok", "warning", "error"]
 
@@ -33,6 +35,9 @@ EARLIEST: Final = datetime(2024, 1, 1, tzinfo=UTC)
 DISK_ERROR: Final = 16 << 20
 DISK_WARNING: Final = 256 << 20
 INODES_WARNING: Final = 1000
+
+KEY_WARNING: Final = timedelta(days=30)
+"""So long before its end a key is worth a word."""
 
 REMOTE: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "ceph", "glusterfs", "lustre", "gpfs", "beegfs"}
@@ -58,6 +63,7 @@ def examine(config: Config, registry: Registry, *, now: datetime | None = None) 
     found = [known, *_owners(config), *_host(config, registry, now)]
     for component in config.components.values():
         found += _guarded(component.name, lambda each=component: _component(each, registry))  # type: ignore[misc]
+        found += _guarded(component.name, lambda each=component: _trust(config, each, now))  # type: ignore[misc]
     return [*found, *_guarded("boot", lambda: installing.examine(config))]
 
 
@@ -257,6 +263,27 @@ def _component(component: Component, registry: Registry) -> Iterator[Finding]:
     for name, spec in component.services.items():
         if not isinstance(spec, NoService):
             yield from _service(component, name, spec)
+
+
+def _trust(config: Config, component: Component, now: datetime) -> Iterator[Finding]:
+    """Whose releases it takes, as far as it has heard of them."""
+    with Journal(config.journal, readonly=True) as journal:
+        admission = Admission(config, component, journal, now)
+        try:
+            admission.require()
+        except TrustError as error:
+            yield _error(component.name, f"its updates are refused: {error.why}", error.todo)
+        if admission.trust is None:
+            return
+        if admission.trust.kept is None:
+            yield _said(component.name, "no keyring is known yet; it comes with the first release")
+            return
+        for key in admission.trust.keyring.keys:
+            left = None if key.not_after is None else moment(key.not_after) - admission.trust.now
+            if left is not None and left < KEY_WARNING:
+                ends = "has ended" if left.total_seconds() <= 0 else f"ends in {left.days} days"
+                todo = "those who release it rotate it: `fsm keys rotate`"
+                yield _warning(component.name, f"the key {key.name} that signs its releases {ends}", todo)
 
 
 def _service(component: Component, name: str, spec: AnySpec) -> Iterator[Finding]:

@@ -25,9 +25,11 @@ from fsm.lifecycle import State
 from fsm.release.description import ArtifactRule, ComponentRule, Description
 from fsm.services import CommandSpec, ComposeSpec, NoService, ProcessSpec, SystemdSpec
 from fsm.sources.specs import DirectorySpec, GitHubSpec, GitSpec, HttpSpec
+from fsm.trust import TrustSpec
 from fsm.versions import Version
 
 TABLES: Final[dict[str, type[BaseModel]]] = {
+    "config-trust": TrustSpec,
     "config-fsm": Settings,
     "config-component": ComponentKeys,
     "config-python-app": PythonAppSpec,

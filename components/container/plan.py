@@ -26,7 +26,7 @@ from components.container.verify import Verify
 from fsm import files
 from fsm.adapter import Backup, Draft, Step, Target
 from fsm.checkspec import Check, ServiceActive, ServiceRunning, VersionCheck
-from fsm.errors import PlanError
+from fsm.errors import ManifestError, PlanError
 from fsm.model import Version
 from fsm.releases import Release
 
@@ -66,6 +66,9 @@ def update(target: Target, spec: ContainerSpec, found: ContainerInstalled, relea
     repository = _repository(project, spec, what)
     tag = spec.tag_of(release.version)
     digest = narrow.declared(release)
+    if release.signed is not None and not digest:
+        why = "its signed manifest names no digest of the image, and a tag may be moved to any other"
+        raise ManifestError(what, why, "release it with `images` in its description; nothing was changed")
     here = host.stack.docker.image(f"{repository}@{digest}") if digest else None
     remote = None
     if here is None:

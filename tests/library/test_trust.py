@@ -274,3 +274,30 @@ def test_two_keyrings_of_one_version_beside_a_release(shop: Shop):
     assert "so has another" in shop.refused()
     with pytest.raises(TrustError):
         shop.host().plan("a")
+
+
+def test_a_plan_says_whose_release_it_is(shop: Shop):
+    """The key, what it was signed for, and how new it is."""
+    shop.release("1.1.0", 10)
+    (note,) = [each for each in shop.host().plan("a").notes if each.startswith("signed by")]
+    assert note == f"signed by ci ({shop.maker.ci.public_key.name}) for acme/shop, sequence 10"
+
+
+def test_the_doctor_looks_at_keys(shop: Shop):
+    """None pinned; none known yet; one that ends soon; one that has ended; one that was pinned anew."""
+
+    def said(host: Updater, text: str) -> list[str]:
+        return [each.level for each in host.doctor() if text in each.message]
+
+    assert said(shop.host(trust=False), "its updates are refused: no keys are pinned") == ["error"]
+    assert not said(shop.host(allow_unsigned=True), "keyring")
+    assert said(shop.host(), "no keyring is known yet") == ["ok"]
+    folder = shop.release("1.1.0", 10, keyring=None)
+    soon = timestamp(datetime.now(UTC) + 9 * DAY)
+    shop.put(folder, "fsm-keyring.yaml", shop.maker.keyring(1, not_after=soon))
+    shop.host().plan("a")
+    assert said(shop.host(), "the key ci that signs its releases ends in 8 days") == ["warning"]
+    gone = timestamp(datetime.now(UTC) - DAY)
+    shop.put(shop.depot, "fsm-keyring.yaml", shop.maker.keyring(2, not_after=gone))
+    shop.host().check("a", force=True)
+    assert said(shop.host(), "the key ci that signs its releases has ended") == ["warning"]
