@@ -6,18 +6,19 @@ BIN := .venv/bin
 BOOTSTRAP := pyproject.toml requirements/uv.txt tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint types unit crash docs generate demo bench hostkills requirements clean
+.PHONY: help test lint types unit crash docs generate demo bench hostkills dist requirements clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 test: lint types unit docs ## every gate; a change lands when this is green
 
-lint: .venv/.dev ## ruff, import contracts, sizes
+lint: .venv/.dev ## ruff, import contracts, sizes, workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/sizes.py
+	$(BIN)/python tools/forge.py
 
 types: .venv/.dev ## mypy --strict
 	$(BIN)/mypy fsm components tools tests $(wildcard benchmarks/*.py examples/*/*.py)
@@ -47,6 +48,9 @@ bench: .venv/.bench ## the figures of docs/benchmarks.md
 
 hostkills: .venv/.dev ## kill machines in the middle of updates, for docs/reliability.md (root, Docker; an hour)
 	$(BIN)/python -m tests.hosts.kills --page $(KILLS)
+
+dist: .venv/.runtime ## what a release of this project has, into dist/; the same bytes for the same commit
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python
 
 # UPGRADE=--upgrade takes the newest versions; without it only what the .in files ask for changes.
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
