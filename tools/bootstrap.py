@@ -2,11 +2,13 @@
 
 Order: the environment, then uv by pip (one wheel, pinned), then the rest by uv, then this checkout, editable. Where uv
 cannot reach the packages (it does not read pip's configuration), pip installs the same files, slower. The stamp
-`.venv/.<name>` is written last: an interrupted bootstrap is done again.
+`.venv/.<name>` says of which files, and where; it is removed first and written last: an interrupted bootstrap is done
+again, and one that is done takes no time, for a workflow that uses the action twice.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -30,16 +32,39 @@ def main(argv: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - whatever `python3` is runs this file
         return _fail(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; try `make PYTHON=python3.11`")
     name = argv[0]
+    if PYTHON.exists() and all(_stamp(each) == _digest(each) for each in STAMPS[name]):
+        print(f"bootstrap: .venv is that of requirements/{name}.txt", flush=True)
+        _write_stamps(name)  # make goes by its time
+        return 0
     print(f"bootstrap: .venv from requirements/{name}.txt", flush=True)
+    for each in STAMPS[name]:
+        (HOME / f".{each}").unlink(missing_ok=True)
     try:
         _environment()
         _install(*PINNED, "-r", str(ROOT / "requirements" / f"{name}.txt"))
         _install("--no-deps", "--no-build-isolation", "-e", str(ROOT))
     except subprocess.CalledProcessError as error:
         return _fail(f"cannot install {name}: exit code {error.returncode}; see the lines above, then try again")
-    for stamp in STAMPS[name]:
-        (HOME / f".{stamp}").touch()
+    _write_stamps(name)
     return 0
+
+
+def _write_stamps(name: str) -> None:
+    for each in STAMPS[name]:
+        (HOME / f".{each}").write_text(_digest(each), encoding="ascii")
+
+
+def _stamp(name: str) -> str:
+    path = HOME / f".{name}"
+    return path.read_text(encoding="ascii") if path.is_file() else ""
+
+
+def _digest(name: str) -> str:
+    """Of everything that an environment is made from, its place included: scripts in it have absolute paths."""
+    digest = hashlib.sha256(str(ROOT).encode())
+    for path in (Path(__file__), ROOT / "pyproject.toml", *(ROOT / "requirements" / f"{n}.txt" for n in ("uv", name))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _environment() -> None:
@@ -71,6 +96,8 @@ def _pip(*arguments: str) -> None:
 
 def _fail(message: str) -> int:
     print(f"bootstrap: {message}", file=sys.stderr)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        print(f"::error::{message}", flush=True)
     return 1
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.action.runner import Done, Runner
 from tests.github.fake import FakeGitHub
@@ -19,21 +19,22 @@ __all__ = ["repository"]
 
 ROOT = Path(__file__).parents[2]
 
-KEPT = ("PATH", "HOME", "PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "SSL_CERT_FILE", "SOURCE_DATE_EPOCH")
-"""What the job has of this host: programs, where packages come from, and the time of the release."""
+
+def check_out(target: Path, *, without: tuple[str, ...] = ()) -> Path:
+    """Copy the tracked files as they are now, as `actions/checkout` does with those of a commit."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file() and not (without and name.startswith(without)):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    return target
 
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tracked files as they are now."""
-    target: Path = tmp_path_factory.mktemp("action") / "fsm-updater"
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-    for name in filter(None, listed.stdout.decode().split("\0")):
-        if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/", "benchmarks/")):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-    return target
+    """What the action needs of this repository."""
+    return check_out(tmp_path_factory.mktemp("action") / "fsm-updater", without=("tests/", "docs/", "benchmarks/"))
 
 
 class Job:
@@ -50,14 +51,45 @@ class Job:
     def act(self, *secrets: str, **inputs: str) -> Done:
         """Run the action with these inputs; an underscore in a name stands for a minus sign."""
         context = {"repository": "o/r", "api_url": self.github.api_url, "token": self.github.token}
-        runner = Runner(self.checkout, self.where.root, self.temp, context, (self.github.token, *secrets))
-        env = {name: os.environ[name] for name in KEPT if name in os.environ}
-        env |= {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": self.github.api_url}
-        return runner.run({name.replace("_", "-"): value for name, value in inputs.items()}, env)
+        runner = Runner(self.where.root, context, self.temp, secrets=secrets)
+        return runner.action(self.checkout, {name.replace("_", "-"): value for name, value in inputs.items()})
 
 
 @pytest.fixture
-def job(checkout: Path, repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def job(checkout: Path, repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     """A job in a repository with a description and one built archive."""
     with FakeGitHub() as github:
         yield Job(checkout, repository, github, tmp_path_factory.mktemp("job"))
+
+
+@pytest.fixture
+def temp(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runner's own directory."""
+    return tmp_path_factory.mktemp("runner")
+
+
+@pytest.fixture
+def run(tmp_path: Path, temp: Path) -> Callable[..., tuple[Done, Runner]]:
+    """Run a composite action of steps that a test writes, with its outputs and inputs."""
+
+    def ran(
+        *steps: dict[str, Any],
+        outputs: dict[str, str] | None = None,
+        inputs: dict[str, str] | None = None,
+        **github: str,
+    ) -> tuple[Done, Runner]:
+        where = tmp_path / "action"
+        where.mkdir(exist_ok=True)
+        action = {
+            "name": "a",
+            "description": "d",
+            "inputs": {name: {"description": "d", "default": f"default of {name}"} for name in ("one", "two")},
+            "outputs": {name: {"description": "d", "value": value} for name, value in (outputs or {}).items()},
+            "runs": {"using": "composite", "steps": [{"shell": "bash", **step} for step in steps]},
+        }
+        with (where / "action.yml").open("w", encoding="utf-8") as file:
+            YAML().dump(action, file)
+        runner = Runner(tmp_path, github, temp)
+        return runner.action(where, inputs or {}), runner
+
+    return ran
