@@ -13,7 +13,18 @@ from benchmarks import host, page
 from benchmarks.figures import Figure
 from benchmarks.rig import ROOT, Bench
 
-NAMES: Final = ("journal", "resume", "downtime", "containers", "checkouts", "backup", "startup", "hashing", "github")
+NAMES: Final = (
+    "journal",
+    "resume",
+    "downtime",
+    "containers",
+    "checkouts",
+    "served",
+    "backup",
+    "startup",
+    "hashing",
+    "github",
+)
 
 
 def run(name: str, bench: Bench) -> list[Figure]:
