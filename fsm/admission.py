@@ -7,6 +7,7 @@ installations only: a version that runs, and a rollback to one that is kept, nee
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Final
 
 from fsm.config import Component, Config
@@ -16,7 +17,8 @@ from fsm.model import Version
 from fsm.releases import Release
 from fsm.sources import Source
 from fsm.sources.base import Notices
-from fsm.trust import SignedFile, Trust, Withdrawn, moment
+from fsm.timestamps import moment
+from fsm.trust import SignedFile, Trust, TrustSpec, Withdrawn
 
 UNSIGNED: Final = "nothing shows who made its releases (allow_unsigned = true)"
 
@@ -36,23 +38,26 @@ class Admission:
         self._trusted = journal.trusted
         self._readonly = journal.database.readonly
         self._spec = config.trust_of(component)
+        self._now = now
         self._kept: tuple[bytes, bytes] | None = None
-        self._trust = None if self._spec is None else self._begin(now or datetime.now(UTC))
         self._withdrawn: Withdrawn | None = None
+        self._unheard = False
 
-    def _begin(self, now: datetime) -> Trust:
-        assert self._spec is not None
-        self._kept = self._trusted.keyring(self._spec.domain)
-        trust = Trust(self._spec, SignedFile(*self._kept) if self._kept else None, now)
+    @cached_property
+    def trust(self) -> Trust | None:
+        """Whose signatures count; None where unsigned releases are allowed.
+
+        Made when it is first asked for: a status and a resume need no signature, and verifying takes an import.
+        """
+        return None if self._spec is None else self._begin(self._spec, self._now or datetime.now(UTC))
+
+    def _begin(self, spec: TrustSpec, now: datetime) -> Trust:
+        self._kept = self._trusted.keyring(spec.domain)
+        trust = Trust(spec, SignedFile(*self._kept) if self._kept else None, now)
         # A clock that was never set, or goes back at a boot, is behind what signed releases have shown already.
-        proof = self._trusted.newest_time(self._spec.domain, self._revoked(trust))
+        proof = self._trusted.newest_time(spec.domain, self._revoked(trust))
         trust.now = max(now, moment(proof)) if proof else now
         return trust
-
-    @property
-    def trust(self) -> Trust | None:
-        """Whose signatures count; None where unsigned releases are allowed."""
-        return self._trust
 
     @property
     def _repository(self) -> str:
@@ -86,7 +91,7 @@ class Admission:
         if source.type == "git":
             why = "nothing shows who made the commits of a git source"
             raise TrustError(f"cannot update {name}", why, f"take signed releases from another source, {allow}")
-        if self._trust is None:
+        if self.trust is None:
             why = "no keys are pinned, so nothing shows who made its releases"
             raise TrustError(f"cannot update {name}", why, f'pin them: [trust], root_keys = ["RW..."], {allow}')
 
@@ -96,7 +101,16 @@ class Admission:
         Raises:
             Transient, Refused: the source cannot be asked.
         """
-        return () if self._trust is None else self._heed(source.notices(), self._trust)
+        return () if self.trust is None else self._heed(source.notices(), self.trust)
+
+    def ask_again(self, source: Source) -> None:
+        """After a release has brought the first keyring: what could not be verified before it.
+
+        Raises:
+            Transient, Refused: the source cannot be asked.
+        """
+        if self._unheard:
+            self.ask(source)
 
     def _heed(self, notices: Notices, trust: Trust) -> tuple[str, ...]:
         warnings = []
@@ -107,6 +121,7 @@ class Admission:
         except (TrustError, ManifestError) as error:
             warnings.append(f"{error}; the keyring that is known stays in force")
         try:
+            self._unheard = notices.withdrawn is not None and trust.kept is None
             if notices.withdrawn is not None and trust.kept is not None:
                 self._keep_withdrawn(trust.withdrawn(notices.withdrawn, repository=self._repository), notices.withdrawn)
         except (TrustError, ManifestError, NotReady) as error:
@@ -128,10 +143,10 @@ class Admission:
 
     def _known_withdrawn(self) -> Withdrawn | None:
         """The newest list: of this call, else the kept one, where its signatures still count."""
-        if self._withdrawn is None and self._trust is not None and self._trust.kept is not None:
-            kept = self._trusted.withdrawn(self._trust.spec.domain, self._repository)
+        if self._withdrawn is None and self.trust is not None and self.trust.kept is not None:
+            kept = self._trusted.withdrawn(self.trust.spec.domain, self._repository)
             try:
-                found = kept and self._trust.withdrawn(SignedFile(*kept), repository=self._repository)
+                found = kept and self.trust.withdrawn(SignedFile(*kept), repository=self._repository)
             except (TrustError, ManifestError):
                 # Its key was revoked or has ended since; who withdraws with a key that counts says it again.
                 found = None
@@ -154,11 +169,12 @@ class Admission:
         Raises:
             TrustError: this host has seen a newer one, it has expired, or it was withdrawn.
         """
-        trust, signed, manifest = self._trust, release.signed, release.manifest
+        trust, signed, manifest = self.trust, release.signed, release.manifest
         if trust is None:
             return
         assert signed is not None, "the source verifies what it is told to"
         assert manifest is not None, "only a manifest is signed"
+        self._keep_keyring(trust)
         what = f"cannot update {self._component.name} to {release.version}"
         place = (trust.spec.domain, self._component.name, signed.repository)
         highest = self._trusted.highest(*place, self._revoked(trust))
@@ -177,7 +193,6 @@ class Admission:
         if withdrawn and not force:
             raise TrustError(what, withdrawn, "wait for the next release; --version with --force takes it all the same")
         if not self._readonly:
-            self._keep_keyring(trust)
             found = Highest(signed.sequence, str(release.version))
             self._trusted.saw(*place, signed.keys, found, manifest.released_at or "")
 

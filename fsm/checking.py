@@ -100,7 +100,7 @@ class Checking:
 
     def ask(self, *, force: bool = False) -> Cached | Listing:
         """The first half of a check: the releases, from the source, or (`Cached`) from the last answer."""
-        return (None if force else self._young()) or self._list()
+        return (None if force else self._young()) or self._list(self.source())
 
     def judge(self, known: Cached | Listing, *, force: bool = False) -> CheckResult:
         """The other half: what the releases mean for what is installed."""
@@ -145,10 +145,9 @@ class Checking:
         same_source = data.get("source") == self._component.target.source
         return Cached.model_validate_json(json.dumps(data["cached"])) if same_source else None
 
-    def _list(self) -> Listing:
-        last = self._policy.last_check(self.name)
+    def _list(self, source: Source, *, anew: bool = False) -> Listing:
+        last = None if anew else self._policy.last_check(self.name)
         known = self._cached(last[1]) if last else None
-        source = self.source()
         listing = source.releases(known if known and known.validator else None)
         if not listing.not_modified:
             listing = listing.model_copy(update={"warnings": (*listing.warnings, *self._admission.ask(source))})
@@ -189,14 +188,17 @@ class Checking:
                 f"`fsm unhold {self.name}`, or --force",
             )
         self._admission.require()
-        listing = self._list()
+        source = self.source()
+        # With keys pinned the whole list is asked for, as only that says where withdrawn versions are listed.
+        listing = self._list(source, anew=self._admission.trust is not None)
         ctx.check()
         installed = self.installed()
         found = self._select(listing.releases, installed, wanted=wanted, force=force)
         if found.chosen is None:
             self._nothing(found, installed, wanted)
         assert found.chosen is not None
-        release = self.source().release(found.chosen)
+        release = source.release(found.chosen)
+        self._admission.ask_again(source)
         self._admission.admit(release, force=force and wanted is not None)
         ctx.check()
         if release.manifest is not None:

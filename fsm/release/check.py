@@ -5,6 +5,7 @@ What can be found is found in one go: a problem in one component does not hide t
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,6 +24,9 @@ from fsm.release.problems import ReleaseError, Spot
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip", ".whl")
 """Names of files that hosts unpack."""
+
+SECRETS = frozenset({"FSM_SIGNING_KEY", "FSM_KEY_PASSWORD", "GITHUB_TOKEN"})
+"""Variables of a release's step that no other program needs."""
 
 RESOLVING = 300.0
 """Seconds that uv may take to resolve requirements."""
@@ -125,7 +129,8 @@ def _resolve(tree: Path, rule: ComponentRule, found: Found, spot: Spot) -> None:
             raise ReleaseError(spot, f"{found.name} has no directory {rule.wheels}", "add it, or drop `wheels`")
         argv += ["--no-index", "--offline", "--find-links", rule.wheels]
     try:
-        asked = ask(argv, cwd=tree, timeout=RESOLVING)
+        # Resolving may build what it finds, which is others' code: it gets no secret to read.
+        asked = ask(argv, cwd=tree, env=dict.fromkeys(SECRETS & os.environ.keys(), ""), timeout=RESOLVING)
     except FsmError as error:
         raise ReleaseError(spot, error.cause, error.todo) from error
     if asked.code:

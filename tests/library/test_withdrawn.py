@@ -31,6 +31,14 @@ def test_a_withdrawn_version_can_be_forced(shop: Shop):
     assert shop.host().update("a", version="1.1.0", force=True).outcome is Outcome.DONE
 
 
+def test_a_host_that_has_seen_nothing_yet(shop: Shop):
+    """The list can be verified only with the keyring that comes with the release: it is looked at again then."""
+    shop.release("1.1.0", 10)
+    shop.withdraw("1.1.0")
+    assert "it was withdrawn (loses settings)" in shop.refused()
+    assert shop.host().check("a", force=True).target is None
+
+
 def test_a_host_whose_version_was_withdrawn_is_told(shop: Shop):
     """It runs on: what to do about it is for people."""
     shop.release("1.1.0", 10)

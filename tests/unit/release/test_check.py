@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.cli.run import run
-from fsm.release.check import check
+from fsm.release.check import SECRETS, check
 from fsm.release.problems import ReleaseError, Spot, annotation
+from fsm.shell.asking import Asked
 from tests.unit.release.conftest import PLAIN, Repository
 
 NEEDS = PLAIN + "    requirements: requirements.txt\n    wheels: wheels\n    migrations: [migrate.py]\n"
@@ -142,3 +145,23 @@ def test_other_errors_have_no_place(repository: Repository):
     from fsm.errors import UsageError
 
     assert annotation(UsageError("a%b\n::set-output name=x::y")) == "::error::a%25b%0A::set-output name=x::y"
+
+
+def test_what_resolves_requirements_sees_no_secret(repository: Repository, monkeypatch: pytest.MonkeyPatch):
+    """It may build a package, and so run whatever that brings along."""
+    seen: list[dict[str, str]] = []
+
+    def ask(argv: object, **given: Any) -> Asked:
+        seen.append({**os.environ, **given["env"]})
+        return Asked(0, b"", "")
+
+    for name in SECRETS:
+        monkeypatch.setenv(name, "a secret")
+    monkeypatch.setattr("fsm.shell.ask", ask)
+    repository.describe(NEEDS)
+    repository.archive(
+        "dist/web-1.2.0.tar.gz", **{"requirements.txt": b"six", "wheels__README": b"", "migrate.py": b""}
+    )
+    problems(repository)
+    assert seen
+    assert not [value for each in seen for value in each.values() if value == "a secret"]
