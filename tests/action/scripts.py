@@ -31,8 +31,8 @@ IN_ENVIRONMENT: Final = frozenset(
 """What of the context `github` each step has as ``GITHUB_...``; the token is not among it."""
 
 KEPT: Final = ("HOME", "LANG", "PATH", "SOURCE_DATE_EPOCH", "SSL_CERT_FILE", "TMPDIR")
-KEPT_PREFIXES: Final = ("COVERAGE_", "PIP_", "UV_")
-"""What a machine has configured for its package tools, and how its coverage is measured."""
+KEPT_PREFIXES: Final = ("PIP_", "UV_")
+"""What a machine has configured for its package tools; not how coverage is measured, as what runs is a copy."""
 
 DEADLINE: Final = 240.0
 """Seconds for one step: the first makes an environment, perhaps over a slow network."""
