@@ -129,9 +129,9 @@ def _remove_new(stack: Stack, record: Record, ctx: StepContext) -> None:
 def _check(stack: Stack, record: Record, ctx: StepContext) -> str:
     """What is not as it was before; empty when everything is."""
 
-    def ask() -> tuple[list[Container], Verdict]:
+    def ask(seen: Sequence[Container]) -> tuple[list[Container], Verdict]:
         wanted = {saved.service: saved for saved in record.services if saved.running}
-        found = [each for each in stack.containers() if each.service in wanted]
+        found = [each for each in stack.again(seen) if each.service in wanted]
         other = [each for each in found if each.image != wanted[each.service].image]
         if other:
             return found, Verdict("broken", f"{other[0].name} was not made of the old image")

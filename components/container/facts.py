@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -192,8 +193,18 @@ class EngineInfo:
     @property
     def compose(self) -> str | None:
         """The version of the compose plugin."""
+        return None if self._compose is None else str(self._compose.get("Version", ""))
+
+    @property
+    def compose_path(self) -> Path | None:
+        """Where the compose plugin is, where `docker` says so."""
+        path = (self._compose or {}).get("Path")
+        return Path(path) if path and os.access(path, os.X_OK) else None
+
+    @cached_property
+    def _compose(self) -> dict[str, Any] | None:
         plugins = (self._data.get("ClientInfo") or {}).get("Plugins") or []
-        return next((str(each.get("Version", "")) for each in plugins if each.get("Name") == "compose"), None)
+        return next((each for each in plugins if each.get("Name") == "compose"), None)
 
     def is_insecure(self, reference: str) -> bool:
         """Whether the engine talks to a reference's registry without TLS: loopback, and what it is configured for."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
 
 from pydantic import PrivateAttr
 
@@ -14,13 +13,10 @@ from components.container.facts import Container, Image
 from components.container.project import Project
 from components.container.reference import Reference, parse
 from components.container.spec import ContainerSpec
-from components.container.stack import Stack, compose_program
+from components.container.stack import Stack, compose_program, likely_program
 from fsm.adapter import Installed
 from fsm.errors import FsmError
 from fsm.model import Version
-
-LIKELY: Final = ("docker", "compose")
-"""What most hosts have; it is asked while the engine tells whether it is there."""
 
 
 class ContainerInstalled(Installed):
@@ -50,11 +46,15 @@ class Host:
         stack: with the project's name.
         config: what compose makes of the files.
         containers: those of the updated services.
+        project: the files.
+        named: the image that the files' name for the first service stands for; None: it is not here.
     """
 
     stack: Stack
     config: dict[str, object]
     containers: tuple[Container, ...]
+    project: Project
+    named: Image | None = None
 
 
 def open_stack(spec: ContainerSpec) -> tuple[Stack, dict[str, object]]:
@@ -66,21 +66,30 @@ def open_stack(spec: ContainerSpec) -> tuple[Stack, dict[str, object]]:
         StepFailed: compose refuses the files.
     """
     docker = Docker(host=spec.docker_host)
-    likely = Stack.of(spec, LIKELY)
+    likely = Stack.of(spec, likely_program())
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(likely.config)
         stack = Stack.of(spec, compose_program(docker.engine()))
-    config = asked.result() if stack.program == LIKELY else stack.config()
+    config = asked.result() if stack.program == likely.program else stack.config()
     return stack.model_copy(update={"project": str(config["name"])}), config
 
 
 def look(spec: ContainerSpec) -> Host:
     """The project and its containers; raises as `open_stack` does."""
-    with ThreadPoolExecutor(1) as pool:
+    likely = Stack.of(spec, likely_program())
+    with ThreadPoolExecutor(2) as pool:
         # A name that is configured is the project's name; compose need not be asked for it.
-        early = pool.submit(Stack.of(spec, LIKELY).containers) if spec.project else None
+        early = pool.submit(likely.containers) if spec.project else None
+        files = pool.submit(_files, spec, likely)
         stack, config = open_stack(spec)
-    return Host(stack, config, tuple(early.result() if early else stack.containers()))
+    return Host(stack, config, tuple(early.result() if early else stack.containers()), *files.result())
+
+
+def _files(spec: ContainerSpec, stack: Stack) -> tuple[Project, Image | None]:
+    """The files, and the image that is named in them."""
+    project = stack.read()
+    in_file, _ = _in_file(spec, project)
+    return project, stack.docker.image(in_file) if in_file else None
 
 
 def read(spec: ContainerSpec) -> ContainerInstalled:
@@ -102,12 +111,12 @@ def of_host(spec: ContainerSpec, host: Host, *, compare: bool = True) -> Contain
     """The version of the containers that were found.
 
     Args:
-        compare: say as well how they differ from what the compose file says; that asks the engine once more.
+        compare: say as well how they differ from what the compose file says.
 
     Raises:
         Transient, StepFailed: the engine cannot be asked.
     """
-    in_file, file_version = _in_file(spec, host.stack.read())
+    in_file, file_version = _in_file(spec, host.project)
     if not host.containers:
         why = f"no container of {', '.join(spec.services)} exists; the compose file says {in_file or 'nothing'}"
         return ContainerInstalled(why_unknown=why, file_version=file_version)
@@ -170,8 +179,7 @@ def _differs(host: Host, in_file: str, running: Version | None, file_version: Ve
     """In a sentence, that the containers were not made of what the file says now."""
     container = newest(host.containers)[0]
     if not in_file or container.reference == in_file:
-        image = host.stack.docker.image(in_file) if in_file else None
-        if image is None or image.id == container.image:
+        if host.named is None or host.named.id == container.image:
             return ""
         return f"{in_file} names another image by now than the one that {container.name} runs"
     if running is not None and running == file_version:

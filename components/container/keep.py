@@ -42,7 +42,8 @@ class Keep(Step):
         damaged = [str(saved.path) for saved in record.files if not _whole(place, saved)]
         if damaged:
             return Failed(why=f"the backup of {', '.join(damaged)} is damaged", todo="check the disk", blame="host")
-        return Done(data={"images": {saved.service: saved.image for saved in record.services}})
+        images = {saved.service: saved.image for saved in record.services}
+        return Done(data={"images": images, "known": record.known})
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. A name that is an image's last one stays while a container needs it; `Tidy` has it then."""

@@ -61,7 +61,7 @@ def update(target: Target, spec: ContainerSpec, found: ContainerInstalled, relea
     """The steps from the installed version to a release."""
     what = f"cannot update {target.name} to {release.version}"
     host = found.host(spec)
-    project = host.stack.read()
+    project = host.project
     engine = host.stack.docker.engine()
     repository = _repository(project, spec, what)
     tag = spec.tag_of(release.version)
@@ -113,7 +113,7 @@ def rollback(target: Target, spec: ContainerSpec, found: ContainerInstalled, bac
         raise PlanError(what, f"its image {reference} is no longer here", "update to that version instead")
     digests = [parsed.digest for name in record.services[0].digests if (parsed := parse(name)) is not None]
     digest = reference.digest or next(iter(digests), "")
-    project = host.stack.read()
+    project = host.project
     change = _change(spec, host, project, (reference.tag, digest), what)
     take = TakeKept(stack=host.stack, image=image)
     version = backup.version or Version("0")

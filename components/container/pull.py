@@ -31,8 +31,10 @@ class Pull(Step):
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
         docker = self.stack.docker
-        # An engine that does not answer shows when the pull fails.
-        image = docker.image(self.by_digest, sure=False)
+        # An engine that does not answer shows when the pull fails; an image that an interrupted run of this step has
+        # fetched is found after it.
+        known = ctx.results["backup"].get("known", True)
+        image = docker.image(self.by_digest, sure=False) if known else None
         if image is None:
             pulled = ctx.run(["docker", "image", "pull", "--quiet", self.by_digest], env=docker.environ)
             faults.point("container.pull.pulled")

@@ -12,6 +12,11 @@ from fsm.adapter import StepContext
 from fsm.model import Seconds
 
 POLL: Final = 0.3
+"""Seconds between two looks at most; an engine that answers fast is asked sooner."""
+
+PAUSES: Final = 1.0
+"""Times as long as a look took is the pause after it: what starts needs the processors more."""
+
 RESTARTS: Final = 3
 """So often may a container be started again before it counts as broken."""
 
@@ -64,21 +69,31 @@ def overall(containers: Sequence[Container], services: Sequence[str], one_shot: 
 
 
 def wait(
-    ask: Callable[[], tuple[Sequence[Container], Verdict]], ctx: StepContext, limit: Seconds
+    ask: Callable[[Sequence[Container]], tuple[Sequence[Container], Verdict]], ctx: StepContext, limit: Seconds
 ) -> tuple[Sequence[Container], Verdict]:
-    """Ask again until nothing is waiting any more, or until that many seconds have passed."""
+    """Ask again until nothing is waiting any more, or until that many seconds have passed.
+
+    Args:
+        ask: gets what it found before.
+    """
+    containers: Sequence[Container] = ()
+    # The shortest of them: while the engine looks after a container itself, a question about it has to wait.
+    took = POLL
     until = time.monotonic() + limit
     while True:
-        containers, verdict = ask()
-        if verdict.state != "waiting" or time.monotonic() >= until:
+        begun = time.monotonic()
+        containers, verdict = ask(containers)
+        now = time.monotonic()
+        if verdict.state != "waiting" or now >= until:
             return containers, verdict
-        ctx.sleep(POLL)
+        took = min(took, now - begun)
+        ctx.sleep(PAUSES * took)
 
 
 def told(stack: Stack, containers: Sequence[Container], one_shot: bool | None, ctx: StepContext) -> str:
-    """The end of what the containers logged that are not ready."""
+    """The end of what the containers logged that are not ready, or were not all the time."""
     for each in containers:
-        if judge(each, one_shot).state != "ready":
+        if each.restarts or judge(each, one_shot).state != "ready":
             argv = ["docker", "container", "logs", "--tail", str(LOG_LINES), each.id]
             said = " ".join(ctx.run(argv, env=stack.docker.environ).tail.split())[-500:]
             if said:

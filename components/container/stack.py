@@ -16,12 +16,30 @@ from fsm.errors import CommandFailed, DeadlineExceeded, PlanError, Unsupported
 from fsm.model import Model
 from fsm.shell import ask
 
+PLUGIN: Final = ("docker", "compose")
+STANDALONE: Final = ("docker-compose",)
+
+_PLUGINS: Final = tuple(
+    Path(top, place, "docker/cli-plugins") for top in ("/usr/local", "/usr") for place in ("lib", "libexec")
+)
+"""Where packages put plugins: https://docs.docker.com/compose/install/linux/#install-the-plugin-manually."""
+
 _SHARED: Final = ("network_mode", "ipc", "pid")
 _INSTALL: Final = "install the compose plugin, version 2 (https://docs.docker.com/compose/install/linux/)"
 
 
+def likely_program() -> tuple[str, ...]:
+    """What `compose_program` probably says: it can be asked while the engine is."""
+    mine = Path(os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"), "cli-plugins")
+    programs = (folder / "docker-compose" for folder in (mine, *_PLUGINS))
+    return next(((str(path),) for path in programs if os.access(path, os.X_OK)), PLUGIN)
+
+
 def compose_program(engine: EngineInfo) -> tuple[str, ...]:
-    """``docker compose``, or a ``docker-compose`` of version 2.
+    """The program that is ``docker compose``, or a ``docker-compose`` of version 2.
+
+    The plugin is a program of its own, and `docker` says where it is; `docker compose` asks it what it is, at each
+    call, before it starts it: half of the time that a question to compose takes.
 
     Raises:
         Unsupported: there is none, or only version 1.
@@ -29,7 +47,8 @@ def compose_program(engine: EngineInfo) -> tuple[str, ...]:
     what = "cannot update compose services"
     if engine.compose is not None:
         if _major(engine.compose) >= 2:
-            return ("docker", "compose")
+            path = engine.compose_path
+            return (str(path),) if path is not None else PLUGIN
         raise Unsupported(what, f"`docker compose` is version {engine.compose}, and version 2 is needed", _INSTALL)
     try:
         asked = ask(["docker-compose", "version", "--short"], timeout=20)
@@ -37,7 +56,7 @@ def compose_program(engine: EngineInfo) -> tuple[str, ...]:
         raise Unsupported(what, "`docker compose` is not installed", _INSTALL) from None
     version = asked.out.decode(errors="replace").strip()
     if asked.code == 0 and _major(version) >= 2:
-        return ("docker-compose",)
+        return STANDALONE
     why = f"only docker-compose {version or 'of an unknown version'} is here, and version 2 is needed"
     raise Unsupported(what, why, f"{_INSTALL}: version 1 is no longer maintained and leaves other containers behind")
 
@@ -105,8 +124,10 @@ class Stack(Model):
         """
         instead = instead or {}
         envs = [each for path in self.env_files if (each := instead.get(path, path)).exists()]
+        # A plan may be older than the package that has put the plugin somewhere else.
+        gone = os.path.isabs(self.program[0]) and not os.access(self.program[0], os.X_OK)
         return [
-            *self.program,
+            *(PLUGIN if gone else self.program),
             *([] if self.project is None else ["--project-name", self.project]),
             *("--project-directory", str(self.directory)),
             *(part for path in (*self.files, *also) for part in ("--file", str(instead.get(path, path)))),
@@ -129,6 +150,11 @@ class Stack(Model):
         """The containers of some services, by default those that are updated."""
         wanted = services or self.services
         return [each for each in self.docker.containers(self.name) if each.service in wanted]
+
+    def again(self, seen: Sequence[Container]) -> list[Container]:
+        """The containers of the updated services as they are now: by id, where all that were seen exist."""
+        found = self.docker.inspected([each.id for each in seen])
+        return [Container.of(each) for each in found] if seen and len(found) == len(seen) else self.containers()
 
     def read(self) -> Project:
         """The files as bytes.

@@ -97,11 +97,11 @@ class Up(Step):
         for _ in range(TRIES):
             notes += heal(self.stack, ctx)
             begun = ctx.deadline.remaining()
-            done = up(self.stack, ctx, self.stack.services, *scaled(self.scale), *self._waiting())
+            done = up(self.stack, ctx, self.stack.services, *scaled(self.scale))
             faults.point("container.up.ended")
             notes += done.notes
             left = self.start_timeout - (begun - ctx.deadline.remaining())
-            containers, verdict = wait(lambda: self._ask(image), ctx, left)
+            containers, verdict = wait(lambda seen: self._ask(image, seen), ctx, left)
             if done.code == 0 or (containers and all(each.image == image for each in containers)):
                 break
         if verdict.state != "ready":
@@ -109,14 +109,8 @@ class Up(Step):
         wrong = follow(self.stack, ctx, self.dependants)
         return Failed(why=wrong, blame="host") if wrong else Done(notes=notes)
 
-    def _waiting(self) -> tuple[str, ...]:
-        """Compose takes a container that ends for a failed one, whatever its exit code."""
-        if self.one_shot is not False:
-            return ()
-        return ("--wait", "--wait-timeout", str(max(1, round(self.start_timeout))))
-
-    def _ask(self, image: str) -> tuple[list[Container], Verdict]:
-        containers = self.stack.containers()
+    def _ask(self, image: str, seen: Sequence[Container]) -> tuple[list[Container], Verdict]:
+        containers = self.stack.again(seen)
         old = [each for each in containers if each.image != image]
         if old:
             return containers, Verdict("broken", f"{old[0].name} was not made of the new image")

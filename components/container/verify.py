@@ -90,7 +90,7 @@ class Verify(Step):
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
         image = target_image(ctx)
-        containers, verdict = wait(lambda: self._ask(image), ctx, self.spec.start_timeout)
+        containers, verdict = wait(lambda seen: self._ask(image, seen), ctx, self.spec.start_timeout)
         if verdict.state == "ready":
             containers, verdict = self._settle(image, ctx, containers)
         if verdict.state != "ready":
@@ -103,8 +103,8 @@ class Verify(Step):
                 return Failed(why=f"{check.type} failed: {outcome.message}", todo="the old version is put back")
         return Done(notes=(verdict.detail,))
 
-    def _ask(self, image: str) -> tuple[list[Container], Verdict]:
-        containers = self.stack.containers()
+    def _ask(self, image: str, seen: Sequence[Container] = ()) -> tuple[list[Container], Verdict]:
+        containers = self.stack.again(seen)
         other = [each for each in containers if each.image != image]
         if other:
             return containers, Verdict("broken", f"{other[0].name} was not made of the new image")
@@ -143,7 +143,7 @@ def context(
         path=data_root(stack.docker) or spec.directory,
         service=Services(ctx.component, stack, one_shot),
         installed=lambda: installed.of_host(
-            spec, Host(stack, {}, tuple(stack.containers()) if seen is None else seen), compare=False
+            spec, Host(stack, {}, tuple(stack.containers()) if seen is None else seen, stack.read()), compare=False
         ),
         backups=lambda: backups(layout),
         expected=expected,

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from components.container.docker import Docker
+from components.container.docker import _ENGINES, Docker
 from components.container.spec import ContainerSpec
-from components.container.stack import Stack, compose_program
+from components.container.stack import PLUGIN, Stack, compose_program, likely_program
 from fsm.errors import PlanError, Transient, Unsupported
 from fsm.report import Outcome
 from tests.compose import ComposeBed
@@ -99,6 +99,41 @@ def test_the_plugin_counts_by_its_version(path, version, found):
     else:
         with pytest.raises(Unsupported, match=r"version 1\.29, and version 2"):
             compose_program(engine)
+
+
+@pytest.mark.needs_linux
+def test_the_plugin_is_called_where_docker_says_that_it_is(path, tmp_path, monkeypatch):
+    """Not by way of `docker`; one that has moved since the plan was made is found by `docker` again."""
+    plugins = tmp_path / "config" / "cli-plugins"
+    plugins.mkdir(parents=True)
+    program(plugins, "docker-compose", "exit 0")
+    monkeypatch.setenv("DOCKER_CONFIG", str(plugins.parent))
+    plugin = plugins / "docker-compose"
+    program(path, "docker", INFO % f'{{"Name": "compose", "Version": "2.40.0", "Path": "{plugin}"}}')
+    found = compose_program(Docker().engine())
+    assert found == likely_program() == (str(plugin),)
+    stack = Stack(
+        docker=Docker(),
+        program=found,
+        project="shop",
+        directory=tmp_path,
+        files=(tmp_path / "compose.yaml",),
+        env_files=(),
+        services=("web",),
+    )
+    assert stack.argv("config")[:3] == [str(plugin), "--project-name", "shop"]
+    plugin.unlink()
+    assert stack.argv("config")[:4] == [*PLUGIN, "--project-name", "shop"]
+    assert likely_program() != found
+
+
+@pytest.mark.needs_linux
+def test_a_plugin_whose_path_is_not_told_is_called_by_docker(path):
+    """Nor one that is told and is not there."""
+    for where in ("", ', "Path": "/nowhere/docker-compose"'):
+        program(path, "docker", INFO % f'{{"Name": "compose", "Version": "2.40.0"{where}}}')
+        assert compose_program(Docker().engine()) == PLUGIN
+        _ENGINES.clear()
 
 
 @pytest.fixture
