@@ -20,7 +20,7 @@ from components.container.reference import Reference, parse
 from components.container.spec import ContainerSpec
 from components.container.splice import FileEdit
 from components.container.stack import sharing
-from components.container.switch import Clear, Edit, Stage
+from components.container.switch import Clear, Edit, Stage, fingerprint
 from components.container.up import Up
 from components.container.verify import Verify
 from fsm import files
@@ -234,7 +234,12 @@ def _steps(
             dependants=change.dependants,
         ),
         image,
-        Stage(stack=stack, edits=change.edits, reference=change.reference),
+        Stage(
+            stack=stack,
+            edits=change.edits,
+            reference=change.reference,
+            rest=fingerprint(change.host.config, stack.services),
+        ),
         Clear(stack=stack, layout=layout, timeout=both),
         Edit(stack=stack, layout=layout, edits=change.edits, named=change.named),
         Up(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
@@ -33,6 +33,8 @@ class Stage(Step):
     stack: Stack
     edits: tuple[FileEdit, ...]
     reference: str
+    rest: str = ""
+    """What compose made of everything else when the plan was made, see `fingerprint`."""
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`. The copies lie beside the originals, because paths in them are relative, and go at the end."""
@@ -42,10 +44,10 @@ class Stage(Step):
                     return _changed_meanwhile(edit.path)
             faults.point("container.stage.written")
             instead = {edit.path: _beside(edit.path, ctx) for edit in self.edits}
-            with ThreadPoolExecutor(1) as pool:
-                before = pool.submit(self.stack.config)
-                after = self.stack.config(instead)
-                return self._compare(before.result(), after)
+            after = self.stack.config(instead)
+            # Compose is asked about the files as they are where something differs from then.
+            same = self.rest == fingerprint(after, self.stack.services)
+            return self._image(after) if same else self._compare(self.stack.config(), after)
         finally:
             self._clear(ctx)
 
@@ -70,14 +72,25 @@ class Stage(Step):
                 todo="give the service an image, or a variable, of its own",
                 blame="host",
             )
-        wrong = [name for name in self.stack.services if new[name].get("image") != self.reference]
+        return self._image(after)
+
+    def _image(self, after: Mapping[str, Any]) -> StepResult:
+        images = {name: after["services"].get(name, {}).get("image") for name in self.stack.services}
+        wrong = [name for name, image in images.items() if image != self.reference]
         if wrong:
             return Failed(
-                why=f"compose would take {new[wrong[0]].get('image')} for {wrong[0]}, not {self.reference}",
+                why=f"compose would take {images[wrong[0]]} for {wrong[0]}, not {self.reference}",
                 todo="is a variable set in the updater's environment?",
                 blame="host",
             )
         return Done()
+
+
+def fingerprint(config: Mapping[str, Any], services: Sequence[str]) -> str:
+    """SHA-256 of what compose makes of everything but some services and what begins with ``x-``, in hexadecimal."""
+    rest = {key: value for key, value in config.items() if not key.startswith("x-")}
+    rest["services"] = {name: about for name, about in config["services"].items() if name not in services}
+    return digest(json.dumps(rest, sort_keys=True).encode())
 
 
 class Clear(Step):

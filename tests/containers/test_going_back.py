@@ -144,15 +144,15 @@ def test_a_person_edits_the_image_during_the_update(make):
 
 
 def test_a_person_edits_the_file_before_it_is_changed(make):
-    """Another line: it stays, and the update goes on. The image itself: the plan was about another file."""
+    """Another service: it stays, and the update goes on. The image itself: the plan was about another file."""
     bed = make(compose=ALONE)
     bed.start()
     bed.publish("1.1.0")
     with crash_at(0, only="container.stage.written"), pytest.raises(Crash):
         bed.updater().update("web")
-    bed.file.write_bytes(bed.file.read_bytes() + b"# mine\n")
+    bed.file.write_bytes(bed.file.read_bytes() + b"  other: {image: 'busybox:1'}  # mine\n")
     assert bed.updater().resume()[0].outcome is Outcome.DONE
-    assert bed.file.read_bytes().endswith(b"# mine\n")
+    assert bed.file.read_bytes().endswith(b"  # mine\n")
     assert bed.answers() == "1.1.0"
     bed.publish("1.2.0")
     with crash_at(0, only="container.stage.written"), pytest.raises(Crash):
