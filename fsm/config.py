@@ -23,6 +23,7 @@ from fsm.explain import dotted, first_problem, suggestion
 from fsm.lifecycle import State
 from fsm.model import COMPONENT_NAME, ComponentName, HostPath, Model, Seconds
 from fsm.places import default_state_dir, find
+from fsm.places import text as text_of
 from fsm.services import AnySpec
 from fsm.sources import SourceSpec
 from fsm.trust.host import TrustSpec
@@ -160,11 +161,13 @@ def load(path: Path | None = None, registry: Registry | None = None) -> Config:
     """
     path = find(path)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(text_of(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}", str(error), "check the file and its permissions") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"cannot read {path}", f"it is no TOML: {error}", "correct that place") from error
+    except RecursionError as error:
+        raise ConfigError(f"cannot read {path}", "it is nested too deep", "make it flatter") from error
     return parse(data, registry or Registry.discover(), path=path)
 
 

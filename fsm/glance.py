@@ -25,6 +25,7 @@ from fsm.folding import facts
 from fsm.journal import SET, Journal
 from fsm.locks import ComponentLock
 from fsm.places import default_state_dir, find
+from fsm.places import text as text_of
 from fsm.selection import select
 from fsm.version import __version__
 from fsm.versionfile import VersionFile
@@ -143,7 +144,7 @@ def read(explicit: Path | None, names: Iterable[str] = ()) -> list[dict[str, Any
 
 
 def _read(path: Path, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
-    text = path.read_text(encoding="utf-8")
+    text = text_of(path)
     state_dir = _state_dir(text, path.parent)
     kept = json.loads((state_dir / NAME).read_bytes())
     if kept["key"] != _key(path, text) or kept["modules"] != [_stamp(each[0]) for each in kept["modules"]]:
@@ -187,7 +188,7 @@ def remember(config: Config, registry: Registry) -> None:
     from fsm.config import parse  # noqa: PLC0415 - the long way round has loaded it
 
     with suppress(OSError, ValueError, FsmError):
-        text = config.path.read_text(encoding="utf-8")
+        text = text_of(config.path)
         # Of exactly this text: the file may have been edited since it was read.
         components = parse(tomllib.loads(text), registry, path=config.path).components.values()
         entries = [_entry(component, registry) for component in components]

@@ -44,7 +44,9 @@ class ComponentLock:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise JournalError(
-                f"cannot lock {self._component}", str(error), "check state_dir and its permissions"
+                f"cannot lock {self._component}",
+                f"{error.filename}: {error.strerror}",
+                "check state_dir and its permissions",
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

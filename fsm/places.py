@@ -24,7 +24,7 @@ def find(explicit: Path | None = None) -> Path:
     named = explicit or (Path(os.environ["FSM_CONFIG"]) if os.environ.get("FSM_CONFIG") else None)
     if named is not None:
         if not named.is_file():
-            raise ConfigError(f"cannot read {named}", "there is no such file", "correct the path, or run `fsm init`")
+            raise ConfigError(f"cannot read {named}", _why(named), "correct the path, or run `fsm init`")
         return named.absolute()
     for candidate in (Path.cwd() / NAME, SYSTEM):
         if candidate.is_file():
@@ -34,6 +34,17 @@ def find(explicit: Path | None = None) -> Path:
         f"neither ./{NAME} nor {SYSTEM} exists",
         f"`fsm init` writes a commented {NAME}; or name one with --config or $FSM_CONFIG",
     )
+
+
+def _why(path: Path) -> str:
+    if not path.exists():
+        return "there is no such file"
+    return "it is a directory" if path.is_dir() else "it is no regular file"
+
+
+def text(path: Path) -> str:
+    """What a configuration file says; an editor on Windows may have put a byte order mark before it."""
+    return path.read_text(encoding="utf-8-sig")
 
 
 def default_state_dir() -> Path:

@@ -44,7 +44,7 @@ def read(path: Path) -> tuple[str, str]:
         return text.splitlines()[0].strip() if text else "", "" if text else f"{path} is empty"
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return "", f"{path} is neither a version nor JSON: {error}"
     for key in ("full_version", "version"):
         if isinstance(data.get(key), str):

@@ -41,6 +41,8 @@ def bring_back(stack: Stack, record: Record, place: Path, ctx: StepContext) -> S
         also = _override(stack, left, place)
         said += [_start(stack, service, ctx, also) for service in left]
     notes += tuple(note for done in said for note in done.notes)
+    down = [each.service for each in record.services if not each.running and not each.finished]
+    notes += tuple(f"{name} did not run before, and does not now" for name in down)
     _remove_new(stack, record, ctx)
     wrong = _check(stack, record, ctx) or follow(stack, ctx, record.dependants)
     if not wrong:

@@ -200,6 +200,8 @@ def _toml(path: Path, data: bytes) -> Source:
         raise ReleaseError(
             Spot(str(path), *tomlplaces.of_error(str(error))), f"is no TOML: {error}", "correct it"
         ) from error
+    except RecursionError as error:
+        raise ReleaseError(Spot(str(path)), "is no TOML: it is nested too deep", "make it flatter") from error
     except (UnicodeDecodeError, AttributeError) as error:
         raise ReleaseError(Spot(str(path)), "is no TOML with a table [tool]", "save it as UTF-8 TOML") from error
     if not isinstance(table, dict):

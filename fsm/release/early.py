@@ -25,7 +25,8 @@ def begin(description: Path | None, hasher: Hasher) -> None:
         hasher: computes the digests.
     """
     path = description or Path()
-    with suppress(OSError, ValueError, FsmError):  # the description is read again, and judged, in a moment
+    # The description is read again, and judged, in a moment.
+    with suppress(OSError, ValueError, RecursionError, FsmError):
         for candidate in (path / "update.yaml", path / "pyproject.toml") if path.is_dir() else (path,):
             if candidate.is_file():
                 hasher.start(_files(candidate.parent, _plain(candidate)))

@@ -80,7 +80,7 @@ def digest_of(image: str) -> str:
             if answer.status == 401:
                 token = _token(pool, where, answer.challenge)
                 answer = _get(pool, url, {"Accept": _ACCEPT, "Authorization": token})
-    except (urllib3.exceptions.HTTPError, ValueError) as error:
+    except (urllib3.exceptions.HTTPError, ValueError, RecursionError) as error:
         raise _failed(image, str(error)) from error
     if answer.status != 200:
         raise _failed(image, f"{where.registry} answers {answer.status}")

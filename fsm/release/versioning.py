@@ -99,7 +99,7 @@ def _in_files(root: Path) -> list[tuple[str, Version]]:
         path = root / name
         try:
             text = reader(path.read_text(encoding="utf-8-sig")) if path.is_file() else None
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise ReleaseError(Spot(str(path)), f"its version cannot be read: {error}", "correct the file") from error
         if isinstance(text, str):
             found.append((name, _parsed(text, str(path))))

@@ -46,6 +46,18 @@ def test_the_old_tag_was_pulled_again_since(make):
     assert bed.answers() == "1.0.0"
 
 
+def test_a_service_that_did_not_run_before_is_left_so_and_that_is_said(make):
+    """`rolled back` would have people believe that it runs."""
+    bed = make(compose=ALONE)
+    bed.start()
+    bed.docker("kill", bed.container("web")["Id"])
+    bed.publish("1.1.0", "crashes")
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.ROLLED_BACK, result
+    assert not bed.container("web")["State"]["Running"]
+    assert "web did not run before, and does not now" in result.notes
+
+
 def test_the_old_image_has_lost_its_name(make):
     """Somebody cleaned up; and it was never pushed, so no registry could bring it back."""
     bed = make(compose=ALONE)

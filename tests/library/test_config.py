@@ -121,7 +121,11 @@ def test_the_file_is_found_in_order(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["[fsm", "x = 1979-05-27", "[fsm]\nstate_dir = 1979-05-27", "\x00", "[components.a]\ntype = 'python_app'"]
+    "text",
+    [
+        *("[fsm", "x = 1979-05-27", "[fsm]\nstate_dir = 1979-05-27", "\x00", "[components.a]\ntype = 'python_app'"),
+        "a = " + "[" * 20000,
+    ],
 )
 def test_broken_files_are_one_line(tmp_path, text):
     """Also what TOML itself refuses."""
@@ -129,6 +133,21 @@ def test_broken_files_are_one_line(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"fsm\.toml"):
         load(path, REGISTRY)
+
+
+def test_a_file_that_an_editor_on_windows_has_written(tmp_path):
+    """It begins with a byte order mark."""
+    path = tmp_path / "fsm.toml"
+    path.write_bytes(b'\xef\xbb\xbf[fsm]\r\nstate_dir = "here"\r\n')
+    assert load(path, REGISTRY).state_dir == tmp_path / "here"
+
+
+def test_what_is_no_file_is_called_so(tmp_path):
+    """A directory is there, but cannot be read."""
+    with pytest.raises(ConfigError, match="it is a directory"):
+        load(tmp_path, REGISTRY)
+    with pytest.raises(ConfigError, match="it is no regular file"):
+        load(Path("/dev/null"), REGISTRY)
 
 
 def test_an_unknown_component_is_a_usage_error(tmp_path):

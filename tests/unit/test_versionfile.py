@@ -31,6 +31,7 @@ def test_versions_that_are_told(content: bytes, tmp_path: Path):
         (b"newest", "'newest' is not a version"),
         (b"\xff\xfe", "cannot read "),
         (b"{", "is neither a version nor JSON"),
+        (b'{"version": ' + b"[" * 20000, "is neither a version nor JSON"),
         (b'{"version": 3}', "has no text under full_version or version"),
         (b"1.2.3" + b"4" * MAX_SIZE, "is not a version"),
     ],

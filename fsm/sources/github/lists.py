@@ -129,7 +129,7 @@ def failed(answer: Answer) -> FsmError:
     """The error that an answer of the API is."""
     try:
         message = json.loads(answer.small(_MESSAGE_LIMIT)).get("message", "")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         message = ""
     return from_github(answer.status, answer.headers, answer.url, str(message)[:200])
 
