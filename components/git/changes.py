@@ -63,6 +63,29 @@ def local_changes(git: Git, commit: str, *, submodules: bool) -> list[str]:
     return git.entries("look for local changes", "diff", *options, commit)
 
 
+def ours(preserve: Iterable[str], live: Path, path: str) -> bool:
+    """Whether a path is preserved, and so not git's business.
+
+    A name may stand for a directory here and for a file in a commit; what is preserved is the directory, and also what
+    has preserved files in it.
+
+    Args:
+        preserve: the patterns.
+        live: the checkout as it is now.
+        path: relative to it.
+    """
+    patterns = files.Patterns(preserve)
+    is_dir = is_directory(live / path)
+    if patterns.match(PurePosixPath(path), is_dir=is_dir):
+        return True
+    return is_dir and any(found.is_relative_to(path) for found in patterns.find(live))
+
+
+def is_directory(path: Path) -> bool:
+    """Whether this is a directory, and not just a link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
 def in_the_way(work: Path, changes: Iterable[Change], ours: Callable[[str], bool]) -> list[str]:
     """What is not in git and would be overwritten: names below `work`.
 
@@ -88,7 +111,7 @@ def _blocking(work: Path, change: Change, tracked: set[str], ours: Callable[[str
     there = work / change.path
     if not os.path.lexists(there):
         return []
-    if there.is_dir() and not there.is_symlink():
+    if is_directory(there):
         if change.new_mode == GITLINK and (not any(there.iterdir()) or (there / ".git").exists()):
             return []
         inside = (str(path.relative_to(work)) for path in there.rglob("*") if path.is_symlink() or not path.is_dir())

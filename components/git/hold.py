@@ -44,7 +44,8 @@ class Held(Model):
         submodules: those among them that are submodules.
         local: files of this host, changed or unknown to git, of which there are copies.
         deleted: tracked files that somebody had deleted.
-        touched: preserved files that git writes over because it knows them; all others it leaves alone.
+        touched: preserved files that git writes over because it knows them, and directories of which the new commit
+            makes a file; all others it leaves alone.
         missing: files that `copies` would make.
         directories: those that are there now and may be empty in between.
         new_directories: those that are not there yet.
@@ -160,12 +161,13 @@ class Hold(GitStep):
         added = [change for change in differing if change.status == "A"]
         touched = {parent for change in differing for parent in PurePosixPath(change.path).parents[:-1]}
         there = sorted(parent for parent in touched if (live / parent).is_dir())
+        given_way = [path for path in written if changes.is_directory(live / path)]
         second = {*self.copies, *self.copies.values()}
         return Held(
             added={change.path: change.digest for change in added if change.new_mode != changes.GITLINK},
             submodules=tuple(change.path for change in added if change.new_mode == changes.GITLINK),
             local=tuple(self._local(live, differing, changed)),
-            touched=tuple(path for path in written if self.site.ours(path)),
+            touched=tuple(dict.fromkeys([*(path for path in written if self.site.ours(path)), *given_way])),
             deleted=tuple(path for path in changed if not os.path.lexists(live / path)),
             missing=tuple(sorted(path for path in second if not os.path.lexists(live / path))),
             directories=tuple(_directory(live, parent) for parent in there),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 from components.git import changes, finish, repository, running, shape
@@ -91,8 +91,7 @@ def _local(target: Target, spec: GitCheckoutSpec, commit: str) -> list[str]:
         found = changes.local_changes(git, commit, submodules=spec.submodules)
     except CommandFailed:
         return ["whether files were changed here is found out after fetching: the repository is damaged"]
-    preserve = files.Patterns(spec.preserve)
-    changed = [path for path in found if not preserve.match(PurePosixPath(path), is_dir=False)]
+    changed = [path for path in found if not changes.ours(spec.preserve, spec.path, path)]
     if not changed:
         return []
     if spec.local_changes == "refuse":

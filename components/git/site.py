@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ClassVar
 
-from components.git import locks
+from components.git import changes, locks
 from components.git.command import Git, owner_of
 from components.git.layout import Layout, RunPaths
 from components.git.repository import Places, places
-from fsm import files
 from fsm.adapter import Failed, Step, StepContext, StepResult
 from fsm.errors import StepFailed
 from fsm.lifecycle import State
@@ -77,7 +76,7 @@ class Site(Model):
 
     def ours(self, path: str) -> bool:
         """Whether a path is preserved, and so not git's business."""
-        return files.Patterns(self.preserve).match(PurePosixPath(path), is_dir=False)
+        return changes.ours(self.preserve, self.layout.live, path)
 
 
 class GitStep(Step):

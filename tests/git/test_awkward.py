@@ -97,6 +97,33 @@ def test_upstream_removes_a_preserved_file(made):
     assert (bed.live / "data/default").read_bytes() == b"given\n"
 
 
+@pytest.mark.parametrize("preserve", ["data/", "data/mine", "data/m*"])
+@pytest.mark.parametrize("broken", [False, True])
+def test_upstream_makes_a_file_of_a_preserved_directory(made, preserve, broken):
+    """The directory stays, and neither the next update nor the way back takes it for a changed file."""
+    bed = made(publish=False, preserve=[".env", preserve])
+    if broken:
+        write(bed.live / "data/mine", b"mine\n")
+        bed.publish("1.1.0", "BROKEN", extra={"data": b"no directory any more\n"})
+        result = bed.updater().update("app")
+        assert result.outcome is Outcome.ROLLED_BACK, result
+        assert (bed.live / "data/mine").read_bytes() == b"mine\n"
+        return
+    bed.publish("1.1.0", extra={"data": b"no directory any more\n"})
+    write(bed.live / "data/mine", b"mine\n")
+    for version, extra in (("1.1.0", None), ("1.2.0", {"data/default": b"given\n"}), ("1.3.0", {"data": b"again\n"})):
+        if extra is not None:
+            bed.publish(version, extra=extra)
+        result = bed.updater().update("app")
+        assert result.outcome is Outcome.DONE, result
+        assert (bed.live / "data/mine").read_bytes() == b"mine\n"
+    for version in ("1.2.0", "1.1.0"):
+        result = bed.updater().rollback("app", to=bed.version_of(version))
+        assert result.outcome is Outcome.DONE, result
+        assert bed.answer() == version
+        assert (bed.live / "data/mine").read_bytes() == b"mine\n"
+
+
 @pytest.mark.parametrize(
     ("mine", "theirs"),
     [
