@@ -76,12 +76,17 @@ def open_checkout(path: Path) -> Git:
 
 
 def why_unusable(path: Path) -> str:
-    """Why a ``.git`` that is there cannot be used; empty where it can, or where there is none."""
+    """Why a ``.git`` that is there cannot be used; empty where it can, or where there is none.
+
+    Raises:
+        PlanError: it belongs to a user whom this one cannot become.
+    """
     dot_git = path / ".git"
     if not dot_git.is_symlink() and not dot_git.exists():
         return ""
     if places(dot_git) is not None:
-        return ""
+        asked = open_checkout(path).ask("rev-parse", "--git-dir")
+        return "" if asked.code == 0 else f"git cannot use {dot_git}: {asked.complaint}"
     if dot_git.is_file():
         try:
             return f"{dot_git} leads to {_follow(dot_git)}, where there is no repository"
@@ -96,10 +101,10 @@ def read(target: Target, spec: GitCheckoutSpec) -> GitInstalled:
         return GitInstalled(present=False, why_unknown=f"nothing is installed at {spec.path}")
     if not (spec.path / ".git").exists():
         return GitInstalled(why_unknown=f"{spec.path} is no git checkout yet")
-    broken = why_unusable(spec.path)
-    if broken:
-        return GitInstalled(why_unknown=broken)
     try:
+        broken = why_unusable(spec.path)
+        if broken:
+            return GitInstalled(why_unknown=broken)
         git = open_checkout(spec.path)
         commit = git.commit("HEAD")
         if commit is None:

@@ -257,6 +257,30 @@ def test_a_symbolic_link_is_refused_with_its_target(made):
     assert str(bed.root / "real") in result.reason
 
 
+@pytest.mark.parametrize(
+    ("file", "data", "why"),
+    [
+        ("HEAD", b"", "not a git repository"),
+        ("HEAD", b"garbage\n", "not a git repository"),
+        ("config", b"[core\n", "bad config line"),
+        ("config", b"[core]\nrepositoryformatversion = 9\n", "repo version"),
+    ],
+)
+def test_a_repository_that_git_cannot_use_is_refused(made, file, data, why):
+    """As after a power cut, or an edit by hand: said at once, in git's words; nothing is fetched, nothing rolled back."""
+    bed = made()
+    path = bed.live / ".git" / file
+    good = path.read_bytes()
+    path.write_bytes(data)
+    assert why in bed.updater().status()[0].why_unknown
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.REFUSED, result
+    assert why in result.reason
+    assert bed.answer() == "1.0.0"
+    path.write_bytes(good)
+    assert bed.updater().update("app").outcome is Outcome.DONE
+
+
 def test_a_source_of_another_type_is_refused(made):
     """A directory of releases has no commits."""
     bed = made(source={"type": "directory", "allow_unsigned": True, "path": "{root}/shelf"})
