@@ -267,7 +267,7 @@ def test_a_symbolic_link_is_refused_with_its_target(made):
     ],
 )
 def test_a_repository_that_git_cannot_use_is_refused(made, file, data, why):
-    """As after a power cut, or an edit by hand: said at once, in git's words; nothing is fetched, nothing rolled back."""
+    """As after a power cut, or an edit by hand: said at once, in the words of git; nothing is rolled back."""
     bed = made()
     path = bed.live / ".git" / file
     good = path.read_bytes()
