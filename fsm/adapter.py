@@ -203,6 +203,14 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
         """
         return None
 
+    def last_run(self, target: Target, spec: SpecT) -> int:
+        """The highest number of a run of which something is left on this host, 0 where there is nothing.
+
+        A new run gets a higher one. Numbers come from the journal, and a new journal would begin with 1 again: what a
+        run of the lost one has left must not pass for the new run's own work.
+        """
+        return 0
+
     def leftovers(self, target: Target, spec: SpecT) -> Sequence[Path]:
         """Work directories that runs have left behind; named to the user when the journal was set aside."""
         return ()

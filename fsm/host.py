@@ -51,6 +51,11 @@ class Host:
         """
         return Checking(self.config, self.config.component(name), self.registry, journal, Version(__version__))
 
+    def last_run(self, name: str) -> int:
+        """The highest number of a run that has left something of a component; see `Adapter.last_run`."""
+        component = self.config.component(name)
+        return self.registry.get(component.keys.type).last_run(component.target, component.spec)
+
     def executor(self, journal: Journal) -> Executor:
         """Drives runs."""
         around = Surroundings(

@@ -148,7 +148,11 @@ class SetDriver:
     def _begin_members(self, run: Run, plans: Mapping[str, Plan], force: bool) -> Run:
         for name, plan in plans.items():
             own = self._journal.begin(
-                name, plan.component_type, part_of=run.id, data={"wanted": str(plan.to_version), "force": force}
+                name,
+                plan.component_type,
+                part_of=run.id,
+                data={"wanted": str(plan.to_version), "force": force},
+                above=self._host.last_run(name),
             )
             self._executor.freeze(own, plan)
         return self._move(run, [Event.OK], [Record(Kind.PLANNED, data={"members": list(plans)})])

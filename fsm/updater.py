@@ -146,7 +146,9 @@ class Updater(Reader):
             active = journal.active(name)
             if active is not None:
                 return executor.resume(active, self._host.checked(name, journal))
-            run = journal.begin(name, keys.type, data={"wanted": version, "force": force})
+            run = journal.begin(
+                name, keys.type, data={"wanted": version, "force": force}, above=self._host.last_run(name)
+            )
             return executor.drive(run, self._host.checked(name, journal))
 
         return self._host.locked(name, work)
@@ -263,7 +265,7 @@ class Updater(Reader):
                 return executor.rollback(latest, "rolled back by a person")
             if latest is not None and latest.state is State.FAILED:
                 return executor.retry(latest)
-            run = journal.begin(name, keys.type, kind="rollback", data={"to": to})
+            run = journal.begin(name, keys.type, kind="rollback", data={"to": to}, above=self._host.last_run(name))
             return executor.drive(run, self._host.checked(name, journal))
 
         return self._host.locked(name, work)

@@ -22,6 +22,7 @@ from components.container.spec import ContainerSpec
 from components.container.switch import Clear, Edit, Stage
 from components.container.up import Up
 from components.container.verify import Verify
+from fsm import files
 from fsm.adapter import Adapter, Backup, Draft, Finding, Spec, Step, StepContext, Target
 from fsm.releases import Release
 
@@ -73,6 +74,10 @@ class ContainerAdapter(Adapter[ContainerSpec, ContainerInstalled]):
     def doctor(self, target: Target, spec: ContainerSpec) -> Sequence[Finding]:
         """See `Adapter.doctor`."""
         return narrow.doctor(target, spec)
+
+    def last_run(self, target: Target, spec: ContainerSpec) -> int:
+        """See `Adapter.last_run`."""
+        return files.highest_number(Layout.of(target).root)
 
     def leftovers(self, target: Target, spec: ContainerSpec) -> Sequence[Path]:
         """See `Adapter.leftovers`."""

@@ -27,6 +27,7 @@ from components.git.running import StartServices, StopServices
 from components.git.spec import GitCheckoutSpec
 from components.git.stage import BuildCommand, Stage
 from components.git.verify import Verify
+from fsm import files
 from fsm.adapter import Adapter, Backup, Draft, Finding, Spec, Step, StepContext, Target
 from fsm.releases import Release
 
@@ -89,6 +90,11 @@ class GitCheckout(Adapter[GitCheckoutSpec, GitInstalled]):
     def doctor(self, target: Target, spec: GitCheckoutSpec) -> Sequence[Finding]:
         """See `Adapter.doctor`."""
         return doctor.look(target, spec)
+
+    def last_run(self, target: Target, spec: GitCheckoutSpec) -> int:
+        """See `Adapter.last_run`."""
+        layout = Layout(live=spec.path, component=target.name)
+        return files.highest_number(layout.work, layout.kept, layout.work / "aside", layout.work / "saved")
 
     def leftovers(self, target: Target, spec: GitCheckoutSpec) -> Sequence[Path]:
         """See `Adapter.leftovers`."""

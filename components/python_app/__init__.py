@@ -21,6 +21,7 @@ from components.python_app.spec import PythonAppSpec
 from components.python_app.swap import CarryOver, CopyIn, CopyOut, Exchange, MoveIn, MoveOut, Prepare
 from components.python_app.unpack import Unpack
 from components.python_app.verify import Migrate, Verify
+from fsm import files
 from fsm.adapter import Adapter, Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
 from fsm.releases import Release
 from fsm.steps import Download, StartService, StopService
@@ -89,6 +90,11 @@ class PythonApp(Adapter[PythonAppSpec, Installed]):
     def version_file(self, target: Target, spec: PythonAppSpec) -> VersionFile | None:
         """See `Adapter.version_file`."""
         return None if spec.version.file is None else VersionFile(spec.install_path, spec.version.file)
+
+    def last_run(self, target: Target, spec: PythonAppSpec) -> int:
+        """See `Adapter.last_run`."""
+        layout = Layout(live=spec.install_path)
+        return files.highest_number(layout.work, layout.backups, layout.work / "aside")
 
     def leftovers(self, target: Target, spec: PythonAppSpec) -> Sequence[Path]:
         """See `Adapter.leftovers`."""

@@ -12,6 +12,7 @@ from fsm.files.leftovers import is_leftover, sweep_temporaries
 from fsm.files.mirroring import MirrorReport, carry, mirror
 from fsm.files.mounts import mounts_within
 from fsm.files.naming import shown
+from fsm.files.numbering import highest_number
 from fsm.files.patterns import Patterns
 from fsm.files.removing import remove_tree
 from fsm.files.sizes import disk_free, tree_size
@@ -25,6 +26,7 @@ __all__ = [
     "copy_entry",
     "disk_free",
     "exchange",
+    "highest_number",
     "is_leftover",
     "mirror",
     "mounts_within",

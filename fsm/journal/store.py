@@ -72,8 +72,12 @@ class Journal:
         from_version: str | None = None,
         data: dict[str, Any] | None = None,
         part_of: int | None = None,
+        above: int = 0,
     ) -> Run:
         """Start a run, in `checking`.
+
+        Args:
+            above: its number is a higher one than this.
 
         Raises:
             Busy: the component has a run in progress already.
@@ -88,8 +92,8 @@ class Journal:
                 raise Busy(f"cannot start a run for {component}", "another one is in progress", "`fsm resume` ends it")
             db.execute(
                 f"INSERT INTO run ({_COLUMNS}, last_seq, last_hash)"
-                " VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL,?,0,zeroblob(32))",
-                (*values, part_of),
+                " SELECT max(coalesce(max(id), 0), ?) + 1,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL,?,0,zeroblob(32) FROM run",
+                (above, *values, part_of),
             )
             run = Run(db.last_insert_rowid(), *_typed((*values, None, part_of)))
             self._append(db, run.id, [Record(Kind.STARTED, data=data or {})], at, {})

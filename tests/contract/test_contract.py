@@ -115,6 +115,27 @@ def test_an_undo_works_though_its_do_never_ran(bed):
         assert not before.compare(bed.inventory()), steps[number].name
 
 
+def test_a_new_journal_gives_no_number_away_twice(bed):
+    """What a run of a lost journal has left must not be taken for the work of a new run."""
+    with crash_at(3, only="step.before_do"), pytest.raises(Crash):
+        bed.updater().update(bed.name)
+    lose_the_journal(bed)
+    result = bed.updater().update(bed.name)
+    assert result.outcome is Outcome.DONE, result
+    assert result.run == 2
+    lose_the_journal(bed)
+    result = bed.updater().rollback(bed.name)
+    assert (result.outcome, result.run) == (Outcome.DONE, 3), result
+    assert bed.whole("1.0.0")
+
+
+def lose_the_journal(bed: ComponentBed) -> None:
+    """It was set aside, or somebody has removed it."""
+    journal = bed.updater().config.journal
+    for path in journal.parent.glob(f"{journal.name}*"):
+        path.unlink()
+
+
 def test_a_rollback_needs_no_source(bed):
     """The network is gone when the new version turns out to be broken, and when a person wants the old one back."""
     bed.break_release()
