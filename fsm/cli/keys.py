@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +69,7 @@ def new(name: str, keyring: str, roots: tuple[str, ...], threshold: int | None, 
     before = keyfiles.read_ring(path, [each.public_key for each in signers]) if path.exists() else None
     ring = added(before, keyfiles.entry(wanted, made.public_key))
     ring = ring if threshold is None else _at_once(with_threshold(ring, threshold), ring)
-    done = keyfiles.write_pair(wanted, made, text)
-    return _report([*done, keyfiles.write_ring(path, ring, signers)], as_json)
+    return _report(keyfiles.write_all(wanted, made, text, lambda: keyfiles.write_ring(path, ring, signers)), as_json)
 
 
 @keys.command()
@@ -95,8 +95,7 @@ def rotate(old: str, name: str, overlap: int, keyring: str, roots: tuple[str, ..
     ended = ending(ring, old, keyfiles.in_days(overlap))
     made, text = keyfiles.make(wanted, _ask)
     after = _at_once(added(ended, keyfiles.entry(wanted, made.public_key)), ended)
-    done = keyfiles.write_pair(wanted, made, text)
-    return _report([*done, keyfiles.write_ring(path, after, signers)], as_json)
+    return _report(keyfiles.write_all(wanted, made, text, lambda: keyfiles.write_ring(path, after, signers)), as_json)
 
 
 @keys.command()
@@ -112,7 +111,7 @@ def revoke(name: str, why: str, keyring: str, roots: tuple[str, ...], as_json: b
 
     signers = _needed(roots)
     ring = keyfiles.read_ring(Path(keyring), [each.public_key for each in signers])
-    return _report([keyfiles.write_ring(Path(keyring), revoked(ring, name, why), signers)], as_json)
+    return _report([keyfiles.write_ring(Path(keyring), revoked(ring, name, why, datetime.now(UTC)), signers)], as_json)
 
 
 @keys.command()

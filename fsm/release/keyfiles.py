@@ -118,14 +118,18 @@ def write_pair(wanted: NewPair, made: SecretKey, text: str) -> tuple[KeyFile, Ke
         UsageError: they cannot be written.
     """
     secret, public = paths(wanted)
+    begun = False
     try:
         descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        begun = True
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         files.write_atomic(public, made.public_key.file().encode())
     except OSError as error:
+        if begun:  # nobody has seen the key yet, and half a file would keep its name from being used
+            secret.unlink(missing_ok=True)
         why = (error.strerror or str(error)).lower()
         raise UsageError(f"cannot write {secret} and {public}", why, "check the directory") from error
     key, name = str(made.public_key), made.public_key.name
@@ -171,6 +175,24 @@ def secrets(found: Sequence[tuple[str, str]], ask: Ask) -> tuple[SecretKey, ...]
     return tuple(keys)
 
 
+def write_all(wanted: NewPair, made: SecretKey, text: str, ring: Callable[[], KeyFile]) -> list[KeyFile]:
+    """Write a pair, then the keyring that knows it; without that, no pair is left.
+
+    Args:
+        ring: writes the keyring.
+
+    Raises:
+        UsageError: one of them cannot be written.
+    """
+    pair = write_pair(wanted, made, text)
+    try:
+        return [*pair, ring()]
+    except UsageError:
+        for path in paths(wanted):
+            path.unlink(missing_ok=True)
+        raise
+
+
 def read_ring(path: Path, roots: Sequence[PublicKey]) -> Keyring:
     """A keyring that one of these root keys has signed.
 
@@ -190,10 +212,18 @@ def write_ring(path: Path, ring: Keyring, keys: Sequence[SecretKey]) -> KeyFile:
         UsageError: they cannot be written.
     """
     signed = sign_keyring(ring, keys)
+    signature = path.with_name(path.name + SIGNATURE)
+    drafts = {place: place.with_name(f".{place.name}.new") for place in (signature, path)}
     try:
-        files.write_atomic(path.with_name(path.name + SIGNATURE), signed.signature)
-        files.write_atomic(path, signed.data)
+        # Both are on the disk before the first has its name: a full disk leaves the former two.
+        files.write_atomic(drafts[signature], signed.signature)
+        files.write_atomic(drafts[path], signed.data)
+        for place, draft in drafts.items():
+            draft.replace(place)
+        files.sync_dir(path.parent)
     except OSError as error:
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
         why, todo = (error.strerror or str(error)).lower(), "take both files from version control, then do it again"
         raise UsageError(f"cannot write {path}", why, todo) from error
     return described_ring(path, ring, verified=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from fsm.errors import UsageError
+from fsm.timestamps import moment
 from fsm.trust.documents import Key, Keyring, Revoked
 
 
@@ -31,18 +33,23 @@ def ending(ring: Keyring, name: str, not_after: str) -> Keyring:
     return _changed(ring, {"keys": tuple(ended if each is key else each for each in ring.keys)})
 
 
-def revoked(ring: Keyring, name: str, why: str) -> Keyring:
+def revoked(ring: Keyring, name: str, why: str, now: datetime) -> Keyring:
     """The keyring in which a key is believed no more.
 
     Raises:
-        UsageError: it has no such key, or too few are left.
+        UsageError: it has no such key, or too few are left that are good now.
     """
     key = _named(ring, name)
-    gone = Revoked(name=key.name, key=key.key, why=why)
+    try:
+        gone = Revoked(name=key.name, key=key.key, why=why)
+    except ValidationError as error:
+        wrong = "the reason has line breaks, or is too long"
+        raise UsageError(f"cannot revoke {name}", wrong, "correct it") from error
     left = tuple(each for each in ring.keys if each is not key)
-    if len(left) < ring.threshold:
+    good = [each for each in left if each.not_after is None or moment(each.not_after) > now]
+    if len(good) < ring.threshold:
         todo = "add another key first (`fsm keys new NAME --keyring FILE`), then revoke this one"
-        why_not = f"{len(left)} keys would be left, and {ring.threshold} must sign"
+        why_not = f"{len(good)} keys would be left, and {ring.threshold} must sign"
         raise UsageError(f"cannot revoke {name}", why_not, todo)
     return _changed(ring, {"keys": left, "revoked": (*ring.revoked, gone)})
 

@@ -160,3 +160,39 @@ def test_a_keyring_that_cannot_be_written(drawer: Drawer, monkeypatch: pytest.Mo
     ended = drawer("revoke", "one", "--keyring", "{ring}", "--root", "{root}", code=2)
     assert "no space left on device; take both files from version control" in ended.err
     assert drawer.ring.read_bytes() == before
+
+
+def test_a_reason_with_line_breaks_is_refused(drawer: Drawer):
+    """In one line, and the keyring stays."""
+    drawer.new("ci")
+    drawer.new("spare")
+    before = drawer.ring.read_bytes()
+    ended = drawer("revoke", "ci", "--why", "a\nb", "--root", "{root}", "--keyring", "{ring}", code=2)
+    assert "the reason has line breaks, or is too long" in ended.err
+    assert drawer.ring.read_bytes() == before
+
+
+def test_a_key_that_is_over_does_not_count_as_left(drawer: Drawer):
+    """With it alone, hosts could believe nothing any more."""
+    drawer.new("ci")
+    options = ("--dir", "{dir}", "--no-password", "--root", "{root}", "--keyring", "{ring}")
+    drawer("rotate", "ci", "next", "--overlap", "0", *options)
+    drawer("rotate", "next", "last", "--overlap", "0", *options)
+    ended = drawer("revoke", "last", "--why", "lost", "--root", "{root}", "--keyring", "{ring}", code=2)
+    assert "0 keys would be left" in ended.err
+
+
+def test_a_full_disk_leaves_nothing_half_made(drawer: Drawer, monkeypatch: pytest.MonkeyPatch):
+    """Neither a file without a key, which would block the name, nor a keyring with another one's signature."""
+    drawer.new("ci")
+    before = {path: path.read_bytes() for path in drawer.path.iterdir() if path.is_file()}
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for place in ("os.fsync", "fsm.files.write_atomic", "pathlib.Path.replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, full)
+            assert "no space left" in drawer.new("spare", code=2).err
+        assert {path: path.read_bytes() for path in drawer.path.iterdir() if path.is_file()} == before
+    drawer.new("spare")
