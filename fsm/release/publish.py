@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from fsm.errors import Transient
+from fsm.errors import SourceError, Transient
 from fsm.release.build import Built
 from fsm.release.hashing import Hashed, hash_files
 from fsm.release.problems import ReleaseError, Spot
@@ -167,13 +167,27 @@ def publish(built: Built, files: Sequence[File], github: Publisher, *, draft: bo
 
 def converge(wanted: Wanted, files: Sequence[File], github: Publisher, *, draft: bool = False) -> Published:
     """Bring one release to the files that it is to have; raises as `publish` does."""
-    release = _found(github.releases(), wanted.tag) or _created(wanted, github)
+    try:
+        return _converged(wanted, files, github, draft=draft)
+    except (ReleaseError, SourceError):
+        faster = _found(github.releases(), wanted.tag)
+        if faster is None or faster.draft:
+            raise
+        # Another publisher has published it meanwhile: what is there now decides, and says what differs.
+        return _converged(wanted, files, github, draft=draft)
+
+
+def _converged(wanted: Wanted, files: Sequence[File], github: Publisher, *, draft: bool) -> Published:
+    releases = github.releases()
+    release = _found(releases, wanted.tag) or _created(wanted, github)
     done = _brought(release, files, github)
     strange = _compared(release, done, github)
     if release.draft and not draft:
         release = _announced(release, github)
-    notes = tuple(f"{release.html_url} also has {name}, which this build does not" for name in strange)
-    return Published(wanted.tag, release.html_url, release.draft, done, notes)
+    notes = [f"{release.html_url} also has {name}, which this build does not" for name in strange]
+    left = [each for each in releases if each.tag_name == wanted.tag and each.draft and each.id != release.id]
+    notes += [f"another draft of {wanted.tag} is there, {each.html_url}: remove it" for each in left]
+    return Published(wanted.tag, release.html_url, release.draft, done, tuple(notes))
 
 
 def _found(releases: Sequence[GitHubRelease], tag: str) -> GitHubRelease | None:

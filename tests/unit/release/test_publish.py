@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -257,3 +258,60 @@ def test_the_command_publishes(
         assert signature.name in {asset.name for asset in release.assets.values()}
         assert "v1.2.0rc1 is published: http" in out
         assert "## web" in (release.body or "")
+
+
+class Overtaken(FakeGitHub):
+    """A GitHub to which another publisher brings the same release before the n-th request is answered."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at, self.count = at, 0
+        self.other: Callable[[], object] = lambda: None
+
+    def note(self, request: Request) -> Fault:
+        """See `FakeGitHub`."""
+        fault = super().note(request)
+        self.count += 1
+        if self.count == self.at:
+            self.other()
+        return fault
+
+
+@pytest.mark.parametrize("immutable", [True, False])
+def test_two_publishers_of_the_same_files_both_end_well(immutable: bool, repository: Repository):
+    """Wherever one overtakes the other: there is one release, it is whole, and the later one is content with it."""
+    at, overtaken = 1, True
+    while overtaken:
+        with Overtaken(at) as github:
+            kept = github.add_repository("o/r", immutable_releases=immutable)
+            github.other = lambda github=github: send(repository, github)
+            done = send(repository, github)
+            overtaken = github.count > at
+            published = [each for each in kept.releases() if not each.draft]
+            assert [each.tag for each in published] == ["v1.2.0"], at
+            assert sorted(asset.name for asset in published[0].assets.values()) == NAMES, at
+            drafts = [each for each in kept.releases() if each.draft]
+            assert bool(drafts) == any("another draft" in note for note in done.notes), at
+        at += 1
+    assert at > 8
+
+
+def test_of_two_publishers_of_other_files_the_later_one_is_refused(repository: Repository):
+    """In one line about the file, not in GitHub's words about a request."""
+    for at in range(2, 9):
+        with Overtaken(at) as github:
+            kept = github.add_repository("o/r", immutable_releases=True)
+            artifact = repository.root / "dist" / "web-1.2.0.tar.gz"
+            mine = artifact.read_bytes()
+
+            def other(github: FakeGitHub = github, artifact: Path = artifact, mine: bytes = mine) -> None:
+                repository.archive("dist/web-1.2.0.tar.gz", other=b"something else")
+                try:
+                    send(repository, github)
+                finally:
+                    artifact.write_bytes(mine)
+
+            github.other = other
+            with pytest.raises(ReleaseError, match="it is published, and its"):
+                send(repository, github)
+            assert len([each for each in kept.releases() if not each.draft]) == 1
