@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -284,7 +285,7 @@ def test_two_publishers_of_the_same_files_both_end_well(immutable: bool, reposit
     while overtaken:
         with Overtaken(at) as github:
             kept = github.add_repository("o/r", immutable_releases=immutable)
-            github.other = lambda github=github: send(repository, github)
+            github.other = partial(send, repository, github)
             done = send(repository, github)
             overtaken = github.count > at
             published = [each for each in kept.releases() if not each.draft]
