@@ -254,7 +254,7 @@ class Checking:
         for backup in known:
             if backup.version == to if to is not None else backup.version != installed.version:
                 return backup
-        names = ", ".join(str(backup.version) for backup in known) or "none"
+        names = ", ".join(dict.fromkeys(str(backup.version) for backup in known)) or "none"
         raise PlanError(
             f"cannot roll {self.name} back{f' to {to}' if to else ''}",
             f"the versions kept on this host are: {names}",

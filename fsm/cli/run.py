@@ -74,6 +74,8 @@ def _usage(error: click.ClickException, as_json: bool) -> int:
         output.tell(error.message)
         return Code.USAGE
     todo = f"see `{context.command_path} --help`" if context else "see `fsm --help`"
+    if isinstance(error, click.NoSuchOption) and error.option_name == "--config":
+        todo = "it stands before the command: `fsm --config FILE ...`"
     return _report(Code.USAGE, error.format_message().rstrip("."), "", todo, "UsageError", as_json)
 
 

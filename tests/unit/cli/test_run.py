@@ -98,6 +98,7 @@ def test_no_arguments_show_the_help(line: Line):
         (["stats"], "there is no command 'stats', did you mean 'status'; see `fsm --help`"),
         (["zzz"], "there is no command 'zzz'; see `fsm --help`"),
         (["--nonsense"], "No such option '--nonsense'; see `fsm --help`"),
+        (["status", "--config", "x"], "it stands before the command: `fsm --config FILE ...`"),
         (["update", "--jobs", "0"], "see `fsm update --help`"),
         (["show", "seven"], "'seven' is not a valid integer; see `fsm show --help`"),
     ],
