@@ -3,7 +3,7 @@
 The way of an update, in the order of the modules: `spec` (what the host configures), `repository` (what is checked
 out), `plan` (which steps), `keep`, `fetch`, `examine`, `stage` and `images` (all before the stop), `running`, `hold`,
 `reset` and `products` (between stop and start), `verify`, `finish`. `command` says how git is called, `locks` what a
-lock of git means, `layout` where everything lies.
+lock of git means, `marked` what git was told not to look at, `layout` where everything lies.
 """
 
 from __future__ import annotations

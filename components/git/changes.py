@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
+from components.git import marked
+from components.git.blobs import is_blob
 from components.git.command import LONG, Git
 from fsm import files
 from fsm.errors import CommandFailed
@@ -18,8 +18,6 @@ SHOWN: Final = 5
 
 GITLINK: Final = "160000"
 """The mode of a submodule in a tree."""
-
-_CHUNK: Final = 1 << 20
 
 
 class Change(NamedTuple):
@@ -57,10 +55,11 @@ def _empty_tree(git: Git) -> str:
 
 
 def local_changes(git: Git, commit: str, *, submodules: bool) -> list[str]:
-    """Tracked files that differ from a commit, in the index or in the checkout."""
+    """Tracked files that differ from a commit, in the index or in the checkout; also if git does not look at them."""
     depth = "untracked" if submodules else "all"
     options = ("-z", "--name-only", "--no-renames", "--no-ext-diff", f"--ignore-submodules={depth}")
-    return git.entries("look for local changes", "diff", *options, commit)
+    seen = git.entries("look for local changes", "diff", *options, commit)
+    return list(dict.fromkeys([*seen, *marked.changed(git)]))
 
 
 def ours(preserve: Iterable[str], live: Path, path: str) -> bool:
@@ -117,30 +116,6 @@ def _blocking(work: Path, change: Change, tracked: set[str], ours: Callable[[str
         inside = (str(path.relative_to(work)) for path in there.rglob("*") if path.is_symlink() or not path.is_dir())
         return [name for name in inside if name not in tracked and not ours(name)]
     return [] if is_blob(there, change.digest) else [change.path]
-
-
-def is_blob(path: Path, digest: str) -> bool:
-    """Whether a file or a link has exactly the bytes of a blob; what a filter would make of it does not count."""
-    try:
-        status = path.lstat()
-        if stat.S_ISLNK(status.st_mode):
-            data = os.fsencode(os.readlink(path))
-            return _hasher(digest, len(data), data).hexdigest() == digest
-        if not stat.S_ISREG(status.st_mode):
-            return False
-        hasher = _hasher(digest, status.st_size)
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                hasher.update(chunk)
-        return bool(hasher.hexdigest() == digest)
-    except FileNotFoundError:
-        return False
-
-
-def _hasher(digest: str, size: int, data: bytes = b"") -> hashlib._Hash:
-    """Git's name of a blob is the digest of a header and the bytes (https://git-scm.com/book/en/v2, 10.2)."""
-    kind = hashlib.sha256 if len(digest) == 64 else hashlib.sha1
-    return kind(b"blob %d\0" % size + data)
 
 
 def named(paths: list[str]) -> str:

@@ -9,11 +9,11 @@ import glob
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
-from components.git import changes
+from components.git import changes, marked
 from components.git.changes import Change
 from components.git.command import LONG
 from components.git.examine import refuse_changes
@@ -49,6 +49,7 @@ class Held(Model):
         missing: files that `copies` would make.
         directories: those that are there now and may be empty in between.
         new_directories: those that are not there yet.
+        marks: files that git does not look at, see `marked`, with the letter of their mark.
     """
 
     added: dict[str, str]
@@ -59,6 +60,7 @@ class Held(Model):
     missing: tuple[str, ...]
     directories: tuple[Directory, ...]
     new_directories: tuple[str, ...]
+    marks: dict[str, str] = {}
 
 
 def load(paths: RunPaths) -> Held | None:
@@ -105,7 +107,8 @@ class Hold(GitStep):
         if index.exists():
             shutil.copyfile(index, paths.index)
         files.sync_filesystem(paths.root)
-        files.write_atomic(paths.hold, self._held(live, differing, every).model_dump_json().encode(), 0o600)
+        held = self._held(live, differing, every, {} if site.old is None else marked.find(git))
+        files.write_atomic(paths.hold, held.model_dump_json().encode(), 0o600)
         faults.point("git.hold.recorded")
         return Done(notes=(*notes, *self._notes(ctx)))
 
@@ -134,28 +137,33 @@ class Hold(GitStep):
             return
         layout, git = self.site.layout, self.site.git(ctx)
         (layout.work / "saved").mkdir(mode=0o700, exist_ok=True)
-        if self.site.old is None:
+        # Git makes no patch of what it does not look at.
+        unseen = set(changed if self.site.old is None else marked.changed(git))
+        whole = [path for path in changed if path in unseen]
+        if whole:
             saved = layout.saved(ctx.run_id)
             files.remove_tree(saved, ctx.check)
             saved.mkdir(mode=0o700)
-            copy(self.site.layout.live, saved, changed)
+            copy(self.site.layout.live, saved, whole)
             files.sync_filesystem(saved)
-        else:
-            names = [f":(literal){path}" for path in changed] if len(changed) <= _MANY else ["."]
+        seen = [path for path in changed if path not in unseen]
+        if seen and self.site.old is not None:
+            names = [f":(literal){path}" for path in seen] if len(seen) <= _MANY else ["."]
             options = ("--binary", "--no-ext-diff", "--no-textconv", "--no-color")
             patch = git.answer("save the local changes", "diff", *options, self.site.old, "--", *names, timeout=LONG)
             files.write_atomic(layout.patch(ctx.run_id), patch, 0o600)
         faults.point("git.hold.saved")
 
     def _notes(self, ctx: StepContext) -> tuple[str, ...]:
-        layout = self.site.layout
-        if layout.patch(ctx.run_id).exists():
-            return (f"local changes were saved as {layout.patch(ctx.run_id)} (`git apply` brings them back)",)
-        if layout.saved(ctx.run_id).exists():
-            return (f"files that the new commit replaced were saved in {layout.saved(ctx.run_id)}",)
-        return ()
+        patch, saved = self.site.layout.patch(ctx.run_id), self.site.layout.saved(ctx.run_id)
+        return (
+            *([f"local changes were saved as {patch} (`git apply` brings them back)"] if patch.exists() else ()),
+            *([f"files that the new commit replaced were saved in {saved}"] if saved.exists() else ()),
+        )
 
-    def _held(self, live: Path, differing: list[Change], every: list[str]) -> Held:
+    def _held(
+        self, live: Path, differing: list[Change], every: list[str], marks: Mapping[str, tuple[str, str]]
+    ) -> Held:
         changed = [path for path in every if not self.site.ours(path)]
         written = dict.fromkeys([*every, *(change.path for change in differing)])
         added = [change for change in differing if change.status == "A"]
@@ -172,6 +180,7 @@ class Hold(GitStep):
             missing=tuple(sorted(path for path in second if not os.path.lexists(live / path))),
             directories=tuple(_directory(live, parent) for parent in there),
             new_directories=tuple(str(parent) for parent in sorted(touched - set(there), reverse=True)),
+            marks={path: letter for path, (letter, _) in marks.items()},
         )
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from components.git import changes, hold, submodules
+from components.git import changes, hold, marked, submodules
 from components.git.command import Git
 from components.git.hold import Held
 from components.git.site import GitStep
@@ -35,12 +35,16 @@ class Reset(GitStep):
         self._move_in(ctx)
         notes = site.unlocked(ctx)
         git = site.git(ctx)
+        held = hold.load(site.paths(ctx))
+        marks = held.marks if held else {}
+        marked.clear(git, marks)
+        faults.point("git.reset.unmarked")
         self._reset(git, site.new)
         faults.point("git.reset.done")
         if site.submodules and (live / ".gitmodules").exists():
             submodules.check_out(git)
-        held = hold.load(site.paths(ctx))
         notes += hold.restore(site.paths(ctx).held, live, ctx, held.touched if held else None)
+        marked.restore(git, marks)
         faults.point("git.reset.restored")
         notes += hold.make_copies(site, self.copies)
         self._sync(ctx)
@@ -59,6 +63,7 @@ class Reset(GitStep):
             notes = self._set_aside(ctx, git, held)
             self._take_away(ctx, held)
             if site.old is not None:
+                marked.clear(git, held.marks)
                 self._reset(git, site.old)
                 faults.point("git.reset.undone")
                 self._old_submodules(git)

@@ -1,0 +1,80 @@
+"""Files that git was told not to look at, by ``git update-index --assume-unchanged`` or ``--skip-worktree``.
+
+People keep their own version of a tracked file that way. Git neither shows their changes nor minds to overwrite them,
+or it refuses to reset; so their changes are looked for here, and the marks are taken away for the reset and set again
+after it. A sparse checkout marks what it leaves out in the same way: those files are not there, and none of this is
+about them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from components.git.blobs import is_blob
+from components.git.command import Git
+
+_MARKS: Final = {"--assume-unchanged": "hs", "--skip-worktree": "Ss"}
+"""The letters of ``git ls-files -v`` that stand for a mark (https://git-scm.com/docs/git-ls-files): small ones are
+assumed to be unchanged, an S is left out."""
+
+_MANY: Final = 200
+"""Names that fit on a command line for sure."""
+
+
+def find(git: Git) -> dict[str, tuple[str, str]]:
+    """The marked files that are there: by path, the letter and the digest of the blob that git has."""
+    found = {}
+    for entry in git.entries("look for marked files", "ls-files", "-v", "-s", "-z"):
+        about, _, path = entry.partition("\t")
+        letter, _, digest, _ = about.split(" ")
+        if letter != "H" and letter in "hSs" and os.path.lexists(git.work / path):
+            found[path] = letter, digest
+    return found
+
+
+def changed(git: Git) -> list[str]:
+    """Those that are not what git has."""
+    marked = {path: digest for path, (_, digest) in find(git).items()}
+    plain = [path for path in marked if _is_file(git.work / path) and "\n" not in path]
+    now = _digests(git, plain)
+    others = (path for path in marked.keys() - now.keys() if not is_blob(git.work / path, marked[path]))
+    return sorted([*(path for path, digest in now.items() if digest != marked[path]), *others])
+
+
+def clear(git: Git, letters: Mapping[str, str]) -> None:
+    """Take the marks away, so that a reset does to these files what it does to others."""
+    for option, meant in _MARKS.items():
+        _mark(git, f"--no-{option.removeprefix('--')}", (path for path, letter in letters.items() if letter in meant))
+
+
+def restore(git: Git, letters: Mapping[str, str]) -> None:
+    """Set the marks again, on those that git still has."""
+    for option, meant in _MARKS.items():
+        _mark(git, option, (path for path, letter in letters.items() if letter in meant))
+
+
+def _mark(git: Git, option: str, paths: Iterable[str]) -> None:
+    wanted = list(paths)
+    if not wanted:
+        return
+    known = set(git.entries("look for marked files", "ls-files", "-z"))
+    left = [path for path in wanted if path in known]
+    for start in range(0, len(left), _MANY):
+        git.must("mark files", "update-index", option, "--", *left[start : start + _MANY])
+
+
+def _digests(git: Git, paths: list[str]) -> dict[str, str]:
+    """What git would call these files; its filters decide, which may change line ends."""
+    found: dict[str, str] = {}
+    for start in range(0, len(paths), _MANY):
+        some = paths[start : start + _MANY]
+        answer = git.answer("compare marked files", "hash-object", "--", *some)
+        found.update(zip(some, answer.decode().split(), strict=True))
+    return found
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
