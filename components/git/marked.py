@@ -20,6 +20,9 @@ _MARKS: Final = {"--assume-unchanged": "hs", "--skip-worktree": "Ss"}
 """The letters of ``git ls-files -v`` that stand for a mark (https://git-scm.com/docs/git-ls-files): small ones are
 assumed to be unchanged, an S is left out."""
 
+_LETTERS: Final = frozenset("hSs")
+_SUBMODULE: Final = "160000"
+
 _MANY: Final = 200
 """Names that fit on a command line for sure."""
 
@@ -29,8 +32,8 @@ def find(git: Git) -> dict[str, tuple[str, str]]:
     found = {}
     for entry in git.entries("look for marked files", "ls-files", "-v", "-s", "-z"):
         about, _, path = entry.partition("\t")
-        letter, _, digest, _ = about.split(" ")
-        if letter != "H" and letter in "hSs" and os.path.lexists(git.work / path):
+        letter, mode, digest, _ = about.split(" ")
+        if letter in _LETTERS and mode != _SUBMODULE and os.path.lexists(git.work / path):
             found[path] = letter, digest
     return found
 
