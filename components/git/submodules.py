@@ -17,12 +17,12 @@ from components.git.command import Git
 from components.git.repository import Places
 from fsm import faults, files
 from fsm.adapter import Failed, RetryLater, StepContext
+from fsm.errors import CommandFailed
 from fsm.sources import GitSpec
 from fsm.sources.git import last_line, remote_settings
 from fsm.sources.remotes import masked, remote_host, why_no_remote
 
-_KEY: Final = re.compile(r"^submodule\.(?P<name>.+)\.(?P<key>path|url) (?P<value>.+)$", re.MULTILINE)
-_LINK: Final = re.compile(rf"^{GITLINK} commit (?P<commit>[0-9a-f]+)\t", re.MULTILINE)
+_SECTION: Final = "submodule."
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/ +-]*")
 _DEEPEST: Final = 8
 _UNFINISHED: Final = ".fsm-new"
@@ -38,20 +38,53 @@ class Submodule(NamedTuple):
 
 
 def of(git: Git, commit: str) -> list[Submodule]:
-    """The submodules that a commit has, as its ``.gitmodules`` tells."""
-    listed = git.ask("config", "--blob", f"{commit}:.gitmodules", "--get-regexp", r"^submodule\..*\.(path|url)$")
-    if listed.code != 0:
+    """The submodules that a commit has, each with every place that its ``.gitmodules`` names for it.
+
+    All that the commit's tree has are looked for there, not the other way round: git clones what we have overlooked.
+
+    Raises:
+        CommandFailed: the file cannot be read, or says nothing of one of them.
+    """
+    if not git.ok("cat-file", "-e", f"{commit}:.gitmodules"):
         return []
-    told: dict[str, dict[str, str]] = {}
-    for match in _KEY.finditer(listed.out.decode("utf-8", "replace")):
-        told.setdefault(match["name"], {})[match["key"]] = match["value"]
+    told = _told(git, commit)
     found = []
-    for name, keys in told.items():
-        link = git.ask("ls-tree", commit, "--", keys.get("path", "."))
-        at = _LINK.search(link.out.decode("utf-8", "replace"))
-        if at and "url" in keys:
-            found.append(Submodule(name, keys["path"], keys["url"], at["commit"]))
+    for entry in git.entries("list the submodules", "ls-tree", "-r", "-z", commit):
+        about, _, path = entry.partition("\t")
+        mode, _, link = about.split(" ")
+        if mode != GITLINK:
+            continue
+        here = [Submodule(name, path, keys["url"], link) for name, keys in told.items() if _is_of(keys, path)]
+        if not here:
+            raise _unreadable(commit, f"it says no url of the submodule {files.shown(path)}")
+        found += here
     return found
+
+
+def _told(git: Git, commit: str) -> dict[str, dict[str, str]]:
+    """What ``.gitmodules`` says, by the submodules' names. Values may hold anything, also what looks like a key."""
+    listed = git.ask("config", "-z", "--blob", f"{commit}:.gitmodules", "--list")
+    if listed.code != 0:
+        raise _unreadable(commit, listed.complaint)
+    told: dict[str, dict[str, str]] = {}
+    for entry in filter(None, listed.out.split(b"\0")):
+        name, _, value = os.fsdecode(entry).partition("\n")
+        section, _, key = name.rpartition(".")
+        if section.startswith(_SECTION):
+            told.setdefault(section.removeprefix(_SECTION), {})[key] = value
+    return told
+
+
+def _is_of(keys: dict[str, str], path: str) -> bool:
+    return keys.get("path") == path and bool(keys.get("url"))
+
+
+def _unreadable(commit: str, why: str) -> CommandFailed:
+    return CommandFailed(
+        f"cannot tell where the submodules of {commit[:12]} come from",
+        f".gitmodules: {masked(why)}",
+        "mend that file upstream, or set submodules = false",
+    )
 
 
 def fetch(
@@ -71,7 +104,11 @@ def _fetch(
     ctx: StepContext,
     depth: int,
 ) -> Failed | RetryLater | None:
-    for module in of(git, commit):
+    try:
+        modules_there = of(git, commit)
+    except CommandFailed as error:
+        return Failed(why=error.cause, todo=error.todo)
+    for module in modules_there:
         url = _absolute(base, module.url)
         refused = _refused(module, url, hosts, depth)
         if refused:

@@ -137,3 +137,45 @@ def test_without_submodules(bed):
     bed = GitBed(bed.root, submodules=False)
     assert bed.updater().update("app").outcome is Outcome.DONE
     assert not (bed.live / "vendor/lib/VERSION").exists()
+
+
+@pytest.mark.parametrize("name", ["deep/lib.url x", "lib.path x", 'a "b"', "new\nline"])
+def test_no_name_hides_a_submodule_from_us(bed, monkeypatch, name):
+    """What we do not see, git itself would clone, from any host, between stop and start."""
+    log = bed.root / "ssh.log"
+    monkeypatch.setenv("GIT_SSH_COMMAND", f"sh -c 'echo called >> {log}; exit 1' --")
+    commit = git(bed.root / "lib-author", "rev-parse", "HEAD")
+    for key, value in (("path", name), ("url", "ssh://git@elsewhere.example.org/lib.git")):
+        git(bed.author, "config", "--file", ".gitmodules", f"submodule.odd.{key}", value)
+    git(bed.author, "add", ".gitmodules")
+    git(bed.author, "update-index", "--add", "--cacheinfo", f"160000,{commit},{name}")
+    bed.commit("1.1.0", rewrite=True)
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.REFUSED, result
+    assert "submodule_hosts does not name elsewhere.example.org" in result.reason
+    assert not result.touched
+    assert not log.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('[submodule "vendor/lib"]\n\turl = ../lib.git\n', "says no url of the submodule"),
+        ('[submodule "vendor/lib"]\n\tpath = vendor/lib\n', "says no url of the submodule"),
+        ("", "says no url of the submodule"),
+        ('[submodule "vendor/lib"]\n\tpath\n\turl\n', "says no url of the submodule"),
+        ("[submodule\n", "config"),
+        ("garbage \0\n", "config"),
+    ],
+)
+def test_what_gitmodules_lacks_is_found_before_the_stop(bed, text, why):
+    """With what to do; it is the commit's fault."""
+    (bed.author / ".gitmodules").write_text(text)
+    git(bed.author, "add", ".gitmodules")
+    bed.commit("1.1.0", rewrite=True)
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.REFUSED, result
+    assert not result.touched
+    assert why in result.reason
+    assert "submodules = false" in result.todo
+    assert bed.answer() == "1.0.0"
