@@ -66,7 +66,7 @@ def ours(preserve: Iterable[str], live: Path, path: str) -> bool:
     """Whether a path is preserved, and so not git's business.
 
     A name may stand for a directory here and for a file in a commit; what is preserved is the directory, and also what
-    has preserved files in it.
+    has preserved files in it. Where a file or a link stands here instead of a directory, it is what can be preserved.
 
     Args:
         preserve: the patterns.
@@ -74,10 +74,22 @@ def ours(preserve: Iterable[str], live: Path, path: str) -> bool:
         path: relative to it.
     """
     patterns = files.Patterns(preserve)
+    instead = standing(live, path)
+    if instead is not None:
+        return patterns.match(PurePosixPath(instead), is_dir=False)
     is_dir = is_directory(live / path)
     if patterns.match(PurePosixPath(path), is_dir=is_dir):
         return True
     return is_dir and any(found.is_relative_to(path) for found in patterns.find(live))
+
+
+def standing(live: Path, path: str) -> str | None:
+    """The file or link that is here where git has a directory above a path; None where none is."""
+    for parent in reversed(PurePosixPath(path).parents[:-1]):
+        there = live / parent
+        if os.path.lexists(there) and not is_directory(there):
+            return str(parent)
+    return None
 
 
 def is_directory(path: Path) -> bool:
@@ -85,13 +97,16 @@ def is_directory(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def in_the_way(work: Path, changes: Iterable[Change], ours: Callable[[str], bool]) -> list[str]:
+def in_the_way(
+    work: Path, changes: Iterable[Change], ours: Callable[[str], bool], local: Iterable[str] = ()
+) -> list[str]:
     """What is not in git and would be overwritten: names below `work`.
 
     Args:
         work: the checkout.
         changes: from the commit that is checked out to the new one.
         ours: paths that are kept in another way.
+        local: tracked paths that are changed here, without submodules; a reset writes them as well.
     """
     changes = list(changes)
     tracked = {change.path for change in changes if change.status != "A"}
@@ -99,23 +114,52 @@ def in_the_way(work: Path, changes: Iterable[Change], ours: Callable[[str], bool
     for change in changes:
         if change.status == "A" and not ours(change.path):
             found += _blocking(work, change, tracked, ours)
+    changed = set(local)
+    for path in changed:
+        if not ours(path):
+            found += _instead(work, path, tracked | changed, ours) or ()
     return sorted(set(found))
 
 
 def _blocking(work: Path, change: Change, tracked: set[str], ours: Callable[[str], bool]) -> list[str]:
-    for parent in reversed(PurePosixPath(change.path).parents[:-1]):
-        there = work / parent
-        if os.path.lexists(there) and (there.is_symlink() or not there.is_dir()):
-            return [] if str(parent) in tracked else [str(parent)]
     there = work / change.path
-    if not os.path.lexists(there):
+    if change.new_mode == GITLINK and is_directory(there) and (not any(there.iterdir()) or (there / ".git").exists()):
         return []
-    if is_directory(there):
-        if change.new_mode == GITLINK and (not any(there.iterdir()) or (there / ".git").exists()):
-            return []
-        inside = (str(path.relative_to(work)) for path in there.rglob("*") if path.is_symlink() or not path.is_dir())
-        return [name for name in inside if name not in tracked and not ours(name)]
+    instead = _instead(work, change.path, tracked, ours)
+    if instead is not None or not os.path.lexists(there):
+        return instead or []
     return [] if is_blob(there, change.digest) else [change.path]
+
+
+def _instead(work: Path, path: str, tracked: set[str], ours: Callable[[str], bool]) -> list[str] | None:
+    """What git does not know of what stands where a file of git's belongs; None where nothing else stands there."""
+    instead = standing(work, path)
+    if instead is not None:
+        return [] if instead in tracked else [instead]
+    there = work / path
+    if not is_directory(there):
+        return None
+    inside = (str(found.relative_to(work)) for found in there.rglob("*") if found.is_symlink() or not found.is_dir())
+    return [name for name in inside if name not in tracked and not ours(name)]
+
+
+def in_submodules(git: Git, paths: Iterable[str]) -> tuple[set[str], list[str]]:
+    """Those of some paths that are submodules, and those of them in which tracked files were changed.
+
+    Their files are in no patch of ours, and checking the submodule out would write over them.
+    """
+    entries = git.entries("list the submodules", "ls-files", "-s", "-z")
+    known = {path for about, _, path in (entry.partition("\t") for entry in entries) if about.startswith(GITLINK)}
+    found = known.intersection(paths)
+    options = ("--quiet", "--no-ext-diff", "--ignore-submodules=untracked", "HEAD")
+    inner = {path: Git(git.work / path / ".git", git.work / path, git.owner) for path in found}
+    dirty = [path for path, one in inner.items() if one.directory.exists() and not one.ok("diff", *options)]
+    return found, sorted(dirty)
+
+
+def places(live: Path, paths: Iterable[str]) -> list[str]:
+    """Paths for people: where something else stands instead of a directory, that is what they have to name."""
+    return list(dict.fromkeys(standing(live, path) or path for path in paths))
 
 
 def named(paths: list[str]) -> str:

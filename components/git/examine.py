@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from components.git import changes, shape
+from components.git.changes import Change
 from components.git.command import Git
 from components.git.keep import keep
-from components.git.site import GitStep
+from components.git.site import GitStep, Site
 from fsm.adapter import Done, Failed, StepContext, StepResult
 
 
@@ -38,16 +39,14 @@ class Examine(GitStep):
         failed = self._missing(git) or self._ancestry(git)
         if failed:
             return failed
-        if site.old is not None:
-            changed = [
-                path for path in changes.local_changes(git, site.old, submodules=site.submodules) if not site.ours(path)
-            ]
-            if changed and self.local_changes == "refuse":
-                return refuse_changes(changed)
         differing = changes.between(git, site.old, site.new)
-        blocking = changes.in_the_way(site.layout.live, differing, site.ours)
-        if blocking and (site.old is not None or self.local_changes == "refuse"):
-            return self._in_the_way(blocking)
+        if site.old is not None:
+            every = changes.local_changes(git, site.old, submodules=site.submodules)
+            failed = refuse_unsaved(site, git, differing, every, self.local_changes)
+        elif self.local_changes == "refuse":
+            failed = self._differ(changes.in_the_way(site.layout.live, differing, site.ours))
+        if failed:
+            return failed
         changes.prove(git, site.old, site.new)
         return Done(notes=(*notes, *self._rewritten_note(git, ctx), *shape.notes(git, site.new)))
 
@@ -89,24 +88,54 @@ class Examine(GitStep):
         ref = self.site.layout.kept_ref(ctx.run_id)
         return (f"{self.site.new[:12]} does not follow from {str(self.site.old)[:12]}, which is kept as {ref}",)
 
-    def _in_the_way(self, blocking: list[str]) -> Failed:
-        if self.site.old is None:
-            return Failed(
-                why=f"the checkout has no repository, and {changes.named(blocking)} differ from {self.site.new[:12]}",
-                todo='name in `preserve` what is yours, or set local_changes = "save" to have them set aside',
-                blame="host",
-            )
+    def _differ(self, blocking: list[str]) -> Failed | None:
+        if not blocking:
+            return None
         return Failed(
-            why=f"the new commit brings files where git knows of none: {changes.named(blocking)}",
-            todo="move them away, or name them in `preserve` to keep them as they are",
+            why=f"the checkout has no repository, and {changes.named(blocking)} differ from {self.site.new[:12]}",
+            todo='name in `preserve` what is yours, or set local_changes = "save" to have them set aside',
             blame="host",
         )
 
 
 def refuse_changes(changed: list[str]) -> Failed:
     """The answer to local changes that nobody has a place for."""
-    return Failed(
-        why=f"tracked files were changed here: {changes.named(changed)}",
-        todo='commit or revert them, name them in `preserve`, or set local_changes = "save"',
-        blame="host",
+    return _not_kept(
+        f"tracked files were changed here: {changes.named(changed)}",
+        'commit or revert them, name them in `preserve`, or set local_changes = "save"',
     )
+
+
+def refuse_unsaved(
+    site: Site, git: Git, differing: list[Change], every: list[str], local_changes: Literal["refuse", "save"]
+) -> Failed | None:
+    """The answer to what is here, would be overwritten, and has no place where it is kept.
+
+    Args:
+        site: the checkout, which has a commit.
+        git: its repository.
+        differing: what distinguishes that commit from the new one.
+        every: what differs here from that commit.
+        local_changes: as configured.
+    """
+    live = site.layout.live
+    changed = [path for path in every if not site.ours(path)]
+    if changed and local_changes == "refuse":
+        return refuse_changes(changes.places(live, changed))
+    submodules, dirty = changes.in_submodules(git, changed) if changed else (set[str](), [])
+    if dirty:
+        return _not_kept(
+            f"files were changed in a submodule, of which no patch is made: {changes.named(dirty)}",
+            "commit or revert them there",
+        )
+    blocking = changes.in_the_way(live, differing, site.ours, (path for path in changed if path not in submodules))
+    if blocking:
+        return _not_kept(
+            f"the new commit brings files where git knows of none: {changes.named(blocking)}",
+            "move them away, or name them in `preserve` to keep them as they are",
+        )
+    return None
+
+
+def _not_kept(why: str, todo: str) -> Failed:
+    return Failed(why=why, todo=todo, blame="host")

@@ -15,12 +15,12 @@ from typing import ClassVar, Literal
 
 from components.git import changes, marked
 from components.git.changes import Change
-from components.git.command import LONG
-from components.git.examine import refuse_changes
+from components.git.command import LONG, Git
+from components.git.examine import refuse_changes, refuse_unsaved
 from components.git.layout import RunPaths
 from components.git.site import GitStep, Site
 from fsm import faults, files
-from fsm.adapter import Done, StepContext, StepResult
+from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.model import Model
 
 EVERYTHING = files.Patterns(("**",))
@@ -44,8 +44,8 @@ class Held(Model):
         submodules: those among them that are submodules.
         local: files of this host, changed or unknown to git, of which there are copies.
         deleted: tracked files that somebody had deleted.
-        touched: preserved files that git writes over because it knows them, and directories of which the new commit
-            makes a file; all others it leaves alone.
+        touched: preserved files that git writes over because it knows them, directories of which the new commit
+            makes a file, and what stands here where git has a directory; all others it leaves alone.
         missing: files that `copies` would make.
         directories: those that are there now and may be empty in between.
         new_directories: those that are not there yet.
@@ -96,8 +96,9 @@ class Hold(GitStep):
         differing = changes.between(git, site.old, site.new)
         every = self._changed(ctx, differing)
         changed = [path for path in every if not site.ours(path)]
-        if changed and self.local_changes == "refuse":
-            return refuse_changes(changed)
+        failed = self._refused(git, differing, every, changed)
+        if failed:
+            return failed
         if live.is_dir():
             files.carry(live, paths.held, files.Patterns(site.preserve), check=ctx.check)
         copy(live, paths.local, self._local(live, differing, changed))
@@ -125,6 +126,12 @@ class Hold(GitStep):
         if site.old is None:
             return changes.in_the_way(site.layout.live, differing, site.ours)
         return changes.local_changes(site.git(ctx), site.old, submodules=site.submodules)
+
+    def _refused(self, git: Git, differing: list[Change], every: list[str], changed: list[str]) -> Failed | None:
+        """Looked at once more: a build may have taken an hour since."""
+        if self.site.old is not None:
+            return refuse_unsaved(self.site, git, differing, every, self.local_changes)
+        return refuse_changes(changed) if changed and self.local_changes == "refuse" else None
 
     def _local(self, live: Path, differing: list[Change], changed: list[str]) -> list[str]:
         """What there must be copies of: what is changed, and what git would write anew though it is there."""
@@ -175,7 +182,9 @@ class Hold(GitStep):
             added={change.path: change.digest for change in added if change.new_mode != changes.GITLINK},
             submodules=tuple(change.path for change in added if change.new_mode == changes.GITLINK),
             local=tuple(self._local(live, differing, changed)),
-            touched=tuple(dict.fromkeys([*(path for path in written if self.site.ours(path)), *given_way])),
+            touched=tuple(
+                dict.fromkeys([*changes.places(live, (path for path in written if self.site.ours(path))), *given_way])
+            ),
             deleted=tuple(path for path in changed if not os.path.lexists(live / path)),
             missing=tuple(sorted(path for path in second if not os.path.lexists(live / path))),
             directories=tuple(_directory(live, parent) for parent in there),

@@ -97,7 +97,7 @@ def _local(target: Target, spec: GitCheckoutSpec, commit: str) -> list[str]:
     if spec.local_changes == "refuse":
         raise PlanError(
             f"cannot update {target.name}",
-            f"tracked files were changed here: {changes.named(changed)}",
+            f"tracked files were changed here: {changes.named(changes.places(spec.path, changed))}",
             'commit or revert them, name them in `preserve`, or set local_changes = "save"',
         )
     return [f"changed here, and to be saved as a patch: {changes.named(changed)}"]

@@ -179,3 +179,31 @@ def test_what_gitmodules_lacks_is_found_before_the_stop(bed, text, why):
     assert why in result.reason
     assert "submodules = false" in result.todo
     assert bed.answer() == "1.0.0"
+
+
+@pytest.mark.parametrize("local_changes", ["refuse", "save"])
+def test_changed_files_in_a_submodule_are_refused(bed, local_changes):
+    """No patch of the checkout has them."""
+    bed = GitBed(bed.root, local_changes=local_changes)
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    (bed.live / "vendor/lib/VERSION").write_text("mine\n")
+    library(bed, "lib", "2")
+    with_library(bed, "1.2.0")
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.REFUSED, result
+    assert '"vendor/lib"' in result.reason
+    assert (bed.live / "vendor/lib/VERSION").read_text() == "mine\n"
+
+
+def test_a_submodule_at_another_commit_is_saved(bed):
+    """The patch says which; the commit is in its repository."""
+    bed = GitBed(bed.root, local_changes="save")
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    there = bed.live / "vendor/lib"
+    git(there, "commit", "--quiet", "--allow-empty", "-m", "mine")
+    mine = git(there, "rev-parse", "HEAD")
+    library(bed, "lib", "2")
+    with_library(bed, "1.2.0")
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    assert mine in (bed.work / "saved/2.patch").read_text()
+    assert git(there, "cat-file", "-t", mine) == "commit"
