@@ -1,4 +1,4 @@
-"""Git's names of contents."""
+"""What git has in its trees: files by the names of their contents, and submodules."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import os
 import stat
 from pathlib import Path
 from typing import Final
+
+GITLINK: Final = "160000"
+"""The mode of a submodule in a tree."""
 
 _CHUNK: Final = 1 << 20
 

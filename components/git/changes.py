@@ -8,16 +8,14 @@ from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
 from components.git import marked
-from components.git.blobs import is_blob
+from components.git.blobs import GITLINK, is_blob
 from components.git.command import LONG, Git
+from components.git.marked import Marks
 from fsm import files
 from fsm.errors import CommandFailed
 
 SHOWN: Final = 5
 """Names in a message; the rest is counted."""
-
-GITLINK: Final = "160000"
-"""The mode of a submodule in a tree."""
 
 
 class Change(NamedTuple):
@@ -54,12 +52,19 @@ def _empty_tree(git: Git) -> str:
     return git.answer("name the empty tree", "hash-object", "-t", "tree", "/dev/null").decode().strip()
 
 
-def local_changes(git: Git, commit: str, *, submodules: bool) -> list[str]:
-    """Tracked files that differ from a commit, in the index or in the checkout; also if git does not look at them."""
+def local_changes(git: Git, commit: str, *, submodules: bool, marks: Marks | None = None) -> list[str]:
+    """Tracked files that differ from a commit, in the index or in the checkout; also if git does not look at them.
+
+    Args:
+        git: the repository.
+        commit: the one that is to be checked out.
+        submodules: whether another commit of a submodule counts.
+        marks: the files that git does not look at, where they were looked for a moment ago.
+    """
     depth = "untracked" if submodules else "all"
     options = ("-z", "--name-only", "--no-renames", "--no-ext-diff", f"--ignore-submodules={depth}")
     seen = git.entries("look for local changes", "diff", *options, commit)
-    return list(dict.fromkeys([*seen, *marked.changed(git)]))
+    return list(dict.fromkeys([*seen, *marked.changed(git, marked.find(git) if marks is None else marks)]))
 
 
 def ours(preserve: Iterable[str], live: Path, path: str) -> bool:
@@ -106,7 +111,7 @@ def in_the_way(
         work: the checkout.
         changes: from the commit that is checked out to the new one.
         ours: paths that are kept in another way.
-        local: tracked paths that are changed here, without submodules; a reset writes them as well.
+        local: tracked paths that are changed here, without `ours` and submodules; a reset writes them as well.
     """
     changes = list(changes)
     tracked = {change.path for change in changes if change.status != "A"}
@@ -116,8 +121,7 @@ def in_the_way(
             found += _blocking(work, change, tracked, ours)
     changed = set(local)
     for path in changed:
-        if not ours(path):
-            found += _instead(work, path, tracked | changed, ours) or ()
+        found += _instead(work, path, tracked | changed, ours) or ()
     return sorted(set(found))
 
 

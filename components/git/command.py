@@ -35,6 +35,9 @@ _SETTINGS: Final = {
 LONG: Final = 300.0
 """Seconds for a question that has git read much of a large repository."""
 
+MANY: Final = 500
+"""Names that fit on a command line for sure."""
+
 
 @dataclass(frozen=True)
 class Owner:

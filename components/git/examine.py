@@ -42,7 +42,8 @@ class Examine(GitStep):
         differing = changes.between(git, site.old, site.new)
         if site.old is not None:
             every = changes.local_changes(git, site.old, submodules=site.submodules)
-            failed = refuse_unsaved(site, git, differing, every, self.local_changes)
+            changed = [path for path in every if not site.ours(path)]
+            failed = refuse_unsaved(site, git, differing, changed, self.local_changes)
         elif self.local_changes == "refuse":
             failed = self._differ(changes.in_the_way(site.layout.live, differing, site.ours))
         if failed:
@@ -107,7 +108,7 @@ def refuse_changes(changed: list[str]) -> Failed:
 
 
 def refuse_unsaved(
-    site: Site, git: Git, differing: list[Change], every: list[str], local_changes: Literal["refuse", "save"]
+    site: Site, git: Git, differing: list[Change], changed: list[str], local_changes: Literal["refuse", "save"]
 ) -> Failed | None:
     """The answer to what is here, would be overwritten, and has no place where it is kept.
 
@@ -115,11 +116,10 @@ def refuse_unsaved(
         site: the checkout, which has a commit.
         git: its repository.
         differing: what distinguishes that commit from the new one.
-        every: what differs here from that commit.
+        changed: what differs here from that commit, and is not preserved.
         local_changes: as configured.
     """
     live = site.layout.live
-    changed = [path for path in every if not site.ours(path)]
     if changed and local_changes == "refuse":
         return refuse_changes(changes.places(live, changed))
     submodules, dirty = changes.in_submodules(git, changed) if changed else (set[str](), [])

@@ -9,15 +9,17 @@ import glob
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 from components.git import changes, marked
+from components.git.blobs import GITLINK
 from components.git.changes import Change
-from components.git.command import LONG, Git
+from components.git.command import LONG, MANY, Git
 from components.git.examine import refuse_changes, refuse_unsaved
 from components.git.layout import RunPaths
+from components.git.marked import Marks
 from components.git.site import GitStep, Site
 from fsm import faults, files
 from fsm.adapter import Done, Failed, StepContext, StepResult
@@ -94,21 +96,22 @@ class Hold(GitStep):
         notes = site.unlocked(ctx)
         git = site.git(ctx)
         differing = changes.between(git, site.old, site.new)
-        every = self._changed(ctx, differing)
+        marks: Marks = {} if site.old is None else marked.find(git)
+        every = self._changed(git, differing, marks)
         changed = [path for path in every if not site.ours(path)]
-        failed = self._refused(git, differing, every, changed)
+        failed = self._refused(git, differing, changed)
         if failed:
             return failed
         if live.is_dir():
             files.carry(live, paths.held, files.Patterns(site.preserve), check=ctx.check)
         copy(live, paths.local, self._local(live, differing, changed))
         faults.point("git.hold.copied")
-        self._save(ctx, changed)
+        self._save(ctx, changed, marks)
         index = site.places(ctx).own / "index"
         if index.exists():
             shutil.copyfile(index, paths.index)
         files.sync_filesystem(paths.root)
-        held = self._held(live, differing, every, {} if site.old is None else marked.find(git))
+        held = self._held(differing, every, changed, marks)
         files.write_atomic(paths.hold, held.model_dump_json().encode(), 0o600)
         faults.point("git.hold.recorded")
         return Done(notes=(*notes, *self._notes(ctx)))
@@ -120,17 +123,17 @@ class Hold(GitStep):
         self.site.layout.patch(ctx.run_id).unlink(missing_ok=True)
         return Done(notes=notes)
 
-    def _changed(self, ctx: StepContext, differing: list[Change]) -> list[str]:
+    def _changed(self, git: Git, differing: list[Change], marks: Marks) -> list[str]:
         """What is changed here; without a repository, what differs from the new commit and is not preserved."""
         site = self.site
         if site.old is None:
             return changes.in_the_way(site.layout.live, differing, site.ours)
-        return changes.local_changes(site.git(ctx), site.old, submodules=site.submodules)
+        return changes.local_changes(git, site.old, submodules=site.submodules, marks=marks)
 
-    def _refused(self, git: Git, differing: list[Change], every: list[str], changed: list[str]) -> Failed | None:
+    def _refused(self, git: Git, differing: list[Change], changed: list[str]) -> Failed | None:
         """Looked at once more: a build may have taken an hour since."""
         if self.site.old is not None:
-            return refuse_unsaved(self.site, git, differing, every, self.local_changes)
+            return refuse_unsaved(self.site, git, differing, changed, self.local_changes)
         return refuse_changes(changed) if changed and self.local_changes == "refuse" else None
 
     def _local(self, live: Path, differing: list[Change], changed: list[str]) -> list[str]:
@@ -139,13 +142,13 @@ class Hold(GitStep):
         wanted = dict.fromkeys([*changed, *known])
         return [path for path in wanted if (live / path).is_symlink() or (live / path).is_file()]
 
-    def _save(self, ctx: StepContext, changed: list[str]) -> None:
+    def _save(self, ctx: StepContext, changed: list[str], marks: Marks) -> None:
         if not changed:
             return
         layout, git = self.site.layout, self.site.git(ctx)
         (layout.work / "saved").mkdir(mode=0o700, exist_ok=True)
         # Git makes no patch of what it does not look at.
-        unseen = set(changed if self.site.old is None else marked.changed(git))
+        unseen = set(changed if self.site.old is None else marked.changed(git, marks))
         whole = [path for path in changed if path in unseen]
         if whole:
             saved = layout.saved(ctx.run_id)
@@ -155,7 +158,7 @@ class Hold(GitStep):
             files.sync_filesystem(saved)
         seen = [path for path in changed if path not in unseen]
         if seen and self.site.old is not None:
-            names = [f":(literal){path}" for path in seen] if len(seen) <= _MANY else ["."]
+            names = [f":(literal){path}" for path in seen] if len(seen) <= MANY else ["."]
             options = ("--binary", "--no-ext-diff", "--no-textconv", "--no-color")
             patch = git.answer("save the local changes", "diff", *options, self.site.old, "--", *names, timeout=LONG)
             files.write_atomic(layout.patch(ctx.run_id), patch, 0o600)
@@ -168,10 +171,8 @@ class Hold(GitStep):
             *([f"files that the new commit replaced were saved in {saved}"] if saved.exists() else ()),
         )
 
-    def _held(
-        self, live: Path, differing: list[Change], every: list[str], marks: Mapping[str, tuple[str, str]]
-    ) -> Held:
-        changed = [path for path in every if not self.site.ours(path)]
+    def _held(self, differing: list[Change], every: list[str], changed: list[str], marks: Marks) -> Held:
+        live = self.site.layout.live
         written = dict.fromkeys([*every, *(change.path for change in differing)])
         added = [change for change in differing if change.status == "A"]
         touched = {parent for change in differing for parent in PurePosixPath(change.path).parents[:-1]}
@@ -179,8 +180,8 @@ class Hold(GitStep):
         given_way = [path for path in written if changes.is_directory(live / path)]
         second = {*self.copies, *self.copies.values()}
         return Held(
-            added={change.path: change.digest for change in added if change.new_mode != changes.GITLINK},
-            submodules=tuple(change.path for change in added if change.new_mode == changes.GITLINK),
+            added={change.path: change.digest for change in added if change.new_mode != GITLINK},
+            submodules=tuple(change.path for change in added if change.new_mode == GITLINK),
             local=tuple(self._local(live, differing, changed)),
             touched=tuple(
                 dict.fromkeys([*changes.places(live, (path for path in written if self.site.ours(path))), *given_way])
@@ -191,10 +192,6 @@ class Hold(GitStep):
             new_directories=tuple(str(parent) for parent in sorted(touched - set(there), reverse=True)),
             marks={path: letter for path, (letter, _) in marks.items()},
         )
-
-
-_MANY = 500
-"""Names that fit on a command line for sure."""
 
 
 def _directory(live: Path, path: PurePosixPath) -> Directory:

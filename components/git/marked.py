@@ -9,42 +9,40 @@ about them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from components.git.blobs import is_blob
-from components.git.command import Git
+from components.git.blobs import GITLINK, is_blob
+from components.git.command import MANY, Git
 
 _MARKS: Final = {"--assume-unchanged": "hs", "--skip-worktree": "Ss"}
 """The letters of ``git ls-files -v`` that stand for a mark (https://git-scm.com/docs/git-ls-files): small ones are
 assumed to be unchanged, an S is left out."""
 
-_LETTERS: Final = frozenset("hSs")
-_SUBMODULE: Final = "160000"
+_LETTERS: Final = frozenset().union(*_MARKS.values())
 
-_MANY: Final = 200
-"""Names that fit on a command line for sure."""
+Marks = Mapping[str, tuple[str, str]]
+"""Marked files by path: the letter, and the digest of the blob that git has."""
 
 
-def find(git: Git) -> dict[str, tuple[str, str]]:
-    """The marked files that are there: by path, the letter and the digest of the blob that git has."""
+def find(git: Git) -> Marks:
+    """The marked files that are there."""
     found = {}
     for entry in git.entries("look for marked files", "ls-files", "-v", "-s", "-z"):
         about, _, path = entry.partition("\t")
         letter, mode, digest, _ = about.split(" ")
-        if letter in _LETTERS and mode != _SUBMODULE and os.path.lexists(git.work / path):
+        if letter in _LETTERS and mode != GITLINK and os.path.lexists(git.work / path):
             found[path] = letter, digest
     return found
 
 
-def changed(git: Git) -> list[str]:
+def changed(git: Git, marks: Marks) -> list[str]:
     """Those that are not what git has."""
-    marked = {path: digest for path, (_, digest) in find(git).items()}
-    plain = [path for path in marked if _is_file(git.work / path) and "\n" not in path]
-    now = _digests(git, plain)
-    others = (path for path in marked.keys() - now.keys() if not is_blob(git.work / path, marked[path]))
-    return sorted([*(path for path, digest in now.items() if digest != marked[path]), *others])
+    had = {path: digest for path, (_, digest) in marks.items()}
+    now = _digests(git, [path for path in had if _is_file(git.work / path) and "\n" not in path])
+    others = (path for path in had.keys() - now.keys() if not is_blob(git.work / path, had[path]))
+    return sorted([*(path for path, digest in now.items() if digest != had[path]), *others])
 
 
 def clear(git: Git, letters: Mapping[str, str]) -> None:
@@ -64,19 +62,22 @@ def _mark(git: Git, option: str, paths: Iterable[str]) -> None:
     if not wanted:
         return
     known = set(git.entries("look for marked files", "ls-files", "-z"))
-    left = [path for path in wanted if path in known]
-    for start in range(0, len(left), _MANY):
-        git.must("mark files", "update-index", option, "--", *left[start : start + _MANY])
+    for some in _portions([path for path in wanted if path in known]):
+        git.must("mark files", "update-index", option, "--", *some)
 
 
 def _digests(git: Git, paths: list[str]) -> dict[str, str]:
     """What git would call these files; its filters decide, which may change line ends."""
     found: dict[str, str] = {}
-    for start in range(0, len(paths), _MANY):
-        some = paths[start : start + _MANY]
+    for some in _portions(paths):
         answer = git.answer("compare marked files", "hash-object", "--", *some)
         found.update(zip(some, answer.decode().split(), strict=True))
     return found
+
+
+def _portions(paths: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(paths), MANY):
+        yield paths[start : start + MANY]
 
 
 def _is_file(path: Path) -> bool:

@@ -64,6 +64,8 @@ def look(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, ref: st
         notes += [f"{spec.path} {what}"] if present else []
         return Facts(False, present, preserved, ref is not None, False, services, tuple(notes))
     git = repository.open_checkout(spec.path)
+    if installed.commit is None:
+        repository.refuse_without_commit(target, git)
     tag = ref if ref and ref.startswith("refs/tags/") else None
     if shape.is_detached(git):
         notes.append("HEAD is detached, and stays so")

@@ -76,17 +76,12 @@ def open_checkout(path: Path) -> Git:
 
 
 def why_unusable(path: Path) -> str:
-    """Why a ``.git`` that is there cannot be used; empty where it can, or where there is none.
-
-    Raises:
-        PlanError: it belongs to a user whom this one cannot become.
-    """
+    """Why a ``.git`` that is there is no repository; empty where it looks like one, or where there is none."""
     dot_git = path / ".git"
     if not dot_git.is_symlink() and not dot_git.exists():
         return ""
     if places(dot_git) is not None:
-        asked = open_checkout(path).ask("rev-parse", "--git-dir")
-        return "" if asked.code == 0 else f"git cannot use {dot_git}: {asked.complaint}"
+        return ""
     if dot_git.is_file():
         try:
             return f"{dot_git} leads to {_follow(dot_git)}, where there is no repository"
@@ -101,14 +96,14 @@ def read(target: Target, spec: GitCheckoutSpec) -> GitInstalled:
         return GitInstalled(present=False, why_unknown=f"nothing is installed at {spec.path}")
     if not (spec.path / ".git").exists():
         return GitInstalled(why_unknown=f"{spec.path} is no git checkout yet")
+    broken = why_unusable(spec.path)
+    if broken:
+        return GitInstalled(why_unknown=broken)
     try:
-        broken = why_unusable(spec.path)
-        if broken:
-            return GitInstalled(why_unknown=broken)
         git = open_checkout(spec.path)
         commit = git.commit("HEAD")
         if commit is None:
-            return GitInstalled(why_unknown=f"{spec.path} has no commit yet")
+            return GitInstalled(why_unknown=_in_the_words_of(git) or f"{spec.path} has no commit yet")
         version, why = _version(target, git, commit)
     except (FsmError, OSError) as error:
         return GitInstalled(why_unknown=str(error))
@@ -158,6 +153,26 @@ def refuse_unusable(target: Target, spec: GitCheckoutSpec) -> None:
         raise PlanError(what, f"{spec.path} is no directory", "correct `path`")
     broken = why_unusable(spec.path)
     if broken:
-        raise PlanError(
-            what, broken, "put the repository back, or move .git away: a new one is fetched then, files are kept"
-        )
+        raise _unusable(target, broken)
+
+
+def refuse_without_commit(target: Target, git: Git) -> None:
+    """Refuse a repository in which no commit was found because git cannot use it.
+
+    Raises:
+        PlanError: in the words of git.
+    """
+    broken = _in_the_words_of(git)
+    if broken:
+        raise _unusable(target, broken)
+
+
+def _in_the_words_of(git: Git) -> str:
+    """Why git cannot use what looks like a repository; empty where it can."""
+    asked = git.ask("rev-parse", "--git-dir")
+    return "" if asked.code == 0 else f"git cannot use {git.directory}: {asked.complaint}"
+
+
+def _unusable(target: Target, why: str) -> PlanError:
+    todo = "put the repository back, or move .git away: a new one is fetched then, files are kept"
+    return PlanError(f"cannot update {target.name}", why, todo)

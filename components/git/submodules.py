@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 from urllib.parse import urljoin
 
-from components.git.changes import GITLINK
+from components.git.blobs import GITLINK
 from components.git.command import Git
 from components.git.repository import Places
 from fsm import faults, files
