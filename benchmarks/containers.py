@@ -175,6 +175,7 @@ def measure(bench: Bench) -> list[Figure]:
 
 def compare(bench: Bench, size: Size) -> list[Figure]:
     """Both sides with services of one size."""
+    rounds = bench.scaled(6, 1)
     with bench.room("containers") as room, ExitStack() as stack:
         ours = stack.enter_context(opened(size, room / "fsm", "ours"))
         theirs = stack.enter_context(opened(size, room / "bare", "theirs"))
@@ -198,11 +199,11 @@ def compare(bench: Bench, size: Size) -> list[Figure]:
 
         update = [*fsm(), "--config", str(ours.place / "fsm.toml"), "update", "web"]
         sides.update(fsm=(ours, lambda _: child(update)), bare=(theirs, bare))
-        wall = bench.turns({name: case(name, timed) for name in sides}, bench.scaled(6, 1))
+        wall = bench.turns({name: case(name, timed) for name in sides}, rounds)
         clients = {
             name: stack.enter_context(polling(shop.port, "/version", PATIENCE)) for name, (shop, _) in sides.items()
         }
-        down = bench.turns({name: case(name, clients[name]) for name in sides}, bench.scaled(6, 1))
+        down = bench.turns({name: case(name, clients[name]) for name in sides}, rounds)
     peer = "`docker compose pull && docker compose up -d --wait`"
     return [
         ratio(f"an update of {size.what}", wall["fsm"], peer, wall["bare"], 1.15),

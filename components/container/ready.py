@@ -12,10 +12,7 @@ from fsm.adapter import StepContext
 from fsm.model import Seconds
 
 POLL: Final = 0.3
-"""Seconds between two looks at most; an engine that answers fast is asked sooner."""
-
-PAUSES: Final = 1.0
-"""Times as long as a look took is the pause after it: what starts needs the processors more."""
+"""Seconds between two looks at most; else the pause is as long as a look took: what starts needs the processors."""
 
 RESTARTS: Final = 3
 """So often may a container be started again before it counts as broken."""
@@ -68,6 +65,17 @@ def overall(containers: Sequence[Container], services: Sequence[str], one_shot: 
     return worst if worst.state != "ready" else Verdict("ready", "; ".join(each.detail for each in verdicts))
 
 
+def of_image(
+    stack: Stack, image: str, one_shot: bool | None, seen: Sequence[Container] = ()
+) -> tuple[list[Container], Verdict]:
+    """How the updated services do, which are to be of one image; `seen` as for `Stack.again`."""
+    containers = stack.again(seen)
+    other = [each for each in containers if each.image != image]
+    if other:
+        return containers, Verdict("broken", f"{other[0].name} was not made of the new image")
+    return containers, overall(containers, stack.services, one_shot)
+
+
 def wait(
     ask: Callable[[Sequence[Container]], tuple[Sequence[Container], Verdict]], ctx: StepContext, limit: Seconds
 ) -> tuple[Sequence[Container], Verdict]:
@@ -87,7 +95,7 @@ def wait(
         if verdict.state != "waiting" or now >= until:
             return containers, verdict
         took = min(took, now - begun)
-        ctx.sleep(PAUSES * took)
+        ctx.sleep(took)
 
 
 def told(stack: Stack, containers: Sequence[Container], one_shot: bool | None, ctx: StepContext) -> str:

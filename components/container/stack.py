@@ -17,7 +17,6 @@ from fsm.model import Model
 from fsm.shell import ask
 
 PLUGIN: Final = ("docker", "compose")
-STANDALONE: Final = ("docker-compose",)
 
 _PLUGINS: Final = tuple(
     Path(top, place, "docker/cli-plugins") for top in ("/usr/local", "/usr") for place in ("lib", "libexec")
@@ -56,7 +55,7 @@ def compose_program(engine: EngineInfo) -> tuple[str, ...]:
         raise Unsupported(what, "`docker compose` is not installed", _INSTALL) from None
     version = asked.out.decode(errors="replace").strip()
     if asked.code == 0 and _major(version) >= 2:
-        return STANDALONE
+        return ("docker-compose",)
     why = f"only docker-compose {version or 'of an unknown version'} is here, and version 2 is needed"
     raise Unsupported(what, why, f"{_INSTALL}: version 1 is no longer maintained and leaves other containers behind")
 

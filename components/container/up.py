@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Literal, NamedTuple
 
 from components.container.facts import Container
 from components.container.leftovers import heal, orphaned
 from components.container.pull import target_image
-from components.container.ready import Verdict, overall, told, wait
+from components.container.ready import Verdict, of_image, told, wait
 from components.container.stack import Stack
 from fsm import faults
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
@@ -101,20 +102,13 @@ class Up(Step):
             faults.point("container.up.ended")
             notes += done.notes
             left = self.start_timeout - (begun - ctx.deadline.remaining())
-            containers, verdict = wait(lambda seen: self._ask(image, seen), ctx, left)
+            containers, verdict = wait(partial(of_image, self.stack, image, self.one_shot), ctx, left)
             if done.code == 0 or (containers and all(each.image == image for each in containers)):
                 break
         if verdict.state != "ready":
             return self._failed(ctx, containers, verdict, done, image)
         wrong = follow(self.stack, ctx, self.dependants)
         return Failed(why=wrong, blame="host") if wrong else Done(notes=notes)
-
-    def _ask(self, image: str, seen: Sequence[Container]) -> tuple[list[Container], Verdict]:
-        containers = self.stack.again(seen)
-        old = [each for each in containers if each.image != image]
-        if old:
-            return containers, Verdict("broken", f"{old[0].name} was not made of the new image")
-        return containers, overall(containers, self.stack.services, self.one_shot)
 
     def _failed(
         self, ctx: StepContext, containers: Sequence[Container], verdict: Verdict, done: Upped, image: str

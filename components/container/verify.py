@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -13,7 +14,7 @@ from components.container.facts import Container
 from components.container.installed import Host
 from components.container.layout import Layout
 from components.container.pull import target_image
-from components.container.ready import Verdict, overall, told, wait
+from components.container.ready import Verdict, of_image, overall, told, wait
 from components.container.spec import ContainerSpec
 from components.container.stack import Stack
 from fsm.adapter import Backup, Done, Failed, Step, StepContext, StepResult
@@ -90,9 +91,10 @@ class Verify(Step):
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
         image = target_image(ctx)
-        containers, verdict = wait(lambda seen: self._ask(image, seen), ctx, self.spec.start_timeout)
+        look = partial(of_image, self.stack, image, self.one_shot)
+        containers, verdict = wait(look, ctx, self.spec.start_timeout)
         if verdict.state == "ready":
-            containers, verdict = self._settle(image, ctx, containers)
+            containers, verdict = self._settle(look, ctx, containers)
         if verdict.state != "ready":
             said = told(self.stack, containers, self.one_shot, ctx)
             return Failed(why=f"the new version does not do: {verdict.detail}{said}", todo="the old one is put back")
@@ -103,21 +105,16 @@ class Verify(Step):
                 return Failed(why=f"{check.type} failed: {outcome.message}", todo="the old version is put back")
         return Done(notes=(verdict.detail,))
 
-    def _ask(self, image: str, seen: Sequence[Container] = ()) -> tuple[list[Container], Verdict]:
-        containers = self.stack.again(seen)
-        other = [each for each in containers if each.image != image]
-        if other:
-            return containers, Verdict("broken", f"{other[0].name} was not made of the new image")
-        return containers, overall(containers, self.stack.services, self.one_shot)
-
-    def _settle(self, image: str, ctx: StepContext, first: Sequence[Container]) -> tuple[Sequence[Container], Verdict]:
+    def _settle(
+        self, look: Callable[[], tuple[list[Container], Verdict]], ctx: StepContext, first: Sequence[Container]
+    ) -> tuple[Sequence[Container], Verdict]:
         """Watch for a while that they are neither ended nor started again; a job that is done needs no watching."""
         lives = sorted(each.life for each in first)
         left = self.spec.settle_seconds if any(each.running for each in first) else 0.0
         while left > 0:
             ctx.sleep(min(WATCH, left))
             left -= WATCH
-            containers, verdict = self._ask(image)
+            containers, verdict = look()
             if verdict.state != "broken" and sorted(each.life for each in containers) != lives:
                 verdict = Verdict("broken", f"{containers[0].name} was started again within its first seconds")
             if verdict.state != "ready":
