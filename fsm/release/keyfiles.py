@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from fsm import files
 from fsm.errors import TrustError, UsageError
 from fsm.model import COMPONENT_NAME, Model, matches
-from fsm.timestamps import moment, timestamp
+from fsm.timestamps import timestamp
 from fsm.trust import SIGNATURE, Key, Keyring, PublicKey, SecretKey, SignedFile, Trust, TrustSpec
 from fsm.trust.documents import DOCUMENT_LIMIT, parse
 from fsm.trust.signing import sign_keyring
@@ -260,7 +260,7 @@ def described_ring(path: Path, ring: Keyring, *, verified: bool) -> KeyFile:
             id=each.public.name,
             key=each.key,
             not_after=each.not_after,
-            state="over" if each.not_after and moment(each.not_after) <= now else "good",
+            state="over" if each.is_over(now) else "good",
             repositories=each.repositories,
         )
         for each in ring.keys

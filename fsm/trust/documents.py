@@ -28,13 +28,14 @@ Both are written in the canonical form of `fsm.manifest.canonical`, and parsed o
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from fsm.errors import TrustError
 from fsm.model import ComponentName, Model, Version
-from fsm.timestamps import Timestamp
+from fsm.timestamps import Timestamp, moment
 from fsm.trust.minisign import PublicKey
 
 KEYRING: Final = "fsm-keyring.yaml"
@@ -83,6 +84,10 @@ class Key(Model):
     def public(self) -> PublicKey:
         """The key itself."""
         return PublicKey.parse(self.key)
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it has ended by then."""
+        return self.not_after is not None and moment(self.not_after) <= now
 
 
 class Revoked(Model):

@@ -15,7 +15,6 @@ from pydantic import Field, model_validator
 
 from fsm.errors import NotReady, TrustError
 from fsm.model import Model
-from fsm.timestamps import moment
 from fsm.trust import minisign, statement
 from fsm.trust.documents import KEYRING, SIGNATURE, WITHDRAWN, Key, Keyring, KeyText, Withdrawn, parse
 
@@ -182,7 +181,7 @@ class Trust:
         return said, [each for each in usable if each.public in keys]
 
     def _why_not(self, key: Key, repository: str) -> str:
-        if key.not_after is not None and moment(key.not_after) <= self.now:
+        if key.is_over(self.now):
             return f"its key {key.name} was good until {key.not_after}"
         if key.repositories and repository not in key.repositories:
             return f"its key {key.name} is not for {repository}"

@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from fsm.errors import UsageError
-from fsm.timestamps import moment
 from fsm.trust.documents import Key, Keyring, Revoked
 
 
@@ -46,7 +45,7 @@ def revoked(ring: Keyring, name: str, why: str, now: datetime) -> Keyring:
         wrong = "the reason has line breaks, or is too long"
         raise UsageError(f"cannot revoke {name}", wrong, "correct it") from error
     left = tuple(each for each in ring.keys if each is not key)
-    good = [each for each in left if each.not_after is None or moment(each.not_after) > now]
+    good = [each for each in left if not each.is_over(now)]
     if len(good) < ring.threshold:
         todo = "add another key first (`fsm keys new NAME --keyring FILE`), then revoke this one"
         why_not = f"{len(good)} keys would be left, and {ring.threshold} must sign"
