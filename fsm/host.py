@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from fsm.adapter import Registry
 from fsm.checking import Checking
@@ -51,10 +52,22 @@ class Host:
         """
         return Checking(self.config, self.config.component(name), self.registry, journal, Version(__version__))
 
-    def last_run(self, name: str) -> int:
-        """The highest number of a run that has left something of a component; see `Adapter.last_run`."""
+    def begin(
+        self,
+        journal: Journal,
+        name: str,
+        *,
+        kind: str = "update",
+        data: dict[str, Any] | None = None,
+        part_of: int | None = None,
+    ) -> Run:
+        """Start a run of a component, under a number that no former run has left anything under.
+
+        Raises as `Journal.begin` does; see `Adapter.last_run`.
+        """
         component = self.config.component(name)
-        return self.registry.get(component.keys.type).last_run(component.target, component.spec)
+        above = self.registry.get(component.keys.type).last_run(component.target, component.spec)
+        return journal.begin(name, component.keys.type, kind=kind, data=data, part_of=part_of, above=above)
 
     def executor(self, journal: Journal) -> Executor:
         """Drives runs."""

@@ -147,13 +147,8 @@ class SetDriver:
 
     def _begin_members(self, run: Run, plans: Mapping[str, Plan], force: bool) -> Run:
         for name, plan in plans.items():
-            own = self._journal.begin(
-                name,
-                plan.component_type,
-                part_of=run.id,
-                data={"wanted": str(plan.to_version), "force": force},
-                above=self._host.last_run(name),
-            )
+            wanted = {"wanted": str(plan.to_version), "force": force}
+            own = self._host.begin(self._journal, name, data=wanted, part_of=run.id)
             self._executor.freeze(own, plan)
         return self._move(run, [Event.OK], [Record(Kind.PLANNED, data={"members": list(plans)})])
 

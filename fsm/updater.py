@@ -136,7 +136,7 @@ class Updater(Reader):
             UsageError, ConfigError: the call or the configuration is wrong.
             JournalError, PlanUnknown: a person is needed; nothing was changed by this call.
         """
-        keys = self.config.component(name).keys
+        self.config.component(name)
         parse_version(version)
         owner = self._sets.owner(name)
         if owner is not None:
@@ -146,9 +146,7 @@ class Updater(Reader):
             active = journal.active(name)
             if active is not None:
                 return executor.resume(active, self._host.checked(name, journal))
-            run = journal.begin(
-                name, keys.type, data={"wanted": version, "force": force}, above=self._host.last_run(name)
-            )
+            run = self._host.begin(journal, name, data={"wanted": version, "force": force})
             return executor.drive(run, self._host.checked(name, journal))
 
         return self._host.locked(name, work)
@@ -253,7 +251,7 @@ class Updater(Reader):
         Raises:
             UsageError: no such component.
         """
-        keys = self.config.component(name).keys
+        self.config.component(name)
         parse_version(to)
         owner = self._sets.owner(name)
         if owner is not None:
@@ -265,7 +263,7 @@ class Updater(Reader):
                 return executor.rollback(latest, "rolled back by a person")
             if latest is not None and latest.state is State.FAILED:
                 return executor.retry(latest)
-            run = journal.begin(name, keys.type, kind="rollback", data={"to": to}, above=self._host.last_run(name))
+            run = self._host.begin(journal, name, kind="rollback", data={"to": to})
             return executor.drive(run, self._host.checked(name, journal))
 
         return self._host.locked(name, work)
