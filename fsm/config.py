@@ -22,8 +22,7 @@ from fsm.errors import ConfigError, UsageError
 from fsm.explain import dotted, first_problem, suggestion
 from fsm.lifecycle import State
 from fsm.model import COMPONENT_NAME, ComponentName, HostPath, Model, Seconds
-from fsm.places import default_state_dir, find
-from fsm.places import text as text_of
+from fsm.places import default_state_dir, find, text_of
 from fsm.services import AnySpec
 from fsm.sources import SourceSpec
 from fsm.trust.host import TrustSpec

@@ -24,8 +24,7 @@ from fsm.errors import FsmError
 from fsm.folding import facts
 from fsm.journal import SET, Journal
 from fsm.locks import ComponentLock
-from fsm.places import default_state_dir, find
-from fsm.places import text as text_of
+from fsm.places import default_state_dir, find, text_of
 from fsm.selection import select
 from fsm.version import __version__
 from fsm.versionfile import VersionFile

@@ -42,7 +42,7 @@ def _why(path: Path) -> str:
     return "it is a directory" if path.is_dir() else "it is no regular file"
 
 
-def text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """What a configuration file says; an editor on Windows may have put a byte order mark before it."""
     return path.read_text(encoding="utf-8-sig")
 

@@ -43,12 +43,12 @@ def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
     from click.shell_completion import CompletionItem  # noqa: PLC0415 - only when a shell asks
 
-    from fsm.places import find, text  # noqa: PLC0415 - only when a shell asks
+    from fsm.places import find, text_of  # noqa: PLC0415 - only when a shell asks
 
     root = ctx.find_root()
     named = root.params.get("config")
     try:
-        data = tomllib.loads(text(find(Path(named) if named else None)))
+        data = tomllib.loads(text_of(find(Path(named) if named else None)))
         return [CompletionItem(name) for name in data["components"] if name.startswith(incomplete)]
     except Exception:  # a shell that asks for words must get none rather than an error
         return []
