@@ -94,6 +94,37 @@ class GitBed(Bed):
         git(self.author, "push", "--quiet", "--force", str(self.releases), "main", f"v{version}")
         return git(self.author, "rev-parse", "HEAD")
 
+    def library(self, name: str, *versions: str, extra: Mapping[str, bytes | None] | None = None) -> None:
+        """A repository beside that of the app, with a commit for each version, and perhaps a submodule of its own.
+
+        Args:
+            name: of the repository; its author's clone is ``<name>-author``.
+            versions: what stands in its file ``VERSION``, one commit each.
+            extra: further files of these commits; None: from then on without that file.
+        """
+        author = self.root / f"{name}-author"
+        if not author.exists():
+            git(self.root, "init", "--quiet", "--bare", "--initial-branch=main", f"{name}.git")
+            git(self.root, "init", "--quiet", "--initial-branch=main", str(author))
+        for version in versions:
+            for path, data in {"VERSION": f"{version}\n".encode(), **(extra or {})}.items():
+                (author / path).unlink(missing_ok=True)
+                if data is not None:
+                    (author / path).parent.mkdir(parents=True, exist_ok=True)
+                    (author / path).write_bytes(data)
+            git(author, "add", "--force", "--all", ".")
+            git(author, "commit", "--quiet", "-m", version)
+        git(author, "push", "--quiet", "--force", str(self.root / f"{name}.git"), "main")
+
+    def publish_with_library(self, version: str, *traits: Trait, url: str = "../lib.git") -> None:
+        """A release of the app that has the library `lib` in ``vendor/lib``, at its newest commit."""
+        self.publish(version, *traits)
+        git(self.author, "config", "remote.origin.url", str(self.releases))
+        git(self.author, "submodule", "--quiet", "add", "--force", url, "vendor/lib")
+        git(self.author / "vendor/lib", "pull", "--quiet", str(self.root / "lib.git"), "main")
+        git(self.author, "add", ".")
+        self.commit(version, rewrite=True)
+
     def install(self, version: str, *traits: Trait) -> None:
         """Clone it, as people do."""
         git(self.root, "clone", "--quiet", "--no-local", str(self.releases), str(self.live))

@@ -11,6 +11,7 @@ from components.git import marked
 from components.git.blobs import GITLINK, is_blob
 from components.git.command import LONG, Git
 from components.git.marked import Marks
+from components.git.repository import places
 from fsm import files
 from fsm.errors import CommandFailed
 
@@ -88,6 +89,11 @@ def ours(preserve: Iterable[str], live: Path, path: str) -> bool:
     return is_dir and any(found.is_relative_to(path) for found in patterns.find(live))
 
 
+def is_checked_out(directory: Path) -> bool:
+    """Whether a directory has a repository of its own; a ``.git`` that leads to none any more, git makes anew."""
+    return is_directory(directory) and places(directory / ".git") is not None
+
+
 def standing(live: Path, path: str) -> str | None:
     """The file or link that is here where git has a directory above a path; None where none is."""
     for parent in reversed(PurePosixPath(path).parents[:-1]):
@@ -119,6 +125,9 @@ def in_the_way(
     for change in changes:
         if change.status == "A" and not ours(change.path):
             found += _blocking(work, change, tracked, ours)
+        elif change.old_mode == GITLINK and change.status == "T" and is_checked_out(work / change.path):
+            # Git removes the directory with everything in it.
+            found += [name for name in _instead(work, change.path, tracked, ours) or () if not _is_link(work, name)]
     changed = set(local)
     for path in changed:
         found += _instead(work, path, tracked | changed, ours) or ()
@@ -127,12 +136,17 @@ def in_the_way(
 
 def _blocking(work: Path, change: Change, tracked: set[str], ours: Callable[[str], bool]) -> list[str]:
     there = work / change.path
-    if change.new_mode == GITLINK and is_directory(there) and (not any(there.iterdir()) or (there / ".git").exists()):
+    if change.new_mode == GITLINK and is_directory(there) and (not any(there.iterdir()) or is_checked_out(there)):
         return []
     instead = _instead(work, change.path, tracked, ours)
     if instead is not None or not os.path.lexists(there):
         return instead or []
     return [] if is_blob(there, change.digest) else [change.path]
+
+
+def _is_link(work: Path, name: str) -> bool:
+    """Whether this is the file by which a submodule knows its repository, which is elsewhere."""
+    return PurePosixPath(name).name == ".git" and (work / name).is_file()
 
 
 def _instead(work: Path, path: str, tracked: set[str], ours: Callable[[str], bool]) -> list[str] | None:
@@ -147,21 +161,7 @@ def _instead(work: Path, path: str, tracked: set[str], ours: Callable[[str], boo
     return [name for name in inside if name not in tracked and not ours(name)]
 
 
-def in_submodules(git: Git, paths: Iterable[str]) -> tuple[set[str], list[str]]:
-    """Those of some paths that are submodules, and those of them in which tracked files were changed.
-
-    Their files are in no patch of ours, and checking the submodule out would write over them.
-    """
-    entries = git.entries("list the submodules", "ls-files", "-s", "-z")
-    known = {path for about, _, path in (entry.partition("\t") for entry in entries) if about.startswith(GITLINK)}
-    found = known.intersection(paths)
-    options = ("--quiet", "--no-ext-diff", "--ignore-submodules=untracked", "HEAD")
-    inner = {path: Git(git.work / path / ".git", git.work / path, git.owner) for path in found}
-    dirty = [path for path, one in inner.items() if one.directory.exists() and not one.ok("diff", *options)]
-    return found, sorted(dirty)
-
-
-def places(live: Path, paths: Iterable[str]) -> list[str]:
+def for_people(live: Path, paths: Iterable[str]) -> list[str]:
     """Paths for people: where something else stands instead of a directory, that is what they have to name."""
     return list(dict.fromkeys(standing(live, path) or path for path in paths))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from components.git import changes, shape
+from components.git import changes, inside, shape
+from components.git.blobs import GITLINK
 from components.git.changes import Change
 from components.git.command import Git
 from components.git.keep import keep
@@ -39,9 +40,9 @@ class Examine(GitStep):
         failed = self._missing(git) or self._ancestry(git)
         if failed:
             return failed
-        differing = changes.between(git, site.old, site.new)
+        differing = site.differing(git)
         if site.old is not None:
-            every = changes.local_changes(git, site.old, submodules=site.submodules)
+            every = inside.local_changes(git, site.old, site.ours, submodules=site.submodules)
             changed = [path for path in every if not site.ours(path)]
             failed = refuse_unsaved(site, git, differing, changed, self.local_changes)
         elif self.local_changes == "refuse":
@@ -121,8 +122,10 @@ def refuse_unsaved(
     """
     live = site.layout.live
     if changed and local_changes == "refuse":
-        return refuse_changes(changes.places(live, changed))
-    submodules, dirty = changes.in_submodules(git, changed) if changed else (set[str](), [])
+        return refuse_changes(changes.for_people(live, changed))
+    submodules = inside.in_index(git).keys() & changed if changed else set[str]()
+    moving = {change.path for change in differing if GITLINK in (change.old_mode, change.new_mode)}
+    dirty = inside.dirty(git, submodules | moving if site.submodules else submodules, site.ours)
     if dirty:
         return _not_kept(
             f"files were changed in a submodule, of which no patch is made: {changes.named(dirty)}",

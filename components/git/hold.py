@@ -13,11 +13,12 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
-from components.git import changes, marked
+from components.git import changes, inside, marked
 from components.git.blobs import GITLINK
 from components.git.changes import Change
 from components.git.command import LONG, MANY, Git
 from components.git.examine import refuse_changes, refuse_unsaved
+from components.git.inside import Here
 from components.git.layout import RunPaths
 from components.git.marked import Marks
 from components.git.site import GitStep, Site
@@ -43,7 +44,8 @@ class Held(Model):
 
     Attributes:
         added: files that the new commit brings and the old one does not have, with the digests of their blobs.
-        submodules: those among them that are submodules.
+        submodules: those of the new commit that are not checked out.
+        heads: the commits of those that are.
         local: files of this host, changed or unknown to git, of which there are copies.
         deleted: tracked files that somebody had deleted.
         touched: preserved files that git writes over because it knows them, directories of which the new commit
@@ -56,6 +58,7 @@ class Held(Model):
 
     added: dict[str, str]
     submodules: tuple[str, ...]
+    heads: dict[str, str]
     local: tuple[str, ...]
     deleted: tuple[str, ...]
     touched: tuple[str, ...]
@@ -95,7 +98,7 @@ class Hold(GitStep):
         faults.point("git.hold.begun")
         notes = site.unlocked(ctx)
         git = site.git(ctx)
-        differing = changes.between(git, site.old, site.new)
+        differing = site.differing(git)
         marks: Marks = {} if site.old is None else marked.find(git)
         every = self._changed(git, differing, marks)
         changed = [path for path in every if not site.ours(path)]
@@ -111,7 +114,8 @@ class Hold(GitStep):
         if index.exists():
             shutil.copyfile(index, paths.index)
         files.sync_filesystem(paths.root)
-        held = self._held(differing, every, changed, marks)
+        here = inside.here(git, differing) if site.submodules else Here({}, [])
+        held = self._held(differing, every, changed, marks, here)
         files.write_atomic(paths.hold, held.model_dump_json().encode(), 0o600)
         faults.point("git.hold.recorded")
         return Done(notes=(*notes, *self._notes(ctx)))
@@ -128,7 +132,7 @@ class Hold(GitStep):
         site = self.site
         if site.old is None:
             return changes.in_the_way(site.layout.live, differing, site.ours)
-        return changes.local_changes(git, site.old, submodules=site.submodules, marks=marks)
+        return inside.local_changes(git, site.old, site.ours, submodules=site.submodules, marks=marks)
 
     def _refused(self, git: Git, differing: list[Change], changed: list[str]) -> Failed | None:
         """Looked at once more: a build may have taken an hour since."""
@@ -171,26 +175,25 @@ class Hold(GitStep):
             *([f"files that the new commit replaced were saved in {saved}"] if saved.exists() else ()),
         )
 
-    def _held(self, differing: list[Change], every: list[str], changed: list[str], marks: Marks) -> Held:
+    def _held(self, differing: list[Change], every: list[str], changed: list[str], marks: Marks, here: Here) -> Held:
         live = self.site.layout.live
         written = dict.fromkeys([*every, *(change.path for change in differing)])
         added = [change for change in differing if change.status == "A"]
         touched = {parent for change in differing for parent in PurePosixPath(change.path).parents[:-1]}
-        there = sorted(parent for parent in touched if (live / parent).is_dir())
+        there = sorted(path for path in {*touched, *map(PurePosixPath, here.absent)} if (live / path).is_dir())
         given_way = [path for path in written if changes.is_directory(live / path)]
         second = {*self.copies, *self.copies.values()}
         return Held(
             added={change.path: change.digest for change in added if change.new_mode != GITLINK},
-            submodules=tuple(change.path for change in added if change.new_mode == GITLINK),
+            submodules=tuple(here.absent),
             local=tuple(self._local(live, differing, changed)),
-            touched=tuple(
-                dict.fromkeys([*changes.places(live, (path for path in written if self.site.ours(path))), *given_way])
-            ),
+            touched=tuple(dict.fromkeys([*changes.for_people(live, filter(self.site.ours, written)), *given_way])),
             deleted=tuple(path for path in changed if not os.path.lexists(live / path)),
             missing=tuple(sorted(path for path in second if not os.path.lexists(live / path))),
             directories=tuple(_directory(live, parent) for parent in there),
             new_directories=tuple(str(parent) for parent in sorted(touched - set(there), reverse=True)),
             marks={path: letter for path, (letter, _) in marks.items()},
+            heads=here.heads,
         )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from components.git.repository import Places
+from components.git.repository import Places, modules
 from fsm import faults
 from fsm.adapter import StepContext
 from fsm.errors import DeadlineExceeded
@@ -62,9 +62,11 @@ def present(found: Places, *, refs_only: bool = False) -> list[Path]:
     packed = found.common / "packed-refs.lock"
     if refs_only:
         return [lock for lock in (packed, *(found.common / "refs/fsm").rglob("*.lock")) if os.path.lexists(lock)]
-    named = [found.own / "index.lock", found.own / "HEAD.lock", found.own / "ORIG_HEAD.lock"]
-    named += [found.common / name for name in ("config.lock", "shallow.lock")]
-    return [lock for lock in (*named, packed, *(found.common / "refs").rglob("*.lock")) if os.path.lexists(lock)]
+    inner = list(modules(found))
+    named = [place / name for place in (found.own, *inner) for name in ("index.lock", "HEAD.lock", "ORIG_HEAD.lock")]
+    named += [place / name for place in (found.common, *inner) for name in ("config.lock", "shallow.lock")]
+    refs = [lock for place in (found.common, *inner) for lock in (place / "refs").rglob("*.lock")]
+    return [lock for lock in (*named, packed, *refs) if os.path.lexists(lock)]
 
 
 def owners(lock: Path, found: Places, work: Path) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from components.git import changes, finish, repository, running, shape
+from components.git import changes, finish, inside, repository, running, shape
 from components.git.examine import Examine
 from components.git.fetch import Fetch
 from components.git.finish import Retire, Tidy
@@ -89,17 +90,18 @@ def _size(path: Path) -> int:
 def _local(target: Target, spec: GitCheckoutSpec, commit: str) -> list[str]:
     """Refuse, or tell of, files that were changed here. A damaged repository has no answer; fetching may mend it."""
     git = repository.open_checkout(spec.path)
+    ours = partial(changes.ours, spec.preserve, spec.path)
     try:
-        found = changes.local_changes(git, commit, submodules=spec.submodules)
+        found = inside.local_changes(git, commit, ours, submodules=spec.submodules)
     except CommandFailed:
         return ["whether files were changed here is found out after fetching: the repository is damaged"]
-    changed = [path for path in found if not changes.ours(spec.preserve, spec.path, path)]
+    changed = [path for path in found if not ours(path)]
     if not changed:
         return []
     if spec.local_changes == "refuse":
         raise PlanError(
             f"cannot update {target.name}",
-            f"tracked files were changed here: {changes.named(changes.places(spec.path, changed))}",
+            f"tracked files were changed here: {changes.named(changes.for_people(spec.path, changed))}",
             'commit or revert them, name them in `preserve`, or set local_changes = "save"',
         )
     return [f"changed here, and to be saved as a patch: {changes.named(changed)}"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,15 @@ def places(dot_git: Path) -> Places | None:
     except (OSError, ValueError):
         return None
     return Places(own, common) if (common / "objects").is_dir() else None
+
+
+def modules(found: Places) -> Iterator[Path]:
+    """The repositories of submodules, and of theirs, that were made so far, whole or not."""
+    for root, directories, _ in os.walk(found.own / "modules"):
+        if "objects" not in directories:
+            continue
+        yield Path(root)
+        directories[:] = ["modules"] if "modules" in directories else []
 
 
 def _follow(dot_git: Path) -> Path:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from components.git import changes, hold, marked, submodules
+from components.git import changes, hold, inside, marked, submodules
 from components.git.command import Git
 from components.git.hold import Held
 from components.git.site import GitStep
@@ -66,7 +66,7 @@ class Reset(GitStep):
                 marked.clear(git, held.marks)
                 self._reset(git, site.old)
                 faults.point("git.reset.undone")
-                self._old_submodules(git)
+            inside.go_back(git, held.heads)
         self._put_back(ctx, held)
         self._move_out(ctx, held)
         return Done(notes=notes)
@@ -114,16 +114,27 @@ class Reset(GitStep):
         site, live = self.site, self.site.layout.live
         dest = site.layout.aside(ctx.run_id)
         if "reset" in ctx.results and git.commit("HEAD") == site.new:
-            found = changes.local_changes(git, site.new, submodules=False)
-            changed = [path for path in found if not site.ours(path) and (live / path).is_file()]
+            changed = [
+                path for path in self._not_of_the_new(git, held) if not site.ours(path) and _is_file(live / path)
+            ]
             if changed:
                 dest.parent.mkdir(mode=0o700, exist_ok=True)
                 dest.mkdir(mode=0o700, exist_ok=True)
                 hold.copy(live, dest, changed)
                 files.sync_filesystem(dest)
                 faults.point("git.reset.set_aside")
-        moved = sorted(str(path.relative_to(dest)) for path in dest.rglob("*") if path.is_file())
+        moved = sorted(str(path.relative_to(dest)) for path in dest.rglob("*") if _is_file(path))
         return (f"what the new version changed is kept in {dest}: {changes.named(moved)}",) if moved else ()
+
+    def _not_of_the_new(self, git: Git, held: Held) -> list[str]:
+        """What the new commit does not have, or not so, and the way back would write over or take away."""
+        site = self.site
+        found = changes.local_changes(git, site.new, submodules=False)
+        back = changes.between(git, site.new, site.old) if site.old is not None else []
+        if site.submodules:
+            found += inside.changed(git, held.submodules)
+            back += inside.going_back(git, held.heads)
+        return list(dict.fromkeys([*found, *changes.in_the_way(site.layout.live, back, site.ours)]))
 
     def _take_away(self, ctx: StepContext, held: Held) -> None:
         """Remove what only the new commit has: git does so itself, but not in the middle of a reset."""
@@ -134,17 +145,13 @@ class Reset(GitStep):
                     (live / path).unlink()
         for path in held.submodules:
             if _inside(live, path) and (live / path / ".git").exists():
-                files.remove_tree(live / path, ctx.check)
+                inside.remove(live / path, ctx.check)
             with suppress(OSError):
                 (live / path).rmdir()
         for path in held.missing:
             if path in {*self.copies, *self.copies.values()}:
                 (live / path).unlink(missing_ok=True)
         faults.point("git.reset.taken_away")
-
-    def _old_submodules(self, git: Git) -> None:
-        if self.site.submodules and (self.site.layout.live / ".gitmodules").exists():
-            submodules.check_out(git)
 
     def _put_back(self, ctx: StepContext, held: Held) -> None:
         """The host's own files, as they were when the services had stopped."""
@@ -180,6 +187,11 @@ def _inside(live: Path, path: str) -> bool:
     """Whether a path of git's is really below the checkout: a link on the way leads to what is not git's."""
     parents = PurePosixPath(path).parents[:-1]
     return ".." not in PurePosixPath(path).parts and not any((live / parent).is_symlink() for parent in parents)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether this is a file or a link, to whatever."""
+    return path.is_symlink() or path.is_file()
 
 
 def _make(live: Path, directory: hold.Directory) -> None:

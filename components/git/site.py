@@ -6,7 +6,8 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
-from components.git import changes, locks
+from components.git import changes, inside, locks
+from components.git.changes import Change
 from components.git.command import Git, owner_of
 from components.git.layout import Layout, RunPaths
 from components.git.repository import Places, places
@@ -69,6 +70,11 @@ class Site(Model):
         found = places(dot_git)
         whose = found.common if found else (self.layout.live if self.layout.live.exists() else self.layout.live.parent)
         return Git(dot_git, self.layout.live, owner_of(whose), ctx)
+
+    def differing(self, git: Git) -> list[Change]:
+        """What distinguishes the old commit from the new one, also in the submodules that are checked out."""
+        found = changes.between(git, self.old, self.new)
+        return inside.with_submodules(git, found) if self.submodules else found
 
     def unlocked(self, ctx: StepContext, *, refs_only: bool = False) -> tuple[str, ...]:
         """Wait for locks, and remove those that nobody owns; returns notes."""

@@ -10,13 +10,17 @@ from tests.bed import write
 from tests.gitbed import GitBed, git
 
 
-def _history(bed: GitBed) -> None:
+def _history(bed: GitBed, *, library: bool = False) -> None:
     """A checkout that was updated once, so that an old commit is kept, and that has local files."""
     bed.publish("0.9.0")
     bed.install("0.9.0")
     bed.furnish()
     bed.start()
-    bed.publish("1.0.0")
+    if library:
+        bed.library("lib", "1")
+        bed.publish_with_library("1.0.0")
+    else:
+        bed.publish("1.0.0")
     assert bed.updater().update("app").outcome == "done"
     bed.stop()
     write(bed.live / "local.txt", b"nobody knows of this file either\n")
@@ -94,38 +98,28 @@ def rich_broken(bed: GitBed) -> None:
     bed.publish("1.1.0", "BROKEN", extra={"agent/main": b"main\n"})
 
 
-def _library(bed: GitBed, version: str) -> None:
-    author = bed.root / "lib-author"
-    if not author.exists():
-        git(bed.root, "init", "--quiet", "--bare", "--initial-branch=main", "lib.git")
-        git(bed.root, "init", "--quiet", "--initial-branch=main", str(author))
-    (author / "VERSION").write_text(f"{version}\n")
-    git(author, "add", ".")
-    git(author, "commit", "--quiet", "-m", version)
-    git(author, "push", "--quiet", "--force", str(bed.root / "lib.git"), "main")
-
-
-def _with_library(bed: GitBed, version: str, *traits: Any) -> None:
-    bed.publish(version, *traits)
-    git(bed.author, "config", "remote.origin.url", str(bed.releases))
-    git(bed.author, "submodule", "--quiet", "add", "--force", "../lib.git", "vendor/lib")
-    git(bed.author / "vendor/lib", "pull", "--quiet", str(bed.root / "lib.git"), "main")
-    git(bed.author, "add", ".")
-    bed.commit(version, rewrite=True)
-
-
 def submodule(bed: GitBed) -> None:
     """A commit that brings a submodule."""
     _history(bed)
-    _library(bed, "1")
-    _with_library(bed, "1.1.0")
+    bed.library("lib", "1")
+    bed.publish_with_library("1.1.0")
 
 
 def submodule_broken(bed: GitBed) -> None:
     """The same, but it fails."""
     _history(bed)
-    _library(bed, "1")
-    _with_library(bed, "1.1.0", "BROKEN")
+    bed.library("lib", "1")
+    bed.publish_with_library("1.1.0", "BROKEN")
+
+
+def submodule_moved_broken(bed: GitBed) -> None:
+    """A submodule goes to another commit, and back to the one that somebody made here."""
+    _history(bed, library=True)
+    write(bed.live / "vendor/lib/mine.txt", b"mine\n")
+    git(bed.live / "vendor/lib", "add", ".")
+    git(bed.live / "vendor/lib", "commit", "--quiet", "-m", "mine")
+    bed.library("lib", "2", extra={"new.txt": b"new\n"})
+    bed.publish_with_library("1.1.0", "BROKEN")
 
 
 def tagged_broken(bed: GitBed) -> None:
@@ -217,6 +211,15 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "version": "1.0.0",
         "bed": PLAIN,
         "only": ("git.submodule", "git.reset", "git.fetch"),
+    },
+    "git-submodule-moved-broken": {
+        "verb": "update",
+        "prepare": submodule_moved_broken,
+        "outcome": "rolled_back",
+        "version": "1.0.0",
+        "bed": {**PLAIN, "local_changes": "save"},
+        "only": ("git.submodule", "git.reset"),
+        "changed": "M vendor/lib",
     },
     "git-tags-broken": {
         "verb": "update",

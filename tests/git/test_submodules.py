@@ -8,35 +8,12 @@ from fsm.report import Outcome
 from tests.gitbed import GitBed, git
 
 
-def library(bed: GitBed, name: str, *versions: str) -> None:
-    """A repository beside that of the app, with a commit for each version, and perhaps a submodule of its own."""
-    author = bed.root / f"{name}-author"
-    if not author.exists():
-        git(bed.root, "init", "--quiet", "--bare", "--initial-branch=main", f"{name}.git")
-        git(bed.root, "init", "--quiet", "--initial-branch=main", str(author))
-    for version in versions:
-        (author / "VERSION").write_text(f"{version}\n")
-        git(author, "add", ".")
-        git(author, "commit", "--quiet", "-m", version)
-    git(author, "push", "--quiet", "--force", str(bed.root / f"{name}.git"), "main")
-
-
-def with_library(bed: GitBed, version: str, *traits, url: str = "../lib.git") -> None:
-    """A release of the app with the library at its newest commit."""
-    bed.publish(version, *traits)
-    git(bed.author, "config", "remote.origin.url", str(bed.releases))
-    git(bed.author, "submodule", "--quiet", "add", "--force", url, "vendor/lib")
-    git(bed.author / "vendor/lib", "pull", "--quiet", str(bed.root / "lib.git"), "main")
-    git(bed.author, "add", ".")
-    bed.commit(version, rewrite=True)
-
-
 @pytest.fixture
 def bed(made):
     """1.0.0 without a library, 1.1.0 with its first version."""
     bed = made(publish=False)
-    library(bed, "lib", "1")
-    with_library(bed, "1.1.0")
+    bed.library("lib", "1")
+    bed.publish_with_library("1.1.0")
     return bed
 
 
@@ -46,12 +23,12 @@ def test_a_submodule_comes_and_goes_with_its_commit(bed):
     assert result.outcome is Outcome.DONE, result.headline
     assert (bed.live / "vendor/lib/VERSION").read_text() == "1\n"
     assert bed.is_clean("1.1.0")
-    library(bed, "lib", "2")
-    with_library(bed, "1.2.0")
+    bed.library("lib", "2")
+    bed.publish_with_library("1.2.0")
     assert bed.updater().update("app").outcome is Outcome.DONE
     assert (bed.live / "vendor/lib/VERSION").read_text() == "2\n"
-    library(bed, "lib", "3")
-    with_library(bed, "1.3.0", "BROKEN")
+    bed.library("lib", "3")
+    bed.publish_with_library("1.3.0", "BROKEN")
     assert bed.updater().update("app").outcome is Outcome.ROLLED_BACK
     assert (bed.live / "vendor/lib/VERSION").read_text() == "2\n"
     assert bed.is_clean("1.2.0")
@@ -64,8 +41,8 @@ def test_a_new_submodule_goes_with_a_failed_update(made):
     """Nothing of it is left in the checkout."""
     bed = made(publish=False)
     before = bed.inventory()
-    library(bed, "lib", "1")
-    with_library(bed, "1.1.0", "BROKEN")
+    bed.library("lib", "1")
+    bed.publish_with_library("1.1.0", "BROKEN")
     result = bed.updater().update("app")
     assert result.outcome is Outcome.ROLLED_BACK
     assert "command failed" in result.reason
@@ -76,8 +53,8 @@ def test_a_new_submodule_goes_with_a_failed_update(made):
 def test_nothing_is_asked_of_the_network_after_the_fetch(bed):
     """Neither by the checkout nor by the undo."""
     assert bed.updater().update("app").outcome is Outcome.DONE
-    library(bed, "lib", "2")
-    with_library(bed, "1.2.0")
+    bed.library("lib", "2")
+    bed.publish_with_library("1.2.0")
     flag, away = f"{bed.root}/flag", f"{bed.root}/away"
     network = {
         "manager": "command",
@@ -98,14 +75,14 @@ def test_nothing_is_asked_of_the_network_after_the_fetch(bed):
 def test_nested_submodules(made):
     """A library that has one itself."""
     bed = made(publish=False)
-    library(bed, "inner", "inner 1")
-    library(bed, "lib", "1")
+    bed.library("inner", "inner 1")
+    bed.library("lib", "1")
     author = bed.root / "lib-author"
     git(author, "config", "remote.origin.url", str(bed.root / "lib.git"))
     git(author, "submodule", "--quiet", "add", "../inner.git", "inner")
     git(author, "commit", "--quiet", "-m", "inner")
-    library(bed, "lib", "2")
-    with_library(bed, "1.1.0")
+    bed.library("lib", "2")
+    bed.publish_with_library("1.1.0")
     result = bed.updater().update("app")
     assert result.outcome is Outcome.DONE, result.headline
     assert (bed.live / "vendor/lib/inner/VERSION").read_text() == "inner 1\n"
@@ -187,8 +164,8 @@ def test_changed_files_in_a_submodule_are_refused(bed, local_changes):
     bed = GitBed(bed.root, local_changes=local_changes)
     assert bed.updater().update("app").outcome is Outcome.DONE
     (bed.live / "vendor/lib/VERSION").write_text("mine\n")
-    library(bed, "lib", "2")
-    with_library(bed, "1.2.0")
+    bed.library("lib", "2")
+    bed.publish_with_library("1.2.0")
     result = bed.updater().update("app")
     assert result.outcome is Outcome.REFUSED, result
     assert '"vendor/lib"' in result.reason
@@ -202,8 +179,8 @@ def test_a_submodule_at_another_commit_is_saved(bed):
     there = bed.live / "vendor/lib"
     git(there, "commit", "--quiet", "--allow-empty", "-m", "mine")
     mine = git(there, "rev-parse", "HEAD")
-    library(bed, "lib", "2")
-    with_library(bed, "1.2.0")
+    bed.library("lib", "2")
+    bed.publish_with_library("1.2.0")
     assert bed.updater().update("app").outcome is Outcome.DONE
     assert mine in (bed.work / "saved/2.patch").read_text()
     assert git(there, "cat-file", "-t", mine) == "commit"
