@@ -53,11 +53,8 @@ class Admission:
 
     def _begin(self, spec: TrustSpec, now: datetime) -> Trust:
         self._kept = self._trusted.keyring(spec.domain)
-        trust = Trust(spec, SignedFile(*self._kept) if self._kept else None, now)
-        # A clock that was never set, or goes back at a boot, is behind what signed releases have shown already.
-        proof = self._trusted.newest_time(spec.domain, self._revoked(trust))
-        trust.now = max(now, moment(proof)) if proof else now
-        return trust
+        shown = {key: moment(at) for key, at in self._trusted.newest_times(spec.domain).items()}
+        return Trust(spec, SignedFile(*self._kept) if self._kept else None, now, shown)
 
     @property
     def _repository(self) -> str:
@@ -117,7 +114,7 @@ class Admission:
         try:
             if notices.keyring is not None:
                 trust.learn(notices.keyring, "the keyring beside the releases")
-                self._keep_keyring(trust)
+                self.keep_keyring()
         except (TrustError, ManifestError) as error:
             warnings.append(f"{error}; the keyring that is known stays in force")
         try:
@@ -128,8 +125,10 @@ class Admission:
             warnings.append(f"{error}; the list that is known stays in force")
         return tuple(warnings)
 
-    def _keep_keyring(self, trust: Trust) -> None:
-        if trust.kept is not None and trust.kept != self._kept and not self._readonly:
+    def keep_keyring(self) -> None:
+        """Remember the newest keyring. It counts by itself: also where what came with it is refused."""
+        trust = self.trust
+        if trust is not None and trust.kept is not None and trust.kept != self._kept and not self._readonly:
             self._kept = trust.kept
             self._trusted.keep_keyring(trust.spec.domain, trust.kept.data, trust.kept.signature)
 
@@ -146,9 +145,9 @@ class Admission:
         if self._withdrawn is None and self.trust is not None and self.trust.kept is not None:
             kept = self._trusted.withdrawn(self.trust.spec.domain, self._repository)
             try:
-                found = kept and self.trust.withdrawn(SignedFile(*kept), repository=self._repository)
+                found = kept and self.trust.withdrawn(SignedFile(*kept), repository=self._repository, heard=True)
             except (TrustError, ManifestError):
-                # Its key was revoked or has ended since; who withdraws with a key that counts says it again.
+                # Its key was revoked since; who withdraws with a key that counts says it again.
                 found = None
             self._withdrawn = found or None
         return self._withdrawn
@@ -174,10 +173,9 @@ class Admission:
             return
         assert signed is not None, "the source verifies what it is told to"
         assert manifest is not None, "only a manifest is signed"
-        self._keep_keyring(trust)
         what = f"cannot update {self._component.name} to {release.version}"
         place = (trust.spec.domain, self._component.name, signed.repository)
-        highest = self._trusted.highest(*place, self._revoked(trust))
+        highest = self._trusted.highest(*place, trust.revoked)
         if highest is not None and signed.sequence < highest.sequence:
             why = (
                 f"it is older (sequence {signed.sequence}) than {highest.version} (sequence {highest.sequence}),"
@@ -195,11 +193,3 @@ class Admission:
         if not self._readonly:
             found = Highest(signed.sequence, str(release.version))
             self._trusted.saw(*place, signed.keys, found, manifest.released_at or "")
-
-    @staticmethod
-    def _revoked(trust: Trust) -> frozenset[str]:
-        try:
-            return trust.revoked
-        except (TrustError, ManifestError):
-            # The root keys in the configuration have changed in a way that the kept keyring does not know.
-            return frozenset()

@@ -16,6 +16,7 @@ from fsm.journal import Journal
 from fsm.manifest import check_updater_version
 from fsm.model import Model, Version
 from fsm.plan import Plan
+from fsm.releases import Release
 from fsm.selection import Selection
 from fsm.sources import Announced, Cached, Listing, Source, open_source
 
@@ -197,8 +198,7 @@ class Checking:
         if found.chosen is None:
             self._nothing(found, installed, wanted)
         assert found.chosen is not None
-        release = source.release(found.chosen)
-        self._admission.ask_again(source)
+        release = self._release(source, found.chosen)
         self._admission.admit(release, force=force and wanted is not None)
         ctx.check()
         if release.manifest is not None:
@@ -217,6 +217,15 @@ class Checking:
                 to_version=release.version,
             )
         )
+
+    def _release(self, source: Source, chosen: Announced) -> Release:
+        """The release, and what it has brought along: that counts although the release itself be refused."""
+        try:
+            release = source.release(chosen)
+        finally:
+            self._admission.keep_keyring()
+        self._admission.ask_again(source)
+        return release
 
     def _nothing(self, found: Selection, installed: Installed, wanted: Version | None) -> None:
         newer = found.latest is not None and selection.supersedes(found.latest, installed.version)

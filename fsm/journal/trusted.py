@@ -61,10 +61,10 @@ class Trusted:
         )
         return max((Highest(sequence, version) for key, sequence, version in rows if key not in revoked), default=None)
 
-    def newest_time(self, domain: str, revoked: Collection[str]) -> str | None:
-        """The newest time of a release that was seen, as it says itself; what a clock cannot be before."""
-        rows = self._rows("SELECT key, released_at FROM seen WHERE domain=?", (domain,))
-        return max((at for key, at in rows if at and key not in revoked), default=None)
+    def newest_times(self, domain: str) -> dict[str, str]:
+        """The newest time that releases have told of themselves, by the key that signed them."""
+        sql = "SELECT key, max(released_at) FROM seen WHERE domain=? AND released_at<>'' GROUP BY key"
+        return dict(self._rows(sql, (domain,)))
 
     def saw(
         self, domain: str, component: str, repository: str, keys: Collection[str], found: Highest, released_at: str

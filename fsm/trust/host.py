@@ -5,20 +5,24 @@ Bytes are verified first and parsed then, never the other way round.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, model_validator
 
-from fsm.errors import NotReady, TrustError
+from fsm.errors import ManifestError, NotReady, TrustError
 from fsm.model import Model
 from fsm.trust import minisign, statement
 from fsm.trust.documents import KEYRING, SIGNATURE, WITHDRAWN, Key, Keyring, KeyText, Withdrawn, parse
 
 _CHANGED: Final = "use nothing of it, and tell those who publish it; nothing was changed"
+
+_NUMBER: Final = re.compile(r"[0-9]{1,16}")
+"""As long as a sequence can be: Python refuses to read numbers of thousands of digits."""
 
 
 class TrustSpec(Model):
@@ -78,12 +82,14 @@ class Trust:
     Attributes:
         spec: the configuration.
         kept: the newest keyring so far; `learn` replaces it.
-        now: the newest time that the host has proof of.
+        clock: what the host's clock says.
+        shown: the newest time that each key has shown by a release, by the key's id.
     """
 
     spec: TrustSpec
     kept: SignedFile | None
-    now: datetime
+    clock: datetime
+    shown: Mapping[str, datetime] = field(default_factory=dict)
 
     def learn(self, found: SignedFile, what: str) -> bool:
         """Take a published keyring, where it is newer than the one that is known; whether it was.
@@ -92,7 +98,7 @@ class Trust:
             TrustError: it is not signed by enough root keys, or another one has the same version.
         """
         ring = self._signed_keyring(found, what)
-        known = self.keyring if self.kept else None
+        known = self._believed()
         if known and ring.version <= known.version:
             if ring.version == known.version and self.kept and found.data != self.kept.data:
                 why = f"it has version {ring.version}, and so has another one that this host knows"
@@ -115,10 +121,27 @@ class Trust:
             raise NotReady("cannot verify the release", "no keyring is known yet, and none came with it", todo)
         return self._signed_keyring(self.kept, "the keyring that this host keeps")
 
+    def _believed(self) -> Keyring | None:
+        """The newest keyring; None where none is known that as many root keys have signed as are asked for now."""
+        try:
+            return self.keyring if self.kept else None
+        except (TrustError, ManifestError):
+            return None
+
     @property
     def revoked(self) -> frozenset[str]:
         """The ids of keys that are believed no more; empty where no keyring is known."""
-        return frozenset(each.public.name for each in self.keyring.revoked) if self.kept else frozenset()
+        known = self._believed()
+        return frozenset(each.public.name for each in known.revoked) if known else frozenset()
+
+    @property
+    def now(self) -> datetime:
+        """The newest time that the host has proof of: a clock that was never set, or goes back at a boot, is behind it.
+
+        Asked anew after each keyring: what a key has shown that is revoked since is no proof.
+        """
+        gone = self.revoked
+        return max([self.clock, *(at for key, at in self.shown.items() if key not in gone)])
 
     def _signed_keyring(self, found: SignedFile, what: str) -> Keyring:
         roots = [minisign.PublicKey.parse(each) for each in self.spec.root_keys]
@@ -148,7 +171,7 @@ class Trust:
             if said[key] != wanted:
                 why = f"it was signed for the {key} {said[key]!r}, not for {wanted!r}"
                 raise TrustError(f"cannot use {what}", why, _CHANGED)
-        if not said["sequence"].isdecimal():
+        if not _NUMBER.fullmatch(said["sequence"]):
             raise TrustError(f"cannot use {what}", "its signature names no sequence", _CHANGED)
         return SignedBy(
             keys=tuple(each.public.name for each in usable),
@@ -159,9 +182,16 @@ class Trust:
             sequence=int(said["sequence"]),
         )
 
-    def withdrawn(self, found: SignedFile, *, repository: str) -> Withdrawn:
-        """Verify and read a list of withdrawn versions; raises as `manifest` does."""
-        said, _ = self._by_keyring(found, statement.WITHDRAWN, WITHDRAWN, repository)
+    def withdrawn(self, found: SignedFile, *, repository: str, heard: bool = False) -> Withdrawn:
+        """Verify and read a list of withdrawn versions; raises as `manifest` does.
+
+        Args:
+            found: its bytes and signatures.
+            repository: what it must be bound to.
+            heard: whether it was verified before, when its keys counted. A key that ends takes nothing of that back, as
+                a version that is bad stays so; one that is revoked does.
+        """
+        said, _ = self._by_keyring(found, statement.WITHDRAWN, WITHDRAWN, repository, heard=heard)
         listed = parse(Withdrawn, found.data, WITHDRAWN)
         if (said["repository"], said["sequence"]) != (listed.repository, str(listed.sequence)):
             raise TrustError(f"cannot use {WITHDRAWN}", "its signature is for another one", _CHANGED)
@@ -171,12 +201,12 @@ class Trust:
         return listed
 
     def _by_keyring(
-        self, found: SignedFile, kind: str, what: str, repository: str
+        self, found: SignedFile, kind: str, what: str, repository: str, *, heard: bool = False
     ) -> tuple[Mapping[str, str], Sequence[Key]]:
         ring = self.keyring
-        usable = [each for each in ring.keys if not self._why_not(each, repository)]
+        usable = [each for each in ring.keys if heard or not self._why_not(each, repository)]
         said, keys = _said(found, [each.public for each in usable], kind, what)
-        if len(keys) < ring.threshold:
+        if len(keys) < (1 if heard else ring.threshold):
             raise TrustError(f"cannot use {what}", self._too_few(found, len(keys), repository), _CHANGED)
         return said, [each for each in usable if each.public in keys]
 

@@ -82,8 +82,8 @@ def test_version_3_remembers_what_signed_documents_have_shown(path):
         assert trusted.highest("root", "c", "o/r", ()) == (7, "1.1")
         assert trusted.highest("root", "c", "o/r", {"A"}) == (5, "1.0")
         assert trusted.highest("root", "c", "o/other", ()) is None
-        assert trusted.newest_time("root", ()) == "2026-01-02T00:00:00Z"
-        assert trusted.newest_time("root", {"A", "B"}) is None
+        trusted.saw("root", "d", "o/r", ["B", "C"], Highest(1, "1.0"), "")
+        assert trusted.newest_times("root") == {"A": "2026-01-02T00:00:00Z", "B": "2026-01-02T00:00:00Z"}
         trusted.keep_withdrawn("root", "o/r", b"w", b"s")
         assert trusted.withdrawn("root", "o/r") == (b"w", b"s")
 

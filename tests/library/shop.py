@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,18 @@ class Shop:
         (folder / name).write_bytes(found.data)
         (folder / f"{name}.minisig").write_bytes(found.signature)
 
-    def host(self, *, trust: bool = True, **source: Any) -> Updater:
-        """As a new process would make it."""
+    def host(
+        self, *, trust: bool = True, roots: Sequence[SecretKey] = (), threshold: int = 1, **source: Any
+    ) -> Updater:
+        """As a new process would make it; it pins the root key, if no others are named."""
         table = {"type": "directory", "path": str(self.depot), "repository": "acme/shop", **source}
         data: dict[str, Any] = {
             "fsm": {"state_dir": str(self.root / "state")},
             "components": {"a": {"type": "note", "path": str(self.root / "a"), "source": table}},
         }
         if trust:
-            data["trust"] = {"root_keys": [str(self.maker.root.public_key)]}
+            keys = [str(key.public_key) for key in roots or [self.maker.root]]
+            data["trust"] = {"root_keys": keys, "threshold": threshold}
         return Updater.from_data(data, registry=REGISTRY)
 
     def refused(self, **options: Any) -> str:
