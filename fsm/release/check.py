@@ -128,14 +128,18 @@ def _resolve(tree: Path, rule: ComponentRule, found: Found, spot: Spot) -> None:
         if not (tree / rule.wheels).is_dir():
             raise ReleaseError(spot, f"{found.name} has no directory {rule.wheels}", "add it, or drop `wheels`")
         argv += ["--no-index", "--offline", "--find-links", rule.wheels]
+    secret = sorted(name for name in SECRETS if os.environ.get(name))
+    if secret:
+        # Building a source package is others' code, which finds in /proc what its parents were started with.
+        argv.append("--no-build")
     try:
-        # Resolving may build what it finds, which is others' code: it gets no secret to read.
-        asked = ask(argv, cwd=tree, env=dict.fromkeys(SECRETS & os.environ.keys(), ""), timeout=RESOLVING)
+        asked = ask(argv, cwd=tree, env=dict.fromkeys(secret, ""), timeout=RESOLVING)
     except FsmError as error:
         raise ReleaseError(spot, error.cause, error.todo) from error
     if asked.code:
         why = f"{rule.requirements} cannot be resolved: {asked.complaint or 'uv gave no reason'}"
-        raise ReleaseError(spot, why, "correct it, or add the missing wheels")
+        unbuilt = f"; source packages are built only without ${' and $'.join(secret)}" if secret else ""
+        raise ReleaseError(spot, why, f"correct it, or add the missing wheels{unbuilt}")
 
 
 def _uv(spot: Spot) -> str:

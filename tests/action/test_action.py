@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from fsm.release.check import SECRETS
 from fsm.trust import KEYRING, Key, Keyring, SecretKey
 from fsm.trust.minisign import verify
 from fsm.trust.signing import sign_keyring
 from tests.action.conftest import Job
+from tests.unit.release.thief import with_thief
 
 ROOT = Path(__file__).parents[2]
 ACTION = YAML(typ="safe").load((ROOT / "action.yml").read_text())
@@ -133,3 +135,17 @@ def test_a_malformed_token_is_not_shown(job: Job):
     assert "ghp_broken" not in done.log
     assert "second line" not in done.log
     assert not job.github.requests
+
+
+@pytest.mark.needs_linux
+def test_a_check_is_given_no_secret(job: Job, monkeypatch: pytest.MonkeyPatch):
+    """What it resolves may be built, and that code can read what any process of the step was started with."""
+    for name in SECRETS:
+        monkeypatch.delenv(name, raising=False)
+    loot = with_thief(job.where)
+    done = job.act(check_only="true", version="1.2.0", signing_key=CI.file("p4ss"), key_password="p4ss")
+    assert done.code == 0, done.log
+    read = loot.read_bytes()
+    assert b"FSM_CHECK_ONLY=true" in read
+    for secret in (CI.file("p4ss").splitlines()[1][:20], "p4ss", job.github.token):
+        assert secret.encode() not in read

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,8 @@ from hypothesis import strategies as st
 from fsm.cli.run import run
 from fsm.release.check import SECRETS, check
 from fsm.release.problems import ReleaseError, Spot, annotation
-from fsm.shell.asking import Asked
 from tests.unit.release.conftest import PLAIN, Repository
+from tests.unit.release.thief import with_thief
 
 NEEDS = PLAIN + "    requirements: requirements.txt\n    wheels: wheels\n    migrations: [migrate.py]\n"
 
@@ -147,21 +148,30 @@ def test_other_errors_have_no_place(repository: Repository):
     assert annotation(UsageError("a%b\n::set-output name=x::y")) == "::error::a%25b%0A::set-output name=x::y"
 
 
-def test_what_resolves_requirements_sees_no_secret(repository: Repository, monkeypatch: pytest.MonkeyPatch):
-    """It may build a package, and so run whatever that brings along."""
-    seen: list[dict[str, str]] = []
+def checked(repository: Repository, **more: str) -> subprocess.CompletedProcess[str]:
+    """`fsm release check` in a process of its own, with more variables."""
+    given = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    command = [sys.executable, "-m", "fsm", "release", "check", "--description", str(repository.root)]
+    command += ["--version", "1.2.0"]
+    environment = {**given, "UV_NO_CACHE": "1", "UV_OFFLINE": "1", **more}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
-    def ask(argv: object, **given: Any) -> Asked:
-        seen.append({**os.environ, **given["env"]})
-        return Asked(0, b"", "")
 
-    for name in SECRETS:
-        monkeypatch.setenv(name, "a secret")
-    monkeypatch.setattr("fsm.shell.ask", ask)
-    repository.describe(NEEDS)
-    repository.archive(
-        "dist/web-1.2.0.tar.gz", **{"requirements.txt": b"six", "wheels__README": b"", "migrate.py": b""}
-    )
-    problems(repository)
-    assert seen
-    assert not [value for each in seen for value in each.values() if value == "a secret"]
+@pytest.mark.needs_linux
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_what_resolves_requirements_sees_no_secret(repository: Repository, name: str):
+    """What it builds could read them where they came from, so with secrets around nothing is built."""
+    loot = with_thief(repository)
+    done = checked(repository, **{name: "a secret"})
+    assert not loot.exists()
+    assert done.returncode == 20
+    assert f"source packages are built only without ${name}" in done.stdout
+
+
+@pytest.mark.needs_linux
+def test_requirements_are_built_where_there_is_no_secret(repository: Repository):
+    """As a host would; an empty variable is none."""
+    loot = with_thief(repository)
+    done = checked(repository, GITHUB_TOKEN="")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert loot.exists()
