@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,11 +158,13 @@ def publish(to: str, api_url: str | None, draft: bool, as_json: bool, **given: A
 def _published(
     to: Path, api_url: str | None, draft: bool, more: tuple[Path, ...], given: dict[str, Any]
 ) -> tuple[Built, Published]:
-    from fsm.release.publish import files_of, publish  # noqa: PLC0415 - pydantic, only for this command
+    from fsm.release.acceptable import acceptable  # noqa: PLC0415 - pydantic, only for this command
+    from fsm.release.publish import files_of, publish  # noqa: PLC0415 - see above
     from fsm.sources.github.publish import API, Publisher  # noqa: PLC0415 - see above
 
     repository, secret = named(given["repository"]), token()
     built = _made(given)
+    acceptable(built, (path.name for path in more), datetime.now(UTC), draft=draft)
     built.write(to)
     with Publisher(repository, secret, api_url=api_url or API) as github:
         return built, publish(built, files_of(built, to, more), github, draft=draft)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +20,17 @@ from fsm.release.globbing import MANIFEST
 from fsm.release.hashing import Hashed, Hasher, hash_files
 from fsm.release.images import pinned
 from fsm.release.problems import ReleaseError, Spot
-from fsm.release.signing import Signing, commit_time, keyring_of, times
+from fsm.release.signing import Signing, commit_time, keyring_of, times, why_unknown
 from fsm.release.sums import algorithms, sums
 from fsm.release.versioning import Decided, decide
 from fsm.trust import KEYRING
 
 NOTES_LIMIT: Final = 256 << 10
 """Bytes that notes may have: a manifest has at most 1 MiB."""
+
+
+DAY: Final = 86_400.0
+"""Seconds that two machines' clocks may differ by."""
 
 
 @dataclass(frozen=True)
@@ -257,12 +262,16 @@ def _how_new(prepared: Prepared, number: int, rule: ComponentRule, options: Opti
     sequence = made if options.sequence is None else options.sequence
     if rule.expires_after_days is not None and made is None:
         spot = prepared.source.spot("components", number, "expires_after_days")
-        raise ReleaseError(spot, "needs the time of a commit", "build in a git checkout, or set $SOURCE_DATE_EPOCH")
+        why = f"needs the time of a commit{why_unknown(prepared.source.root)}"
+        raise ReleaseError(spot, why, "build in a git checkout, or set $SOURCE_DATE_EPOCH")
+    spot = prepared.source.spot("components", number)
     if options.signing is not None and sequence is None:
-        why = "cannot be signed: nothing says how new the release is"
-        raise ReleaseError(
-            prepared.source.spot("components", number), why, "build in a git checkout, or give --sequence N"
-        )
+        why = f"cannot be signed: nothing says how new the release is{why_unknown(prepared.source.root)}"
+        raise ReleaseError(spot, why, "build in a git checkout, or give --sequence N")
+    if options.signing is not None and made is not None and made > time.time() + DAY:
+        at = times(made, None)["released_at"]
+        why = f"it would be signed as of {at}, a time to come: hosts would believe that it is that late"
+        raise ReleaseError(spot, why, "correct the date of the commit, or this machine's clock")
     return {**({} if sequence is None else {"sequence": sequence}), **times(made, rule.expires_after_days)}
 
 

@@ -13,11 +13,14 @@ from typing import Final
 from fsm.errors import FsmError, TrustError
 from fsm.manifest import parse as parse_manifest
 from fsm.release.problems import ReleaseError, Spot
-from fsm.trust import KEYRING, SIGNATURE, Keyring, SecretKey, moment, timestamp
+from fsm.trust import KEYRING, SIGNATURE, Keyring, SecretKey, timestamp
 from fsm.trust.documents import parse
 from fsm.trust.signing import sign_manifest
 
 GIT_TIMEOUT: Final = 30.0
+
+LATEST: Final = 250_000_000_000
+"""The latest time that a release can be of, in the year 9892: what ends ten years later still has four digits."""
 
 
 @dataclass(frozen=True)
@@ -49,24 +52,36 @@ def commit_time(root: Path) -> int | None:
     time of the commit that is checked out; None where neither is known. In seconds since 1970.
 
     Raises:
-        ReleaseError: the variable is no number.
+        ReleaseError: it is no number, or of a year that no manifest can name.
     """
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given:
-        if not given.isascii() or not given.isdecimal() or len(given) > 12:
+        if not given.isascii() or not given.isdecimal() or len(given) > 12 or int(given) > LATEST:
             raise ReleaseError(Spot("$SOURCE_DATE_EPOCH"), f"{given[:40]!r} is no number of seconds", "correct it")
         return int(given)
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), "log", "-1", "--format=%ct"],
-            capture_output=True,
-            text=True,
-            timeout=GIT_TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+    found = _asked(root)[0]
+    if not found.isdecimal():
         return None
-    return int(done.stdout) if done.returncode == 0 and done.stdout.strip().isdecimal() else None
+    if int(found[:20]) > LATEST:
+        todo = "correct the commit's date, or set $SOURCE_DATE_EPOCH"
+        raise ReleaseError(Spot(str(root)), f"{found[:20]} is no time of a commit", todo)
+    return int(found)
+
+
+def why_unknown(root: Path) -> str:
+    """What git says where it does not tell the commit's time; empty where it says nothing."""
+    complaint = _asked(root)[1].strip().partition("\n")[0][:200]
+    return f" (git says: {complaint})" if complaint else ""
+
+
+def _asked(root: Path) -> tuple[str, str]:
+    """What git answers, and what it complains about."""
+    command = ["git", "-C", str(root), "log", "-1", "--no-show-signature", "--format=%ct"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=GIT_TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return "", str(error)
+    return (done.stdout.strip(), "") if done.returncode == 0 else ("", done.stderr)
 
 
 def times(made: int | None, days: int | None) -> dict[str, str]:
@@ -130,7 +145,8 @@ def _refused(ring: Keyring, key: SecretKey, repository: str, made: int | None) -
         return f"key {public.name} is revoked" if revoked else f"the keyring does not know key {public.name}"
     if known.repositories and repository not in known.repositories:
         return f"key {known.name} is not for {repository}"
-    late = known.not_after is not None and made is not None and moment(known.not_after).timestamp() <= made
+    # Hosts go by the time at which they install; of a key that ends, they may learn that only from this release.
+    late = known.is_over(max(datetime.now(UTC), datetime.fromtimestamp(made or 0, UTC)))
     return f"key {known.name} was good until {known.not_after}" if late else ""
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fsm.manifest import Manifest, canonical
+from fsm.manifest import Manifest, canonical, parse
 from fsm.trust import KEYRING, SIGNATURE, Key, Keyring, SecretKey, SignedFile
 from fsm.trust.documents import Revoked
 from fsm.trust.signing import sign_keyring, sign_manifest
@@ -199,7 +199,7 @@ def test_an_unsigned_release(way: Way):
 def test_a_compromised_account_without_keys(way: Way):
     """Whoever has the account makes a release of their own, signed with their own key, beside their own keyring."""
     way.commit(sign_keyring(Keyring(version=9, keys=(Key(name="ci", key=str(way.thief.public_key)),)), [way.thief]))
-    way.release("6.6.6", 1_800_000_000, key=way.thief)
+    way.release("6.6.6", 1_700_009_999, key=way.thief)
     way.refused("0 of the 1 root keys")
     for name in (KEYRING, KEYRING + SIGNATURE):
         way.replace("6.6.6", name, way.content("1.1.0", name))
@@ -232,9 +232,14 @@ def test_a_replay_of_an_old_release(way: Way):
 
 def test_a_freeze(way: Way, tmp_path: Path):
     """A mirror that keeps newer releases back: what it shows has ended, and that is said."""
-    way.job.where.describe(way.job.where.description.read_text() + "    expires_after_days: 30\n")
+    way.job.where.describe(way.job.where.description.read_text() + "    expires_after_days: 3660\n")
     way.release("1.2.0", 1_700_000_100)
     way.mirror(tmp_path / "mirror", "1.2.0")
+    # As it was published with 30 days, when these were not over: by now the action would refuse it.
+    made = parse(way.content("1.2.0", MANIFEST), MANIFEST).model_copy(update={"expires_at": "2023-12-14T22:15:00Z"})
+    (tmp_path / "mirror" / "1.2.0" / MANIFEST).write_bytes(canonical(made))
+    signature = sign_manifest(canonical(made), made, [way.ci], "o/r")
+    (tmp_path / "mirror" / "1.2.0" / (MANIFEST + SIGNATURE)).write_bytes(signature)
     with ReleaseServer(tmp_path / "mirror") as server:
         way.configure(f'type = "http"\nurl = "{server.url}"\nrepository = "o/r"\n')
         way.refused("its manifest was good until 2023-12-14")

@@ -88,10 +88,29 @@ def test_how_new_it_is(repository: Repository, maker: Maker, monkeypatch: pytest
     when = {"GIT_COMMITTER_DATE": "1600000000 +0200", "PATH": "/usr/bin:/bin"}
     subprocess.run([*run, "commit", "--quiet", "--allow-empty", "-m", "x"], check=True, env=when)
     assert sequence() == (1_600_000_000, "2020-09-13T12:26:40Z")
-    for wrong in ("x", "-1", "1e9", "9" * 13):
+    for wrong in ("x", "-1", "1e9", "9" * 12, "9" * 13):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", wrong)
         with pytest.raises(ReleaseError, match="is no number of seconds"):
             commit_time(repository.root)
+
+
+def test_a_commit_of_no_calendar(repository: Repository, maker: Maker, monkeypatch: pytest.MonkeyPatch):
+    """Git takes any number for a time; no manifest does."""
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    run = ["git", "-C", str(repository.root), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*run, "init", "--quiet"], check=True)
+    when = {"GIT_COMMITTER_DATE": "@999999999999 +0000", "PATH": "/usr/bin:/bin"}
+    subprocess.run([*run, "commit", "--quiet", "--allow-empty", "-m", "x"], check=True, env=when)
+    assert "999999999999 is no time of a commit" in repository.refusal().why
+
+
+def test_git_that_refuses_is_quoted(repository: Repository, maker: Maker, monkeypatch: pytest.MonkeyPatch):
+    """As it does for a checkout of another user: to say that there is none would send people the wrong way."""
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    subprocess.run(["git", "init", "--quiet", str(repository.root)], check=True)
+    (repository.root / ".git" / "config").write_text("[core\n")
+    error = repository.refusal(signing=signing(maker.ci))
+    assert "git says: fatal: bad config line 1" in error.why
 
 
 def test_an_end(repository: Repository, monkeypatch: pytest.MonkeyPatch):
