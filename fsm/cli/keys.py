@@ -63,6 +63,8 @@ def new(name: str, keyring: str, roots: tuple[str, ...], threshold: int | None, 
 
     wanted, path = _wanted(name, given), Path(keyring)
     signers = _signers(roots)
+    if not signers:
+        _refuse_unkept({"--days": given["days"], "--for": given["repositories"], "--threshold": threshold})
     made, text = keyfiles.make(wanted, _ask)
     if not signers:
         return _report([*keyfiles.write_pair(wanted, made, text)], as_json)
@@ -140,6 +142,14 @@ def _wanted(name: str, given: dict[str, Any]) -> NewPair:
         days=given["days"],
         repositories=given["repositories"],
     )
+
+
+def _refuse_unkept(given: dict[str, Any]) -> None:
+    """A key's own files say neither how long it is good, nor for what."""
+    for option, value in given.items():
+        if value:
+            what = f"{option} stands in the keyring, and no root key is there to sign that"
+            raise UsageError("cannot make the key", what, "give --root FILE, or leave it away")
 
 
 def _at_once(ring: Keyring, before: Keyring) -> Keyring:

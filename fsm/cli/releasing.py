@@ -29,12 +29,12 @@ api_url_option = click.option(
 
 
 def named(repository: str | None) -> str:
-    """The repository, as ``owner/name``.
+    """The repository, as ``owner/name``; of the form that hosts can name (`fsm.trust.documents.RepositoryName`).
 
     Raises:
         UsageError: nothing says which.
     """
-    if not re.fullmatch(r"[^/\s]+/[^/\s]+", repository or ""):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9._-]{1,100}", repository or ""):
         raise UsageError("cannot go on", "nothing says which repository this is", "give --repository OWNER/NAME")
     return str(repository)
 

@@ -22,6 +22,7 @@ from fsm.errors import UsageError
 
 if TYPE_CHECKING:
     from fsm.release.withdrawing import Change
+    from fsm.sources import GitHubSpec
     from fsm.trust import SignedFile
 
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 @click.option("--component", metavar="NAME", help="Only this component's version; else that of each of the repository.")
 @click.option("--local", is_flag=True, help="Only change the list in DIR, for sources that are no GitHub repository.")
 @click.option("--keyring", metavar="FILE", type=click.Path(), help="Else fsm-keyring.yaml here, if it is there.")
+@click.option(
+    "--take-over", is_flag=True, help="Go on with a list that only a revoked key has signed: look at it first."
+)
 @key_option
 @repository_option
 @api_url_option
@@ -56,7 +60,7 @@ def yank(version: str, why: str, to: str, as_json: bool, **given: Any) -> int:
 
 def _yanked(version: str, why: str, to: Path, given: dict[str, Any]) -> tuple[Change, str]:
     from fsm.release import withdrawing  # noqa: PLC0415 - pydantic, only for this command
-    from fsm.release.signing import Signing, read_keyring  # noqa: PLC0415 - see above
+    from fsm.release.signing import Signing, read_keyring, require_good  # noqa: PLC0415 - see above
 
     repository = named(given["repository"])
     keys = signing_keys(given["keys"])
@@ -66,11 +70,14 @@ def _yanked(version: str, why: str, to: Path, given: dict[str, Any]) -> tuple[Ch
     beside = Path("fsm-keyring.yaml")
     path = Path(given["keyring"]) if given["keyring"] else beside if beside.exists() else None
     ring = read_keyring(path) if path else None
+    if ring and path:
+        require_good(ring, path, keys, repository, None, "list")
     found = common.version(version)
     source = None if given["local"] else _GitHub(repository, given["api_url"])
     known = withdrawing.read_here(to) if source is None else source.list()
     signing = Signing(keys, repository)
-    done = withdrawing.withdraw(known, found, why, component=given["component"], signing=signing, ring=ring)
+    options = {"component": given["component"], "take_over": given["take_over"]}
+    done = withdrawing.withdraw(known, found, why, signing=signing, ring=ring, **options)
     written = withdrawing.write(to, done.signed)
     if source is None or not done.is_new:
         return done, ""
@@ -88,15 +95,33 @@ class _GitHub:
 
     def list(self) -> SignedFile | None:
         """The newest one that is published."""
-        from fsm.sources import GitHubSpec  # noqa: PLC0415 - pydantic, only for this command
+        from fsm.errors import TrustError  # noqa: PLC0415 - pydantic, only for this command
         from fsm.sources.github.source import GitHubSource  # noqa: PLC0415 - see above
 
-        spec = GitHubSpec(
-            type="github", repository=self._repository, api_url=self._api.rstrip("/"), token_env="GITHUB_TOKEN"
-        )
-        source = GitHubSource(spec, "")
+        source = GitHubSource(self._spec(), "")
         source.releases()
-        return source.notices().withdrawn
+        found = source.notices().withdrawn
+        if found is None and source.newest_list:
+            what = "cannot add to the list of withdrawn versions"
+            why = f"the release {source.newest_list} of {self._repository} has no list"
+            raise TrustError(what, why, "remove that release: hosts look at it, and at no older one")
+        return found
+
+    def _spec(self) -> GitHubSpec:
+        from pydantic import ValidationError  # noqa: PLC0415 - only for this command
+
+        from fsm.sources import GitHubSpec  # noqa: PLC0415 - see above
+
+        try:
+            return GitHubSpec(
+                type="github", repository=self._repository, api_url=self._api.rstrip("/"), token_env="GITHUB_TOKEN"
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            why = first["msg"].removeprefix("Value error, ")
+            if first["loc"] == ("repository",):
+                why = f"{self._repository} is no repository of GitHub"
+            raise UsageError("cannot withdraw a version", why, "correct --repository, or --api-url") from error
 
     def publish(self, change: Change, paths: tuple[Path, ...]) -> str:
         """Publish a list as a release of its own; its page."""

@@ -172,6 +172,8 @@ def secrets(found: Sequence[tuple[str, str]], ask: Ask) -> tuple[SecretKey, ...]
             keys.append(SecretKey.load(text, password))
         except TrustError as error:
             raise UsageError(f"cannot use {path}", error.why, error.todo) from error
+    if len({key.key_id for key in keys}) < len(keys):
+        raise UsageError("cannot sign the keyring", "a root key was given twice", "give each once")
     return tuple(keys)
 
 
@@ -197,10 +199,15 @@ def read_ring(path: Path, roots: Sequence[PublicKey]) -> Keyring:
     """A keyring that one of these root keys has signed.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: it cannot be read, or one of the root keys is there twice.
         TrustError: none of them has signed it.
     """
-    trust = Trust(TrustSpec(root_keys=tuple(map(str, roots))), None, datetime.now(UTC))
+    try:
+        spec = TrustSpec(root_keys=tuple(map(str, roots)))
+    except ValidationError as error:
+        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(f"cannot verify {path}", why[:1].lower() + why[1:], "give each root key once") from error
+    trust = Trust(spec, None, datetime.now(UTC))
     trust.learn(SignedFile(_read(path), _read(path.with_name(path.name + SIGNATURE))), str(path))
     return trust.keyring
 

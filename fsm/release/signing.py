@@ -107,12 +107,30 @@ def keyring_of(path: Path, keys: Sequence[SecretKey], repository: str, made: int
     """
     ring = read_keyring(path)
     found = {KEYRING: _bytes(path), KEYRING + SIGNATURE: _bytes(path.with_name(path.name + SIGNATURE))}
-    good = {key.public_key.name for key in keys if not _refused(ring, key, repository, made)}
-    if keys and len(good) < ring.threshold:
-        reasons = "; ".join(filter(None, (_refused(ring, key, repository, made) for key in keys)))
-        why = f"hosts would refuse this release: {reasons or f'{ring.threshold} keys must sign it'}"
-        raise ReleaseError(Spot(str(path)), why, "sign with keys of the keyring, see `fsm keys show`")
+    if keys:
+        require_good(ring, path, keys, repository, made)
     return found
+
+
+def require_good(
+    ring: Keyring, path: Path, keys: Sequence[SecretKey], repository: str, made: int | None, what: str = "release"
+) -> None:
+    """Refuse to sign what hosts that believe a keyring would not take.
+
+    Args:
+        ring: the keyring.
+        path: its file.
+        keys, repository, made: as for `keyring_of`.
+        what: is signed.
+
+    Raises:
+        ReleaseError: too few of the keys count.
+    """
+    refused = [_refused(ring, key, repository, made) for key in keys]
+    if refused.count("") < ring.threshold:
+        reasons = "; ".join(filter(None, refused))
+        why = f"hosts would refuse this {what}: {reasons or f'{ring.threshold} keys must sign it'}"
+        raise ReleaseError(Spot(str(path)), why, "sign with keys of the keyring, see `fsm keys show`")
 
 
 def read_keyring(path: Path) -> Keyring:

@@ -41,6 +41,7 @@ def withdraw(
     component: str | None,
     signing: Signing,
     ring: Keyring | None,
+    take_over: bool = False,
 ) -> Change:
     """The list with one more version.
 
@@ -49,19 +50,28 @@ def withdraw(
         version, why, component: what to add; None for the component means every component.
         signing: who signs.
         ring: the keyring, if it is at hand: whose signature of the known list is believed.
+        take_over: whether a person has looked at a known list that nobody but a revoked key has signed.
 
     Raises:
-        TrustError: the known list is not signed by a key of the keyring.
+        TrustError: the known list is not signed by a key of the keyring, or cannot go on.
         UsageError: the component's name or the reason cannot be used.
     """
-    before = None if known is None else _read(known, signing, ring)
+    before = None if known is None else _read(known, signing, ring, take_over=take_over)
     gone = before.withdrawn if before else ()
     is_there = any((each.version, each.component) == (version, component) for each in gone)
     if known is not None and before is not None and is_there and _signed_by(known, signing):
         return Change(before, known, is_new=False)
     more = () if is_there else (_entry(version, why, component),)
     sequence = before.sequence + 1 if before else 1
-    listed = Withdrawn(repository=signing.repository, sequence=sequence, withdrawn=(*gone, *more))
+    try:
+        listed = Withdrawn(repository=signing.repository, sequence=sequence, withdrawn=(*gone, *more))
+    except ValidationError as error:
+        full = error.errors(include_url=False)[0]["loc"][0] == "withdrawn"
+        wrong = (
+            f"it has {len(gone)} entries, and more have no place" if full else "it has the highest sequence there is"
+        )
+        todo = "release a new version instead" if full else "remove it, and begin with the one before it"
+        raise TrustError(f"cannot add to {WITHDRAWN}", wrong, todo) from error
     return Change(listed, sign_withdrawn(listed, signing.keys), is_new=True)
 
 
@@ -80,17 +90,25 @@ def _signed_by(known: SignedFile, signing: Signing) -> bool:
     return mine <= {each.key for each in verify(known.data, known.signature, mine)}
 
 
-def _read(known: SignedFile, signing: Signing, ring: Keyring | None) -> Withdrawn:
+def _read(known: SignedFile, signing: Signing, ring: Keyring | None, *, take_over: bool) -> Withdrawn:
+    what = f"cannot add to {WITHDRAWN}"
     keys: Sequence[PublicKey] = [key.public_key for key in signing.keys]
+    revoked = [each.public for each in ring.revoked] if ring else []
     if ring is not None:
-        keys = [*keys, *(each.public for each in ring.keys), *(each.public for each in ring.revoked)]
-    if not verify(known.data, known.signature, keys):
+        keys = [*keys, *(each.public for each in ring.keys), *revoked]
+    signers = [each.key for each in verify(known.data, known.signature, keys)]
+    if not signers:
         why = "it is not signed by a key that is known here"
-        raise TrustError(f"cannot add to {WITHDRAWN}", why, "give the --keyring whose key has signed it")
+        raise TrustError(what, why, "give the --keyring whose key has signed it")
     found = parse(Withdrawn, known.data, WITHDRAWN)
     if found.repository != signing.repository:
         why = f"it is that of {found.repository}, not of {signing.repository}"
-        raise TrustError(f"cannot add to {WITHDRAWN}", why, "give the right --repository")
+        raise TrustError(what, why, "give the right --repository")
+    if all(key in revoked for key in signers) and not take_over:
+        # A thief could have written it, and hosts would keep for good what a key that counts has signed.
+        named = ", ".join(f"{each.component or 'every component'} {each.version}" for each in found.withdrawn)
+        why = f"list {found.sequence} was signed by nobody but a revoked key, and says: {named}"
+        raise TrustError(what, why, "where all that is yours, --take-over goes on with it; else remove that list")
     return found
 
 

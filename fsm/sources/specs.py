@@ -88,7 +88,7 @@ class GitHubSpec(SourceOptions):
     """
 
     type: Literal["github"]
-    repository: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,99}/[A-Za-z0-9._-]{1,100}$")]
+    repository: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}$")]
     tag_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/+@-]{0,100}$")] = ""
     manifest: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")] = MANIFEST
     require_manifest: bool = True

@@ -113,11 +113,16 @@ class GitHubSource:
 
     def notices(self) -> Notices:
         """What lies in the newest release that `fsm release yank` has made, as `releases` has listed them before."""
-        if not self._lists:
+        tag = self.newest_list
+        if not tag:
             return Notices()
-        tag = self._lists[max(self._lists)]
         with Web(self._spec, _failure(self._spec)) as web:
             return Notices.of(_Assets(web, self._spec, _read(web, self._tag_url(tag), tag)).read)
+
+    @property
+    def newest_list(self) -> str:
+        """The tag of that release, as `releases` has seen it; empty where there is none."""
+        return self._lists[max(self._lists)] if self._lists else ""
 
     def _note_list(self, entry: Entry) -> None:
         number = entry.tag_name.removeprefix(WITHDRAWN_TAG)

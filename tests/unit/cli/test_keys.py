@@ -196,3 +196,25 @@ def test_a_full_disk_leaves_nothing_half_made(drawer: Drawer, monkeypatch: pytes
             assert "no space left" in drawer.new("spare", code=2).err
         assert {path: path.read_bytes() for path in drawer.path.iterdir() if path.is_file()} == before
     drawer.new("spare")
+
+
+def test_a_root_key_that_was_given_twice(drawer: Drawer):
+    """It is one root key, and said so, before anything is written."""
+    drawer.new("ci")
+    drawer.new("spare")
+    before = drawer.ring.read_bytes(), sorted(path.name for path in drawer.path.iterdir())
+    twice = ("--keyring", "{ring}", "--root", "{root}", "--root", "{root}")
+    for call in (("new", "x", "--no-password", "--dir", "{dir}"), ("revoke", "ci"), ("rotate", "ci", "y")):
+        assert "a root key was given twice" in drawer(*call, *twice, code=2).err
+    key = str(drawer.public("root"))
+    assert "a root key is there twice" in drawer("show", "{ring}", "--root-key", key, "--root-key", key, code=2).err
+    assert (drawer.ring.read_bytes(), sorted(path.name for path in drawer.path.iterdir())) == before
+
+
+@pytest.mark.parametrize("option", [("--days", "3"), ("--for", "acme/shop"), ("--threshold", "2")])
+def test_what_only_a_keyring_can_say_needs_one(drawer: Drawer, option: tuple[str, str]):
+    """Else a key without end would be made of one that should have an end."""
+    ended = drawer("new", "ci", "--dir", "{dir}", "--no-password", *option, code=2)
+    assert f"{option[0]} stands in the keyring" in ended.err
+    assert "give --root FILE" in ended.err
+    assert not (drawer.path / "ci.key").exists()

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from fsm.model import Version
 from fsm.sources.github.source import GitHubSource
 from fsm.sources.specs import GitHubSpec
-from fsm.trust import Withdrawn
+from fsm.trust import SecretKey, Withdrawal, Withdrawn
 from fsm.trust.documents import parse
 from fsm.trust.minisign import verify
+from fsm.trust.signing import sign_withdrawn
 from tests.github.fake import FakeGitHub
 from tests.unit.release.test_publish import Cut
 from tests.unit.trust.conftest import Maker
@@ -54,6 +56,13 @@ def yank(tmp_path: Path, maker: Maker) -> Yank:
     return run
 
 
+def put(folder: Path, listed: Withdrawn, *by: SecretKey) -> None:
+    """Write a list into a directory."""
+    signed = sign_withdrawn(listed, by)
+    (folder / "fsm-withdrawn.yaml").write_bytes(signed.data)
+    (folder / "fsm-withdrawn.yaml.minisig").write_bytes(signed.signature)
+
+
 def test_a_list_in_a_directory(yank: Yank, tmp_path: Path, maker: Maker):
     """One version after the other; the same once more changes nothing."""
     first = yank("1.2.0", "loses settings", "--component", "web", "--local", "-o", ".")
@@ -87,6 +96,7 @@ def test_another_key_signs_it_anew(yank: Yank, tmp_path: Path, maker: Maker):
     [
         (("latest", "x"), 2, "'latest' is not a version"),
         (("1.0", "x", "--repository", "nothing"), 2, "which repository"),
+        (("1.0", "x", "--repository", "\u00e4/b"), 2, "which repository"),
         (("1.0", "x", "--component", "Web!"), 2, "the component's name is none"),
         (("1.0", "two\nlines"), 2, "the reason has line breaks"),
         (("1.0", "x", "--keyring", "none.yaml"), 20, "cannot be read"),
@@ -106,7 +116,7 @@ def test_a_list_of_somebody_else_is_not_continued(yank: Yank, tmp_path: Path, ma
     assert yank("1.2.0", "x", "--local", "-o", ".", "--repository", "acme/bank").returncode == 0
     assert "it is that of acme/bank" in yank("1.3.0", "x", "--local", "-o", ".").stderr
     (tmp_path / "fsm-withdrawn.yaml").unlink()
-    assert yank("1.2.0", "x", "--local", "-o", ".", key=maker.stranger).returncode == 0
+    put(tmp_path, Withdrawn(repository="acme/shop", sequence=1), maker.stranger)
     assert "not signed by a key that is known here" in yank("1.3.0", "x", "--local", "-o", ".").stderr
 
 
@@ -142,6 +152,81 @@ def test_a_list_on_github(yank: Yank):
         assert len(listed.withdrawn) == 2
         assert yank("1.3.0", "y", github=github).stdout.startswith("withdrawn before")
         assert len(list(kept.releases())) == 3
+
+
+def test_a_list_that_cannot_go_on(yank: Yank, tmp_path: Path, maker: Maker):
+    """As a thief may leave it: it is said which one to remove."""
+    put(tmp_path, Withdrawn(repository="acme/shop", sequence=(1 << 53) - 1), maker.ci)
+    done = yank("1.2.0", "x", "--local", "-o", ".", key=maker.spare)
+    assert done.returncode == 20
+    assert "it has the highest sequence there is; remove it" in done.stderr
+    gone = tuple(Withdrawal(version=Version(f"1.{number}")) for number in range(1000))
+    put(tmp_path, Withdrawn(repository="acme/shop", sequence=1, withdrawn=gone), maker.ci)
+    done = yank("2.0", "x", "--local", "-o", ".")
+    assert done.returncode == 20
+    assert "it has 1000 entries, and more have no place" in done.stderr
+
+
+def ring(folder: Path, maker: Maker, **given: object) -> None:
+    """Put another keyring there."""
+    signed = maker.keyring(2, **given)  # type: ignore[arg-type]
+    (folder / "fsm-keyring.yaml").write_bytes(signed.data)
+    (folder / "fsm-keyring.yaml.minisig").write_bytes(signed.signature)
+
+
+def test_what_a_revoked_key_has_withdrawn_is_looked_at(yank: Yank, tmp_path: Path, maker: Maker):
+    """A thief may have withdrawn what is good; signed anew, hosts would believe that for ever."""
+    assert yank("1.2.0", "x", "--local", "-o", ".").returncode == 0
+    before = (tmp_path / "fsm-withdrawn.yaml").read_bytes()
+    ring(tmp_path, maker, revoked=[maker.ci])
+    done = yank("1.3.0", "x", "--local", "-o", ".", key=maker.spare)
+    assert done.returncode == 20
+    assert "list 1 was signed by nobody but a revoked key, and says: every component 1.2.0; " in done.stderr
+    assert (tmp_path / "fsm-withdrawn.yaml").read_bytes() == before
+    assert "(list 2" in yank("1.3.0", "x", "--local", "-o", ".", "--take-over", key=maker.spare).stdout
+    assert "(list 3" in yank("1.4.0", "x", "--local", "-o", ".", key=maker.spare).stdout
+
+
+def test_a_list_that_hosts_would_refuse_is_not_made(yank: Yank, tmp_path: Path, maker: Maker):
+    """That a version is withdrawn is said only where hosts will believe it."""
+    ring(tmp_path, maker, revoked=[maker.ci])
+    done = yank("1.3.0", "x", "--local", "-o", ".")
+    assert done.returncode == 20
+    assert "hosts would refuse this list: key" in done.stderr
+    assert "is revoked" in done.stderr
+    ring(tmp_path, maker, threshold=2)
+    assert "hosts would refuse this list: 2 keys must sign it" in yank("1.3.0", "x", "--local", "-o", ".").stderr
+    assert not (tmp_path / "fsm-withdrawn.yaml").exists()
+
+
+def test_a_newest_list_that_is_none(yank: Yank):
+    """Whoever has the account can make a release of that name; a list that begins anew would be one that goes back."""
+    with FakeGitHub() as github:
+        kept = github.add_repository("acme/shop")
+        assert yank("1.2.0", "x", github=github).returncode == 0
+        kept.add_release("fsm-withdrawn-99")
+        done = yank("1.3.0", "x", github=github)
+        assert done.returncode == 20
+        assert "fsm-withdrawn-99 of acme/shop has no list; remove that release" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("repository", "api", "code", "why"),
+    [
+        ("under_score/shop", None, 0, ""),
+        ("do.t/shop", None, 2, "do.t/shop is no repository of GitHub"),
+        ("acme/shop", "http://example.org/api", 2, "api_url cannot be used: plain http"),
+    ],
+)
+def test_where_a_list_goes(yank: Yank, repository: str, api: str | None, code: int, why: str):
+    """Names that GitHub gives are taken (those of managed users have an underscore), others are refused in a line."""
+    with FakeGitHub() as github:
+        github.add_repository("under_score/shop")
+        more = () if api is None else ("--api-url", api)
+        done = yank("1.2.0", "x", "--repository", repository, *more, github=github)
+        assert done.returncode == code, done.stderr
+        assert why in done.stderr
+        assert done.stderr.count("\n") == bool(why)
 
 
 @pytest.mark.parametrize("at", [3, 5, 6, 7, 8])
