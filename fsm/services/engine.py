@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import StringConstraints
@@ -36,6 +36,8 @@ EngineUnit = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9:_.@-]+\.s
 _PREFIX: Final = re.compile(r"^[0-9a-f]{12}_(?P<name>.+)$")
 _BOOKED: Final = "already allocated"
 """In the error of a container that the engine's own book of ports refuses, and not the system."""
+
+_ANY: Final = ("0.0.0.0", "::")
 
 COMES_BACK: Final = ("always", "unless-stopped")
 """Restart policies with which the engine starts a container again after its own restart."""
@@ -82,10 +84,12 @@ class Freed(NamedTuple):
     Attributes:
         ports: those that were found, ``127.0.0.1:8080/tcp``.
         why_not: why the engine was not restarted; empty where it was.
+        unit: the engine's unit, as far as it is known.
     """
 
     ports: tuple[str, ...] = ()
     why_not: str = ""
+    unit: str = ""
 
     @property
     def note(self) -> str:
@@ -98,7 +102,8 @@ class Freed(NamedTuple):
         """Why it was not, and what to do; empty where it is not about held ports."""
         if not self.ports or not self.why_not:
             return ""
-        return f"the Docker engine holds {self._whom}, and {self.why_not}; `systemctl restart docker` frees it"
+        remedy = f"`systemctl restart {self.unit}`" if self.unit else "the engine's restart"
+        return f"the Docker engine holds {self._whom}, and {self.why_not}; {remedy} frees it"
 
     @property
     def _whom(self) -> str:
@@ -130,16 +135,35 @@ def _free(ctx: Runner, mine: Sequence[dict[str, Any]], env: Env, unit: str) -> F
     if not refused:
         return Freed()
     running = _inspected(_asked(["docker", "ps", "--quiet", "--no-trunc"], env).split(), env)
-    wanted = {port for each in refused for port in _ports(each["HostConfig"].get("PortBindings"))}
-    taken = {port for each in running for port in _ports((each.get("NetworkSettings") or {}).get("Ports"))}
-    ports = tuple(sorted(wanted - taken))
-    return Freed(ports, _forbidden(mine, running, env, unit) or _restart(ctx, unit, env)) if ports else Freed()
+    ports = held_for_nobody(refused, running)
+    return Freed(ports, _forbidden(mine, running, env, unit) or _restart(ctx, unit, env), unit) if ports else Freed()
 
 
-def _ports(bindings: Mapping[str, Sequence[Mapping[str, str]] | None] | None) -> set[str]:
-    """The host's side of published ports; one that the engine picks by itself is not known before it is there."""
+def held_for_nobody(refused: Iterable[dict[str, Any]], running: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """The ports that some containers were refused and no running one has, not even on all or on one of its addresses.
+
+    Args:
+        refused: what the engine has about the containers (``docker container inspect``) that it did not start.
+        running: the same about those that run.
+
+    Returns:
+        ``127.0.0.1:8080/tcp``.
+    """
+    taken = {place for each in running for place in _ports((each.get("NetworkSettings") or {}).get("Ports"))}
+    everywhere = {port for address, port in taken if address in _ANY}
+    somewhere = {port for _, port in taken}
+    wanted = {place for each in refused for place in _ports(each["HostConfig"].get("PortBindings"))}
+    return tuple(
+        f"{address}:{port}"
+        for address, port in sorted(wanted - taken)
+        if port not in (somewhere if address in _ANY else everywhere)
+    )
+
+
+def _ports(bindings: Mapping[str, Sequence[Mapping[str, str]] | None] | None) -> set[tuple[str, str]]:
+    """The host's side of published ports, address and ``8080/tcp``; one that the engine picks is not known before."""
     return {
-        f"{each.get('HostIp') or '0.0.0.0'}:{each['HostPort']}/{port.rpartition('/')[2]}"
+        (each.get("HostIp") or "0.0.0.0", f"{each['HostPort']}/{port.rpartition('/')[2]}")
         for port, places in (bindings or {}).items()
         for each in places or ()
         if each.get("HostPort", "").isdigit()
