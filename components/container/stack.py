@@ -131,6 +131,8 @@ class Stack(Model):
             *("--project-directory", str(self.directory)),
             *(part for path in (*self.files, *also) for part in ("--file", str(instead.get(path, path)))),
             *(part for path in envs for part in ("--env-file", str(path))),
+            # A service that is named counts, and so does what it depends on, whether or not its profile is active.
+            *("--profile", "*"),
             *("--progress", "plain", "--ansi", "never"),
             *args,
         ]

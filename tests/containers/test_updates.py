@@ -9,6 +9,7 @@ import pytest
 
 from fsm import inventory
 from fsm.report import Outcome
+from tests.hosts.images import publish
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker]
 
@@ -261,6 +262,29 @@ def test_as_many_containers_as_somebody_wanted(make):
     assert bed.names() == both
     images = {bed.docker.inspect(name)["Config"]["Image"] for name in both}
     assert images == {f"{bed.image}:1.1.0"}
+
+
+PROFILED = """\
+services:
+  web: {image: "{image}:1.0.0", profiles: [full], depends_on: [db], stop_grace_period: 1s}
+  db: {image: "{image}-db:1.0.0", profiles: [data], stop_grace_period: 1s}
+  idle: {image: "{image}-db:1.0.0", profiles: [never]}
+"""
+
+
+def test_a_service_whose_profile_is_not_active(make):
+    """It is updated, and goes back, as one that has none; services of other profiles are not started."""
+    bed = make(compose=PROFILED)
+    bed.push("1.0.0", keep=True)
+    publish(f"{bed.repository}-db", "1.0.0", keep=True)
+    bed.compose("--profile", "full", "--profile", "data", "up", "-d", "--wait")
+    bed.publish("1.1.0")
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.DONE, result
+    bed.publish("1.2.0", "crashes")
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.ROLLED_BACK, result
+    assert (bed.runs(), bed.runs("db"), bed.container("idle")) == ("1.1.0", "1.0.0", None)
 
 
 DOCUMENT_001 = """\
