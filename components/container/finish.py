@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from components.container.layout import KEPT, Layout, Record
 from components.container.reference import parse
+from components.container.replace import held
 from components.container.spec import ContainerSpec, Retention
 from components.container.stack import Stack
 from fsm import faults, files
@@ -70,6 +71,9 @@ class Tidy(Step):
                 faults.point("container.tidy.removed")
                 notes.append(f"the image of {record.version} from {record.made_at} is no longer kept")
             self._remove_images(ctx)
+            # A set that goes back after this makes copies of them instead.
+            for file in (*self.stack.files, *self.stack.env_files):
+                held(file, self.layout.component).unlink(missing_ok=True)
         except (OSError, Refused, StepFailed, Transient) as error:
             notes.append(f"could not remove everything that is no longer needed: {error}")
         return Done(notes=tuple(notes))

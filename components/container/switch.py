@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Literal
 
 from components.container import back
-from components.container.layout import Layout, Record, SavedFile
+from components.container.layout import Layout, Record
 from components.container.leftovers import heal
 from components.container.pull import target_image
+from components.container.replace import beside, put, put_back, write_beside
 from components.container.splice import FileEdit, digest
 from components.container.stack import Stack
-from fsm import faults, files
+from fsm import faults
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.lifecycle import State
-
-LOCK_POLL: Final = 0.05
 
 
 class Stage(Step):
@@ -40,10 +37,10 @@ class Stage(Step):
         """See `Step.do`. The copies lie beside the originals, because paths in them are relative, and go at the end."""
         try:
             for edit in self.edits:
-                if not _write_beside(edit, ctx):
+                if not write_beside(edit, ctx):
                     return _changed_meanwhile(edit.path)
             faults.point("container.stage.written")
-            instead = {edit.path: _beside(edit.path, ctx) for edit in self.edits}
+            instead = {edit.path: beside(edit.path, ctx) for edit in self.edits}
             after = self.stack.config(instead)
             # Compose is asked about the files as they are where something differs from then.
             same = self.rest == fingerprint(after, self.stack.services)
@@ -58,7 +55,7 @@ class Stage(Step):
 
     def _clear(self, ctx: StepContext) -> None:
         for edit in self.edits:
-            _beside(edit.path, ctx).unlink(missing_ok=True)
+            beside(edit.path, ctx).unlink(missing_ok=True)
 
     def _compare(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> StepResult:
         old, new = before["services"], after["services"]
@@ -136,13 +133,8 @@ class Edit(Step):
         """See `Step.do`."""
         self._name(ctx, target_image(ctx))
         for edit in self.edits:
-            with _alone(edit.path, ctx):
-                if not _write_beside(edit, ctx):
-                    return _changed_meanwhile(edit.path)
-                faults.point("container.edit.written")
-                _beside(edit.path, ctx).replace(edit.path)
-                faults.point("container.edit.renamed")
-                files.sync_dir(edit.path.parent)
+            if not put(edit, ctx):
+                return _changed_meanwhile(edit.path)
         return Done()
 
     def undo(self, ctx: StepContext) -> StepResult:
@@ -150,36 +142,10 @@ class Edit(Step):
         record, place = self.layout.record(ctx.run_id), self.layout.run(ctx.run_id)
         if record is None:
             return Failed(why="the copies of the compose files are gone", todo="restore them by hand", blame="host")
-        notes: list[str] = []
-        for edit in self.edits:
-            with _alone(edit.path, ctx):
-                _beside(edit.path, ctx).unlink(missing_ok=True)
-                notes += self._restore(edit, record, place, ctx)
+        saved = {each.path: each for each in record.files}
+        notes = [note for edit in self.edits for note in put_back(edit, saved[edit.path], place, ctx)]
         self._untag(ctx, record)
         return Done(notes=tuple(notes))
-
-    def _restore(self, edit: FileEdit, record: Record, place: Path, ctx: StepContext) -> list[str]:
-        """The old file, with its time; of a file that others changed as well, only our own line."""
-        data = _read(edit.path)
-        saved = next(each for each in record.files if each.path == edit.path)
-        if _digest(data) == edit.before:
-            return []
-        notes: list[str] = []
-        if data is None or (digest(data) == edit.after and saved.sha256 == edit.before):
-            _copy_back(edit.path, saved, place)
-        elif (back := edit.backward(data)) is not None:
-            _write(edit.path, back, ctx)
-            _beside(edit.path, ctx).replace(edit.path)
-            notes.append(f"{edit.path} was changed during the update; only the image in it went back")
-        else:
-            aside = edit.path.with_name(f"{edit.path.name}.run-{ctx.run_id}")
-            if not aside.exists():
-                files.copy_entry(edit.path, aside, durable=True)
-            _copy_back(edit.path, saved, place)
-            notes.append(f"{edit.path} was changed during the update; what it said then is kept as {aside}")
-        faults.point("container.edit.restored")
-        files.sync_dir(edit.path.parent)
-        return notes
 
     def _name(self, ctx: StepContext, image: str) -> None:
         """The image has this name from now on, whatever the name stood for before."""
@@ -192,71 +158,6 @@ class Edit(Step):
         was = record.wanted_was
         if was is not None and self.stack.docker.image(was) is not None:
             self._name(ctx, was)
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
-def _digest(data: bytes | None) -> str | None:
-    return None if data is None else digest(data)
-
-
-def _beside(path: Path, ctx: StepContext) -> Path:
-    return path.with_name(f".{path.name}.fsm-{ctx.component}")
-
-
-def _copy_back(path: Path, saved: SavedFile, place: Path) -> None:
-    if saved.sha256 is None:
-        path.unlink(missing_ok=True)
-    else:
-        files.copy_entry(place / saved.copy_name, path, durable=True)
-
-
-def _write_beside(edit: FileEdit, ctx: StepContext) -> bool:
-    """The changed file under a name of its own; False where the line that changes is not there any more."""
-    data = _read(edit.path)
-    changed = edit.forward(data)
-    if changed is None:
-        return False
-    _write(edit.path, changed, ctx)
-    return True
-
-
-def _write(path: Path, data: bytes, ctx: StepContext) -> None:
-    """Bytes beside a file, with its owner and mode, durable."""
-    new = _beside(path, ctx)
-    if path.exists():
-        files.copy_entry(path, new)
-    else:
-        new.unlink(missing_ok=True)
-        new.touch(mode=0o644)
-    with new.open("r+b") as file:
-        file.truncate()
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-@contextmanager
-def _alone(path: Path, ctx: StepContext) -> Iterator[None]:
-    """Nobody else of us changes files in this directory: two components may share a compose file."""
-    import fcntl  # noqa: PLC0415 - not on Windows
-
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                ctx.sleep(LOCK_POLL)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _changed_meanwhile(path: Path) -> Failed:

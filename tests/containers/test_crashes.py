@@ -31,6 +31,7 @@ POINTS: Final[dict[str, Scenario]] = {
     "container.stage.written": "good",
     "container.edit.tagged": "broken",
     "container.edit.written": "good",
+    "container.edit.held": "good",
     "container.edit.renamed": "good",
     "container.up.ended": "good",
     "container.up.followed": "good",

@@ -1,0 +1,113 @@
+"""A file of people's is changed by one rename, and goes back by one, for which a full disk has room."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from components.container.layout import SavedFile
+from components.container.replace import held, put, put_back
+from components.container.splice import FileEdit, Splice, digest
+from fsm import files
+
+pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_tmpfs]
+
+CTX: Any = SimpleNamespace(component="web", run_id=7)
+TEXT = b"services:\n  web:\n    image: web:1.0.0\n" + b"# by hand\n" * 2000
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, of 128 KiB."""
+    point = tmp_path / "disk"
+    point.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(point)], check=True)
+    yield point
+    subprocess.run(["umount", "--lazy", str(point)], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Leave no room on it."""
+    descriptor = os.open(disk / "log", os.O_WRONLY | os.O_CREAT)
+    with suppress(OSError):
+        while True:
+            os.write(descriptor, bytes(512))
+    os.close(descriptor)
+    assert os.statvfs(disk).f_bavail == 0
+
+
+def saved(path: Path, place: Path) -> SavedFile:
+    """A copy of it, as a run keeps it."""
+    place.mkdir()
+    files.copy_entry(path, place / path.name)
+    return SavedFile(path=path, sha256=digest(path.read_bytes()), copy_name=path.name)
+
+
+def edited(path: Path) -> FileEdit:
+    """The change of its image."""
+    splice = Splice(offset=TEXT.index(b"1.0.0"), old="1.0.0", new="1.1.0")
+    return FileEdit.of(path, path.read_bytes(), [splice])
+
+
+@pytest.mark.parametrize("same_disk", [True, False])
+def test_a_full_disk_does_not_keep_the_old_file_from_coming_back(disk, tmp_path, same_disk):
+    """Bytes, times and mode, and nothing beside it; wherever the copy is that the run has made."""
+    path, place = disk / "compose.yml", (disk if same_disk else tmp_path) / "place"
+    path.write_bytes(TEXT)
+    path.chmod(0o640)
+    before, copy, edit = path.stat(), saved(path, place), edited(path)
+    assert put(edit, CTX)
+    assert path.read_bytes() == TEXT.replace(b"1.0.0", b"1.1.0")
+    fill(disk)
+    assert put_back(edit, copy, place, CTX) == []
+    after = path.stat()
+    assert path.read_bytes() == TEXT
+    assert (after.st_mtime_ns, after.st_mode) == (before.st_mtime_ns, before.st_mode)
+    assert {each.name for each in disk.iterdir()} - {"place"} == {"compose.yml", "log"}
+
+
+def test_a_full_disk_when_the_old_file_is_held_no_more(disk):
+    """A set goes back after its members have tidied up: the copy itself takes the name."""
+    path = disk / "compose.yml"
+    path.write_bytes(TEXT)
+    copy, edit = saved(path, disk / "place"), edited(path)
+    assert put(edit, CTX)
+    held(path, "web").unlink()
+    fill(disk)
+    assert put_back(edit, copy, disk / "place", CTX) == []
+    assert path.read_bytes() == TEXT
+
+
+def test_a_full_disk_after_somebody_has_changed_another_line(disk):
+    """What they wrote stays, and only the image goes back."""
+    path = disk / "compose.yml"
+    path.write_bytes(TEXT)
+    copy, edit = saved(path, disk / "place"), edited(path)
+    theirs = TEXT.replace(b"# by hand\n", b"# by another hand\n", 1)
+    path.write_bytes(theirs)
+    assert put(edit, CTX)
+    fill(disk)
+    assert put_back(edit, copy, disk / "place", CTX) == [
+        f"{path} was changed during the update; only the image in it went back"
+    ]
+    assert path.read_bytes() == theirs
+
+
+def test_what_an_earlier_run_has_left_is_not_taken_for_the_old_file(disk):
+    """It was killed, and its run set aside with the journal."""
+    path = disk / "compose.yml"
+    path.write_bytes(TEXT)
+    held(path, "web").write_bytes(b"of another day")
+    copy, edit = saved(path, disk / "place"), edited(path)
+    assert put(edit, CTX)
+    assert put(edit, CTX), "after a crash it is done again"
+    assert put_back(edit, copy, disk / "place", CTX) == []
+    assert path.read_bytes() == TEXT
+    assert not held(path, "web").exists()
