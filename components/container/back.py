@@ -1,15 +1,14 @@
 """Going back: the old image by its id, in containers that compose makes of the restored files, and proof that it runs.
 
 No network is needed: the image was kept. Where its name stands for another image by now (pulled again, moved), it is
-given back; where the restored file names another image than the one that ran, an override file names that one.
+given back; where the restored file names another image than the one that ran, or names it by a digest that this engine
+has forgotten (with an image's last tag in a repository its digest goes, too), an override file names that one.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from components.container.facts import Container
 from components.container.layout import Record, SavedService
@@ -17,8 +16,8 @@ from components.container.leftovers import heal
 from components.container.ready import Verdict, overall, wait
 from components.container.reference import parse
 from components.container.stack import Stack
-from components.container.up import Upped, follow, run_start, scaled, up
-from fsm import faults, files
+from components.container.up import Upped, follow, override, run_start, scaled, up
+from fsm import faults
 from fsm.adapter import Done, Failed, StepContext, StepResult
 
 
@@ -47,9 +46,10 @@ def bring_back(stack: Stack, record: Record, place: Path, ctx: StepContext) -> S
     wrong = _check(stack, record, ctx) or follow(stack, ctx, record.dependants)
     if not wrong:
         return Done(notes=notes)
-    held = [done.complaint for done in said if done.complaint]
+    held = any(done.complaint for done in said)
     todo = "restart the engine, then `fsm rollback` takes this up again" if held else "see `docker compose logs`"
-    return Failed(why="; ".join([wrong, *held]), todo=todo, blame="host")
+    why = [f"docker ended with {done.code}: {done.said}" for done in said if done.code]
+    return Failed(why="; ".join([wrong, *why]), todo=todo, blame="host")
 
 
 def _has_image(stack: Stack, saved: SavedService, ctx: StepContext) -> bool:
@@ -81,34 +81,39 @@ def _start_again(stack: Stack, saved: SavedService, ctx: StepContext) -> list[Up
 
 
 def _names(stack: Stack, services: Sequence[SavedService], ctx: StepContext) -> tuple[str, ...]:
-    """Images get their names back, where these stand for others."""
+    """Images get their names back, where these stand for others. One by digest is the registry's to give."""
     notes = []
     for saved in services:
-        reference = parse(saved.reference)
+        name = _name(stack, saved)
+        reference = parse(name)
         if reference is None or reference.digest:
             continue
-        named = stack.docker.image(saved.reference)
+        named = stack.docker.image(name)
         if named is None or named.id != saved.image:
-            ctx.run(["docker", "image", "tag", saved.image, saved.reference], env=stack.docker.environ)
+            ctx.run(["docker", "image", "tag", saved.image, name], env=stack.docker.environ)
             faults.point("container.back.tagged")
             if named is not None:
-                notes.append(f"{saved.reference} had been given to another image; it stands for the old one again")
+                notes.append(f"{name} had been given to another image; it stands for the old one again")
     return tuple(notes)
+
+
+def _name(stack: Stack, saved: SavedService) -> str:
+    """What compose finds the old image by: the name that it had; without its digest where that is no longer known."""
+    reference = parse(saved.reference)
+    if reference is None or not reference.digest or stack.docker.image(saved.reference) is not None:
+        return saved.reference
+    return str(reference._replace(digest="")) if reference.tag else saved.kept
 
 
 def _override(stack: Stack, services: Sequence[SavedService], place: Path) -> tuple[Path, ...]:
     """A compose file for the services whose container was made of another image than their file names."""
     config = stack.config()
-    differing: dict[str, Any] = {
-        saved.service: {"image": saved.reference}
+    differing = {
+        saved.service: name
         for saved in services
-        if config["services"].get(saved.service, {}).get("image") != saved.reference
+        if (name := _name(stack, saved)) != config["services"].get(saved.service, {}).get("image")
     }
-    if not differing:
-        return ()
-    path = place / "override.yml"
-    files.write_atomic(path, json.dumps({"services": differing}).encode(), mode=0o600)
-    return (path,)
+    return override(differing, place)
 
 
 def _start(stack: Stack, saved: SavedService, ctx: StepContext, also: Sequence[Path]) -> Upped:

@@ -107,7 +107,7 @@ def rollback(target: Target, spec: ContainerSpec, found: ContainerInstalled, bac
     record = read_record(backup.path)
     if record is None or not record.services:
         raise PlanError(what, f"the backup {backup.path} cannot be read", "update to that version instead")
-    image, reference = _kept(record, what)
+    image, reference = _kept(record, spec, what)
     host = found.host(spec)
     if host.stack.docker.image(image) is None:
         raise PlanError(what, f"its image {reference} is no longer here", "update to that version instead")
@@ -123,11 +123,15 @@ def rollback(target: Target, spec: ContainerSpec, found: ContainerInstalled, bac
     )
 
 
-def _kept(record: Record, what: str) -> tuple[str, Reference]:
+def _kept(record: Record, spec: ContainerSpec, what: str) -> tuple[str, Reference]:
     """The one image of a backup."""
     images = {saved.image: saved.reference for saved in record.services}
     image, name = next(iter(images.items()))
     reference = parse(name)
+    version = Version.parse(record.version)
+    if reference is not None and not spec.owns(reference.repository) and version is not None:
+        # Its containers were made by another name, of ours perhaps, which is not for the compose file.
+        reference = Reference(spec.image, spec.tag_of(version))
     if len(images) > 1 or reference is None or not (reference.tag or reference.digest):
         names = ", ".join(images.values())
         raise PlanError(what, f"its services had {names}, which is not one named image", "update to it instead")
@@ -248,6 +252,7 @@ def _steps(
             one_shot=change.one_shot,
             start_timeout=spec.start_timeout,
             scale=dict(Counter(each.service for each in without_leftovers(change.host.containers))),
+            layout=layout,
             timeout=both,
         ),
         Verify(

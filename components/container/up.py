@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Literal, NamedTuple
 
 from components.container.facts import Container
+from components.container.layout import KEPT, Layout
 from components.container.leftovers import heal, orphaned
 from components.container.pull import target_image
 from components.container.ready import Verdict, of_image, told, wait
+from components.container.reference import parse
 from components.container.stack import Stack
-from fsm import faults
+from fsm import faults, files
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.lifecycle import State
 from fsm.model import Seconds
@@ -59,6 +62,21 @@ def run_start(stack: Stack, ctx: StepContext, argv: Sequence[str]) -> Upped:
     return Upped(done.code, said, (freed.note,) if freed.note else (), freed.complaint)
 
 
+def override(images: Mapping[str, str], place: Path) -> tuple[Path, ...]:
+    """A compose file that gives services other images than their own files do; none where there are none.
+
+    Args:
+        images: by service.
+        place: the run's directory.
+    """
+    if not images:
+        return ()
+    path = place / "override.yml"
+    about = {service: {"image": image} for service, image in images.items()}
+    files.write_atomic(path, json.dumps({"services": about}).encode(), mode=0o600)
+    return (path,)
+
+
 def scaled(numbers: Mapping[str, int]) -> list[str]:
     """Options that keep as many containers of a service as there are, where somebody wanted more than one."""
     return [part for name, number in numbers.items() if number > 1 for part in ("--scale", f"{name}={number}")]
@@ -90,15 +108,17 @@ class Up(Step):
     one_shot: bool | None
     start_timeout: Seconds
     scale: dict[str, int] = {}
+    layout: Layout | None = None
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`. Compose's exit code is no judgement: what runs afterwards is."""
         image = target_image(ctx)
+        also = self._also(ctx, image)
         notes: tuple[str, ...] = ()
         for _ in range(TRIES):
             notes += heal(self.stack, ctx)
             begun = ctx.deadline.remaining()
-            done = up(self.stack, ctx, self.stack.services, *scaled(self.scale))
+            done = up(self.stack, ctx, self.stack.services, *scaled(self.scale), also=also)
             faults.point("container.up.ended")
             notes += done.notes
             left = self.start_timeout - (begun - ctx.deadline.remaining())
@@ -109,6 +129,23 @@ class Up(Step):
             return self._failed(ctx, containers, verdict, done, image)
         wrong = follow(self.stack, ctx, self.dependants)
         return Failed(why=wrong, blame="host") if wrong else Done(notes=notes)
+
+    def _also(self, ctx: StepContext, image: str) -> tuple[Path, ...]:
+        """A kept image that the files name by a digest which this engine has forgotten is named by its tag."""
+        if "take_kept" not in ctx.results or self.layout is None:
+            return ()
+        about = self.stack.config()["services"]
+        names = {name: about.get(name, {}).get("image", "") for name in self.stack.services}
+        forgotten = [
+            name
+            for name, text in names.items()
+            if (reference := parse(text)) is not None and reference.digest and self.stack.docker.image(text) is None
+        ]
+        found = self.stack.docker.image(image) if forgotten else None
+        tags = found.tags if found else ()
+        # The one that `Edit` has given it says which version it is; names of ours do not.
+        tag = next((each for each in tags if not each.startswith(f"{KEPT}:")), next(iter(tags), ""))
+        return override(dict.fromkeys(forgotten, tag), self.layout.run(ctx.run_id)) if tag else ()
 
     def _failed(
         self, ctx: StepContext, containers: Sequence[Container], verdict: Verdict, done: Upped, image: str

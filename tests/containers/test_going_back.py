@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from components.container.layout import KEPT
+from fsm.progress import Kind, ProgressEvent
 from fsm.report import Outcome
 from tests.compose import ComposeBed
 from tests.containers.child import ask
@@ -44,6 +46,52 @@ def test_the_old_tag_was_pulled_again_since(make):
     assert result["outcome"] == "rolled_back", result
     assert image_of(bed) == old
     assert bed.answers() == "1.0.0"
+
+
+@pytest.fixture(params=[True, False], ids=["tag and digest", "digest"])
+def pinned(make, request) -> ComposeBed:
+    """A bed whose compose file names its image by digest."""
+    bed: ComposeBed = make(compose=ALONE)
+    bed.push("1.0.0", keep=True)
+    (digest,) = bed.docker.inspect(f"{bed.image}:1.0.0")["RepoDigests"]
+    written = f"{bed.image}:1.0.0@{digest.partition('@')[2]}" if request.param else digest
+    bed.file.write_text(bed.file.read_text().replace(f"{bed.image}:1.0.0", written))
+    bed.compose("up", "-d", "--wait")
+    return bed
+
+
+def forget(bed: ComposeBed, image: str) -> None:
+    """Remove an image's names but that by which it is kept: with the last tag of a repository the digest goes, too."""
+    about = bed.docker.inspect(image)
+    theirs = [name for name in (*about["RepoTags"], *about["RepoDigests"]) if not name.startswith(KEPT)]
+    bed.docker.run("image", "rm", *theirs)
+    assert bed.docker.inspect(image)["RepoDigests"] == []
+
+
+def test_an_update_fails_after_the_engine_has_forgotten_the_digest(pinned):
+    """No registry is needed: the image is kept under a name of ours."""
+    old, before = image_of(pinned), pinned.file.read_bytes()
+
+    def observe(event: ProgressEvent) -> None:
+        if event.step == "stage" and event.kind is Kind.STEP:
+            forget(pinned, old)
+
+    pinned.publish("1.1.0", "crashes")
+    result = pinned.updater(observers=[observe]).update("web")
+    assert result.outcome is Outcome.ROLLED_BACK, result
+    assert (image_of(pinned), pinned.answers(), pinned.file.read_bytes()) == (old, "1.0.0", before)
+
+
+def test_a_rollback_after_the_engine_has_forgotten_the_digest(pinned):
+    """As above; the file has its digest again, and the installed version is known."""
+    old, before = image_of(pinned), pinned.file.read_bytes()
+    pinned.publish("1.1.0")
+    assert pinned.updater().update("web").outcome is Outcome.DONE
+    forget(pinned, old)
+    result = pinned.updater().rollback("web")
+    assert result.outcome is Outcome.DONE, result
+    assert (image_of(pinned), pinned.answers(), pinned.file.read_bytes()) == (old, "1.0.0", before)
+    assert pinned.updater().check("web", force=True).installed == "1.0.0"
 
 
 def test_a_service_that_did_not_run_before_is_left_so_and_that_is_said(make):
