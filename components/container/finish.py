@@ -64,7 +64,9 @@ class Tidy(Step):
         """See `Step.do`."""
         notes: list[str] = []
         try:
-            for path, record in expired(self.layout, self.spec.retention, keep_run=ctx.run_id):
+            for path, record in expired(
+                self.layout, self.spec.retention, keep_run=ctx.run_id, provisional=ctx.provisional
+            ):
                 # Without its record nobody can roll back to an image that is half removed.
                 (path / "record.json").unlink(missing_ok=True)
                 files.remove_tree(path, ctx.check)
@@ -110,11 +112,14 @@ class Tidy(Step):
             faults.point("container.tidy.untagged")
 
 
-def expired(layout: Layout, retention: Retention, *, keep_run: int) -> list[tuple[Path, Record]]:
-    """What may go: beyond the newest `count`, and older than `days`; never what this run replaced."""
+def expired(layout: Layout, retention: Retention, *, keep_run: int, provisional: bool) -> list[tuple[Path, Record]]:
+    """What may go: beyond the newest `count`, and older than `days`; never what this run replaced.
+
+    A set that goes back takes what this run replaced out of them: as long as it may, that does not count.
+    """
     limit = datetime.now(UTC) - timedelta(days=retention.days)
     return [
         (path, record)
-        for path, record in list(layout.backups())[retention.count :]
+        for path, record in list(layout.backups())[retention.count + provisional :]
         if record.run != keep_run and datetime.fromisoformat(record.made_at) < limit
     ]

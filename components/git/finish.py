@@ -101,7 +101,8 @@ class Tidy(GitStep):
             for _, record in records(layout):
                 if record.run != ctx.run_id:  # a set's member could not remove its own
                     files.remove_tree(layout.run(record.run).root, ctx.check)
-            for path, record in list(records(layout))[self.keep :]:
+            # A set that goes back takes this run's record out of them: as long as it may, that does not count.
+            for path, record in list(records(layout))[self.keep + ctx.provisional :]:
                 path.unlink()
                 faults.point("git.tidy.forgotten")
                 notes.append(f"{record.version} from {record.made_at} is no longer kept")

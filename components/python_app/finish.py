@@ -118,7 +118,7 @@ class Tidy(Step):
         notes = []
         try:
             self._finish_backup(ctx)
-            for path, record in expired(self.layout, self.retention, keep_run=ctx.run_id):
+            for path, record in expired(self.layout, self.retention, keep_run=ctx.run_id, provisional=ctx.provisional):
                 if record.archive is not None:
                     Path(record.archive).unlink(missing_ok=True)
                 # Without its record nobody can roll back to a tree that a crash left half removed.
@@ -181,12 +181,17 @@ def records(layout: Layout) -> Iterator[tuple[Path, BackupRecord]]:
     yield from sorted(found, key=lambda pair: pair[1].run, reverse=True)
 
 
-def expired(layout: Layout, retention: Retention, *, keep_run: int) -> list[tuple[Path, BackupRecord]]:
-    """What may be removed: beyond the newest `count`, and older than `days`; never the one of this run."""
+def expired(
+    layout: Layout, retention: Retention, *, keep_run: int, provisional: bool
+) -> list[tuple[Path, BackupRecord]]:
+    """What may be removed: beyond the newest `count`, and older than `days`; never the one of this run.
+
+    A set that goes back takes the one of this run out of them: as long as it may, that does not count.
+    """
     limit = datetime.now(UTC) - timedelta(days=retention.days)
     return [
         (path, record)
-        for path, record in list(records(layout))[retention.count :]
+        for path, record in list(records(layout))[retention.count + provisional :]
         if record.run != keep_run and datetime.fromisoformat(record.made_at) < limit
     ]
 

@@ -107,3 +107,21 @@ def test_a_set_that_was_killed_before_its_members_began(pair: Host):
     assert pair.bed.answer() == "1.1.0"
     assert pair.fsm("status") == 0
     assert "@both" not in pair.out
+
+
+def test_a_set_that_goes_back_leaves_as_many_old_versions_as_retention_says(tmp_path: Path):
+    """A member that waits for the others has removed none that it could need when it goes back."""
+    with Pair(tmp_path, retention={"count": 1, "days": 0}, settle_seconds=0) as bed:
+        bed.install("1.0.0")
+        bed.furnish()
+        bed.start()
+        for number in range(1, 4):
+            bed.publish(f"1.{number}.0")
+            assert bed.updater().update_set("both")[0].outcome == "done"
+        kept = [str(each.version) for each in bed.updater().backups("app")]
+        assert kept[0] == "1.2.0"
+        assert len(kept) == 2, "one more than is wanted, until the next run"
+        bed.publish("1.4.0", "CRASHES")
+        assert [each.outcome for each in bed.updater().update_set("both")] == ["rolled_back"] * 3
+        assert [str(each.version) for each in bed.updater().backups("app")] == ["1.2.0"]
+        assert bed.updater().rollback("app").outcome == "done"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from fsm.report import Outcome
 from tests.compose import ComposeBed
-from tests.hosts.images import publish
+from tests.hosts.images import Trait, publish
 from tests.world import Crash, crash_at
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker]
@@ -25,17 +26,23 @@ services:
 """
 
 
-def shop(make) -> ComposeBed:
+def shop(make, **spec: Any) -> ComposeBed:
     """A bed with the components `web` and `db`, each with a service of the same project."""
-    bed: ComposeBed = make(compose=COMPOSE)
+    bed: ComposeBed = make(compose=COMPOSE, **spec)
     releases = bed.root / "db-releases"
     source = {"type": "directory", "allow_unsigned": True, "path": str(releases)}
     bed.more["db"] = {"services": ["db"], "image": f"{bed.image}-db", "source": source}
     bed.start()
-    publish(f"{bed.repository}-db", "1.1.0")
-    (releases / "1.1.0").mkdir(parents=True)
-    (releases / "1.1.0" / "update-manifest.yaml").write_text(json.dumps({"version": "1.1.0"}))
+    release_db(bed, "1.1.0")
     return bed
+
+
+def release_db(bed: ComposeBed, version: str, trait: Trait = "good") -> None:
+    """Publish a release of `db`."""
+    publish(f"{bed.repository}-db", version, trait=trait)
+    folder = bed.root / "db-releases" / version
+    folder.mkdir(parents=True)
+    (folder / "update-manifest.yaml").write_text(json.dumps({"version": version}))
 
 
 def test_both_at_once(make):
@@ -67,3 +74,16 @@ def test_one_goes_back_and_the_other_stays(make, point):
     assert [path.name for path in bed.folder.iterdir()] == [bed.file.name]
     assert bed.updater().update("web", force=True).outcome is Outcome.DONE
     assert bed.runs("web") == bed.runs("db") == "1.1.0"
+
+
+def test_a_set_that_goes_back_leaves_as_many_old_images_as_retention_says(make):
+    """A member that waits for the others has removed none that it could need when it goes back."""
+    bed = shop(make, retention={"count": 1, "days": 0.0})
+    bed.publish("1.1.0")
+    assert bed.updater().update_set(["web", "db"])[0].outcome is Outcome.DONE
+    bed.publish("1.2.0")
+    release_db(bed, "1.2.0", "crashes")
+    assert bed.updater().update_set(["web", "db"])[0].outcome is Outcome.ROLLED_BACK
+    assert len(bed.kept()) == 1
+    assert bed.updater().rollback("web").outcome is Outcome.DONE
+    assert bed.runs() == bed.answers() == "1.0.0"

@@ -274,6 +274,24 @@ def test_a_member_of_a_set_goes_back_after_its_last_step(tmp_path):
         assert (one.version(), two.version()) == ("1.0.0", "1.0.0")
 
 
+def test_a_set_that_goes_back_leaves_as_many_old_commits_as_are_kept(tmp_path):
+    """A member that waits for the others has forgotten none that it could need when it goes back."""
+    with GitBed(tmp_path / "one", keep=1) as one, GitBed(tmp_path / "two") as two:
+        for bed in (one, two):
+            bed.publish("1.0.0")
+            bed.install("1.0.0")
+            bed.publish("1.1.0")
+        whole = one.config
+        whole["components"]["two"] = {**two.config["components"]["app"], "depends_on": ["app"]}
+        whole["sets"] = {"both": ["app", "two"]}
+        assert Updater.from_data(whole).update_set("both")[0].outcome is Outcome.DONE
+        one.publish("1.2.0")
+        two.publish("1.2.0", "CRASHES")
+        assert Updater.from_data(whole).update_set("both")[0].outcome is Outcome.ROLLED_BACK
+        assert Updater.from_data(whole).rollback("app").outcome is Outcome.DONE
+        assert one.version() == "1.0.0"
+
+
 def test_a_way_back_that_is_gone_is_said(tmp_path):
     """Killed between the last removal and the last commit, then cancelled: no success is claimed; a resume ends it."""
     for verb in ("cancel", "resume"):
