@@ -19,7 +19,7 @@ from fsm.errors import CommandFailed, PlanError
 from fsm.model import Seconds
 from fsm.services import Runner
 from fsm.shell import Asked, ask
-from fsm.sources.git import environment, last_line, outside
+from fsm.sources.git import complaint, environment, outside
 from fsm.sources.remotes import masked
 
 _SETTINGS: Final = {
@@ -125,7 +125,7 @@ class Git:
         """
         result = self.run(*args, timeout=timeout)
         if result.code != 0:
-            raise CommandFailed(f"cannot {what}", f"git {args[0]} ended with {result.code}: {last_line(result.tail)}")
+            raise CommandFailed(f"cannot {what}", f"git {args[0]} ended with {result.code}: {complaint(result.tail)}")
 
     def answer(self, what: str, *args: str, timeout: Seconds = 60.0) -> bytes:
         """What a git command that only looks writes.

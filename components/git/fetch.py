@@ -13,7 +13,7 @@ from fsm import faults, files
 from fsm.adapter import Done, Failed, RetryLater, StepContext, StepResult
 from fsm.model import Seconds
 from fsm.sources import GitSpec
-from fsm.sources.git import last_line, remote_settings
+from fsm.sources.git import complaint, remote_settings
 from fsm.sources.remotes import masked
 
 
@@ -106,7 +106,7 @@ class Fetch(GitStep):
             if result.code == 0 and git.has(new):
                 git.must("name the new commit", "update-ref", ref, self._object(git, ref))
                 return None
-            said = said or ("" if result.code == 0 else last_line(result.tail))
+            said = said or ("" if result.code == 0 else complaint(result.tail))
         if said:
             return RetryLater(why=f"cannot fetch {new[:12]} from {masked(self.source.url)}: {said}")
         return Failed(

@@ -19,7 +19,7 @@ from fsm import faults, files
 from fsm.adapter import Failed, RetryLater, StepContext
 from fsm.errors import CommandFailed
 from fsm.sources import GitSpec
-from fsm.sources.git import last_line, remote_settings
+from fsm.sources.git import complaint, remote_settings
 from fsm.sources.remotes import masked, remote_host, why_no_remote
 
 _SECTION: Final = "submodule."
@@ -124,7 +124,7 @@ def _fetch(
             faults.point("git.submodule.fetched")
             if not inner.has(module.commit):
                 return RetryLater(
-                    why=f"cannot fetch the submodule {module.path} from {masked(url)}: {last_line(result.tail)}"
+                    why=f"cannot fetch the submodule {module.path} from {masked(url)}: {complaint(result.tail)}"
                 )
         inside = inner.directory / "modules"
         failed = _fetch(inner, source, module.commit, url, inside, hosts, ctx, depth + 1)

@@ -40,6 +40,12 @@ NO_SUCH_REF: Final = 2
 
 _LINE: Final = re.compile(r"^(?P<commit>[0-9a-f]{40}(?:[0-9a-f]{24})?)\t(?P<ref>refs/\S+)$", re.MULTILINE)
 _PEELED: Final = "^{}"
+_CONSOLATION: Final = (
+    "fatal: Could not read from remote repository",
+    "Please make sure you have the correct access rights",
+    "and the repository exists",
+)
+"""What git says after every failure of a remote's command, so that the reason stands above it."""
 
 
 def commit_version(commit: str) -> Version:
@@ -88,10 +94,11 @@ def remote_settings(spec: GitSpec) -> dict[str, str]:
     return {f"http.{parts.scheme}://{parts.netloc}/.extraHeader": f"Authorization: Basic {basic}"}
 
 
-def last_line(text: str) -> str:
-    """What git said last, for a message; nothing is decided by it."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return masked(lines[-1])[:300] if lines else "it said nothing"
+def complaint(text: str) -> str:
+    """The line in which git, or its ssh, says why it failed, for a message; nothing is decided by it."""
+    lines = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith(_CONSOLATION)]
+    fatal = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+    return masked((fatal or lines)[-1])[:300] if lines else "it said nothing"
 
 
 class GitSource:
@@ -174,7 +181,7 @@ class GitSource:
         place = Path(url.removeprefix("file://"))
         if place.is_absolute() and not place.is_dir():
             return SourceError(what, "there is no such directory", "correct the url of the component's source")
-        return Transient(what, f"git said: {last_line(text)}", "check the network, the url and the credentials")
+        return Transient(what, f"git said: {complaint(text)}", "check the network, the url and the credentials")
 
     def _no_such_ref(self) -> SourceError:
         return SourceError(
