@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import glob
 import os
-import shutil
 import stat
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -112,7 +111,7 @@ class Hold(GitStep):
         self._save(ctx, changed, marks)
         index = site.places(ctx).own / "index"
         if index.exists():
-            shutil.copyfile(index, paths.index)
+            files.copy_entry(index, paths.index)  # with its owner: git runs as that user
         files.sync_filesystem(paths.root)
         here = inside.here(git, differing) if site.submodules else Here({}, [])
         held = self._held(differing, every, changed, marks, here)

@@ -225,6 +225,28 @@ def test_a_checkout_of_another_user_stays_that_user_s(made):
     assert [path for path in bed.live.rglob("*") if path.lstat().st_uid != 4321] == []
 
 
+@pytest.mark.needs_root
+def test_a_failed_update_leaves_it_to_that_user(made):
+    """Nothing of root's is left in it, and nothing that the user cannot read; submodules are no exception."""
+    bed = made(publish=False)
+    bed.library("lib", "1")
+    bed.publish_with_library("1.1.0")
+    for path in (bed.root, *bed.root.parents):
+        path.chmod(path.stat().st_mode | 0o011)
+    for path in (bed.live, *bed.live.rglob("*")):
+        os.chown(path, 4321, 4321, follow_symlinks=False)
+    with serving(bed.root) as server:
+        source = {"type": "git", "allow_unsigned": True, "url": f"{server.url}/releases", "branch": "main"}
+        bed = GitBed(bed.root, source=source)
+        assert bed.updater().update("app").outcome is Outcome.DONE
+        bed.library("lib", "2")
+        bed.publish_with_library("1.2.0", "BROKEN")
+        before = (bed.live / ".git/index").stat()
+        assert bed.updater().update("app").outcome is Outcome.ROLLED_BACK
+    assert [path for path in bed.live.rglob("*") if path.lstat().st_uid != 4321] == []
+    assert (bed.live / ".git/index").stat().st_mode == before.st_mode
+
+
 def test_another_user_s_checkout_is_explained_to_those_who_are_not_root(made, monkeypatch):
     """As git would refuse it, with what to do."""
     bed = made()
