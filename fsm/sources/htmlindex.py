@@ -21,8 +21,8 @@ class Entries:
 
     def __init__(self, page: bytes, url: str) -> None:
         links = _Links()
+        # Not closed: for each beginning of something without an end, that would look through all that follows.
         links.feed(page.decode("utf-8", "replace"))
-        links.close()
         found = dict.fromkeys(_below(url, link) for link in islice(links.found, MOST_LINKS))
         names = [name for name in found if name]
         self.folders = tuple(name.rstrip("/") for name in names if name.endswith("/"))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm.errors import ConfigError, FsmError, SourceError, Transient
+from fsm.sources import heads
 from fsm.sources.part import CHUNK
 from fsm.sources.specs import GitHubSpec, HttpSpec
 from fsm.sources.tokens import token_of
@@ -32,7 +33,7 @@ USABLE: Final = frozenset({200, 404})
 """Statuses that every caller judges itself; others are errors here, unless a caller says that it judges them, too."""
 
 _SMALL_FILES: Final = 4
-"""A small file as a whole may take this many times the timeout, however slowly its bytes trickle in."""
+"""A small file as a whole, or the head of an answer, may take this many times the timeout, however slowly it comes."""
 
 _LAST_READS: Final = 4
 
@@ -158,12 +159,14 @@ class Web:
         sent = {"User-Agent": "fsm-updater", "Accept-Encoding": "identity", **headers}
         if self._token and origin_of(url) == origin_of(self._spec.url):
             sent["Authorization"] = f"Bearer {self._token}"
+        began, limit = time.monotonic(), _SMALL_FILES * self._spec.timeout
         try:
             return self._pool.request(
                 method, url, headers=sent, retries=False, redirect=False, preload_content=False, decode_content=False
             )
         except (HTTPError, OSError, UnicodeError) as error:
-            raise from_exception(error, url, self._spec.timeout) from error
+            waited = limit if time.monotonic() - began >= limit else self._spec.timeout
+            raise from_exception(error, url, waited) from error
 
     def _refuse(self, url: str, previous: str | None) -> None:
         """Raise SourceError where a URL, or a redirect from `previous` to it, may not be spoken to."""
@@ -206,7 +209,10 @@ def _pool(spec: HttpSpec | GitHubSpec) -> PoolManager:
     options: dict[str, Any] = {}
     if spec.ca_file is not None:
         options["ssl_context"] = _trusting(spec.ca_file)
-    return urllib3.PoolManager(num_pools=4, timeout=urllib3.Timeout(connect=spec.timeout, read=spec.timeout), **options)
+    timeout = urllib3.Timeout(connect=spec.timeout, read=spec.timeout)
+    made = urllib3.PoolManager(num_pools=4, timeout=timeout, **options)
+    made.pool_classes_by_scheme = heads.pools(_SMALL_FILES * spec.timeout)
+    return made
 
 
 def _trusting(ca_file: Path) -> ssl.SSLContext:
