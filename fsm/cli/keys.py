@@ -187,7 +187,7 @@ def _report(found: Sequence[KeyFile], as_json: bool) -> int:
     for each in found:
         if each.kind == "secret":
             locked = "encrypted" if each.encrypted else "NOT encrypted: whoever reads it can sign"
-            output.say(f"{each.path}: secret key {output.one_line(each.id)}, {locked}")
+            output.say(f"{each.path}: secret key {each.id or 'of an id that only its password tells'}, {locked}")
         elif each.kind == "public":
             output.say(f"{each.path}: public key {each.id}: {each.key}")
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,7 +51,7 @@ class KeyFile(Model):
     Attributes:
         path: as it was named.
         kind: `public`, `secret` or `keyring`.
-        id: of the key; empty for a keyring.
+        id: of the key; empty for a keyring, and for a secret key that is locked and does not tell it.
         key: the public key; empty for a keyring, and for a secret key that was only looked at.
         encrypted: whether a secret key needs a password.
         version: of a keyring; 0 for a key.
@@ -166,7 +167,7 @@ def secrets(found: Sequence[tuple[str, str]], ask: Ask) -> tuple[SecretKey, ...]
     """
     keys = []
     for path, text in found:
-        locked = "encrypted" in text.partition("\n")[0]
+        locked = SecretKey.is_locked(text)
         password = ask("FSM_ROOT_PASSWORD", f"password of {path}", False) if locked else None
         try:
             keys.append(SecretKey.load(text, password))
@@ -249,8 +250,14 @@ def described(path: Path, roots: Sequence[PublicKey]) -> KeyFile:
     except UnicodeDecodeError as error:
         raise UsageError(f"cannot read {path}", "it is no text", "name a file with keys") from error
     first, _, rest = text.partition("\n")
-    if "secret key" in first:
-        return KeyFile(path=str(path), kind="secret", id=first.split()[-1], encrypted="encrypted" in first)
+    locked = SecretKey.is_locked(text)
+    if locked is None and "secret key" in first:
+        SecretKey.load(text)  # says what is wrong with it
+    if locked is not None:
+        # Only its comment tells the id of a locked one, and only ours does.
+        found = re.search(r"\b[0-9A-F]{16}$", first.strip()) if locked else None
+        known = (found[0] if found else "") if locked else SecretKey.load(text).public_key.name
+        return KeyFile(path=str(path), kind="secret", id=known, encrypted=locked)
     if "comment:" in first and len(rest.split()) == 1:
         key = PublicKey.parse(text)
         return KeyFile(path=str(path), kind="public", id=key.name, key=str(key))

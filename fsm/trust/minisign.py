@@ -146,9 +146,8 @@ class SecretKey:
         Raises:
             TrustError: it is no secret key of minisign, or the password is not its own. Nothing of the text is told.
         """
-        lines = [line.strip() for line in text.strip().splitlines()]
-        data = _decoded(lines[1], _SECRET_BYTES) if len(lines) == 2 else None
-        if data is None or data[:2] != _KEY or data[4:6] != _BLAKE2B or data[2:4] not in (_SCRYPT, _NO_KDF):
+        data = _secret(text)
+        if data is None:
             raise TrustError(
                 "cannot read the secret key",
                 "it is no secret key of minisign: a comment, and a line of 212 characters that begins with RW",
@@ -178,6 +177,12 @@ class SecretKey:
         encrypted = "encrypted " if password else ""
         line = b64encode(_KEY + kdf + _BLAKE2B + salt + limits + body).decode("ascii")
         return f"{_UNTRUSTED}minisign {encrypted}secret key {self.public_key.name}\n{line}\n"
+
+    @staticmethod
+    def is_locked(text: str) -> bool | None:
+        """Whether a secret key's file needs a password, whatever its comment says; None where it is no such file."""
+        data = _secret(text)
+        return None if data is None else data[2:4] == _SCRYPT
 
     @property
     def public_key(self) -> PublicKey:
@@ -302,6 +307,15 @@ def _derive(password: str, salt: bytes, operations: int, memory: int) -> bytes:
         why = f"deriving it from the password takes {room >> 20} MiB of memory, which are not there"
         todo = "free some memory, or use a key without password"
         raise TrustError("cannot read the secret key", why, todo) from error
+
+
+def _secret(text: str) -> bytes | None:
+    """The bytes of a secret key's file; None where it is none."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    data = _decoded(lines[1], _SECRET_BYTES) if len(lines) == 2 else None
+    if data is None or data[:2] != _KEY or data[4:6] != _BLAKE2B or data[2:4] not in (_SCRYPT, _NO_KDF):
+        return None
+    return data
 
 
 def _xor(one: bytes, other: bytes) -> bytes:

@@ -218,3 +218,34 @@ def test_what_only_a_keyring_can_say_needs_one(drawer: Drawer, option: tuple[str
     assert f"{option[0]} stands in the keyring" in ended.err
     assert "give --root FILE" in ended.err
     assert not (drawer.path / "ci.key").exists()
+
+
+def with_comment(drawer: Drawer, name: str, comment: str, password: str | None = None) -> str:
+    """The root key once more, under another comment, as minisign or a person may write it."""
+    text = SecretKey.load((drawer.path / "root.key").read_text()).file(password)
+    path = drawer.path / name
+    path.write_text(f"untrusted comment: {comment}\n{text.splitlines()[1]}\n")
+    return str(path)
+
+
+def test_a_comment_says_nothing_about_a_lock(drawer: Drawer, monkeypatch: pytest.MonkeyPatch):
+    """Minisign calls each of its keys encrypted, and people call theirs what they like."""
+    plain = with_comment(drawer, "plain.key", "minisign encrypted secret key")
+    locked = with_comment(drawer, "locked.key", "my root", "open")
+    shown = drawer("show", plain, locked).out.splitlines()
+    assert shown[0] == f"{plain}: secret key {drawer.public('root').name}, NOT encrypted: whoever reads it can sign"
+    assert shown[1] == f"{locked}: secret key of an id that only its password tells, encrypted"
+    options = ("--no-password", "--dir", "{dir}", "--keyring", "{ring}", "--root")
+    drawer("new", "ci", *options, plain)
+    assert "there is nobody to ask for the password of" in drawer("new", "spare", *options, locked, code=2).err
+    monkeypatch.setenv("FSM_ROOT_PASSWORD", "open")
+    drawer("new", "spare", *options, locked)
+
+
+def test_a_secret_key_that_is_broken(drawer: Drawer):
+    """It is not shown as one, and nothing of it is shown."""
+    text = (drawer.path / "root.key").read_text().splitlines()
+    (drawer.path / "half.key").write_text(f"{text[0]}\n{text[1][:100]}\n")
+    ended = drawer("show", str(drawer.path / "half.key"), code=20)
+    assert "it is no secret key of minisign" in ended.err
+    assert text[1][:20] not in ended.err
