@@ -71,6 +71,21 @@ def test_we_verify_what_minisign_signs(tmp_path: Path):
 
 
 @pytest.mark.needs_minisign
+def test_we_read_what_minisign_leaves_unlocked(tmp_path: Path):
+    """It calls such a key encrypted and has no checksum in it; that it is whole shows in the pair."""
+    assert minisign(tmp_path, "-G", "-W", "-s", "k.key", "-p", "k.pub").returncode == 0
+    text = (tmp_path / "k.key").read_text()
+    assert SecretKey.is_locked(text) is False
+    key = SecretKey.load(text)
+    assert key.public_key == PublicKey.parse((tmp_path / "k.pub").read_text())
+    data = bytearray(b64decode(text.splitlines()[1]))
+    for place in (62, 125):
+        broken = bytes(each ^ (number == place) for number, each in enumerate(data))
+        with pytest.raises(TrustError, match="its checksum is wrong"):
+            SecretKey.load(f"untrusted comment: x\n{b64encode(broken).decode()}\n")
+
+
+@pytest.mark.needs_minisign
 def test_minisign_signs_with_our_keys(tmp_path: Path):
     """Encrypted and not."""
     (tmp_path / "m").write_bytes(b"manifest")
