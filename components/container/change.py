@@ -13,7 +13,7 @@ from typing import Literal
 
 from components.container import composefile, dotenv
 from components.container.composefile import Nowhere, Origin, aliases_of
-from components.container.interpolation import Piece, Segment, segments
+from components.container.interpolation import Piece, Segment, pieces, segments
 from components.container.project import Project, applied
 from components.container.reference import Reference, canonical, parse
 from components.container.splice import FileEdit, Splice
@@ -113,6 +113,10 @@ def _current(project: Project, service: str, wanted: Wanted, changes: _Changes) 
         raise changes.refuse(why, "correct the compose file, or `services` of the configuration")
     reference = parse(image)
     place = f"{origin.file.path}:{origin.node.place[0]}"
+    made = [piece.variable for piece in pieces(origin.node.value) if piece.variable in project.made]
+    if made:
+        why = f"the image at {place} comes from {made[0]}, whose value has another variable or an escape in it"
+        raise changes.refuse(why, f"write the value of {made[0]} plainly in the env file")
     if reference is None:
         raise changes.refuse(f"{image!r} at {place} is no image", "correct it, or set its variables in an env file")
     if canonical(reference.repository) != canonical(wanted.repository):

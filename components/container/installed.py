@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import PrivateAttr
 
@@ -51,13 +52,13 @@ class Host:
     """
 
     stack: Stack
-    config: dict[str, object]
+    config: dict[str, Any]
     containers: tuple[Container, ...]
     project: Project
     named: Image | None = None
 
 
-def open_stack(spec: ContainerSpec) -> tuple[Stack, dict[str, object]]:
+def open_stack(spec: ContainerSpec) -> tuple[Stack, dict[str, Any]]:
     """The project, with its name, and what compose makes of its files.
 
     Raises:

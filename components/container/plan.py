@@ -149,6 +149,8 @@ def _change(spec: ContainerSpec, host: Host, project: Project, to: tuple[str, st
     tag, digest = to
     wanted = Wanted(spec.services, spec.image, tag, digest, spec.others)
     edits = plan_edits(project, wanted, what=what)
+    if spec.others == "refuse":
+        _refuse_unseen(spec, host, what)
     for edit in edits:
         _writable(edit.path, what)
     reference = applied(project, edits).image(spec.services[0])
@@ -167,6 +169,16 @@ def _change(spec: ContainerSpec, host: Host, project: Project, to: tuple[str, st
         one_shot=_one_shot(spec, host.containers),
         notes=_notes(spec, host, mine, edits),
     )
+
+
+def _refuse_unseen(spec: ContainerSpec, host: Host, what: str) -> None:
+    """Refuse what `plan_edits` does where the other services come from files that it does not read."""
+    images = {name: parse(str(about.get("image") or "")) for name, about in host.config["services"].items()}
+    others = {name: image.repository for name, image in images.items() if image and name not in spec.services}
+    behind = [name for name, repository in others.items() if spec.owns(repository)]
+    if behind:
+        why = f"{', '.join(behind)} would stay on the old version of {spec.image}, and comes from another file"
+        raise PlanError(what, why, 'give all of them the image in the compose file, or set others = "leave"')
 
 
 def _writable(path: Path, what: str) -> None:

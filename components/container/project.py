@@ -29,10 +29,18 @@ class Project:
     @property
     def values(self) -> dict[str, str]:
         """The variables, as far as their values are plain."""
+        return {key: value for key, value in self._assigned().items() if value is not None} | dict(self.environ)
+
+    @property
+    def made(self) -> set[str]:
+        """The variables whose values are made of other things, so that they cannot be told, or changed."""
+        return {key for key, value in self._assigned().items() if value is None} - set(self.environ)
+
+    def _assigned(self) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
         for data in self.env_files.values():
             found |= dotenv.values(data or b"")
-        return {key: value for key, value in found.items() if value is not None} | dict(self.environ)
+        return found
 
     def image(self, service: str) -> str | Nowhere:
         """The image that a service has."""

@@ -335,3 +335,28 @@ def test_paths_of_a_configuration(tmp_path):
     (tmp_path / "compose.yml").unlink()
     with pytest.raises(PlanError, match=r"cannot read .*compose\.yml: No such file"):
         Stack.of(spec, ("docker", "compose")).read()
+
+
+INCLUDING = """\
+include: [more.yml]
+services:
+  web: {image: "{image}:1.0.0", stop_grace_period: 1s}
+"""
+
+
+@pytest.mark.parametrize("others", ["refuse", "leave"])
+def test_a_sibling_of_an_included_file_that_would_stay_behind(make, others):
+    """It is seen as well, though it cannot be changed here."""
+    bed = make(compose=INCLUDING, others=others)
+    more = 'services: {worker: {image: "IMAGE:1.0.0", stop_grace_period: 1s}}\n'
+    (bed.folder / "more.yml").write_text(more.replace("IMAGE", bed.image))
+    bed.start()
+    bed.publish("1.1.0")
+    result = bed.updater().update("web")
+    if others == "leave":
+        assert result.outcome is Outcome.DONE, result
+        assert (bed.runs(), bed.runs("worker")) == ("1.1.0", "1.0.0")
+    else:
+        assert result.outcome is Outcome.REFUSED, result
+        assert "worker would stay on the old version" in result.reason
+        assert bed.runs() == "1.0.0"

@@ -171,6 +171,8 @@ REFUSED = [
     (HEAD + b"  web:\n    image: >-\n      ghcr.io/acme/web:1.0.0\n", b"", "spreads over lines"),
     (web(b"ghcr.io/acme/web:${TAG"), b"", "not closed"),
     (web(b"ghcr.io/acme/web:${TAG}"), b"", "is no image"),
+    (web(b"ghcr.io/acme/web:${TAG}"), b"V=1.0.0\nTAG=$V\n", "comes from TAG, whose value has another variable"),
+    (web(b"ghcr.io/acme/web:${TAG:-1.0.0}"), b'TAG="${V}"\n', "comes from TAG, whose value has another variable"),
     (web(b"ghcr.io/acme/web:${TAG:?say it}"), b"", "TAG is required and not set"),
     (web(b"ghcr.io/acme/web:${A}.${B}"), b"A=1\nB=0\n", "several parts would have to change"),
     (web(b"ghcr.io/acme/web:${A:+1.0}"), b"A=1\n", "has no single value"),
