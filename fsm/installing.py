@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fsm import files, units
 from fsm.adapter import CommandResult, Finding
@@ -246,10 +246,6 @@ def _facts(config: Config, path: Path, user: bool, within: Seconds) -> units.Fac
     )
 
 
-def _values(component: Component) -> Iterator[Any]:
-    yield from (getattr(component.spec, name) for name in type(component.spec).model_fields)
-
-
 def _managed(component: Component, user: bool) -> Iterator[str]:
     for spec in component.services.values():
         if isinstance(spec, SystemdSpec) and spec.user == user:
@@ -258,7 +254,11 @@ def _managed(component: Component, user: bool) -> Iterator[str]:
 
 
 def _paths(component: Component) -> Iterator[Path]:
-    yield from (value for value in _values(component) if isinstance(value, Path) and value.is_absolute())
+    """Where a component and its services have something: what a resume must find. A source is not waited for."""
+    for spec in (component.spec, *component.services.values()):
+        for value in (getattr(spec, name) for name in type(spec).model_fields):
+            several = value if isinstance(value, tuple) else (value,)
+            yield from (each for each in several if isinstance(each, Path) and each.is_absolute())
 
 
 def _user_directory() -> Path:

@@ -184,6 +184,28 @@ def test_what_the_units_depend_on(line: Line, systemd: Systemd, monkeypatch: pyt
     assert installing._facts(config, line.path, True, 60.0).before == ("mine.service",)
 
 
+def test_resume_waits_for_the_file_systems_of_compose_projects(line: Line):
+    """Those of each compose and env file, and of a service's project; a source is not waited for."""
+    source = {"type": "directory", "path": "/mnt/nfs/releases", "allow_unsigned": True}
+    files = {"compose_files": ["/mnt/a/web.yml", "/mnt/b/more.yml"], "env_file": ["/mnt/c/.env"]}
+    shop = {"type": "container", "services": ["web"], "image": "acme/web", "source": source, **files}
+    app = {
+        "type": "git",
+        "path": "/opt/app",
+        "source": {"type": "git", "url": "/mnt/nfs/app.git", "branch": "main", "allow_unsigned": True},
+        "services": {"agent": {"manager": "compose", "cwd": "/mnt/d/agent"}},
+    }
+    config = parse({"components": {"shop": shop, "app": app}}, Registry.discover(), path=line.path)
+    found = {str(path) for path in installing._facts(config, line.path, False, 60.0).mounts}
+    assert {each for each in found if each.startswith(("/mnt", "/opt"))} == {
+        "/mnt/a/web.yml",
+        "/mnt/b/more.yml",
+        "/mnt/c/.env",
+        "/mnt/d/agent",
+        "/opt/app",
+    }
+
+
 def test_a_configuration_in_memory_has_no_units(line: Line):
     """A unit must be able to name it."""
     config = parse(line.bed.config, Registry.discover(), base=line.bed.root)
