@@ -196,7 +196,7 @@ class SecretKey:
 
 
 def shown_id(key_id: bytes) -> str:
-    """A key's id as minisign shows it: a little-endian number in hexadecimal."""
+    """A key's id as minisign shows it: a little-endian number in hexadecimal, here always with 16 digits."""
     return f"{int.from_bytes(key_id, 'little'):016X}"
 
 
