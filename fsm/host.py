@@ -93,7 +93,10 @@ class Host:
 
     @contextmanager
     def within(self, runs: Sequence[Run], seconds: Seconds | None) -> Iterator[None]:
-        """Cancel those runs when the time is up and they still go on; one that is rolled back already is let be."""
+        """Cancel those runs when the time is up and they still go on; one that is rolled back already is let be.
+
+        With the run of a set those of its members, as they are by then: they may not have begun yet.
+        """
         if seconds is None:
             yield
             return
@@ -109,8 +112,10 @@ class Host:
     def _expire(self, runs: Sequence[Run], why: str) -> None:
         try:
             with self.journal() as journal:
-                for run in filter(None, [journal.run(each.id) for each in runs]):
-                    if run.in_progress and run.state is not State.ROLLING_BACK:
+                known = {each.id for each in runs}
+                for run in journal.runs(in_progress=True):
+                    late = run.id in known or run.part_of in known
+                    if late and run.in_progress and run.state is not State.ROLLING_BACK:
                         journal.request_cancel(run, why)
         except FsmError:
             # The runs have deadlines of their own; whoever drives them sees for himself that the journal is broken.

@@ -7,7 +7,8 @@ from them.
 
 Columns: `ok` is where success leads, `fail` where failure leads, `crash` where a resume continues, `stuck` where
 three passes without progress lead. Progress is a finished step: three power cuts at three different steps are not a
-loop. `wait` is where a member of a set goes instead of `done`, until all the others are there, too. From every terminal a new run starts in `checking`; `failed` alone also has `retry`, because a person who has
+loop. A set that is rolled back has no `stuck`: each member counts for itself, and one that is given up keeps none of
+the others from going back. `wait` is where a member of a set goes instead of `done`, until all the others are there, too. From every terminal a new run starts in `checking`; `failed` alone also has `retry`, because a person who has
 mended the cause wants the interrupted rollback to go on, not a new update on a host in an unknown state.
 """
 
@@ -80,7 +81,7 @@ SET_TABLE: Final = (
     Row(_S.IDLE,         "nothing",                                _S.CHECKING, None,           None, None,      None,            None,            None,            None),
     Row(_S.CHECKING,     "plan every member's update",             None,        _S.UPDATING,    None, _S.IDLE,   _S.IDLE,         _S.CHECKING,     _S.IDLE,         None),
     Row(_S.UPDATING,     "bring every member to verified",         None,        _S.DONE,        None, None,      _S.ROLLING_BACK, _S.UPDATING,     _S.ROLLING_BACK, None),
-    Row(_S.ROLLING_BACK, "roll every member back, last first",     None,        _S.ROLLED_BACK, None, None,      _S.FAILED,       _S.ROLLING_BACK, _S.FAILED,       None),
+    Row(_S.ROLLING_BACK, "roll every member back, last first",     None,        _S.ROLLED_BACK, None, None,      _S.FAILED,       _S.ROLLING_BACK, None,            None),
     Row(_S.DONE,         "every member's new version runs",        _S.CHECKING, None,           None, None,      None,            None,            None,            None),
     Row(_S.ROLLED_BACK,  "every member's old version runs",        _S.CHECKING, None,           None, None,      None,            None,            None,            None),
     Row(_S.FAILED,       "a member failed: a person is needed",    _S.CHECKING, None,           None, None,      None,            None,            None,            None),

@@ -10,6 +10,7 @@ from graphlib import TopologicalSorter
 from fsm.errors import Busy, UsageError
 from fsm.host import Host
 from fsm.journal import SET, Journal, Kind, Run
+from fsm.lifecycle import State
 from fsm.locks import ComponentLock
 from fsm.model import Seconds
 from fsm.report import Outcome, UpdateResult
@@ -90,18 +91,18 @@ class SetRuns:
             time.sleep(0.2)
 
     def owner(self, name: str) -> Run | None:
-        """The set's run in progress that a component's run in progress belongs to."""
-        with self._host.journal(readonly=True) as journal:
-            own = journal.active(name)
-            if own is None or own.kind == SET:
-                return own
-            found = None if own.part_of is None else journal.run(own.part_of)
-            return found if found is not None and found.in_progress else None
+        """The set's run in progress, of a set after its ``@`` or of one that a component belongs to.
 
-    def all_of(self, runs: Sequence[Run]) -> list[Run]:
-        """Runs of sets, and those of their members."""
+        Also of one whose own run has ended already: where another member fails, that one is back before the others.
+        """
         with self._host.journal(readonly=True) as journal:
-            return [each for run in runs for each in (run, *journal.members(run.id))]
+            return journal.active(name) if name.startswith("@") else journal.owner(name)
+
+    def has_failed(self, name: str) -> bool:
+        """Whether a member could not be rolled back: taking that up again tears no set apart."""
+        with self._host.journal(readonly=True) as journal:
+            latest = journal.latest(name)
+            return latest is not None and latest.state is State.FAILED
 
     def _again(self, run: Run, work: Callable[[SetDriver, Run], Run], jobs: int | None = None) -> list[UpdateResult]:
         with self._host.journal(readonly=True) as journal:

@@ -80,15 +80,17 @@ class SetDriver:
         return run
 
     def resume(self, run: Run) -> Run:
-        """Continue after a crash, a reboot or an interrupt. Any member's progress counts as the set's."""
+        """Continue after a crash, a reboot or an interrupt. Any member's progress counts as the set's.
+
+        While they are rolled back, each counts for itself: to give up the set would leave the others where they are.
+        """
         self._resumed = True
         progress = [[own.state, own.position] for own in self._journal.members(run.id)]
         before = [row.data.get("progress") for row in self._journal.log(run.id) if row.kind is Kind.RESUMED]
         attempt = run.attempt + 1 if not before or before[-1] == progress else 2
-        if attempt > LIMIT:
+        if attempt > LIMIT and run.state is not State.ROLLING_BACK:
             why = f"the updater was killed {LIMIT} times without progress"
-            reason = f"{run.reason}; {why}" if run.reason else why
-            run = self._move(run, [Event.STUCK], reason=reason)
+            run = self._move(run, [Event.STUCK], reason=why)
         else:
             resumed = Record(Kind.RESUMED, data={"attempt": attempt, "progress": progress})
             run = self._move(run, [], [resumed], attempt=attempt)
@@ -141,9 +143,13 @@ class SetDriver:
         return self._host.checking(run.component, self._journal).plan(ctx, force=force)
 
     def _refuse_interrupted(self, name: str) -> None:
-        if self._journal.active(name) is not None:
-            why = "it has an interrupted run of its own"
-            raise Refused(f"cannot update {name} with its set", why, "`fsm resume` ends that first")
+        owner = self._journal.owner(name)
+        if owner is None and self._journal.active(name) is None:
+            return
+        # One that is at rest already belongs to its set until that has ended: the set may go back yet.
+        own = "it has an interrupted run of its own"
+        why = own if owner is None else f"it is part of {owner.component}, which was interrupted"
+        raise Refused(f"cannot update {name} with its set", why, "`fsm resume` ends that first")
 
     def _begin_members(self, run: Run, plans: Mapping[str, Plan], force: bool) -> Run:
         for name, plan in plans.items():

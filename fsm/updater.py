@@ -161,8 +161,11 @@ class Updater(Reader):
         """
         chosen = list(dict.fromkeys(names or self.components))
         needs = {name: self.config.component(name).keys.depends_on for name in chosen}
+        begun = self._resumed_sets(chosen)
 
         def one(name: str, results: dict[str, UpdateResult]) -> UpdateResult:
+            if name in begun:
+                return begun[name]
             for other in needs[name]:
                 if other in results and results[other].outcome not in (Outcome.DONE, Outcome.UP_TO_DATE):
                     why = f"it depends on {other}, which was not updated ({results[other].outcome})"
@@ -174,6 +177,13 @@ class Updater(Reader):
 
         results = in_order(needs, one, jobs=jobs or self.config.settings.jobs)
         return [results[name] for name in chosen]
+
+    def _resumed_sets(self, names: Sequence[str]) -> dict[str, UpdateResult]:
+        """Go on with the sets that some of these components are in: each once, whichever of its members are named."""
+        owners = {name: owner for name in names if (owner := self._sets.owner(name)) is not None}
+        sets = {owner.id: owner for owner in owners.values()}
+        ends = {each: _safely(owner.component, partial(self._sets.resume, owner)) for each, owner in sets.items()}
+        return {name: _of(name, ends[owner.id]) for name, owner in owners.items()}
 
     def update_set(
         self, members: str | Sequence[str], *, jobs: int | None = None, force: bool = False
@@ -222,7 +232,7 @@ class Updater(Reader):
             else:
                 work[owner.component] = partial(self._sets.resume, owner)
         sets = [owner for owner in owners.values() if owner is not None]
-        with self._host.within([*runs, *self._sets.all_of(sets)], within):
+        with self._host.within([*runs, *sets], within):
             if boot.holding():
                 # First every tree is made whole; then the boot may start what it likes, and so may we.
                 for each in sorted(down):
@@ -254,7 +264,7 @@ class Updater(Reader):
         self.config.component(name)
         parse_version(to)
         owner = self._sets.owner(name)
-        if owner is not None:
+        if owner is not None and not self._sets.has_failed(name):
             return _of(name, self._sets.cancel(owner, CANCEL_TIMEOUT))
 
         def work(journal: Journal, executor: Executor) -> Run:

@@ -169,6 +169,12 @@ class Journal:
         """The runs that belong to a set's run, in the order in which they were begun."""
         return self._select("WHERE part_of=? ORDER BY id", (run_id,))
 
+    def owner(self, component: str) -> Run | None:
+        """The set's run in progress that the component's newest run belongs to, whether that has ended or not."""
+        latest = self.latest(component)
+        found = None if latest is None or latest.part_of is None else self.run(latest.part_of)
+        return found if found is not None and found.ended_at is None else None
+
     def latest(self, component: str) -> Run | None:
         """The component's newest run."""
         return self._first("WHERE component=? ORDER BY id DESC LIMIT 1", (component,))

@@ -17,34 +17,8 @@ from fsm.progress import ProgressEvent
 from fsm.report import Outcome, UpdateResult
 from fsm.updater import Updater
 from tests.library.hosts import REGISTRY, data, publish, updater
+from tests.library.sets import NEEDS, assert_as_one, ends, host
 from tests.world import WORLD, Act, Crash, World, crash_at
-
-NEEDS = {"c": {"depends_on": ["b"]}, "b": {"depends_on": ["a"]}}
-
-
-def host(root: Path) -> Updater:
-    """A set of three, each of which needs the one before, and one job, so that the order is always the same."""
-    whole = data(root, "c", "b", "a", **NEEDS)
-    whole["fsm"]["jobs"] = 1
-    whole["sets"] = {"all": ["c", "b", "a"]}
-    return Updater.from_data(whole, registry=REGISTRY)
-
-
-def ends(results: list[UpdateResult]) -> list[tuple[str, str]]:
-    """The components and their outcomes, in order."""
-    return [(result.component, str(result.outcome)) for result in results]
-
-
-def assert_as_one(root: Path, state: State) -> None:
-    """The set and all of its members ended alike, and the journal is whole."""
-    with Journal(root / "state" / "journal.db", readonly=True) as journal:
-        (run,) = [run for run in journal.runs() if run.kind == "set"]
-        members = journal.members(run.id)
-        assert {each.state for each in (run, *members)} == {state}, [(each.component, each.state) for each in members]
-        assert len(members) == 3
-        assert journal.runs(in_progress=True) == []
-        assert journal.verify()[0] == []
-        assert journal.database.integrity() == []
 
 
 def test_all_reach_their_new_version(root, world):
