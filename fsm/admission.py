@@ -120,7 +120,8 @@ class Admission:
         try:
             self._unheard = notices.withdrawn is not None and trust.kept is None
             if notices.withdrawn is not None and trust.kept is not None:
-                self._keep_withdrawn(trust.withdrawn(notices.withdrawn, repository=self._repository), notices.withdrawn)
+                found = trust.withdrawn(notices.withdrawn, repository=self._repository)
+                self._keep_withdrawn(found, notices.withdrawn, trust)
         except (TrustError, ManifestError, NotReady) as error:
             warnings.append(f"{error}; the list that is known stays in force")
         return tuple(warnings)
@@ -128,28 +129,41 @@ class Admission:
     def keep_keyring(self) -> None:
         """Remember the newest keyring. It counts by itself: also where what came with it is refused."""
         trust = self.trust
-        if trust is not None and trust.kept is not None and trust.kept != self._kept and not self._readonly:
-            self._kept = trust.kept
-            self._trusted.keep_keyring(trust.spec.domain, trust.kept.data, trust.kept.signature)
+        if trust is None or trust.kept is None or trust.kept == self._kept or self._readonly:
+            return
+        if not self._trusted.keep_keyring(trust.spec.domain, *trust.kept, trust.supersedes):
+            # Another process, or another component's check, has learnt a newer one meanwhile.
+            newer = self._trusted.keyring(trust.spec.domain)
+            assert newer is not None, "it was compared with it"
+            trust.learn(SignedFile(*newer), "the keyring that this host keeps")
+        self._kept = trust.kept
 
-    def _keep_withdrawn(self, found: Withdrawn, bytes_of: SignedFile) -> None:
-        assert self._spec is not None
+    def _keep_withdrawn(self, found: Withdrawn, bytes_of: SignedFile, trust: Trust) -> None:
+        def replaces(kept: tuple[bytes, bytes]) -> bool:
+            before = self._heard(kept, trust)
+            return before is None or found.sequence > before.sequence
+
         known = self._known_withdrawn()
         if known is None or found.sequence > known.sequence:
             self._withdrawn = found
-            if not self._readonly:
-                self._trusted.keep_withdrawn(self._spec.domain, self._repository, *bytes_of)
+            if not self._readonly and not self._trusted.keep_withdrawn(
+                trust.spec.domain, self._repository, *bytes_of, replaces
+            ):
+                self._withdrawn = None  # another one has heard a newer list meanwhile
+
+    def _heard(self, kept: tuple[bytes, bytes], trust: Trust) -> Withdrawn | None:
+        """The list that this host keeps; None where its signatures count no more."""
+        try:
+            return trust.withdrawn(SignedFile(*kept), repository=self._repository, heard=True)
+        except (TrustError, ManifestError):
+            # Its key was revoked since; who withdraws with a key that counts says it again.
+            return None
 
     def _known_withdrawn(self) -> Withdrawn | None:
         """The newest list: of this call, else the kept one, where its signatures still count."""
         if self._withdrawn is None and self.trust is not None and self.trust.kept is not None:
             kept = self._trusted.withdrawn(self.trust.spec.domain, self._repository)
-            try:
-                found = kept and self.trust.withdrawn(SignedFile(*kept), repository=self._repository, heard=True)
-            except (TrustError, ManifestError):
-                # Its key was revoked since; who withdraws with a key that counts says it again.
-                found = None
-            self._withdrawn = found or None
+            self._withdrawn = None if kept is None else self._heard(kept, self.trust)
         return self._withdrawn
 
     def why_withdrawn(self, version: Version) -> str | None:

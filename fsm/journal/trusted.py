@@ -6,7 +6,7 @@ take something away.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fsm.journal.database import Database
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 SINCE: Final = 3
 """The schema version that has these tables."""
+
+Kept = tuple[bytes, bytes]
+"""A document with its signature."""
+
+Replaces = Callable[[Kept], bool]
+"""Whether a new document is newer than one that is kept. Asked while nobody else can write: others learn, too."""
 
 
 class Highest(NamedTuple):
@@ -34,24 +40,34 @@ class Trusted:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keyring(self, domain: str) -> tuple[bytes, bytes] | None:
+    def keyring(self, domain: str) -> Kept | None:
         """The newest keyring with its signature."""
         rows = self._rows("SELECT data, signature FROM keyring WHERE domain=?", (domain,))
         return (rows[0][0], rows[0][1]) if rows else None
 
-    def keep_keyring(self, domain: str, data: bytes, signature: bytes) -> None:
-        """Replace the keyring by a newer one."""
-        self._write("INSERT OR REPLACE INTO keyring VALUES (?,?,?)", (domain, data, signature))
+    def keep_keyring(self, domain: str, data: bytes, signature: bytes, replaces: Replaces) -> bool:
+        """Replace the keyring by a newer one; whether that was done."""
+        return self._replace(
+            lambda: self.keyring(domain),
+            replaces,
+            "INSERT OR REPLACE INTO keyring VALUES (?,?,?)",
+            (domain, data, signature),
+        )
 
-    def withdrawn(self, domain: str, repository: str) -> tuple[bytes, bytes] | None:
+    def withdrawn(self, domain: str, repository: str) -> Kept | None:
         """The newest list of withdrawn versions with its signature."""
         sql = "SELECT data, signature FROM withdrawn WHERE domain=? AND repository=?"
         rows = self._rows(sql, (domain, repository))
         return (rows[0][0], rows[0][1]) if rows else None
 
-    def keep_withdrawn(self, domain: str, repository: str, data: bytes, signature: bytes) -> None:
-        """Replace the list by a newer one."""
-        self._write("INSERT OR REPLACE INTO withdrawn VALUES (?,?,?,?)", (domain, repository, data, signature))
+    def keep_withdrawn(self, domain: str, repository: str, data: bytes, signature: bytes, replaces: Replaces) -> bool:
+        """Replace the list by a newer one; whether that was done."""
+        return self._replace(
+            lambda: self.withdrawn(domain, repository),
+            replaces,
+            "INSERT OR REPLACE INTO withdrawn VALUES (?,?,?,?)",
+            (domain, repository, data, signature),
+        )
 
     def highest(self, domain: str, component: str, repository: str, revoked: Collection[str]) -> Highest | None:
         """The highest sequence of a component that a key has signed that is still believed."""
@@ -85,5 +101,14 @@ class Trusted:
         """What is remembered; nothing in a journal that an older version made, and that is only read here."""
         return self._database.execute(sql, values) if self._database.schema >= SINCE else []
 
-    def _write(self, sql: str, values: tuple[str | bytes, ...]) -> None:
-        self._database.write(lambda db: db.execute(sql, values))
+    def _replace(
+        self, kept: Callable[[], Kept | None], replaces: Replaces, sql: str, values: tuple[str | bytes, ...]
+    ) -> bool:
+        def work(db: apsw.Connection) -> bool:
+            found = kept()
+            if found is not None and not replaces(found):
+                return False
+            db.execute(sql, values)
+            return True
+
+        return self._database.write(work)

@@ -121,6 +121,11 @@ class Trust:
             raise NotReady("cannot verify the release", "no keyring is known yet, and none came with it", todo)
         return self._signed_keyring(self.kept, "the keyring that this host keeps")
 
+    def supersedes(self, other: tuple[bytes, bytes]) -> bool:
+        """Whether the newest keyring takes the place of another one: that is older, or not believed."""
+        before = Trust(self.spec, SignedFile(*other), self.clock)._believed()
+        return before is None or before.version < self.keyring.version
+
     def _believed(self) -> Keyring | None:
         """The newest keyring; None where none is known that as many root keys have signed as are asked for now."""
         try:

@@ -73,8 +73,9 @@ def test_version_3_remembers_what_signed_documents_have_shown(path):
     with Journal(path) as journal:
         assert journal.policy.pin("c") == "1.0"
         trusted = journal.trusted
-        trusted.keep_keyring("root", b"1", b"s")
-        trusted.keep_keyring("root", b"2", b"t")
+        assert trusted.keep_keyring("root", b"1", b"s", lambda kept: False)
+        assert trusted.keep_keyring("root", b"2", b"t", lambda kept: kept == (b"1", b"s"))
+        assert not trusted.keep_keyring("root", b"3", b"u", lambda kept: False)
         assert trusted.keyring("root") == (b"2", b"t")
         trusted.saw("root", "c", "o/r", ["A", "B"], Highest(5, "1.0"), "2026-01-02T00:00:00Z")
         trusted.saw("root", "c", "o/r", ["A"], Highest(4, "0.9"), "2026-01-03T00:00:00Z")
@@ -84,7 +85,8 @@ def test_version_3_remembers_what_signed_documents_have_shown(path):
         assert trusted.highest("root", "c", "o/other", ()) is None
         trusted.saw("root", "d", "o/r", ["B", "C"], Highest(1, "1.0"), "")
         assert trusted.newest_times("root") == {"A": "2026-01-02T00:00:00Z", "B": "2026-01-02T00:00:00Z"}
-        trusted.keep_withdrawn("root", "o/r", b"w", b"s")
+        assert trusted.keep_withdrawn("root", "o/r", b"w", b"s", lambda kept: False)
+        assert not trusted.keep_withdrawn("root", "o/r", b"x", b"s", lambda kept: False)
         assert trusted.withdrawn("root", "o/r") == (b"w", b"s")
 
 

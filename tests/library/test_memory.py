@@ -92,3 +92,34 @@ def test_a_sequence_without_end_is_refused(shop: Shop, monkeypatch: pytest.Monke
     comment = f"fsm-manifest:1 repository=acme/shop component=a version=1.1.0 sequence={'9' * 5000}"
     (folder / "update-manifest.yaml.minisig").write_text(sign(data, shop.maker.ci, comment=comment))
     assert "names no sequence" in shop.refused()
+
+
+def test_of_two_that_learn_at_once_the_newer_one_stays(shop: Shop):
+    """A check asks all components at once, and the mirror of one may lag behind; what was heard is not forgotten."""
+    spare = [shop.maker.spare]
+    shop.release("1.1.0", 10, *spare)
+    shop.host().plan("a")
+    shop.withdraw("0.1.0", sequence=1, by=spare)
+    host = shop.host()
+    with host._host.looking() as journal:
+        slow = host._host.checking("a", journal)
+        assert slow.check(force=True).target == "1.1.0"
+        shop.put(shop.depot, "fsm-keyring.yaml", shop.maker.keyring(3, revoked=[shop.maker.ci]))
+        shop.withdraw("1.1.0", sequence=5, by=spare)
+        assert shop.host().check("a", force=True).target is None
+        shop.put(shop.depot, "fsm-keyring.yaml", shop.maker.keyring(2))
+        shop.withdraw("7.7.7", sequence=4, by=spare)
+        assert slow.check(force=True).target is None
+    with Journal(shop.root / "state" / "journal.db", readonly=True) as journal:
+        (ring, _), (listed, _) = _kept(journal, shop)
+    assert b"version: 3" in ring
+    assert b"sequence: 5" in listed
+    shop.withdraw("1.1.0", sequence=6)
+    assert any("its key gone is revoked" in each for each in shop.host().check("a", force=True).warnings)
+
+
+def _kept(journal: Journal, shop: Shop) -> list[tuple[bytes, bytes]]:
+    """The keyring and the list in a journal."""
+    domain = str(shop.maker.root.public_key)
+    found = journal.trusted.keyring(domain), journal.trusted.withdrawn(domain, "acme/shop")
+    return [each for each in found if each is not None]
