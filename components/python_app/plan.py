@@ -215,7 +215,7 @@ def _swap(
     carried: list[Step] = [CarryOver(layout=layout, preserve=spec.preserve)] if carry and spec.preserve else []
     return [
         *before,
-        Prepare(layout=layout),
+        Prepare(layout=layout, furnish=carry),
         StopService(
             service=spec.service, unit=target.name, state_dir=target.state_dir, was_active=facts.service_active
         ),

@@ -26,15 +26,27 @@ class _Swap(Step):
 
 
 class Prepare(_Swap):
-    """Write down which directory is which, while nothing has moved."""
+    """Write down which directory is which, while nothing has moved.
+
+    Attributes:
+        furnish: whether the new tree's directories get the owners and modes that those of this host have. It comes
+            after the environment was built: nothing of the tree is run any more before it is live.
+    """
 
     name: ClassVar[str] = "prepare"
     title: ClassVar[str] = "note which tree is which"
 
+    furnish: bool
+
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`. Never runs again once a later step has started, so the trees are where they began."""
-        live = self.layout.live
-        return Done(data={"new": _inode(self.layout.run(ctx.run_id).tree), "old": _inode(live)})
+        live, tree = self.layout.live, self.layout.run(ctx.run_id).tree
+        notes: tuple[str, ...] = ()
+        if self.furnish and live.is_dir():
+            notes = files.furnish(live, tree, check=ctx.check)
+            faults.point("prepare.furnished")
+            files.sync_filesystem(tree)
+        return Done(data={"new": _inode(tree), "old": _inode(live)}, notes=notes)
 
 
 class CarryOver(_Swap):

@@ -92,6 +92,7 @@ class Unpack(Step):
             self._stage_wheel(named, paths.tree)
         else:
             archive.unpack(named, paths.tree, limits=limits, check=ctx.check, progress=_unit(ctx))
+        paths.tree.chmod(0o755)  # whatever the mask of whoever calls us: the app may run as another user
         faults.point("unpack.unpacked")
         failed = self._stamp(paths)
         if failed:

@@ -8,6 +8,7 @@ carries results, standard error everything else: what goes on meanwhile, and err
 from __future__ import annotations
 
 import gc
+import os
 
 
 def main() -> int:
@@ -19,6 +20,9 @@ def main() -> int:
     # What is imported never becomes garbage, and looking through it takes a seventh of a short command's time. The
     # collector is on again once the façade is loaded (`fsm.cli.common`); frozen, nothing is looked through at the end.
     gc.disable()
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        # As dpkg does: what root installs is for services of other users to read. Secrets have modes of their own.
+        os.umask(0o022)
     try:
         from fsm.cli.run import run  # noqa: PLC0415 - so that Ctrl-C during the import leaves no traceback either
 

@@ -14,6 +14,7 @@ from fsm.files.mounts import mounts_within
 from fsm.files.naming import shown
 from fsm.files.numbering import highest_number
 from fsm.files.patterns import Patterns
+from fsm.files.places import furnish
 from fsm.files.removing import remove_tree
 from fsm.files.sizes import disk_free, tree_size
 from fsm.files.swap import can_exchange, exchange, why_not_renamable
@@ -26,6 +27,7 @@ __all__ = [
     "copy_entry",
     "disk_free",
     "exchange",
+    "furnish",
     "highest_number",
     "is_leftover",
     "mirror",

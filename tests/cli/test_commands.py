@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -289,3 +290,24 @@ def test_every_code_has_a_meaning_and_a_severity():
     assert set(MEANING) == set(Code) == set(SEVERITY)
     assert worst([Code.DONE, Code.ROLLED_BACK, Code.REFUSED]) is Code.ROLLED_BACK
     assert worst([]) is Code.DONE
+
+
+@pytest.mark.needs_root
+def test_what_root_installs_others_can_read(host, tmp_path):
+    """Whatever the mask of root's shell; a first installation has no directory whose mode it could keep."""
+    fresh = host.bed.live.with_name("fresh")
+    text = host.path.read_text(encoding="utf-8").replace(json.dumps(str(host.bed.live)), json.dumps(str(fresh)))
+    host.path.write_text(text, encoding="utf-8")
+    host.bed.stop()
+    done = subprocess.run(
+        [sys.executable, "-m", "fsm", "--config", str(host.path), "update", "app"],
+        umask=0o077,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    modes = {path.relative_to(fresh).as_posix(): path.stat().st_mode & 0o777 for path in [fresh, *fresh.rglob("*")]}
+    assert modes["."] == 0o755
+    assert {mode for name, mode in modes.items() if mode & 0o044 != 0o044} == set(), modes

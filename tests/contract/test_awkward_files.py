@@ -151,3 +151,25 @@ def test_a_mount_point_inside_the_tree_is_no_accident(root):
                 subprocess.run(["umount", "--lazy", mount.split()[4]], check=False)
     assert result.outcome in (Outcome.DONE, Outcome.REFUSED, Outcome.ROLLED_BACK), result
     assert Bed(root).answer() is not None
+
+
+@pytest.mark.needs_root
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("traits", [(), ("BROKEN",)])
+def test_directories_stay_those_of_the_user_who_writes_to_them(root, traits):
+    """An app that makes files beside its own can still do so; a directory that others may not see stays closed."""
+    bed = installed(root, release=False)
+    places = {bed.live: 0o750, bed.live / "lib": 0o2770}
+    for path, mode in places.items():
+        os.chown(path, 4321, 4322)
+        path.chmod(mode)
+    bed.publish("1.1.0", *traits, extra={"new/file": b"new\n"})
+    result = bed.updater().update("app")
+    assert result.outcome is (Outcome.ROLLED_BACK if traits else Outcome.DONE), result.headline
+    found = {path: path.stat() for path in places}
+    assert {path: status.st_mode & 0o7777 for path, status in found.items()} == places
+    assert {(status.st_uid, status.st_gid) for status in found.values()} == {(4321, 4322)}
+    if not traits:
+        assert (bed.live / "lib/names.txt").stat().st_uid == 0
+        assert bed.updater().rollback("app").outcome is Outcome.DONE
+        assert (bed.live.stat().st_uid, bed.live.stat().st_mode & 0o7777) == (4321, 0o750)
