@@ -95,6 +95,7 @@ class Git:
         owner: as whom it runs; None: as the updater's user.
         runner: runs what changes something; None where only questions are asked.
         secrets: settings of git that are in its environment and nowhere else.
+        index: a file to have the index in, instead of the repository's own.
     """
 
     directory: Path
@@ -102,6 +103,7 @@ class Git:
     owner: Owner | None = None
     runner: Runner | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    index: Path | None = None
 
     def run(self, *args: str, timeout: Seconds | None = None) -> CommandResult:
         """Run a git command that changes something, or may take long; returns its exit code, whatever it is."""
@@ -171,4 +173,5 @@ class Git:
 
     def _environment(self) -> dict[str, str]:
         home = {"HOME": self.owner.home} if self.owner else {}
-        return {"GIT_OPTIONAL_LOCKS": "0", **home, **environment({**_SETTINGS, **self.secrets})}
+        index = {"GIT_INDEX_FILE": str(self.index)} if self.index else {}
+        return {"GIT_OPTIONAL_LOCKS": "0", **home, **index, **environment({**_SETTINGS, **self.secrets})}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from components.git import submodules
-from components.git.command import Git
 from components.git.site import GitStep
 from components.git.spec import Build
 from fsm import faults, files
@@ -32,9 +32,8 @@ class Stage(GitStep):
         git.must("check out the new commit", *add)
         faults.point("git.stage.added")
         if self.site.submodules:
-            inner = Git(paths.stage / ".git", paths.stage, git.owner)
-            if submodules.of(inner, self.site.new):
-                notes += ("the worktree of the build has no submodules",)
+            staged = replace(git, directory=paths.stage / ".git", work=paths.stage)
+            submodules.write(staged, self.site.new, self.site.places(ctx), paths.stage.parent)
         if live.is_dir():
             files.carry(live, paths.stage, files.Patterns(self.site.preserve), check=ctx.check)
         faults.point("git.stage.carried")

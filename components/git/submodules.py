@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 from urllib.parse import urljoin
@@ -195,6 +196,27 @@ def _refused(module: Submodule, url: str, hosts: tuple[str, ...], depth: int) ->
         why=f"the submodule {module.path} comes from {masked(url)}: {why}",
         todo="if that is right, name its host in submodule_hosts, or set submodules = false",
     )
+
+
+def write(git: Git, commit: str, found: Places, scratch: Path) -> None:
+    """Write the files of a commit's submodules, and of theirs, into a worktree, where they have no repository.
+
+    Args:
+        git: on that worktree.
+        commit: the one that is checked out there.
+        found: the repository whose submodules were fetched.
+        scratch: a directory of git's user, for an index that nobody keeps.
+
+    Raises:
+        CommandFailed: one cannot be written.
+    """
+    for module in {module.path: module for module in of(git, commit)}.values():
+        own = found.own / "modules" / module.name
+        inner = replace(git, directory=own, work=git.work / module.path, index=scratch / "index")
+        inner.must("read a submodule", "read-tree", module.commit)
+        inner.must("write a submodule's files", "checkout-index", "--all", "--force", "--quiet")
+        faults.point("git.submodule.written")
+        write(replace(inner, index=None), module.commit, Places(own, own), scratch)
 
 
 def check_out(git: Git) -> None:

@@ -128,6 +128,7 @@ def tagged_broken(bed: GitBed) -> None:
     bed.publish("1.2.0", "BROKEN")
 
 
+FROM_LIBRARY: Final = ["sh", "-c", "mkdir -p dist && cp vendor/lib/VERSION dist/"]
 PLAIN: Final[dict[str, Any]] = {"settle_seconds": 0, "keep": 1}
 RICH: Final[dict[str, Any]] = {
     **PLAIN,
@@ -217,7 +218,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": submodule_moved_broken,
         "outcome": "rolled_back",
         "version": "1.0.0",
-        "bed": {**PLAIN, "local_changes": "save"},
+        "bed": {**PLAIN, "local_changes": "save", "build": {"command": FROM_LIBRARY, "products": ["dist"]}},
         "only": ("git.submodule", "git.reset"),
         "changed": "M vendor/lib",
     },

@@ -184,3 +184,34 @@ def test_a_submodule_at_another_commit_is_saved(bed):
     assert bed.updater().update("app").outcome is Outcome.DONE
     assert mine in (bed.work / "saved/2.patch").read_text()
     assert git(there, "cat-file", "-t", mine) == "commit"
+
+
+@pytest.mark.parametrize("where", ["worktree", "checkout"])
+def test_a_build_finds_the_submodules(made, where):
+    """Those of the new commit, and theirs; the checkout's own are still the old ones, and stay so if it fails."""
+    copy = "mkdir dist && cp vendor/lib/VERSION dist/lib && cp vendor/lib/inner/VERSION dist/inner"
+    again = f"rm -rf dist && {copy} && cp {{live}}/vendor/lib/VERSION dist/live && test ! -e BROKEN"
+    bed = made(publish=False, build={"command": ["sh", "-c", again], "products": ["dist"], "where": where})
+    bed.library("inner", "inner 1")
+    bed.library("lib", "1")
+    author = bed.root / "lib-author"
+    git(author, "config", "remote.origin.url", str(bed.root / "lib.git"))
+    git(author, "submodule", "--quiet", "add", "../inner.git", "inner")
+    git(author, "commit", "--quiet", "-m", "inner")
+    bed.library("lib", "2")
+    bed = GitBed(bed.root, local_changes="save")
+    bed.publish_with_library("1.1.0")
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    bed = GitBed(bed.root, build={"command": ["sh", "-c", again], "products": ["dist"], "where": where})
+    bed.library("lib", "3")
+    bed.publish_with_library("1.2.0")
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.DONE, result.headline
+    read = {name: (bed.live / "dist" / name).read_text() for name in ("lib", "inner", "live")}
+    assert read == {"lib": "3\n", "inner": "inner 1\n", "live": "2\n" if where == "worktree" else "3\n"}
+    assert not any("submodules" in note for note in result.notes)
+    bed.library("lib", "4")
+    bed.publish_with_library("1.3.0", "BROKEN")
+    assert bed.updater().update("app").outcome is (Outcome.REFUSED if where == "worktree" else Outcome.ROLLED_BACK)
+    assert (bed.live / "vendor/lib/VERSION").read_text() == "3\n"
+    assert bed.is_clean("1.2.0")
