@@ -80,14 +80,21 @@ class Keep(Step):
             files=saved,
             services=services,
             wanted=self.wanted,
+            wanted_by_digest=self.wanted_by_digest,
             wanted_was=was,
-            known=any(image.has(self.wanted_by_digest) for image in here),
+            known=self._known(here),
             dependants=self.dependants,
         )
         files.sync_filesystem(place)
         files.write_atomic(place / "record.json", record.model_dump_json(indent=2).encode(), mode=0o600)
         faults.point("container.keep.recorded")
         return record
+
+    def _known(self, here: list[Image]) -> bool:
+        """Whether the new image is here already, and not only because another run in progress has just pulled it."""
+        found = next((image for image in here if image.has(self.wanted_by_digest)), None)
+        pulled = found is not None and any(not each.known and each.wants(found) for each in self.layout.elsewhere())
+        return found is not None and not pulled
 
     def _paths(self) -> tuple[Path, ...]:
         return (*self.stack.files, *self.stack.env_files)

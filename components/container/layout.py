@@ -22,6 +22,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from components.container.facts import Image
 from fsm.adapter import Target
 from fsm.model import Model
 
@@ -72,6 +73,7 @@ class Record(Model):
 
     Attributes:
         wanted: the new image's name in the compose file.
+        wanted_by_digest: its name for the registry, or its id.
         wanted_was: the id of the image that had this name before; None: none.
         known: whether the new image was here before.
         dependants: services that share the network of the updated ones, and had containers.
@@ -83,9 +85,14 @@ class Record(Model):
     files: tuple[SavedFile, ...]
     services: tuple[SavedService, ...]
     wanted: str
+    wanted_by_digest: str = ""
     wanted_was: str | None = None
     known: bool = False
     dependants: tuple[str, ...] = ()
+
+    def wants(self, image: Image) -> bool:
+        """Whether this is the image that the run is to bring."""
+        return any(name and image.has(name) for name in (self.wanted, self.wanted_by_digest))
 
 
 class Layout(Model):
@@ -115,6 +122,12 @@ class Layout(Model):
     def record(self, run: int) -> Record | None:
         """The record of a run in progress."""
         return read_record(self.run(run))
+
+    def elsewhere(self) -> Iterator[Record]:
+        """The records of other components' runs in progress."""
+        for path in self.root.parent.glob("*/run-*"):
+            if path.parent != self.root and (record := read_record(path)) is not None:
+                yield record
 
     @property
     def mark(self) -> str:

@@ -51,10 +51,12 @@ class Pull(Step):
         return Done(data={"image": image.id})
 
     def undo(self, ctx: StepContext) -> StepResult:
-        """See `Step.undo`. An image that was here before stays, and so does one that somebody uses by now."""
+        """See `Step.undo`. An image that was here before stays, and so does one that somebody uses or wants by now."""
         record, docker = self.layout.record(ctx.run_id), self.stack.docker
         image = docker.image(self.by_digest)
         if image is None or record is None or record.known or docker.used(image.id):
+            return Done()
+        if any(each.wants(image) for each in self.layout.elsewhere()):
             return Done()
         ours = [
             name

@@ -35,16 +35,20 @@ def put(edit: FileEdit, ctx: StepContext) -> bool:
     return True
 
 
-def put_back(edit: FileEdit, saved: SavedFile, place: Path, ctx: StepContext) -> list[str]:
+def put_back(edit: FileEdit, saved: SavedFile, place: Path, ctx: StepContext, *, known: bool) -> list[str]:
     """The old file, with its time; of a file that others changed as well, only our own line. Says what was odd.
 
     Args:
         saved: the file as it was when the run began.
         place: the run's directory, with the copy of it.
+        known: whether the file is known to have been changed by this run; else it may have come to that, or not.
     """
     with _alone(edit.path, ctx):
         beside(edit.path, ctx).unlink(missing_ok=True)
-        notes = _restore(edit, saved, place, ctx)
+        now = _digest(_read(edit.path))
+        # What somebody else has made of a file that we have not changed is theirs.
+        ours = known or now == edit.after or _is_held(edit.path, ctx)
+        notes = _restore(edit, saved, place, ctx) if ours and now != edit.before else []
         held(edit.path, ctx.component).unlink(missing_ok=True)
         return notes
 
@@ -70,8 +74,6 @@ def write_beside(edit: FileEdit, ctx: StepContext) -> bool:
 
 def _restore(edit: FileEdit, saved: SavedFile, place: Path, ctx: StepContext) -> list[str]:
     data = _read(edit.path)
-    if _digest(data) == edit.before:
-        return []
     notes: list[str] = []
     old = _read(held(edit.path, ctx.component))
     if data is None or (digest(data) == edit.after and saved.sha256 == edit.before):
@@ -103,10 +105,18 @@ def _hold(edit: FileEdit, ctx: StepContext) -> None:
     if now is None or now == edit.after:
         return
     name.unlink(missing_ok=True)
-    # Where there are no links, or not for this user, going back makes a copy.
-    with suppress(OSError):
+    try:
         os.link(edit.path, name)
+    except OSError:  # there are no links, or not for this user
+        files.copy_entry(edit.path, name)
     faults.point("container.edit.held")
+
+
+def _is_held(path: Path, ctx: StepContext) -> bool:
+    """Whether the old file is held, and is no longer the one that is there."""
+    with suppress(FileNotFoundError):
+        return not held(path, ctx.component).samefile(path)
+    return held(path, ctx.component).exists()
 
 
 def _copy_back(path: Path, saved: SavedFile, place: Path, ctx: StepContext) -> None:

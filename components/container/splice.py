@@ -36,10 +36,14 @@ class Line(Model):
 
     Attributes:
         old, new: the line before and after; no old one where it is added.
+        under: SHA-256 of the lines that it is indented below, a service's name for one; empty: it does not matter.
+        alone: whether no other line of the file was like either.
     """
 
     old: str
     new: str
+    under: str = ""
+    alone: bool = True
 
 
 class FileEdit(Model):
@@ -90,8 +94,7 @@ class FileEdit(Model):
             return None
         found = data.splitlines(keepends=True)
         for line in self.lines:
-            pair = (line.new, line.old) if backward else (line.old, line.new)
-            if not _exchange(found, *(text.encode() for text in pair)):
+            if not _exchange(found, line, backward=backward):
                 return None
         return b"".join(found)
 
@@ -99,35 +102,71 @@ class FileEdit(Model):
 def _lines(before: bytes, after: bytes) -> tuple[Line, ...] | None:
     """The lines that differ; None where one of them could be mistaken for another one, now or after the change."""
     old, new = ([line.rstrip(b"\r") for line in data.split(b"\n")] for data in (before, after))
-    if len(new) != len(old):
+    if len(new) == len(old):
+        found = [_changed(old, index, new[index]) for index in range(len(old)) if old[index] != new[index]]
+    else:
         # A line was added at the end, perhaps with the line break that the last one had lacked.
         added = [line for line in new[len(old) - 1 :] if line and line != old[-1]]
-        changed = [(b"", line) for line in added]
-    else:
-        changed = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
-    found = []
-    for one, other in changed:
-        if max(len(one), len(other)) > LINE or (one and old.count(one) != 1) or other in old:
-            return None
-        found.append(Line(old=one.decode("utf-8", "replace"), new=other.decode("utf-8", "replace")))
-    return tuple(found)
+        found = [None if _like(old, line) else Line(old="", new=_text(line)) for line in added]
+    lines = tuple(line for line in found if line is not None)
+    known = len(lines) == len(found) and all(max(len(line.old), len(line.new)) <= LINE for line in lines)
+    return lines if known else None
 
 
-def _exchange(lines: list[bytes], old: bytes, new: bytes) -> bool:
-    """Make another line of one that is there once; whether that was done, now or before. No text stands for no line."""
-    places = [index for index, line in enumerate(lines) if line.rstrip(b"\r\n") == old] if old else []
+def _changed(lines: list[bytes], index: int, new: bytes) -> Line | None:
+    """The change of one line; None where another one like it, before or after, has the same above it."""
+    like = [*_like(lines, lines[index]), *_like(lines, new)]
+    # Of two services that have the same line each has its own name above it.
+    under = _under(lines, index)
+    if [other for other in like if _under(lines, other) == under] != [index]:
+        return None
+    return Line(old=_text(lines[index]), new=_text(new), under=under, alone=like == [index])
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace")
+
+
+def _exchange(lines: list[bytes], line: Line, *, backward: bool) -> bool:
+    """Change a line; whether that was done, now or before. No text stands for no line."""
+    old, new = (text.encode() for text in ((line.new, line.old) if backward else (line.old, line.new)))
+    places, done = _like(lines, old) if old else [], _like(lines, new) if new else []
+    if line.under:
+        mine = [[index for index in each if _under(lines, index) == line.under] for each in (places, done)]
+        if any(mine) or not line.alone:
+            places, done = mine
     if len(places) == 1:
         ending = lines[places[0]][len(old) :]
         lines[places[0]] = new + ending if new else b""
         return True
-    done = not new or any(line.rstrip(b"\r\n") == new for line in lines)
+    if places:
+        return False
     if not old and not done:
-        ending = b"\r\n" if any(line.endswith(b"\r\n") for line in lines) else b"\n"
+        ending = b"\r\n" if any(each.endswith(b"\r\n") for each in lines) else b"\n"
         if lines and not lines[-1].endswith(b"\n"):
             lines[-1] += ending
         lines.append(new + ending)
-        done = True
-    return done and not places
+        return True
+    return bool(done) or not new
+
+
+def _like(lines: list[bytes], text: bytes) -> list[int]:
+    """Where lines of that text are, whatever their ends."""
+    return [index for index, line in enumerate(lines) if line.rstrip(b"\r\n") == text]
+
+
+def _under(lines: list[bytes], index: int) -> str:
+    """SHA-256 of the lines that one is indented below, each of them below the one before."""
+    above, indent = [], _indent(lines[index])
+    for line in reversed(lines[:index]):
+        if line.strip() and not line.lstrip().startswith(b"#") and _indent(line) < indent:
+            above.append(line.rstrip(b"\r\n"))
+            indent = _indent(line)
+    return digest(b"\n".join(above))
+
+
+def _indent(line: bytes) -> int:
+    return len(line) - len(line.lstrip(b" "))
 
 
 def digest(data: bytes) -> str:

@@ -143,7 +143,8 @@ class Edit(Step):
         if record is None:
             return Failed(why="the copies of the compose files are gone", todo="restore them by hand", blame="host")
         saved = {each.path: each for each in record.files}
-        notes = [note for edit in self.edits for note in put_back(edit, saved[edit.path], place, ctx)]
+        known = self.name in ctx.results
+        notes = [note for edit in self.edits for note in put_back(edit, saved[edit.path], place, ctx, known=known)]
         self._untag(ctx, record)
         return Done(notes=tuple(notes))
 

@@ -87,3 +87,49 @@ def test_a_set_that_goes_back_leaves_as_many_old_images_as_retention_says(make):
     assert len(bed.kept()) == 1
     assert bed.updater().rollback("web").outcome is Outcome.DONE
     assert bed.runs() == bed.answers() == "1.0.0"
+
+
+ONE_IMAGE = """\
+services:
+  web:
+    image: {image}:1.0.0
+    stop_grace_period: 1s
+    ports: ["127.0.0.1::8080"]
+  db:
+    image: {image}:1.0.0
+    stop_grace_period: 1s
+"""
+
+
+def twins(make, **spec: Any) -> ComposeBed:
+    """A bed with the components `web` and `db`, whose services have the same image: the same line of the file."""
+    bed: ComposeBed = make(compose=ONE_IMAGE, others="leave")
+    bed.more["db"] = {"services": ["db"], "others": "leave", **spec}
+    bed.start()
+    return bed
+
+
+def test_two_components_of_one_image_at_once(make):
+    """Each knows its own line by the service above it."""
+    bed = twins(make)
+    before = bed.file.read_bytes()
+    bed.publish("1.1.0")
+    results = bed.updater().update_all()
+    assert [result.outcome for result in results] == [Outcome.DONE, Outcome.DONE], results
+    assert bed.runs("web") == bed.answers() == bed.runs("db") == "1.1.0"
+    assert bed.file.read_bytes() == before.replace(b":1.0.0", b":1.1.0")
+
+
+def test_one_of_two_of_one_image_goes_back_before_the_other_has_started(make):
+    """It leaves the image that it has pulled to the other one; when that goes back as well, nothing is left."""
+    bed = twins(make, post_checks=[{"type": "command", "argv": ["false"]}])
+    bed.publish("1.1.0")
+    for name in ("web", "db"):
+        with crash_at(0, only="container.stage.written"), pytest.raises(Crash):
+            bed.updater().update(name)
+    before = bed.file.read_bytes()
+    assert bed.updater().cancel("web").outcome is Outcome.REFUSED
+    (result,) = bed.updater().resume()
+    assert "command failed" in result.reason, result
+    assert bed.file.read_bytes() == before
+    assert bed.docker("image", "ls", "--format", "{{.Tag}}", bed.image).split() == ["1.0.0"]

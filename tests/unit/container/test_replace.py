@@ -66,7 +66,7 @@ def test_a_full_disk_does_not_keep_the_old_file_from_coming_back(disk, tmp_path,
     assert put(edit, CTX)
     assert path.read_bytes() == TEXT.replace(b"1.0.0", b"1.1.0")
     fill(disk)
-    assert put_back(edit, copy, place, CTX) == []
+    assert put_back(edit, copy, place, CTX, known=True) == []
     after = path.stat()
     assert path.read_bytes() == TEXT
     assert (after.st_mtime_ns, after.st_mode) == (before.st_mtime_ns, before.st_mode)
@@ -81,7 +81,7 @@ def test_a_full_disk_when_the_old_file_is_held_no_more(disk):
     assert put(edit, CTX)
     held(path, "web").unlink()
     fill(disk)
-    assert put_back(edit, copy, disk / "place", CTX) == []
+    assert put_back(edit, copy, disk / "place", CTX, known=True) == []
     assert path.read_bytes() == TEXT
 
 
@@ -94,7 +94,7 @@ def test_a_full_disk_after_somebody_has_changed_another_line(disk):
     path.write_bytes(theirs)
     assert put(edit, CTX)
     fill(disk)
-    assert put_back(edit, copy, disk / "place", CTX) == [
+    assert put_back(edit, copy, disk / "place", CTX, known=True) == [
         f"{path} was changed during the update; only the image in it went back"
     ]
     assert path.read_bytes() == theirs
@@ -108,6 +108,33 @@ def test_what_an_earlier_run_has_left_is_not_taken_for_the_old_file(disk):
     copy, edit = saved(path, disk / "place"), edited(path)
     assert put(edit, CTX)
     assert put(edit, CTX), "after a crash it is done again"
-    assert put_back(edit, copy, disk / "place", CTX) == []
+    assert put_back(edit, copy, disk / "place", CTX, known=True) == []
     assert path.read_bytes() == TEXT
     assert not held(path, "web").exists()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_file_that_was_not_changed_by_us_stays_what_others_made_of_it(disk, again):
+    """The line is gone, so that the change is refused; also when that had come up to its rename before a crash."""
+    path = disk / "compose.yml"
+    path.write_bytes(TEXT)
+    copy, edit = saved(path, disk / "place"), edited(path)
+    if again:
+        os.link(path, held(path, "web"))
+    theirs = TEXT.replace(b"1.0.0", b"1.0.5")
+    path.write_bytes(theirs)
+    assert not put(edit, CTX)
+    assert put_back(edit, copy, disk / "place", CTX, known=False) == []
+    assert path.read_bytes() == theirs
+    assert {each.name for each in disk.iterdir()} == {"place", "compose.yml"}
+
+
+def test_a_change_that_was_made_before_a_crash_goes_back(disk):
+    """Nobody has written down that it was."""
+    path = disk / "compose.yml"
+    path.write_bytes(TEXT)
+    copy, edit = saved(path, disk / "place"), edited(path)
+    assert put(edit, CTX)
+    path.write_bytes(path.read_bytes() + b"# theirs\n")
+    assert len(put_back(edit, copy, disk / "place", CTX, known=False)) == 1
+    assert path.read_bytes() == TEXT + b"# theirs\n"

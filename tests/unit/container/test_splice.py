@@ -56,9 +56,44 @@ def test_a_line_that_somebody_else_changed_as_well():
     assert edit().forward(None) is None
 
 
-def test_a_line_that_is_there_twice():
+TWICE = FILE + b"  worker:\n    image: acme/web:1.0  # c\n"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("theirs", ["1.1", "1.2", "0.9", "1.0"])
+def test_a_line_that_two_services_have(number, theirs):
+    """Each is known by its service, to whatever version somebody else brings the other one meanwhile."""
+    places = [TWICE.index(b"1.0"), TWICE.rindex(b"1.0")]
+    mine, other = places[number], places[1 - number]
+    change = FileEdit.of(PATH, TWICE, [Splice(offset=mine, old="1.0", new="1.1")])
+    now = TWICE[:other] + theirs.encode() + TWICE[other + 3 :] + b"# mine\n"
+    both = now[:mine] + b"1.1" + now[mine + 3 :]
+    assert change.forward(now) == both == change.forward(both)
+    assert change.backward(both) == now == change.backward(now)
+
+
+def test_two_lines_of_one_change():
+    """Services that are named together."""
+    places = [TWICE.index(b"1.0"), TWICE.rindex(b"1.0")]
+    change = FileEdit.of(PATH, TWICE, [Splice(offset=place, old="1.0", new="1.1") for place in places])
+    both = TWICE.replace(b"1.0", b"1.1") + b"# mine\n"
+    assert change.forward(TWICE + b"# mine\n") == both
+    assert change.backward(both) == TWICE + b"# mine\n"
+
+
+def test_a_line_that_two_services_have_of_which_one_goes():
+    """The other one's is not taken for it."""
+    change = edit(TWICE)
+    without = TWICE.replace(b"  web:\n    image: acme/web:1.0  # c\n", b"")
+    assert change.forward(without) is None
+    renamed = TWICE.replace(b"  web:\n", b"  front:\n")
+    assert change.forward(renamed) is None
+    assert edit().forward(FILE.replace(b"  web:\n", b"  front:\n")) is not None, "there is only one such line"
+
+
+def test_a_line_that_is_there_twice_with_the_same_above_it():
     """One cannot be told from the other, once the file is another one."""
-    twice = FILE + b"  worker:\n    image: acme/web:1.0  # c\n"
+    twice = b"services:\n  web: {\n    image: acme/web:1.0,\n    image: acme/web:1.0,\n  }\n"
     change = edit(twice)
     assert change.lines is None
     assert change.forward(twice) == twice.replace(b"1.0", b"1.1", 1)
