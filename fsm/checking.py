@@ -231,7 +231,10 @@ class Checking:
         newer = found.latest is not None and selection.supersedes(found.latest, installed.version)
         refused = wanted is not None and wanted != installed.version
         blocked = newer and found.latest is not None and self._policy.blocks(self.name, found.latest.version)
-        if refused or blocked:
+        if refused:  # which --force does not change
+            todo = "ask for a version that is published, and that a pin allows"
+            raise Refused(f"cannot update {self.name}", found.reason, todo)
+        if blocked:
             raise Refused(f"cannot update {self.name}", found.reason, "--force tries it all the same")
         raise UpToDate(found.reason)
 
