@@ -76,15 +76,17 @@ def _row(each: dict[str, Any], now: datetime) -> tuple[str, ...]:
         each["component"],
         each["installed"] or "unknown",
         f"{latest} (new)" if each["update_available"] else latest,
-        _last(each["last"], now),
+        _last(each["last"], now, running=bool(each["running_in"])),
         ", ".join((*held, *pinned)) or "-",
     )
 
 
-def _last(run: dict[str, Any] | None, now: datetime) -> str:
+def _last(run: dict[str, Any] | None, now: datetime, *, running: bool) -> str:
     if run is None:
         return "-"
     what = {"done": "updated", "up_to_date": "nothing to do"}.get(run["outcome"], run["outcome"].replace("_", " "))
+    if running and what == "interrupted":
+        what = "in progress"
     if run["kind"] == "rollback":
         what = "rolled back" if run["outcome"] == "done" else f"rollback {what}"
     elif what == "updated" and run["from_version"] is None:

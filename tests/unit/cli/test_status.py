@@ -258,6 +258,7 @@ def test_a_run_that_goes_on_now(updated: Line):
     interrupted(updated)
     with ComponentLock(updated.bed.state, "app"):
         text = updated("status").out
+    assert "#1 in progress 1.0.0 -> 1.1.0, " in text
     assert "app: in updating at step 3/" in text
     assert f" now, by process {os.getpid()} (" in text
     assert "fsm resume" not in text
