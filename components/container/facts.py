@@ -63,6 +63,11 @@ class Container:
         return self.status in ("running", "restarting") or refused
 
     @property
+    def finished(self) -> bool:
+        """Whether it did its work and ended; one that the engine would start again was stopped by somebody."""
+        return self.status == "exited" and self.exit_code == 0 and self.restart_policy not in COMES_BACK
+
+    @property
     def intended_name(self) -> str:
         """The name that it would have, had compose not been killed; its own in any other case."""
         return intended_name(self.name)

@@ -135,7 +135,7 @@ class Keep(Step):
             digests=image.digests if image else (),
             running=any(each.meant_to_run for each in every),
             healthy=any(each.health == "healthy" for each in every),
-            finished=all(each.status == "exited" and each.exit_code == 0 for each in every),
+            finished=all(each.finished for each in every),
         )
 
 

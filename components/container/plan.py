@@ -195,9 +195,7 @@ def _one_shot(spec: ContainerSpec, containers: tuple[Container, ...]) -> bool | 
     """Whether the services do something and end: as configured, else as their containers did."""
     if spec.one_shot is not None or not containers:
         return spec.one_shot
-    return all(
-        each.status == "exited" and each.exit_code == 0 and each.restart_policy != "always" for each in containers
-    )
+    return all(each.finished for each in containers)
 
 
 def _notes(
@@ -208,7 +206,7 @@ def _notes(
     for name in spec.services:
         if name not in there:
             notes.append(f"the service {name} has no container; the update makes one")
-    stopped = sorted({each.name for each in host.containers if each.status == "exited" and each.exit_code != 0})
+    stopped = sorted({each.name for each in host.containers if each.status == "exited" and not each.finished})
     if stopped:
         notes.append(f"{', '.join(stopped)} does not run now; the update starts it")
     if dependants:

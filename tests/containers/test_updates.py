@@ -117,6 +117,22 @@ def test_a_service_that_ends_with_0_has_failed(make):
     assert bed.answers() == "1.0.0"
 
 
+def test_a_service_that_somebody_has_stopped_is_no_job(make):
+    """It ended with 0, but the engine would start it again after any end; that it does not run is said both ways."""
+    service = "{image: '{image}:1.0.0', ports: ['127.0.0.1::8080'], restart: unless-stopped}"
+    bed = make(compose=f"services: {{web: {service}}}")
+    bed.start()
+    bed.compose("stop", "web")
+    bed.publish("1.1.0", "once")
+    assert any("does not run now; the update starts it" in note for note in bed.updater().plan("web").notes)
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.ROLLED_BACK, result
+    assert "web did not run before, and does not now" in result.notes
+    bed.publish("1.2.0")
+    assert bed.updater().update("web").outcome is Outcome.DONE
+    assert bed.answers() == "1.2.0"
+
+
 def test_a_tag_in_the_env_file(make):
     """The compose file stays, the env file gets the tag; a rollback restores it to the byte."""
     compose = "services:\n  web:\n    image: '{image}:${TAG:-1.0.0}'\n    ports: ['127.0.0.1::8080']\n"
