@@ -67,7 +67,7 @@ def look(target: Target, spec: PythonAppSpec) -> Facts:
     active = open_service(spec.service, name=target.name, state_dir=target.state_dir).status().active
     if not live.is_dir():
         return Facts("fresh", "", active, 0, 0)
-    way, note = _way(spec)
+    way, note = _way(target, spec)
     preserved = sum(_size(live / path) for path in files.Patterns(spec.preserve).find(live))
     size = files.tree_size(live)[0] if way == "copy" else 0
     if way == "copy":
@@ -83,13 +83,40 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _way(spec: PythonAppSpec) -> tuple[Way, str]:
+def _way(target: Target, spec: PythonAppSpec) -> tuple[Way, str]:
+    inner = _mounts(target, spec)
     why = files.why_not_renamable(spec.install_path)
+    if why is None and inner:
+        # A rename would succeed, and take the mount along: the app would go on with a copy of what is mounted there.
+        why = f"{inner[0]} is a mount point"
     if why is not None:
         return "copy", f"the tree is replaced by copying, because {why}"
     if files.can_exchange(spec.install_path.parent):
         return "exchange", ""
     return "renames", "the file system cannot exchange directories: two renames, with a moment without a tree"
+
+
+def _mounts(target: Target, spec: PythonAppSpec) -> list[Path]:
+    """The mount points inside the live tree: all of them hold files to preserve, which can be written there.
+
+    Raises:
+        PlanError: another one is there; a release would replace what is mounted, or fail half way.
+    """
+    live = spec.install_path.parent.resolve() / spec.install_path.name
+    preserve = files.Patterns(spec.preserve)
+    found = [point for point in files.mounts_within(live) if point != live]
+    for point in found:
+        what, todo = f"{point} is a mount point inside of the app", "mount it elsewhere, or unmount it for the update"
+        if not preserve.match(PurePosixPath(point.relative_to(live)), is_dir=point.is_dir()):
+            why, todo = "that `preserve` does not name", "name it in preserve, or mount it elsewhere"
+        elif not point.is_dir():
+            why = "that is a file, which nothing can replace"
+        elif not os.access(point, os.W_OK):
+            why = "that cannot be written"
+        else:
+            continue
+        raise PlanError(f"cannot update {target.name}", f"{what} {why}", todo)
+    return found
 
 
 def update(

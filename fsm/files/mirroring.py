@@ -14,6 +14,7 @@ from typing import Final
 from fsm.digest import Check, no_check
 from fsm.errors import Refused
 from fsm.files.atomic import sync_entry, sync_filesystem
+from fsm.files.mounts import mounts_within
 from fsm.files.naming import shown
 from fsm.files.patterns import Patterns
 from fsm.files.treecopy import Chosen, Tally, TreeCopy
@@ -70,7 +71,7 @@ def mirror(
         OSError: something cannot be read, written or deleted; a full disk, say.
     """
     copy = TreeCopy(dst, check, skip, owns=lambda _path: True, verify=verify)
-    return _report(src, copy, lambda: sync_filesystem(dst))
+    return _report(src, copy, lambda: _sync_everything(dst))
 
 
 def carry(src: Path, dst: Path, patterns: Patterns, *, check: Check = no_check) -> MirrorReport:
@@ -121,6 +122,12 @@ def _sync_entries(root: Path, paths: Collection[PurePosixPath]) -> None:
         if error.errno not in _NOT_OPENED:
             raise
         sync_filesystem(root)
+
+
+def _sync_everything(root: Path) -> None:
+    """Make a tree durable, with the file systems that are mounted in it."""
+    for place in {root, *mounts_within(root)}:
+        sync_filesystem(place)
 
 
 def _report(src: Path, copy: TreeCopy, sync: Callable[[], None]) -> MirrorReport:

@@ -133,24 +133,61 @@ def test_a_parent_that_cannot_be_written_is_refused(root):
     assert bed.answer() == "1.0.0"
 
 
-def test_a_mount_point_inside_the_tree_is_no_accident(root):
-    """What cannot be moved or removed with the tree is found, and the old version runs."""
-    bed = installed(root)
-    if os.geteuid() != 0:
-        pytest.skip("only root mounts")
-    inner = bed.live / "data/deep"
-    subprocess.run(["mount", "--bind", str(inner), str(inner)], check=True)
+@contextmanager
+def mounted(source: Path, point: Path, *options: str) -> Iterator[None]:
+    """Mount one directory, or file, on another one, wherever that is moved to meanwhile."""
+    subprocess.run(["mount", "--bind", str(source), str(point)], check=True)
     try:
-        result = bed.updater().update("app")
-        assert bed.answer() == bed.version()
-        assert (inner / "er/blob").read_bytes() == bytes(range(256))
+        if options:
+            subprocess.run(["mount", "-o", ",".join(("remount", "bind", *options)), str(point)], check=True)
+        yield
     finally:
-        subprocess.run(["umount", "--lazy", "--all-targets", str(inner)], check=False)
-        for mount in Path("/proc/self/mountinfo").read_text().splitlines():
-            if str(root) in mount:
-                subprocess.run(["umount", "--lazy", mount.split()[4]], check=False)
-    assert result.outcome in (Outcome.DONE, Outcome.REFUSED, Outcome.ROLLED_BACK), result
-    assert Bed(root).answer() is not None
+        for left in files.mounts_within(Path("/")):
+            if str(left).startswith(str(source.parent)):
+                subprocess.run(["umount", "--lazy", str(left)], check=True)
+
+
+@pytest.mark.needs_tmpfs
+@pytest.mark.parametrize("traits", [(), ("BROKEN",), ("WRITES",)])
+def test_what_is_mounted_inside_of_the_tree_stays_mounted_there(root, traits):
+    """An exchange would take it along into the backup, and the app would go on with a copy until the next boot."""
+    bed = installed(root, release=False)
+    bed.publish("1.1.0", *traits)
+    disk = root / "disk"
+    (bed.live / "data").rename(disk)
+    (bed.live / "data").mkdir()
+    with mounted(disk, bed.live / "data"):
+        before = inventory.take(disk)
+        result = bed.updater().update("app")
+        assert result.outcome is (Outcome.ROLLED_BACK if "BROKEN" in traits else Outcome.DONE), result.headline
+        assert files.mounts_within(bed.live) == (bed.live / "data",)
+        assert bed.answer() == bed.version() == ("1.0.0" if "BROKEN" in traits else "1.1.0")
+        assert bool(before.compare(inventory.take(disk))) == ("WRITES" in traits)
+        if result.outcome is Outcome.DONE:
+            assert bed.updater().rollback("app").outcome is Outcome.DONE
+            assert files.mounts_within(bed.live) == (bed.live / "data",)
+            assert not before.compare(inventory.take(disk))
+        bed.kill()
+
+
+@pytest.mark.needs_tmpfs
+@pytest.mark.parametrize(
+    ("name", "options", "why"),
+    [
+        ("lib", (), "that `preserve` does not name; name it in preserve"),
+        ("data", ("ro",), "that cannot be written"),
+        (".env", (), "that is a file"),
+    ],
+)
+def test_what_cannot_stay_mounted_inside_of_the_tree_is_refused(root, name, options, why):
+    """Said before anything is stopped: half way through, it would fail, and the way back as well."""
+    bed = installed(root)
+    with mounted(bed.live / name, bed.live / name, *options):
+        result = bed.updater().update("app")
+        assert result.outcome is Outcome.REFUSED, result
+        assert f"{bed.live / name} is a mount point inside of the app {why}" in f"{result.reason}; {result.todo}"
+        assert bed.answer() == "1.0.0"
+        bed.kill()
 
 
 @pytest.mark.needs_root
