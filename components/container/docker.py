@@ -20,7 +20,10 @@ from components.container.facts import (
 )
 from fsm.errors import CommandFailed, DeadlineExceeded, NotReady, PlanError, StepFailed, Transient, Unsupported
 from fsm.model import Model, Seconds
-from fsm.shell import ask
+from fsm.shell import Asked, ask
+
+ANSWER: Final[Seconds] = 30.0
+"""How long an engine may take for one answer."""
 
 _YOUNG: Final[Seconds] = 30.0
 _NOTHING: Final = (b"", b"[]", b"null")
@@ -41,7 +44,7 @@ class Docker(Model):
         """What commands get in addition."""
         return {"DOCKER_CLI_HINTS": "false"} | ({"DOCKER_HOST": self.host} if self.host else {})
 
-    def query(self, *args: str, timeout: Seconds = 30.0, missing_ok: bool = False) -> Any:
+    def query(self, *args: str, timeout: Seconds | None = None, missing_ok: bool = False) -> Any:
         """The JSON that a command prints.
 
         Raises:
@@ -50,14 +53,9 @@ class Docker(Model):
         """
         return self.parsed(["docker", *args], timeout=timeout, missing_ok=missing_ok)
 
-    def parsed(self, argv: Sequence[str], *, timeout: Seconds = 30.0, missing_ok: bool = False) -> Any:
+    def parsed(self, argv: Sequence[str], *, timeout: Seconds | None = None, missing_ok: bool = False) -> Any:
         """As `query`, with the whole command."""
-        try:
-            asked = ask(argv, env=self.environ, timeout=timeout)
-        except DeadlineExceeded as error:
-            raise Transient("cannot ask the Docker engine", error.why, "see its log") from error
-        except CommandFailed as error:
-            raise Unsupported("cannot ask the Docker engine", error.cause, "install Docker") from error
+        asked = self._ask(argv, timeout)
         what = f"cannot ask the Docker engine ({' '.join(argv[:3])})"
         # With `missing_ok` an answer about anything at all shows that the engine is there.
         if asked.code != 0 and not (missing_ok and asked.out.strip() not in _NOTHING) and not self.answers():
@@ -68,6 +66,15 @@ class Docker(Model):
             return json.loads(asked.out or b"null")
         except ValueError as error:
             raise StepFailed(what, f"its answer is no JSON: {error}", "see `docker version`") from error
+
+    def _ask(self, argv: Sequence[str], timeout: Seconds | None = None) -> Asked:
+        """Ask; an engine that hangs may answer later."""
+        try:
+            return ask(argv, env=self.environ, timeout=ANSWER if timeout is None else timeout)
+        except DeadlineExceeded as error:
+            raise Transient("cannot ask the Docker engine", error.why, "see its log") from error
+        except CommandFailed as error:
+            raise Unsupported("cannot ask the Docker engine", error.cause, "install Docker") from error
 
     def answers(self) -> bool:
         """Whether the engine is there."""
@@ -109,7 +116,7 @@ class Docker(Model):
 
     def _listed(self, project: str, *options: str) -> str:
         label = f"label={PROJECT_LABEL}={project}"
-        asked = ask(["docker", "ps", "--all", "--no-trunc", "--filter", label, *options], env=self.environ, timeout=30)
+        asked = self._ask(["docker", "ps", "--all", "--no-trunc", "--filter", label, *options])
         if asked.code != 0:
             raise Transient("cannot reach the Docker engine", asked.complaint, "start it, or correct docker_host")
         return asked.out.decode()
@@ -129,7 +136,7 @@ class Docker(Model):
         """
         if sure:
             return next(iter(self.images(reference)), None)
-        asked = ask(["docker", "image", "inspect", reference], env=self.environ)
+        asked = self._ask(["docker", "image", "inspect", reference])
         return Image.of(json.loads(asked.out)[0]) if asked.code == 0 else None
 
     def images(self, *references: str) -> list[Image]:
@@ -139,18 +146,14 @@ class Docker(Model):
 
     def names(self, repository: str) -> list[str]:
         """The names, with their tags, that images have in a repository."""
-        asked = ask(
-            ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository], env=self.environ, timeout=30
-        )
+        asked = self._ask(["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository])
         if asked.code != 0:
             raise Transient("cannot reach the Docker engine", asked.complaint, "start it, or correct docker_host")
         return asked.out.decode().split()
 
     def used(self, image: str) -> bool:
         """Whether a container, running or not, was made of an image."""
-        asked = ask(
-            ["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", f"ancestor={image}"], env=self.environ
-        )
+        asked = self._ask(["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", f"ancestor={image}"])
         # Who cannot be asked may use it.
         return asked.code != 0 or bool(asked.out.strip())
 

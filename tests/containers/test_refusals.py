@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,26 @@ def test_an_engine_that_does_not_answer(path):
         Docker().engine()
     with pytest.raises(Transient, match="cannot reach the Docker engine"):
         Docker().containers("shop")
+
+
+@pytest.mark.needs_linux
+def test_an_engine_that_hangs(path, monkeypatch):
+    """Whatever it is asked, it may answer later: a run waits, and does not go back, or give up going back."""
+    monkeypatch.setattr("components.container.docker.ANSWER", 0.2)
+    program(path, "docker", "exec /bin/sleep 30")
+    docker = Docker()
+    questions: list[Callable[[], object]] = [
+        docker.engine,
+        lambda: docker.containers("shop"),
+        lambda: docker.names_of("shop"),
+        lambda: docker.image("web:1"),
+        lambda: docker.image("web:1", sure=False),
+        lambda: docker.names("web"),
+        lambda: docker.used("sha256:0"),
+    ]
+    for question in questions:
+        with pytest.raises(Transient, match="did not answer within"):
+            question()
 
 
 @pytest.mark.needs_linux
