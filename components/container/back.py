@@ -48,7 +48,9 @@ def bring_back(stack: Stack, record: Record, place: Path, ctx: StepContext) -> S
         return Done(notes=notes)
     held = any(done.complaint for done in said)
     todo = "restart the engine, then `fsm rollback` takes this up again" if held else "see `docker compose logs`"
-    why = [f"docker ended with {done.code}: {done.said}" for done in said if done.code]
+    # Of what a container itself tells by now nothing is said twice.
+    more = [done for done in said if done.code and (done.complaint or done.said[-60:] not in wrong)]
+    why = [f"docker ended with {done.code}: {done.said}" for done in more]
     return Failed(why="; ".join([wrong, *why]), todo=todo, blame="host")
 
 

@@ -96,6 +96,10 @@ class Verify(Step):
         if verdict.state == "ready":
             containers, verdict = self._settle(look, ctx, containers)
         if verdict.state != "ready":
+            if {each.service for each in containers if each.image == image} != set(self.stack.services):
+                # `up` has seen to that they are there: it is somebody who has taken them away.
+                why = f"somebody has changed what runs: {verdict.detail}"
+                return Failed(why=why, todo="the old version is put back; update again", blame="host")
             said = told(self.stack, containers, self.one_shot, ctx)
             return Failed(why=f"the new version does not do: {verdict.detail}{said}", todo="the old one is put back")
         measured = context(self.spec, self.stack, self.layout, ctx, self.version, self.one_shot, tuple(containers))

@@ -224,3 +224,20 @@ def test_a_person_edits_the_file_before_it_is_changed(make):
     assert "was changed since the plan was made" in result.reason
     assert bed.file.read_bytes() == mine
     assert bed.answers() == "1.1.0"
+
+
+def test_a_person_takes_the_new_containers_away_before_they_are_verified(make):
+    """The release is not to blame, and is tried again."""
+    bed = make(compose=ALONE)
+    bed.start()
+    bed.publish("1.1.0")
+
+    def observe(event: ProgressEvent) -> None:
+        if event.step == "verify" and event.kind is Kind.STEP:
+            bed.compose("down")
+
+    result = bed.updater(observers=[observe]).update("web")
+    assert result.outcome is Outcome.ROLLED_BACK, result
+    assert "somebody has changed what runs: there is no container of web" in result.reason
+    assert bed.answers() == "1.0.0"
+    assert bed.updater().update("web").outcome is Outcome.DONE
