@@ -20,6 +20,11 @@ import pytest
 CI: Final = os.environ.get("CI", "").lower() in {"1", "true"}
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """What ``-n auto`` means: one more than there are cores, for much of a test is waiting for disks and engines."""
+    return (os.cpu_count() or 1) + 1
+
+
 def _not_linux() -> str:
     return "" if sys.platform == "linux" else f"this is {sys.platform}, not Linux"
 
