@@ -48,7 +48,8 @@ class Held(Model):
         local: files of this host, changed or unknown to git, of which there are copies.
         deleted: tracked files that somebody had deleted.
         touched: preserved files that git writes over because it knows them, directories of which the new commit
-            makes a file, and what stands here where git has a directory; all others it leaves alone.
+            makes a file, what stands here where git has a directory, and submodules that are checked out for the first
+            time; all others it leaves alone.
         missing: files that `copies` would make.
         directories: those that are there now and may be empty in between.
         new_directories: those that are not there yet.
@@ -180,13 +181,14 @@ class Hold(GitStep):
         added = [change for change in differing if change.status == "A"]
         touched = {parent for change in differing for parent in PurePosixPath(change.path).parents[:-1]}
         there = sorted(path for path in {*touched, *map(PurePosixPath, here.absent)} if (live / path).is_dir())
+        over = changes.for_people(live, filter(self.site.ours, written))
         given_way = [path for path in written if changes.is_directory(live / path)]
         second = {*self.copies, *self.copies.values()}
         return Held(
             added={change.path: change.digest for change in added if change.new_mode != GITLINK},
             submodules=tuple(here.absent),
             local=tuple(self._local(live, differing, changed)),
-            touched=tuple(dict.fromkeys([*changes.for_people(live, filter(self.site.ours, written)), *given_way])),
+            touched=tuple(dict.fromkeys([*over, *given_way, *here.absent])),
             deleted=tuple(path for path in changed if not os.path.lexists(live / path)),
             missing=tuple(sorted(path for path in second if not os.path.lexists(live / path))),
             directories=tuple(_directory(live, parent) for parent in there),

@@ -30,6 +30,8 @@ Ours = Callable[[str], bool]
 def with_submodules(git: Git, differing: list[Change]) -> list[Change]:
     """The changes of a checkout, and those of all its submodules that are checked out and go to another commit.
 
+    A submodule that is not checked out counts as added where something lies in its directory.
+
     Raises:
         CommandFailed: one of them has not got the commit that it is to go to.
     """
@@ -49,7 +51,19 @@ def with_submodules(git: Git, differing: list[Change]) -> list[Change]:
                 )
             below = changes.between(inner, inner.commit("HEAD"), change.digest)
             found += [one._replace(path=f"{change.path}/{one.path}") for one in with_submodules(inner, below)]
-    return found
+    moving = {change.path: change for change in differing}
+    stay = {path: Change("", GITLINK, GITLINK, commit, path) for path, commit in _linked(git).items()}
+    links = [change for change in {**stay, **moving}.values() if change.new_mode == GITLINK]
+    return found + [change._replace(status="A") for change in links if _is_occupied(git.work / change.path)]
+
+
+def _is_occupied(directory: Path) -> bool:
+    return changes.is_directory(directory) and not is_checked_out(directory) and any(directory.iterdir())
+
+
+def _linked(git: Git) -> dict[str, str]:
+    """See `in_index`; one question less where there are none."""
+    return in_index(git) if (git.work / ".gitmodules").exists() else {}
 
 
 class Here(NamedTuple):
@@ -71,8 +85,7 @@ def here(git: Git, differing: Iterable[Change]) -> Here:
         git: the repository, with the old commit checked out.
         differing: from that to the new one.
     """
-    known = in_index(git) if (git.work / ".gitmodules").exists() else {}
-    return _here(git, [*known, *(change.path for change in differing if change.new_mode == GITLINK)])
+    return _here(git, [*_linked(git), *(change.path for change in differing if change.new_mode == GITLINK)])
 
 
 def _here(git: Git, links: Iterable[str]) -> Here:

@@ -325,3 +325,39 @@ def test_a_preserved_file_in_a_submodule_that_becomes_a_file(host, traits):
     result = bed.updater().update("app")
     assert result.outcome is (Outcome.ROLLED_BACK if traits else Outcome.DONE), result.reason
     assert (bed.live / LIB / "mine.txt").read_bytes() == b"mine\n"
+
+
+@pytest.mark.parametrize("traits", [(), ("BROKEN",)])
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_preserved_file_where_a_submodule_was_not_checked_out(host, traits, moved):
+    """It is checked out for the first time, over what is there."""
+    bed = host(preserve=[".env", "data/", f"{LIB}/*.txt"])
+    git(bed.live, "submodule", "--quiet", "deinit", "--force", LIB)
+    write(bed.live / LIB / "old.txt", b"mine\n")
+    before = bed.inventory()
+    release(bed, "1.2.0", *traits, extra={}) if moved else bed.publish_with_library("1.2.0", *traits)
+    result = bed.updater().update("app")
+    assert result.outcome is (Outcome.ROLLED_BACK if traits else Outcome.DONE), result.reason
+    assert (bed.live / LIB / "old.txt").read_bytes() == b"mine\n"
+    if traits:
+        assert not before.compare(bed.inventory())
+    else:
+        assert (bed.live / LIB / "VERSION").read_text() == ("1.2.0\n" if moved else "1\n")
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_file_where_a_submodule_was_not_checked_out(host, moved):
+    """Checking it out for the first time would write over it, or find the directory full."""
+    bed = host()
+    git(bed.live, "submodule", "--quiet", "deinit", "--force", LIB)
+    write(bed.live / LIB / "old.txt", b"mine\n")
+    before = bed.inventory()
+    release(bed, "1.2.0", extra={}) if moved else bed.publish_with_library("1.2.0")
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.REFUSED, result.reason
+    assert f'"{LIB}/old.txt"' in result.reason
+    assert not result.touched
+    assert not before.compare(bed.inventory())
+    (bed.live / LIB / "old.txt").unlink()
+    assert bed.updater().update("app").outcome is Outcome.DONE
+    assert (bed.live / LIB / "VERSION").read_text() == ("1.2.0\n" if moved else "1\n")
