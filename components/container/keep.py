@@ -15,6 +15,7 @@ from components.container.splice import digest
 from components.container.stack import Stack
 from fsm import faults, files
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
+from fsm.errors import Transient
 from fsm.lifecycle import State
 
 
@@ -125,7 +126,10 @@ class Keep(Step):
         number, image = numbered
         kept = self.layout.kept_name(ctx.run_id, number)
         if image is not None:
-            ctx.run(["docker", "image", "tag", one.image, kept], env=self.stack.docker.environ)
+            done = ctx.run(["docker", "image", "tag", one.image, kept], env=self.stack.docker.environ)
+            if done.code != 0:
+                why = f"docker ended with {done.code}: {' '.join(done.tail.split())[-300:]}"
+                raise Transient(f"cannot keep the image {one.reference}", why, "see whether the Docker engine runs")
         return SavedService(
             service=one.service,
             containers=tuple(sorted(each.id for each in every)),

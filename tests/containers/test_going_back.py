@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import Any
 
 import pytest
@@ -224,6 +226,23 @@ def test_a_person_edits_the_file_before_it_is_changed(make):
     assert "was changed since the plan was made" in result.reason
     assert bed.file.read_bytes() == mine
     assert bed.answers() == "1.1.0"
+
+
+def test_an_old_image_that_could_not_be_kept_at_once(make, tmp_path, monkeypatch):
+    """The engine was away for a moment: without the name of ours the next prune would take the image."""
+    bed = make(compose=ALONE)
+    bed.start()
+    bed.publish("1.1.0")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    once = f'[ "$1 $2" = "image tag" ] && mkdir {programs}/once 2>/dev/null && exit 1'
+    (programs / "docker").write_text(f'#!/bin/sh\n{once}\nexec {shutil.which("docker")} "$@"\n')
+    (programs / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    result = bed.updater().update("web")
+    assert result.outcome is Outcome.DONE, result
+    assert (programs / "once").is_dir()
+    assert len(bed.kept()) == 1
 
 
 def test_a_person_takes_the_new_containers_away_before_they_are_verified(make):
