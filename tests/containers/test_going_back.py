@@ -228,14 +228,15 @@ def test_a_person_edits_the_file_before_it_is_changed(make):
     assert bed.answers() == "1.1.0"
 
 
-def test_an_old_image_that_could_not_be_kept_at_once(make, tmp_path, monkeypatch):
-    """The engine was away for a moment: without the name of ours the next prune would take the image."""
+@pytest.mark.parametrize("name", ["fsm-kept:*", "*:1.1.0"])
+def test_an_image_that_could_not_be_named_at_once(make, tmp_path, monkeypatch, name):
+    """The engine was away for a moment: the old image would not be kept, the new one not be started."""
     bed = make(compose=ALONE)
     bed.start()
     bed.publish("1.1.0")
     programs = tmp_path / "programs"
     programs.mkdir()
-    once = f'[ "$1 $2" = "image tag" ] && mkdir {programs}/once 2>/dev/null && exit 1'
+    once = f'case "$1 $2 $4" in "image tag "{name}) mkdir {programs}/once 2>/dev/null && exit 1;; esac'
     (programs / "docker").write_text(f'#!/bin/sh\n{once}\nexec {shutil.which("docker")} "$@"\n')
     (programs / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
@@ -243,6 +244,23 @@ def test_an_old_image_that_could_not_be_kept_at_once(make, tmp_path, monkeypatch
     assert result.outcome is Outcome.DONE, result
     assert (programs / "once").is_dir()
     assert len(bed.kept()) == 1
+
+
+def test_the_new_image_is_removed_before_it_is_named(make):
+    """By a prune, say: there is no use in waiting."""
+    bed = make(compose=ALONE)
+    bed.start()
+    bed.publish("1.1.0")
+
+    def observe(event: ProgressEvent) -> None:
+        if event.step == "edit" and event.kind is Kind.STEP:
+            bed.docker.remove(bed.repository)
+
+    result = bed.updater(observers=[observe]).update("web")
+    assert result.outcome is Outcome.ROLLED_BACK, result
+    assert "the new image was removed meanwhile" in result.reason
+    assert bed.answers() == "1.0.0"
+    assert bed.updater().update("web").outcome is Outcome.DONE
 
 
 def test_a_person_takes_the_new_containers_away_before_they_are_verified(make):
