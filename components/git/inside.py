@@ -17,6 +17,7 @@ from components.git.blobs import GITLINK
 from components.git.changes import Change, is_checked_out
 from components.git.command import Git
 from components.git.marked import Marks
+from components.git.repository import places
 from fsm import faults, files
 from fsm.digest import Check
 from fsm.errors import CommandFailed
@@ -119,9 +120,20 @@ def go_back(git: Git, heads: dict[str, str]) -> None:
         submodules.check_out(git)
     for path, commit in heads.items():
         inner = _inner(git, path)
+        _lead_back(inner)
         if inner.commit("HEAD") != commit or changes.local_changes(inner, "HEAD", submodules=False):
             inner.must(f"reset {files.shown(path)} to {commit[:12]}", "reset", "--hard", "--quiet", commit, "--")
             faults.point("git.submodule.undone")
+
+
+def _lead_back(inner: Git) -> None:
+    """A submodule that went to another place took its repository along, which says where its files are."""
+    found = places(inner.directory)
+    if found is None or inner.directory.is_dir():
+        return
+    here = os.path.relpath(inner.work.resolve(), found.own)
+    if inner.ask("config", "--get", "core.worktree").out.decode(errors="replace").rstrip("\n") != here:
+        inner.must("say where the files of a submodule are", "config", "core.worktree", here)
 
 
 def local_changes(git: Git, commit: str, ours: Ours, *, submodules: bool, marks: Marks | None = None) -> list[str]:

@@ -361,3 +361,29 @@ def test_a_file_where_a_submodule_was_not_checked_out(host, moved):
     (bed.live / LIB / "old.txt").unlink()
     assert bed.updater().update("app").outcome is Outcome.DONE
     assert (bed.live / LIB / "VERSION").read_text() == ("1.2.0\n" if moved else "1\n")
+
+
+@pytest.mark.parametrize("traits", [(), ("BROKEN",)])
+def test_a_submodule_that_moves_to_another_place(host, traits):
+    """Its repository serves the new place; files that git does not know stay in the old one."""
+    bed = host()
+    write(bed.live / LIB / "mine.txt", b"mine\n")
+    before = bed.inventory()
+    git(bed.author, "mv", LIB, "moved")
+    bed.library("lib", "2")
+    git(bed.author / "moved", "pull", "--quiet", str(bed.root / "lib.git"), "main")
+    for trait in traits:
+        (bed.author / trait).touch()
+    (bed.author / "VERSION").write_text("1.2.0\n")
+    git(bed.author, "add", "--all", ".")
+    bed.commit("1.2.0")
+    result = bed.updater().update("app")
+    assert result.outcome is (Outcome.ROLLED_BACK if traits else Outcome.DONE), result.reason
+    assert (bed.live / LIB / "mine.txt").read_bytes() == b"mine\n"
+    if traits:
+        assert not before.compare(bed.inventory())
+        assert bed.is_clean("1.1.0")
+        assert git(bed.live / LIB, "status", "--porcelain") == "?? mine.txt"
+    else:
+        assert (bed.live / "moved/VERSION").read_text() == "2\n"
+        assert bed.is_clean("1.2.0")
