@@ -90,6 +90,13 @@ def _way(target: Target, spec: PythonAppSpec) -> tuple[Way, str]:
         # A rename would succeed, and take the mount along: the app would go on with a copy of what is mounted there.
         why = f"{inner[0]} is a mount point"
     if why is not None:
+        if not os.access(spec.install_path, os.W_OK | os.X_OK):
+            # An immutable directory, or a read-only mount: not even root writes there, and nothing could go back.
+            raise PlanError(
+                f"cannot update {target.name}",
+                f"{spec.install_path} can neither be renamed nor written: {why}",
+                "see `lsattr -d` and `findmnt`, and make it writable",
+            )
         return "copy", f"the tree is replaced by copying, because {why}"
     if files.can_exchange(spec.install_path.parent):
         return "exchange", ""

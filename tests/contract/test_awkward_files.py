@@ -190,6 +190,18 @@ def test_what_cannot_stay_mounted_inside_of_the_tree_is_refused(root, name, opti
         bed.kill()
 
 
+@pytest.mark.needs_tmpfs
+def test_a_tree_that_nobody_may_write_is_refused(root):
+    """One that is mounted read-only (or immutable) can be neither renamed nor copied over, and so not go back."""
+    bed = installed(root)
+    with mounted(bed.live, bed.live, "ro"):
+        result = bed.updater().update("app")
+        assert result.outcome is Outcome.REFUSED, result
+        assert f"{bed.live} can neither be renamed nor written" in result.reason
+        assert bed.answer() == "1.0.0"
+        bed.kill()
+
+
 @pytest.mark.needs_root
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("traits", [(), ("BROKEN",)])
