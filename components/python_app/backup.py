@@ -101,7 +101,7 @@ class Keep(Step):
         """The app still runs, so a file may go while its turn comes; sockets and the like cannot be kept at all."""
         live = self.layout.live
         copied = []
-        for path in files.Patterns(self.preserve).find(live) if live.is_dir() else ():
+        for path in files.Patterns(self.preserve, links=True).find(live) if live.is_dir() else ():
             ctx.check()
             if _copy_moving(live, paths.kept, path):
                 copied.append(path)

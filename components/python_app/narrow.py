@@ -153,7 +153,7 @@ def _version(target: Target, spec: PythonAppSpec) -> Iterator[Finding]:
 
 def _patterns(target: Target, spec: PythonAppSpec) -> Iterator[Finding]:
     for pattern in spec.preserve if spec.install_path.is_dir() else ():
-        if next(iter(files.Patterns((pattern,)).find(spec.install_path)), None) is None:
+        if next(iter(files.Patterns((pattern,), links=True).find(spec.install_path)), None) is None:
             yield Finding(
                 level="warning",
                 subject=target.name,

@@ -68,7 +68,7 @@ def look(target: Target, spec: PythonAppSpec) -> Facts:
     if not live.is_dir():
         return Facts("fresh", "", active, 0, 0)
     way, note = _way(target, spec)
-    preserved = sum(_size(live / path) for path in files.Patterns(spec.preserve).find(live))
+    preserved = sum(_size(live / path) for path in files.Patterns(spec.preserve, links=True).find(live))
     size = files.tree_size(live)[0] if way == "copy" else 0
     if way == "copy":
         note += f"; {size // MEBI} MiB are copied, part of it while the service is down"
@@ -110,7 +110,7 @@ def _mounts(target: Target, spec: PythonAppSpec) -> list[Path]:
         PlanError: another one is there; a release would replace what is mounted, or fail half way.
     """
     live = spec.install_path.parent.resolve() / spec.install_path.name
-    preserve = files.Patterns(spec.preserve)
+    preserve = files.Patterns(spec.preserve, links=True)
     found = [point for point in files.mounts_within(live) if point != live]
     for point in found:
         what, todo = f"{point} is a mount point inside of the app", "mount it elsewhere, or unmount it for the update"
@@ -186,14 +186,14 @@ def _local_files(spec: PythonAppSpec, layout: Layout) -> tuple[str, ...]:
     known = set(finish.installed_list(layout)[1])
     if not known or not layout.live.is_dir():
         return ()
-    preserve = files.Patterns(spec.preserve)
+    preserve = files.Patterns(spec.preserve, links=True)
     found = [
         entry.path
         for entry in inventory.take(layout.live, skip=lambda path: str(path) == spec.environment.link, hash=False)
         if entry.kind != "dir"
         and entry.path not in known
         and not aside.is_cache(PurePosixPath(entry.path))
-        and not preserve.match(PurePosixPath(entry.path), is_dir=False)
+        and not preserve.match(PurePosixPath(entry.path), is_dir=entry.kind == "symlink")
     ]
     fate = "stop the update" if spec.unlisted == "refuse" else "stay in the backup"
     return (f"{count(found)} that neither a release nor `preserve` accounts for: {shown(found)}; such {fate}",) * bool(

@@ -63,7 +63,7 @@ class CarryOver(_Swap):
         live, tree = self.layout.live, self.layout.run(ctx.run_id).tree
         if not live.is_dir():
             return Done()
-        report = files.carry(live, tree, files.Patterns(self.preserve), check=ctx.check)
+        report = files.carry(live, tree, files.Patterns(self.preserve, links=True), check=ctx.check)
         faults.point("carry_over.copied")
         return Done(data={"carried": report.copied + report.linked + report.unchanged}, notes=report.notes)
 

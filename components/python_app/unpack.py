@@ -132,14 +132,14 @@ class Unpack(Step):
         live = inventory.load(paths.live_inventory)
         new = set(inventory.load(paths.new_inventory).entries)
         known = new | set(finish.installed_list(self.layout)[1])
-        preserve = files.Patterns(self.preserve)
+        preserve = files.Patterns(self.preserve, links=True)
         return [
             entry.path
             for entry in live
             if entry.kind != "dir"
             and entry.path not in known
             and not self._is_ours(PurePosixPath(entry.path))
-            and not preserve.match(PurePosixPath(entry.path), is_dir=False)
+            and not preserve.match(PurePosixPath(entry.path), is_dir=entry.kind == "symlink")
         ]
 
 

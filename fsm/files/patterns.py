@@ -46,13 +46,15 @@ class Patterns:
 
     Args:
         texts: the patterns.
+        links: whether ``data/`` also names a link of that name, which stands for a directory on another disk.
 
     Raises:
         ValueError: one of them is refused; the text says why and what to write.
     """
 
-    def __init__(self, texts: Iterable[str]) -> None:
+    def __init__(self, texts: Iterable[str], *, links: bool = False) -> None:
         self.texts: Final = tuple(texts)
+        self._links: Final = links
         self._patterns: Final = tuple(_compile(text) for text in self.texts)
         self._start: Final = self._settle((number, 0) for number in range(len(self._patterns)))
 
@@ -61,7 +63,7 @@ class Patterns:
 
         Args:
             rel: its path relative to the root.
-            is_dir: whether it is a directory (a link to one is not).
+            is_dir: whether it is a directory; a link to one is none, unless `links` says so.
         """
         states, last = self._start, len(rel.parts) - 1
         for position, name in enumerate(rel.parts):
@@ -82,8 +84,8 @@ class Patterns:
         yield from self._find(root, PurePosixPath(), self._start)
 
     def _find(self, directory: Path, rel: PurePosixPath, states: frozenset[_State]) -> Iterator[PurePosixPath]:
-        for name, is_dir in _entries(directory):
-            below, matched = self._step(states, name, is_dir)
+        for name, is_dir, is_link in _entries(directory):
+            below, matched = self._step(states, name, is_dir or (is_link and self._links))
             path = rel / name
             if matched:
                 yield from _everything(directory / name, path) if is_dir else (path,)
@@ -120,10 +122,11 @@ class Patterns:
         return state[1] == len(self._patterns[state[0]].segments)
 
 
-def _entries(directory: Path) -> list[tuple[str, bool]]:
+def _entries(directory: Path) -> list[tuple[str, bool, bool]]:
+    """What is in a directory by name, and whether it is a directory or a link."""
     try:
         with os.scandir(directory) as entries:
-            return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+            return sorted((entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
 
@@ -132,7 +135,7 @@ def _everything(directory: Path, rel: PurePosixPath) -> Iterator[PurePosixPath]:
     entries = _entries(directory)
     if not entries:
         yield rel
-    for name, is_dir in entries:
+    for name, is_dir, _ in entries:
         yield from _everything(directory / name, rel / name) if is_dir else (rel / name,)
 
 

@@ -62,6 +62,20 @@ def test_a_release_does_not_win_over_a_preserved_file(root):
 
 
 @pytest.mark.usefixtures("way")
+def test_a_preserved_directory_may_be_a_link_to_another_disk(root):
+    """`data/` means what stands there for the directory; without it the new version would begin with no data."""
+    bed = installed(root, release=False)
+    (bed.live / "data").rename(root / "disk")
+    (bed.live / "data").symlink_to("../disk")
+    bed.publish("1.1.0", extra={"data/of-the-release": b""})
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.DONE, result.headline
+    assert os.readlink(bed.live / "data") == "../disk"
+    assert (bed.live / "data/log").exists()
+    assert "data" not in ", ".join(note.partition("/tree: ")[2] for note in result.notes).split(", ")
+
+
+@pytest.mark.usefixtures("way")
 def test_sockets_and_pipes_of_the_app_are_no_reason_to_refuse(root):
     """They are of no use without the process that made them: left out, and said so."""
     bed = installed(root)

@@ -98,6 +98,7 @@ def tree(tmp_path: Path) -> Path:
     [
         ([".env", "config/"], [".env", "config/app.toml", "config/deep/x", "config/empty"]),
         (["data/*.db", "data/link"], ["data/a.db", "data/link"]),
+        (["data/link/"], []),
         (["**/.env"], [".env", "lib/.env"]),
         (["app.py/"], []),
         ([], []),
@@ -109,6 +110,11 @@ def tree(tmp_path: Path) -> Path:
 def test_find(tree: Path, patterns: list[str], found: list[str]):
     """Files, links and empty directories are found in order; links are not followed."""
     assert [str(path) for path in Patterns(patterns).find(tree)] == found
+
+
+def test_a_link_can_stand_for_a_directory(tree: Path):
+    """Where the caller says so; a file never does, and what the link leads to is not looked into."""
+    assert [str(path) for path in Patterns(["data/link/", "app.py/"], links=True).find(tree)] == ["data/link"]
 
 
 def test_find_opens_only_what_a_pattern_leads_into(tree: Path, monkeypatch: pytest.MonkeyPatch):
