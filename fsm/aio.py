@@ -9,8 +9,8 @@
     result = await task
 
 The work is done in a thread of its own, because it waits for disks and children; the event loop is never blocked.
-Cancelling the awaiting asyncio task asks the run to stop at its next safe point; it stays resumable. A run that goes on
-when nobody listens any more is not disturbed by that.
+Cancelling the asyncio task that awaits it, or its next event, asks the run to stop at its next safe point; it stays
+resumable. A run that goes on when nobody listens any more is not disturbed by that.
 """
 
 from __future__ import annotations
@@ -68,8 +68,18 @@ class Running(Generic[ResultT]):
             raise
 
     async def __aiter__(self) -> AsyncIterator[ProgressEvent]:
-        while (event := await self._events.get()) is not None:
+        while (event := await self._next()) is not None:
             yield event
+        # For whoever listens beside this one, or once more.
+        self._events.put_nowait(None)
+
+    async def _next(self) -> ProgressEvent | None:
+        try:
+            return await self._events.get()
+        except asyncio.CancelledError:
+            # A program that is cancelled is cancelled here rather than where it waits for the result.
+            self._updater.stop()
+            raise
 
 
 class AsyncUpdater:

@@ -55,8 +55,25 @@ def test_every_async_verb(root, world):
     asyncio.run(all_of_them())
 
 
-def test_cancelling_the_awaiting_task_stops_at_a_safe_point(root, world):
-    """The run stays resumable."""
+def test_events_end_for_everybody_who_listens(root):
+    """Who asks once more, or beside another one, gets what is left, and the end."""
+
+    async def twice() -> None:
+        task = AsyncUpdater.from_data(data(root, "a"), registry=REGISTRY).update("a")
+
+        async def listen() -> int:
+            return len([event async for event in task])
+
+        first, second = await asyncio.wait_for(asyncio.gather(listen(), listen()), 20)
+        assert first + second > 0
+        assert await asyncio.wait_for(listen(), 20) == 0
+
+    asyncio.run(twice())
+
+
+@pytest.mark.parametrize("listening", [False, True])
+def test_cancelling_the_awaiting_task_stops_at_a_safe_point(root, world, listening):
+    """Whether it waits for the result or for the next event. The run stays resumable."""
     inside = threading.Event()
 
     def wait(verb: str, name: str) -> None:
@@ -71,6 +88,9 @@ def test_cancelling_the_awaiting_task_stops_at_a_safe_point(root, world):
         running = host.update("a")
 
         async def awaiting() -> None:
+            if listening:
+                async for _ in running:
+                    pass
             await running
 
         task = asyncio.create_task(awaiting())
@@ -78,8 +98,8 @@ def test_cancelling_the_awaiting_task_stops_at_a_safe_point(root, world):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        running.stop()
-        await asyncio.wait_for(running._future, 20)
+        result = await asyncio.wait_for(running._future, 20)
+        assert result.outcome is Outcome.INTERRUPTED
 
     asyncio.run(cancelled())
     world.before_act = lambda verb, name: None
