@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
-from components.python_app.layout import Layout, RunPaths, printable
+from components.python_app.layout import Layout, RunPaths, make_directory, printable
 from components.python_app.leftovers import sweep, sweep_foreign
 from fsm import faults, files, inventory
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
@@ -81,8 +81,8 @@ class Keep(Step):
 
     def _make_work(self, paths: RunPaths) -> None:
         """The work directory holds copies of secrets: nobody else may look into it."""
-        self.layout.work.mkdir(mode=0o711, exist_ok=True)
-        paths.root.mkdir(mode=0o711, exist_ok=True)
+        make_directory(self.layout.work, 0o711)
+        make_directory(paths.root, 0o711)
         sweep(self.layout.work, paths.root)
         if paths.kept.exists():
             files.remove_tree(paths.kept)

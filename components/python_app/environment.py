@@ -10,12 +10,13 @@ import hashlib
 import json
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from components.python_app.layout import Layout
+from components.python_app.layout import Layout, make_directory
 from components.python_app.leftovers import sweep
 from components.python_app.spec import Environment
 from fsm import faults, files
@@ -122,7 +123,7 @@ class BuildEnvironment(Step):
     def _build(self, ctx: StepContext, tree: Path, requirements: Path, python: str, env: Path) -> None:
         files.remove_tree(env, ctx.check)
         faults.point("environment.cleared")
-        env.parent.mkdir(mode=0o755, exist_ok=True)
+        make_directory(env.parent, 0o755)
         scratch = self.layout.run(ctx.run_id).root / "tmp"
         scratch.mkdir(exist_ok=True)
         for argv in self._commands(requirements, tree, python, env):
@@ -131,6 +132,8 @@ class BuildEnvironment(Step):
                 self._explain(argv, done.tail)
             faults.point("environment.command_ended")
         files.remove_tree(scratch, ctx.check)
+        if os.geteuid() == 0:
+            _let_others_read(env)
 
     def _explain(self, argv: list[str], tail: str) -> None:
         """An index that cannot be reached is no fault of the release; it is tried again until the deadline."""
@@ -181,6 +184,16 @@ class BuildEnvironment(Step):
         if done.code != 0:
             why = f"it exited with {done.code}: {' '.join(done.tail.split())[-300:]}"
             raise StepFailed("cannot pass the smoke command", why, "the release is broken; nothing was stopped")
+
+
+def _let_others_read(env: Path) -> None:
+    """Whatever the mask of the program that calls us: the app may run as another user, and nothing here is secret."""
+    for directory, _, names in os.walk(env):
+        for path in (Path(directory), *(Path(directory, name) for name in names)):
+            mode = path.lstat().st_mode
+            if not stat.S_ISLNK(mode):
+                owners = mode & 0o500
+                path.chmod(stat.S_IMODE(mode) | owners >> 3 | owners >> 6)
 
 
 def built_by(env: Path) -> int | None:

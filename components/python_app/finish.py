@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from components.python_app.backup import BackupRecord, read_record
 from components.python_app.environment import discard, linked
-from components.python_app.layout import Layout, RunPaths
+from components.python_app.layout import Layout, RunPaths, make_directory
 from components.python_app.leftovers import sweep
 from components.python_app.spec import Retention
 from fsm import faults, files, inventory
@@ -40,7 +40,7 @@ class Retire(Step):
         paths, kept = self.layout.run(ctx.run_id), self._kept(ctx)
         self._note_files(paths, kept)
         if paths.root.exists() and not kept.exists():
-            kept.parent.mkdir(mode=0o711, exist_ok=True)
+            make_directory(kept.parent, 0o711)
             paths.root.rename(kept)
             faults.point("retire.renamed")
         for parent in (kept.parent, self.layout.work):
@@ -63,7 +63,7 @@ class Retire(Step):
             else:
                 self.layout.installed.unlink(missing_ok=True)
         # A first installation leaves no backup; what is undone next needs the directory all the same.
-        paths.root.mkdir(mode=0o711, exist_ok=True)
+        make_directory(paths.root, 0o711)
         return Done()
 
     def _kept(self, ctx: StepContext) -> Path:

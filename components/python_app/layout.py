@@ -20,6 +20,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from fsm.model import Model
@@ -28,6 +29,13 @@ from fsm.model import Model
 def printable(path: object) -> str:
     """A path as text that can be stored and shown: a name that is no UTF-8 gets escapes."""
     return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def make_directory(path: Path, mode: int) -> None:
+    """Make a directory with that mode, whatever the mask; one that is there keeps its own."""
+    with suppress(FileExistsError):
+        path.mkdir()
+        path.chmod(mode)
 
 
 class Layout(Model):

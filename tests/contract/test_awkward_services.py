@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
@@ -139,6 +140,25 @@ def test_an_environment_that_cannot_be_built_refuses_before_the_stop(root, extra
     assert bed.processes() == process
     assert not before.compare(inventory.take(bed.live))
     assert not bed.work.exists()
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("builder", ["uv", "pip"])
+def test_others_can_run_what_root_installs_whatever_the_mask(root, builder):
+    """A program of root's that uses the library may have any; the command sets its own."""
+    bed = installed(root, release=False, environment={"builder": builder})
+    one = wheel("one", "1", {"one.py": b""})
+    bed.publish("1.1.0", extra={"requirements.txt": b"one\n", "wheels/one-1-py3-none-any.whl": one})
+    before = os.umask(0o077)
+    try:
+        result = bed.updater().update("app")
+    finally:
+        os.umask(before)
+    assert result.outcome is Outcome.DONE, result.headline
+    for path in (bed.work, bed.work / "envs", bed.live / ".venv/lib", bed.live / "lib"):
+        assert path.stat().st_mode & 0o011 == 0o011, path
+    (module,) = (bed.live / ".venv/lib").glob("*/site-packages/one.py")
+    assert module.stat().st_mode & 0o044 == 0o044
 
 
 def test_equal_requirements_share_an_environment(root):
