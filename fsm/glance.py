@@ -166,7 +166,7 @@ def _state_dir(text: str, base: Path) -> Path:
 
 def _key(path: Path, text: str) -> list[Any]:
     """All that decides what a configuration means, beside the adapters."""
-    home = str(Path.home())
+    home = os.path.expanduser("~")
     return [SCHEMA, __version__, list(sys.version_info[:3]), str(path), home, str(default_state_dir()), text]
 
 

@@ -48,9 +48,19 @@ Narrow on purpose: what two URL parsers could read as two different hosts does n
 
 
 def _absolute(path: Path, info: ValidationInfo) -> Path:
-    path = path.expanduser()
+    try:
+        path = path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("this user has no home directory that ~ could stand for; write the whole path") from error
     base = info.context.get("base") if isinstance(info.context, dict) else None
-    return Path(base, path) if base is not None else path
+    found = Path(base, path) if base is not None else path
+    try:
+        str(found).encode()
+    except UnicodeEncodeError as error:
+        # Plans and reports are JSON, which has no place for bytes that are no text.
+        shown = str(found).encode("utf-8", "backslashreplace").decode()
+        raise ValueError(f"{shown} is no UTF-8, and so cannot be written down; rename the directory") from error
+    return found
 
 
 HostPath = Annotated[Path, AfterValidator(_absolute)]

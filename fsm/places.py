@@ -48,7 +48,18 @@ def text_of(path: Path) -> str:
 
 
 def default_state_dir() -> Path:
-    """``/var/lib/fsm`` for root, ``$XDG_STATE_HOME/fsm`` (``~/.local/state/fsm``) for others."""
+    """``/var/lib/fsm`` for root, ``$XDG_STATE_HOME/fsm`` (``~/.local/state/fsm``) for others.
+
+    Raises:
+        ConfigError: this user has no home directory.
+    """
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return Path("/var/lib/fsm")
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "fsm"
+    try:
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "fsm"
+    except RuntimeError as error:
+        raise ConfigError(
+            "cannot tell where the state of this host is",
+            f"user {os.geteuid()} has no home directory",
+            "set state_dir in [fsm], or $HOME",
+        ) from error

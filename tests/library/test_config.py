@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from fsm.adapter import Registry
 from fsm.config import Config, find_cycle, load, parse
 from fsm.errors import ConfigError, UsageError
+from fsm.glance import remember
 
 REGISTRY = Registry.discover()
 
@@ -140,6 +142,31 @@ def test_a_file_that_an_editor_on_windows_has_written(tmp_path):
     path = tmp_path / "fsm.toml"
     path.write_bytes(b'\xef\xbb\xbf[fsm]\r\nstate_dir = "here"\r\n')
     assert load(path, REGISTRY).state_dir == tmp_path / "here"
+
+
+def test_a_path_that_is_no_text_is_refused(tmp_path):
+    """A frozen plan could not say it, and that would be found out in the middle of an update."""
+    with pytest.raises(ConfigError, match=r"udce9/state is no UTF-8"):
+        parse(good(), REGISTRY, base=tmp_path / os.fsdecode(b"caf\xe9"))
+
+
+def test_a_user_without_a_home_directory(tmp_path, monkeypatch):
+    """As a container's user may be: it needs none where the paths are written out, and is told so where not."""
+
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    with pytest.raises(ConfigError, match="has no home directory; set state_dir"):
+        parse({}, REGISTRY)
+    with pytest.raises(ConfigError, match="no home directory that ~ could stand for"):
+        parse({"fsm": {"state_dir": "~/state"}}, REGISTRY)
+    file = tmp_path / "fsm.toml"
+    file.write_text('[fsm]\nstate_dir = "."\n')
+    remember(load(file, REGISTRY), REGISTRY)
 
 
 def test_what_is_no_file_is_called_so(tmp_path):
