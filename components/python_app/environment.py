@@ -13,6 +13,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -214,6 +215,12 @@ def linked(tree: Path, link: str) -> str:
     """The name of the environment that a tree uses; empty when it uses none of ours."""
     path = tree / link
     return path.readlink().name if path.is_symlink() else ""
+
+
+def links(tree: Path) -> Iterator[str]:
+    """The names of all that links in a tree lead to: a kept version's may be from before `link` was changed."""
+    with suppress(OSError), os.scandir(tree) as entries:
+        yield from [os.path.basename(os.readlink(entry.path)) for entry in entries if entry.is_symlink()]
 
 
 def _own_python() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from components.python_app.backup import BackupRecord, read_record
-from components.python_app.environment import discard, linked
+from components.python_app.environment import discard, linked, links
 from components.python_app.layout import Layout, RunPaths, make_directory
 from components.python_app.leftovers import sweep
 from components.python_app.spec import Retention
@@ -150,8 +150,9 @@ class Tidy(Step):
                 files.remove_tree(path, ctx.check)
 
     def _unused_environments(self, ctx: StepContext) -> None:
-        used = {linked(self.layout.live, self.environment_link)}
-        used |= {linked(RunPaths(root=path).old_version, self.environment_link) for path, _ in records(self.layout)}
+        used: set[str] = set()
+        for tree in (self.layout.live, *(RunPaths(root=path).old_version for path, _ in records(self.layout))):
+            used |= {linked(tree, self.environment_link), *links(tree)}
         for env in self.layout.envs.iterdir() if self.layout.envs.is_dir() else ():
             if env.name not in used:
                 discard(env, ctx.check)

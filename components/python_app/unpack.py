@@ -115,6 +115,7 @@ class Unpack(Step):
             return None
         stamp = paths.tree / self.version_file
         if not stamp.exists():
+            stamp.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             files.write_atomic(stamp, f"{self.version}\n".encode())
             return None
         text, why = versionfile.read(stamp)

@@ -161,6 +161,28 @@ def test_others_can_run_what_root_installs_whatever_the_mask(root, builder):
     assert module.stat().st_mode & 0o044 == 0o044
 
 
+def test_a_kept_version_keeps_its_environment_though_the_link_is_renamed(root):
+    """It is looked for by where the links lead, not by what the configuration calls them today."""
+    bed = installed(root, release=False)
+    for number, link in ((1, ".venv"), (2, "env")):
+        name = f"wheels/one-{number}-py3-none-any.whl"
+        extra = {"requirements.txt": b"one\n", name: wheel("one", str(number), {"one.py": b""})}
+        bed.publish(f"1.{number}.0", extra=extra)
+        bed = Bed(root, environment={"link": link})
+        result = bed.updater().update("app")
+        assert result.outcome is Outcome.DONE, result.headline
+    (kept,) = bed.work.glob("backups/1.1.0@*/tree")
+    assert (bed.work / "envs" / os.path.basename(os.readlink(kept / ".venv")) / "bin/python").exists()
+
+
+def test_a_version_file_may_lie_in_a_directory_that_a_release_does_not_bring(root):
+    """A release that brings no version file gets one, wherever it is to be."""
+    bed = installed(root, version={"file": "meta/VERSION"})
+    result = bed.updater().update("app")
+    assert result.outcome is Outcome.DONE, result.headline
+    assert (bed.live / "meta/VERSION").read_text() == "1.1.0\n"
+
+
 def test_equal_requirements_share_an_environment(root):
     """It is built once, and removed when no version that is kept uses it."""
     bed = installed(root, retention={"count": 1, "days": 0}, release=False)
