@@ -28,6 +28,10 @@ TRY: Final[Seconds] = 5.0
 BODY: Final = 64 * 1024
 """Bytes of a body in which `expected_body` is looked for."""
 
+_QUOTED: Final = 60
+_REASON: Final = 300
+"""Characters of what a server said, and of an error, that a message has."""
+
 _PAUSES: Final = (0.2, 0.3, 0.5, 1.0)
 _STEP: Final = 0.05
 
@@ -118,7 +122,7 @@ class _Request:
             with connection.getresponse() as response:
                 self.answers.put(self._judge(response))
         except (OSError, HTTPException, ValueError) as error:
-            self.answers.put(_Answer(ok=False, told=f"did not answer: {str(error) or type(error).__name__}"))
+            self.answers.put(_Answer(ok=False, told=_failure(error)))
         finally:
             if self._socket is not None:
                 self._socket.close()
@@ -159,6 +163,14 @@ class _Request:
                     ok=False, told=f"answered {response.status}, but without {check.expected_body!r} in its body"
                 )
         return _Answer(ok=True, told=f"answered {response.status}")
+
+
+def _failure(error: Exception) -> str:
+    """What went wrong; what is no HTTP is quoted, and not at the length that a server may choose."""
+    text = str(error) or type(error).__name__
+    if type(error).__name__ == "BadStatusLine":  # the class itself would have to be imported by everybody
+        return f"answered, but not in HTTP: {text[:_QUOTED]!a}"
+    return f"did not answer: {text[:_REASON]}"
 
 
 _HEADERS: Final = {"User-Agent": "fsm-updater", "Accept": "*/*", "Connection": "close"}

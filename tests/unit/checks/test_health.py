@@ -198,6 +198,15 @@ def test_nobody_there_is_told(check: Perform):
     assert not check("health_endpoint", url="http://" + "a" * 64 + ".invalid/", timeout_seconds=0.1).ok
 
 
+@pytest.mark.parametrize("said", [b"SSH-2.0-OpenSSH_9.2\r\n", b"\x1b[31m\xff\0" * 1_000])
+def test_what_is_no_http_is_quoted(serve: Serve, check: Perform, said: bytes):
+    """It did answer, something else listens on the port; control characters and length are the server's choice."""
+    url = serve(lambda connection, _: connection.sendall(said))
+    message = check("health_endpoint", url=url, timeout_seconds=0.3).message
+    assert f"answered, but not in HTTP: {said.decode('latin-1').strip()[:20]!a}"[:-1] in message
+    assert len(message) < 400
+
+
 @pytest.mark.parametrize(
     ("url", "why"),
     [("http://127.0.0.1:70000/", "Port out of range"), ("http://[....]/", "not appear to be an IPv4 or IPv6 address")],
