@@ -8,14 +8,21 @@ import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from tests.hosts.kills import page
 from tests.hosts.kills.scenarios import SCENARIOS
 from tests.hosts.kills.series import Series, perform_series
 from tests.hosts.kills.trial import Trial
+from tests.hosts.machine import Machine
 from tests.hosts.rootfs import ROOT
 
+_ASK: Final = (
+    "docker ps --all --no-trunc && docker ps --all --quiet | xargs -r docker inspect",
+    "fsm status && fsm history --limit 3 && fsm show",
+    "ps axf",
+)
 RESULTS = ROOT / "build" / "hostkills"
 
 
@@ -36,7 +43,7 @@ def main(argv: list[str]) -> int:
         parser.error(f"unknown: {', '.join(unknown)}")
     problems = []
     for name in given.scenario or known:
-        series = perform_series(known[name], given.kills, given.seed, keep=_keep)
+        series = perform_series(known[name], given.kills, given.seed, keep=_keep, look=partial(_look, name))
         if known[name].components:
             problems += series.problems
     if given.page:
@@ -50,6 +57,15 @@ def _keep(series: Series) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     document = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **asdict(series)}
     (RESULTS / f"{series.scenario}.json").write_text(json.dumps(document, indent=1))
+
+
+def _look(name: str, trial: Trial, host: Machine) -> None:
+    """What a machine says that did not end as it should; the next moment it is removed."""
+    told = [
+        *(host.try_run("journalctl", "--no-pager", "--lines=2000").stdout,),
+        *(host.try_run("sh", "-c", command).stdout for command in _ASK),
+    ]
+    (RESULTS / f"{name}-{trial.number}.txt").write_text("\n\n".join(told))
 
 
 def _write_page(titles: dict[str, str]) -> None:

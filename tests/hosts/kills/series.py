@@ -112,6 +112,7 @@ def perform_series(
     *,
     budget: float = 3600.0,
     keep: Callable[[Series], None] = lambda series: None,
+    look: Callable[[Trial, Machine], None] = lambda trial, host: None,
 ) -> Series:
     """Kill a machine again and again.
 
@@ -121,6 +122,7 @@ def perform_series(
         seed: decides when, of which release, and whether the boot is killed as well.
         budget: seconds after which no further kill is begun.
         keep: called after each kill, so that a series that is broken off is not lost.
+        look: called with each machine that is not what it should be, before it goes.
     """
     random_ = random.Random(f"{scenario.name} {seed}")
     until = time.monotonic() + budget
@@ -136,6 +138,7 @@ def perform_series(
             say(describe(scenario, trial, len(series.counted), count))
             keep(series)
             if trial.problems:
+                look(trial, field_.host)
                 field_.renew()
         if scenario.components and series.trials:
             _update_once_more(field_, series)
