@@ -86,7 +86,8 @@ def new(name: str, keyring: str, roots: tuple[str, ...], threshold: int | None, 
 def rotate(old: str, name: str, overlap: int, keyring: str, roots: tuple[str, ...], as_json: bool, **given: Any) -> int:
     """Replace a key: make NAME, add it to the keyring, and let OLD end.
 
-    Releases that only OLD has signed are not installed anew after its end; what runs goes on.
+    Releases that only OLD has signed are not installed anew after its end; what runs goes on. NAME is for the same
+    repositories, if --for does not say otherwise.
     """
     from fsm.release import keyfiles  # noqa: PLC0415 - cryptography, only for these commands
     from fsm.trust.ring import added, ending  # noqa: PLC0415 - see above
@@ -95,6 +96,8 @@ def rotate(old: str, name: str, overlap: int, keyring: str, roots: tuple[str, ..
     signers = _needed(roots)
     ring = keyfiles.read_ring(path, [each.public_key for each in signers])
     ended = ending(ring, old, keyfiles.in_days(overlap))
+    before = next(each for each in ring.keys if each.name == old)
+    wanted = wanted.model_copy(update={"repositories": wanted.repositories or before.repositories})
     made, text = keyfiles.make(wanted, _ask)
     after = _at_once(added(ended, keyfiles.entry(wanted, made.public_key)), ended)
     return _report(keyfiles.write_all(wanted, made, text, lambda: keyfiles.write_ring(path, after, signers)), as_json)

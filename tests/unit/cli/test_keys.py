@@ -111,6 +111,16 @@ def test_a_rotation_lets_the_old_key_end(drawer: Drawer):
     assert states["next"] == "over"
 
 
+def test_a_rotation_widens_nothing(drawer: Drawer):
+    """What was for one repository has a follower for that one; unless it is said otherwise."""
+    drawer.new("ci", "--for", "acme/shop")
+    options = ("--dir", "{dir}", "--no-password", "--keyring", "{ring}", "--root", "{root}")
+    drawer("rotate", "ci", "next", *options)
+    drawer("rotate", "next", "third", "--for", "acme/bank", *options)
+    keys = {each["name"]: each["repositories"] for each in drawer("show", "{ring}", "--json").results[0]["keys"]}
+    assert keys == {"ci": ["acme/shop"], "next": ["acme/shop"], "third": ["acme/bank"]}
+
+
 def test_what_cannot_be_done_changes_nothing(drawer: Drawer):
     """A name that is taken or unknown, the last key, a threshold out of reach, another root key, no root key."""
     drawer.new("ci")
