@@ -101,7 +101,7 @@ class Admission:
         return () if self.trust is None else self._heed(source.notices(), self.trust)
 
     def ask_again(self, source: Source) -> None:
-        """After a release has brought the first keyring: what could not be verified before it.
+        """After a release, which may have brought a keyring: what could not be verified before it.
 
         Raises:
             Transient, Refused: the source cannot be asked.
@@ -118,11 +118,12 @@ class Admission:
         except (TrustError, ManifestError) as error:
             warnings.append(f"{error}; the keyring that is known stays in force")
         try:
-            self._unheard = notices.withdrawn is not None and trust.kept is None
-            if notices.withdrawn is not None and trust.kept is not None:
+            self._unheard = notices.withdrawn is not None and trust.believed is None
+            if notices.withdrawn is not None and not self._unheard:
                 found = trust.withdrawn(notices.withdrawn, repository=self._repository)
                 self._keep_withdrawn(found, notices.withdrawn, trust)
         except (TrustError, ManifestError, NotReady) as error:
+            self._unheard = True
             warnings.append(f"{error}; the list that is known stays in force")
         return tuple(warnings)
 
@@ -161,7 +162,7 @@ class Admission:
 
     def _known_withdrawn(self) -> Withdrawn | None:
         """The newest list: of this call, else the kept one, where its signatures still count."""
-        if self._withdrawn is None and self.trust is not None and self.trust.kept is not None:
+        if self._withdrawn is None and self.trust is not None and self.trust.believed is not None:
             kept = self._trusted.withdrawn(self.trust.spec.domain, self._repository)
             self._withdrawn = None if kept is None else self._heard(kept, self.trust)
         return self._withdrawn

@@ -98,7 +98,7 @@ class Trust:
             TrustError: it is not signed by enough root keys, or another one has the same version.
         """
         ring = self._signed_keyring(found, what)
-        known = self._believed()
+        known = self.believed
         if known and ring.version <= known.version:
             if ring.version == known.version and self.kept and found.data != self.kept.data:
                 why = f"it has version {ring.version}, and so has another one that this host knows"
@@ -123,10 +123,11 @@ class Trust:
 
     def supersedes(self, other: tuple[bytes, bytes]) -> bool:
         """Whether the newest keyring takes the place of another one: that is older, or not believed."""
-        before = Trust(self.spec, SignedFile(*other), self.clock)._believed()
+        before = Trust(self.spec, SignedFile(*other), self.clock).believed
         return before is None or before.version < self.keyring.version
 
-    def _believed(self) -> Keyring | None:
+    @property
+    def believed(self) -> Keyring | None:
         """The newest keyring; None where none is known that as many root keys have signed as are asked for now."""
         try:
             return self.keyring if self.kept else None
@@ -136,7 +137,7 @@ class Trust:
     @property
     def revoked(self) -> frozenset[str]:
         """The ids of keys that are believed no more; empty where no keyring is known."""
-        known = self._believed()
+        known = self.believed
         return frozenset(each.public.name for each in known.revoked) if known else frozenset()
 
     @property

@@ -64,8 +64,11 @@ def test_a_host_that_asks_for_more_root_keys_than_before(shop: Shop):
     (shop.root / "a").write_text("1.1.0")
     folder = shop.release("1.2.0", 11, keyring=None)
     shop.put(folder, "fsm-keyring.yaml", shop.maker.keyring(1, by=both))
+    shop.withdraw("1.2.0")
+    assert "it was withdrawn" in shop.host(roots=both, threshold=2).update("a").reason
+    shop.release("1.3.0", 12, keyring=None)
     result = shop.host(roots=both, threshold=2).update("a")
-    assert (result.outcome, result.to_version) == (Outcome.DONE, "1.2.0"), result.headline
+    assert (result.outcome, result.to_version) == (Outcome.DONE, "1.3.0"), result.headline
 
 
 def test_a_withdrawn_version_stays_so_when_its_key_ends(shop: Shop):

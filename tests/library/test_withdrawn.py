@@ -39,6 +39,16 @@ def test_a_host_that_has_seen_nothing_yet(shop: Shop):
     assert shop.host().check("a", force=True).target is None
 
 
+def test_a_list_by_a_key_that_comes_with_the_release(shop: Shop):
+    """It is looked at again when the host knows of the key."""
+    shop.release("1.1.0", 10, keyring=None)
+    shop.put(shop.depot / "1.1.0", "fsm-keyring.yaml", shop.maker.keyring(1, revoked=[shop.maker.spare]))
+    shop.host().plan("a")
+    shop.release("1.2.0", 11, keyring=2)
+    shop.withdraw("1.2.0", by=[shop.maker.spare])
+    assert "it was withdrawn (loses settings)" in shop.refused()
+
+
 def test_a_host_whose_version_was_withdrawn_is_told(shop: Shop):
     """It runs on: what to do about it is for people."""
     shop.release("1.1.0", 10)
