@@ -1,7 +1,7 @@
 """Setting the journal aside: what `fsm doctor --set-aside-journal` does when it can no longer be read.
 
 Nothing is deleted and no component is touched. What the journal knew is gone for the updater: interrupted runs, the
-history, holds, pins and versions that failed.
+history, holds, pins, versions that failed, and what signed releases have shown.
 """
 
 from __future__ import annotations
