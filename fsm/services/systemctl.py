@@ -32,6 +32,8 @@ _PROPERTIES: Final = (
     "ActiveEnterTimestampMonotonic",
     "NRestarts",
     "NeedDaemonReload",
+    "FragmentPath",
+    "DropInPaths",
     "Job",
     "UnitFileState",
     "TriggeredBy",
@@ -59,7 +61,7 @@ class Unit(NamedTuple):
         pid: its main process; 0: none.
         since: seconds since it became active; None where it never did.
         restarts: how often systemd has started it again by itself since it was started on purpose.
-        stale: its file was changed since systemd read it.
+        stale: its file was changed since systemd read it, or may have been.
         queued: a job of it waits or runs.
         once: it is to run and to end (`Type=oneshot` without `RemainAfterExit`).
         file_state: whether it is enabled.
@@ -228,9 +230,19 @@ def _read(name: str, found: dict[str, str]) -> Unit:
         pid=int(found.get("MainPID") or 0),
         since=max(time.monotonic() - entered / 1e6, 0.0) if entered else None,
         restarts=int(found.get("NRestarts") or 0),
-        stale=found.get("NeedDaemonReload") == "yes",
+        stale=found.get("NeedDaemonReload") == "yes" or _linked(found),
         queued=found.get("Job", "0") not in ("", "0"),
         once=found.get("Type") == "oneshot" and found.get("RemainAfterExit") == "no",
         file_state=found.get("UnitFileState", ""),
         triggers=tuple(found.get("TriggeredBy", "").split()),
     )
+
+
+def _linked(found: dict[str, str]) -> bool:
+    """Whether a file of the unit lies elsewhere, as in the tree that an update exchanges.
+
+    systemd takes a file as changed when it is newer than what was read; an unpacked release has the times of its
+    archive, and an old version that comes back has its own.
+    """
+    paths = [found.get("FragmentPath", ""), *found.get("DropInPaths", "").split()]
+    return any(os.path.realpath(path) != path for path in paths if path)

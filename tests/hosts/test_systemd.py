@@ -100,6 +100,24 @@ def test_a_changed_unit_is_read_again(app: SystemdApp):
     assert "CHANGED=yes" in app.host.run("sh", "-c", "tr '\\0' '\\n' < /proc/$(pgrep -f 'serve.py app$')/environ")
 
 
+def test_a_unit_that_comes_with_the_app_is_that_of_the_version(app: SystemdApp):
+    """Linked from the tree: the new version's after an update, the old one's after a rollback, whatever their times."""
+    unit = UNIT.format(target="multi-user.target")
+    units = {
+        version: unit.replace("[Service]", f"[Service]\nEnvironment=OF={version}") for version in ("1.0.0", "1.1.0")
+    }
+    app.host.write("/srv/app/app.service", units["1.0.0"])
+    app.host.run("sh", "-c", "rm /etc/systemd/system/app.service; systemctl link /srv/app/app.service")
+    app.host.run("systemctl", "restart", "app.service")
+    app.publish("1.1.0", extra={"app.service": units["1.1.0"].encode()})
+    running = "tr '\\0' '\\n' < /proc/$(pgrep -f 'serve.py app$')/environ"
+    app.fsm("update", "app")
+    assert "OF=1.1.0" in app.host.run("sh", "-c", running)
+    app.fsm("rollback", "app")
+    assert "OF=1.0.0" in app.host.run("sh", "-c", running)
+    app.host.run("systemctl", "disable", "--now", "app.service")
+
+
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [

@@ -94,6 +94,20 @@ def test_a_changed_unit_is_read_again(unit: Unit):
     assert unit.calls() == ["daemon-reload", "start app.service"]
 
 
+@pytest.mark.parametrize("name", ["FragmentPath", "DropInPaths"])
+def test_a_unit_that_is_linked_from_elsewhere_is_read_again(unit: Unit, tmp_path: Path, name: str):
+    """What an update puts there may be older than what systemd has read, and then systemd does not see it."""
+    own, link = tmp_path / "own.service", tmp_path / "link.service"
+    own.touch()
+    link.symlink_to(own)
+    unit.says(**{name: str(own)})
+    unit.service().start(unit.world.ctx)
+    unit.service().stop(unit.world.ctx)
+    unit.says(**{name: f"{own} {link}" if name == "DropInPaths" else str(link)})
+    unit.service().start(unit.world.ctx)
+    assert unit.calls() == ["start app.service", "stop app.service", "daemon-reload", "start app.service"]
+
+
 @pytest.mark.parametrize(
     ("load", "why", "todo"),
     [
