@@ -246,35 +246,29 @@ def test_an_image_that_could_not_be_named_at_once(make, tmp_path, monkeypatch, n
     assert len(bed.kept()) == 1
 
 
-def test_the_new_image_is_removed_before_it_is_named(make):
-    """By a prune, say: there is no use in waiting."""
+@pytest.mark.parametrize(
+    ("step", "act", "reason"),
+    [
+        ("edit", lambda bed: bed.docker.remove(bed.repository), "the new image was removed meanwhile"),
+        (
+            "verify",
+            lambda bed: bed.compose("down"),
+            "somebody has changed what runs: there is no container of web",
+        ),
+    ],
+)
+def test_somebody_takes_away_what_is_new(make, step, act, reason):
+    """A prune, or a person, between two steps: the release is not to blame, and is tried again."""
     bed = make(compose=ALONE)
     bed.start()
     bed.publish("1.1.0")
 
     def observe(event: ProgressEvent) -> None:
-        if event.step == "edit" and event.kind is Kind.STEP:
-            bed.docker.remove(bed.repository)
+        if event.step == step and event.kind is Kind.STEP:
+            act(bed)
 
     result = bed.updater(observers=[observe]).update("web")
     assert result.outcome is Outcome.ROLLED_BACK, result
-    assert "the new image was removed meanwhile" in result.reason
-    assert bed.answers() == "1.0.0"
-    assert bed.updater().update("web").outcome is Outcome.DONE
-
-
-def test_a_person_takes_the_new_containers_away_before_they_are_verified(make):
-    """The release is not to blame, and is tried again."""
-    bed = make(compose=ALONE)
-    bed.start()
-    bed.publish("1.1.0")
-
-    def observe(event: ProgressEvent) -> None:
-        if event.step == "verify" and event.kind is Kind.STEP:
-            bed.compose("down")
-
-    result = bed.updater(observers=[observe]).update("web")
-    assert result.outcome is Outcome.ROLLED_BACK, result
-    assert "somebody has changed what runs: there is no container of web" in result.reason
+    assert reason in result.reason
     assert bed.answers() == "1.0.0"
     assert bed.updater().update("web").outcome is Outcome.DONE

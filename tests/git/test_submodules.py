@@ -72,9 +72,8 @@ def test_nothing_is_asked_of_the_network_after_the_fetch(bed):
     assert (bed.live / "vendor/lib/VERSION").read_text() == "1\n"
 
 
-def test_nested_submodules(made):
-    """A library that has one itself."""
-    bed = made(publish=False)
+def nested(bed: GitBed) -> None:
+    """Version 2 of the library, which has one itself."""
     bed.library("inner", "inner 1")
     bed.library("lib", "1")
     author = bed.root / "lib-author"
@@ -82,6 +81,12 @@ def test_nested_submodules(made):
     git(author, "submodule", "--quiet", "add", "../inner.git", "inner")
     git(author, "commit", "--quiet", "-m", "inner")
     bed.library("lib", "2")
+
+
+def test_nested_submodules(made):
+    """A library that has one itself."""
+    bed = made(publish=False)
+    nested(bed)
     bed.publish_with_library("1.1.0")
     result = bed.updater().update("app")
     assert result.outcome is Outcome.DONE, result.headline
@@ -192,13 +197,7 @@ def test_a_build_finds_the_submodules(made, where):
     copy = "mkdir dist && cp vendor/lib/VERSION dist/lib && cp vendor/lib/inner/VERSION dist/inner"
     again = f"rm -rf dist && {copy} && cp {{live}}/vendor/lib/VERSION dist/live && test ! -e BROKEN"
     bed = made(publish=False, build={"command": ["sh", "-c", again], "products": ["dist"], "where": where})
-    bed.library("inner", "inner 1")
-    bed.library("lib", "1")
-    author = bed.root / "lib-author"
-    git(author, "config", "remote.origin.url", str(bed.root / "lib.git"))
-    git(author, "submodule", "--quiet", "add", "../inner.git", "inner")
-    git(author, "commit", "--quiet", "-m", "inner")
-    bed.library("lib", "2")
+    nested(bed)
     bed = GitBed(bed.root, local_changes="save")
     bed.publish_with_library("1.1.0")
     assert bed.updater().update("app").outcome is Outcome.DONE
