@@ -59,8 +59,12 @@ class Container:
     @property
     def meant_to_run(self) -> bool:
         """Whether it runs, or would if the engine had been able to start it: at a boot it may not have been."""
-        refused = bool(self.error) and self.restart_policy in COMES_BACK
-        return self.status in ("running", "restarting") or refused
+        return self.status in ("running", "restarting") or (self.refused and self.restart_policy in COMES_BACK)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the engine could not start it: at a boot after a power cut it may hold its port for nobody."""
+        return bool(self.error) and self.status in ("created", "exited")
 
     @property
     def finished(self) -> bool:

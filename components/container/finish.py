@@ -11,10 +11,12 @@ from components.container.reference import parse
 from components.container.replace import held
 from components.container.spec import ContainerSpec, Retention
 from components.container.stack import Stack
+from components.container.up import start_refused
 from fsm import faults, files
 from fsm.adapter import Done, Step, StepContext, StepResult
 from fsm.errors import Refused, StepFailed, Transient
 from fsm.lifecycle import State
+from fsm.processes import boot_id
 
 
 class Retire(Step):
@@ -61,9 +63,11 @@ class Tidy(Step):
     spec: ContainerSpec
 
     def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
+        """See `Step.do`. What was verified before a boot need not have come back with it."""
         notes: list[str] = []
         try:
+            if ctx.results.get("verify", {}).get("boot") != boot_id():
+                notes += start_refused(self.stack, ctx, self.stack.containers())
             for path, record in expired(
                 self.layout, self.spec.retention, keep_run=ctx.run_id, provisional=ctx.provisional
             ):

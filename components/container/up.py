@@ -62,6 +62,12 @@ def run_start(stack: Stack, ctx: StepContext, argv: Sequence[str]) -> Upped:
     return Upped(done.code, said, (freed.note,) if freed.note else (), freed.complaint)
 
 
+def start_refused(stack: Stack, ctx: StepContext, containers: Sequence[Container]) -> tuple[str, ...]:
+    """Start the containers that a boot could not start; says what was done for that."""
+    refused = [each.id for each in containers if each.refused]
+    return run_start(stack, ctx, ["docker", "container", "start", *refused]).notes if refused else ()
+
+
 def override(images: Mapping[str, str], place: Path) -> tuple[Path, ...]:
     """A compose file that gives services other images than their own files do; none where there are none.
 

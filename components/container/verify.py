@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from components.container import installed
 from components.container.docker import Docker
@@ -17,12 +17,14 @@ from components.container.pull import target_image
 from components.container.ready import Verdict, of_image, overall, told, wait
 from components.container.spec import ContainerSpec
 from components.container.stack import Stack
+from components.container.up import start_refused
 from fsm.adapter import Backup, Done, Failed, Step, StepContext, StepResult
 from fsm.checks import CheckContext, perform
 from fsm.checkspec import Check
 from fsm.errors import Refused, StepFailed
 from fsm.lifecycle import State
 from fsm.model import Version
+from fsm.processes import boot_id
 from fsm.services import Runner, ServiceStatus
 from fsm.shell import ask
 
@@ -93,6 +95,11 @@ class Verify(Step):
         image = target_image(ctx)
         look = partial(of_image, self.stack, image, self.one_shot)
         containers, verdict = wait(look, ctx, self.spec.start_timeout)
+        notes: tuple[str, ...] = ()
+        if verdict.state != "ready" and any(each.refused for each in containers):
+            # They ran when the power was cut; the release is not to blame for what the engine made of that.
+            notes = start_refused(self.stack, ctx, containers)
+            containers, verdict = wait(look, ctx, self.spec.start_timeout)
         if verdict.state == "ready":
             containers, verdict = self._settle(look, ctx, containers)
         if verdict.state != "ready":
@@ -101,13 +108,15 @@ class Verify(Step):
                 why = f"somebody has changed what runs: {verdict.detail}"
                 return Failed(why=why, todo="the old version is put back; update again", blame="host")
             said = told(self.stack, containers, self.one_shot, ctx)
-            return Failed(why=f"the new version does not do: {verdict.detail}{said}", todo="the old one is put back")
+            why = f"the new version does not do: {verdict.detail}{said}"
+            blame: Literal["release", "host"] = "host" if any(each.refused for each in containers) else "release"
+            return Failed(why=why, todo="the old one is put back", blame=blame)
         measured = context(self.spec, self.stack, self.layout, ctx, self.version, self.one_shot, tuple(containers))
         for check in self.checks:
             outcome = perform(check, measured)
             if not outcome.ok:
                 return Failed(why=f"{check.type} failed: {outcome.message}", todo="the old version is put back")
-        return Done(notes=(verdict.detail,))
+        return Done(data={"boot": boot_id()}, notes=(*notes, verdict.detail))
 
     def _settle(
         self, look: Callable[[], tuple[list[Container], Verdict]], ctx: StepContext, first: Sequence[Container]

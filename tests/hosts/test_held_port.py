@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -22,6 +23,14 @@ from fsm import faults
 from fsm.updater import Updater
 faults.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == sys.argv[1] else None)
 Updater.from_config().update("shop")
+"""
+
+KILL_IN: Final = """\
+import os, signal, sys
+from fsm.updater import Updater
+updater = Updater.from_config()
+updater.observe(lambda event: event.step == sys.argv[1] and os.kill(os.getpid(), signal.SIGKILL))
+updater.update("shop")
 """
 
 START: Final = """\
@@ -51,12 +60,23 @@ def host() -> Iterator[Machine]:
 def hold(host: Machine, version: str, *, broken: bool = False) -> None:
     """Publish a version; then a power cut after which the engine holds the shop's port, so that nobody answers."""
     Container().publish(host, version, broken=broken)
+    lose_power(host)
+    started = host.try_run("docker", "start", "shop-web-1")
+    assert "already allocated" in started.stderr, "the engine does not hold the port"
+
+
+def lose_power(host: Machine) -> None:
+    """A power cut after which the engine holds the shop's port at the next boot."""
     (about,) = json.loads(host.run("docker", "inspect", "shop-web-1"))
     host.kill()
     forget_endpoint(host, about["NetworkSettings"]["Networks"]["shop_default"]["EndpointID"])
     host.boot()
-    started = host.try_run("docker", "start", "shop-web-1")
-    assert "already allocated" in started.stderr, "the engine does not hold the port"
+
+
+def newest(host: Machine) -> dict[str, Any]:
+    """What became of the last run."""
+    found: dict[str, Any] = json.loads(host.run("fsm", "history", "--limit", "1", "--json"))["results"][0]
+    return found
 
 
 def result(host: Machine, *argv: str) -> dict[str, Any]:
@@ -83,6 +103,21 @@ def test_killed_around_the_restart(host: Machine, point: str):
     killed = host.try_run("/opt/fsm/bin/python", "-c", KILL_AT, point, timeout=120)
     assert killed.returncode == 137
     assert result(host, "resume")["outcome"] == "done"
+    assert host.fetch(URL) == version
+    assert not Container().oddities(host)
+
+
+@pytest.mark.parametrize(("step", "version"), [("verify", "1.2.1"), ("tidy", "1.3.0.0.1")])
+def test_the_power_fails_when_the_new_version_runs(host: Machine, step: str, version: str):
+    """It is not the release's fault that the engine cannot start it then: a resume does, and goes on."""
+    Container().publish(host, version, broken=False)
+    assert host.try_run("/opt/fsm/bin/python", "-c", KILL_IN, step, timeout=120).returncode == 137
+    assert host.fetch(URL) == version
+    lose_power(host)
+    until = time.monotonic() + 60
+    while (last := newest(host))["outcome"] == "interrupted" and time.monotonic() < until:
+        time.sleep(0.2)
+    assert (last["outcome"], last["to_version"]) == ("done", version), last
     assert host.fetch(URL) == version
     assert not Container().oddities(host)
 
