@@ -20,6 +20,7 @@ import pytest
 CI: Final = os.environ.get("CI", "").lower() in {"1", "true"}
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """What ``-n auto`` means: one more than there are cores, for much of a test is waiting for disks and engines."""
     return (os.cpu_count() or 1) + 1

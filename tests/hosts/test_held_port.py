@@ -107,7 +107,7 @@ def test_killed_around_the_restart(host: Machine, point: str):
     assert not Container().oddities(host)
 
 
-@pytest.mark.parametrize(("step", "version"), [("verify", "1.2.1"), ("tidy", "1.3.0.0.1")])
+@pytest.mark.parametrize(("step", "version"), [("verify", "1.3.0.1"), ("tidy", "1.3.0.2")])
 def test_the_power_fails_when_the_new_version_runs(host: Machine, step: str, version: str):
     """It is not the release's fault that the engine cannot start it then: a resume does, and goes on."""
     Container().publish(host, version, broken=False)
@@ -125,7 +125,7 @@ def test_the_power_fails_when_the_new_version_runs(host: Machine, step: str, ver
 def test_a_rollback_frees_it_for_the_old_version(host: Machine):
     """The boot could not start the old version, so it was meant to run: after a broken release it does."""
     before = host.fetch(URL)
-    hold(host, "1.3.0.1", broken=True)
+    hold(host, "1.3.0.3", broken=True)
     assert result(host, "update", "shop")["outcome"] == "rolled_back"
     assert host.fetch(URL) == before
     assert not Container().oddities(host)
