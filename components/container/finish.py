@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
-from components.container.layout import KEPT, Layout, Record
+from components.container.layout import KEPT, Layout
 from components.container.reference import parse
 from components.container.replace import held
-from components.container.spec import ContainerSpec, Retention
+from components.container.spec import ContainerSpec
 from components.container.stack import Stack
 from components.container.up import start_refused
 from fsm import faults, files
@@ -17,6 +16,7 @@ from fsm.adapter import Done, Step, StepContext, StepResult
 from fsm.errors import Refused, StepFailed, Transient
 from fsm.lifecycle import State
 from fsm.processes import boot_id
+from fsm.retention import expired
 
 
 class Retire(Step):
@@ -68,9 +68,8 @@ class Tidy(Step):
         try:
             if ctx.results.get("verify", {}).get("boot") != boot_id():
                 notes += start_refused(self.stack, ctx, self.stack.containers())
-            for path, record in expired(
-                self.layout, self.spec.retention, keep_run=ctx.run_id, provisional=ctx.provisional
-            ):
+            rule, kept = self.spec.retention, self.layout.backups()
+            for path, record in expired(kept, rule.count, rule.days, keep_run=ctx.run_id, provisional=ctx.provisional):
                 # Without its record nobody can roll back to an image that is half removed.
                 (path / "record.json").unlink(missing_ok=True)
                 files.remove_tree(path, ctx.check)
@@ -114,16 +113,3 @@ class Tidy(Step):
         if names:
             ctx.run(["docker", "image", "rm", *names], env=self.stack.docker.environ)
             faults.point("container.tidy.untagged")
-
-
-def expired(layout: Layout, retention: Retention, *, keep_run: int, provisional: bool) -> list[tuple[Path, Record]]:
-    """What may go: beyond the newest `count`, and older than `days`; never what this run replaced.
-
-    A set that goes back takes what this run replaced out of them: as long as it may, that does not count.
-    """
-    limit = datetime.now(UTC) - timedelta(days=retention.days)
-    return [
-        (path, record)
-        for path, record in list(layout.backups())[retention.count + provisional :]
-        if record.run != keep_run and datetime.fromisoformat(record.made_at) < limit
-    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +18,7 @@ from fsm.adapter import Backup, Done, Step, StepContext, StepResult
 from fsm.errors import DeadlineExceeded, Refused
 from fsm.lifecycle import State
 from fsm.model import Version
+from fsm.retention import expired
 
 
 class Retire(Step):
@@ -118,7 +118,8 @@ class Tidy(Step):
         notes = []
         try:
             self._finish_backup(ctx)
-            for path, record in expired(self.layout, self.retention, keep_run=ctx.run_id, provisional=ctx.provisional):
+            rule, kept = self.retention, records(self.layout)
+            for path, record in expired(kept, rule.count, rule.days, keep_run=ctx.run_id, provisional=ctx.provisional):
                 if record.archive is not None:
                     Path(record.archive).unlink(missing_ok=True)
                 # Without its record nobody can roll back to a tree that a crash left half removed.
@@ -180,21 +181,6 @@ def records(layout: Layout) -> Iterator[tuple[Path, BackupRecord]]:
         if (record := read_record(RunPaths(root=path).record)) and RunPaths(root=path).old_version.is_dir()
     ]
     yield from sorted(found, key=lambda pair: pair[1].run, reverse=True)
-
-
-def expired(
-    layout: Layout, retention: Retention, *, keep_run: int, provisional: bool
-) -> list[tuple[Path, BackupRecord]]:
-    """What may be removed: beyond the newest `count`, and older than `days`; never the one of this run.
-
-    A set that goes back takes the one of this run out of them: as long as it may, that does not count.
-    """
-    limit = datetime.now(UTC) - timedelta(days=retention.days)
-    return [
-        (path, record)
-        for path, record in list(records(layout))[retention.count + provisional :]
-        if record.run != keep_run and datetime.fromisoformat(record.made_at) < limit
-    ]
 
 
 def backups(layout: Layout) -> list[Backup]:
