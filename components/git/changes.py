@@ -134,6 +134,11 @@ def in_the_way(
     return sorted(set(found))
 
 
+def is_file(path: Path) -> bool:
+    """Whether this is a file, or a link to whatever: something that can be copied."""
+    return path.is_symlink() or path.is_file()
+
+
 def _blocking(work: Path, change: Change, tracked: set[str], ours: Callable[[str], bool]) -> list[str]:
     there = work / change.path
     if change.new_mode == GITLINK and is_directory(there) and (not any(there.iterdir()) or is_checked_out(there)):

@@ -144,7 +144,7 @@ class Hold(GitStep):
         """What there must be copies of: what is changed, and what git would write anew though it is there."""
         known = (change.path for change in differing if change.status == "A" and not self.site.ours(change.path))
         wanted = dict.fromkeys([*changed, *known])
-        return [path for path in wanted if (live / path).is_symlink() or (live / path).is_file()]
+        return [path for path in wanted if changes.is_file(live / path)]
 
     def _save(self, ctx: StepContext, changed: list[str], marks: Marks) -> None:
         if not changed:

@@ -51,7 +51,7 @@ def with_submodules(git: Git, differing: list[Change]) -> list[Change]:
                     "`git submodule absorbgitdirs` makes an old one that; move any other away",
                 )
             below = changes.between(inner, inner.commit("HEAD"), change.digest)
-            found += [one._replace(path=f"{change.path}/{one.path}") for one in with_submodules(inner, below)]
+            found += _within(change.path, with_submodules(inner, below))
     moving = {change.path: change for change in differing}
     stay = {path: Change("", GITLINK, GITLINK, commit, path) for path, commit in _linked(git).items()}
     links = [change for change in {**stay, **moving}.values() if change.new_mode == GITLINK]
@@ -92,7 +92,7 @@ def here(git: Git, differing: Iterable[Change]) -> Here:
 def _here(git: Git, links: Iterable[str]) -> Here:
     found = Here({}, [])
     for path in dict.fromkeys(links):
-        head = _inner(git, path).commit("HEAD") if is_checked_out(git.work / path) else None
+        head = _head(git, path)
         if head is None:
             found.absent.append(path)
             continue
@@ -105,12 +105,11 @@ def _here(git: Git, links: Iterable[str]) -> Here:
 
 def going_back(git: Git, heads: dict[str, str]) -> list[Change]:
     """What distinguishes submodules as they are from what they were."""
-    found = []
+    found: list[Change] = []
     for path, commit in heads.items():
-        inner = _inner(git, path)
-        now = inner.commit("HEAD") if is_checked_out(git.work / path) else None
+        now = _head(git, path)
         if now not in (None, commit):
-            found += [one._replace(path=f"{path}/{one.path}") for one in changes.between(inner, now, commit)]
+            found += _within(path, changes.between(_inner(git, path), now, commit))
     return found
 
 
@@ -142,13 +141,7 @@ def local_changes(git: Git, commit: str, ours: Ours, *, submodules: bool, marks:
     if not found or not submodules:
         return found
     links = in_index(git)
-    return [path for path in found if path not in links or not _only_preserved(git, path, links[path], ours)]
-
-
-def _only_preserved(git: Git, path: str, commit: str, ours: Ours) -> bool:
-    return (
-        is_checked_out(git.work / path) and _inner(git, path).commit("HEAD") == commit and not dirty(git, [path], ours)
-    )
+    return [path for path in found if path not in links or _head(git, path) != links[path] or dirty(git, [path], ours)]
 
 
 def dirty(git: Git, paths: Iterable[str], ours: Ours) -> list[str]:
@@ -210,6 +203,16 @@ def _unknown(git: Git) -> list[str]:
 
 def _below(path: str, ours: Ours) -> Ours:
     return lambda name: ours(f"{path}/{name}")
+
+
+def _within(path: str, differing: Iterable[Change]) -> list[Change]:
+    """Changes of a submodule as those of the checkout that it is in."""
+    return [change._replace(path=f"{path}/{change.path}") for change in differing]
+
+
+def _head(git: Git, path: str) -> str | None:
+    """The commit that a submodule is at; None where it is not checked out."""
+    return _inner(git, path).commit("HEAD") if is_checked_out(git.work / path) else None
 
 
 def _inner(git: Git, path: str) -> Git:

@@ -115,7 +115,7 @@ class Reset(GitStep):
         dest = site.layout.aside(ctx.run_id)
         if "reset" in ctx.results and git.commit("HEAD") == site.new:
             changed = [
-                path for path in self._not_of_the_new(git, held) if not site.ours(path) and _is_file(live / path)
+                path for path in self._not_of_the_new(git, held) if not site.ours(path) and changes.is_file(live / path)
             ]
             if changed:
                 dest.parent.mkdir(mode=0o700, exist_ok=True)
@@ -123,7 +123,7 @@ class Reset(GitStep):
                 hold.copy(live, dest, changed)
                 files.sync_filesystem(dest)
                 faults.point("git.reset.set_aside")
-        moved = sorted(str(path.relative_to(dest)) for path in dest.rglob("*") if _is_file(path))
+        moved = sorted(str(path.relative_to(dest)) for path in dest.rglob("*") if changes.is_file(path))
         return (f"what the new version changed is kept in {dest}: {changes.named(moved)}",) if moved else ()
 
     def _not_of_the_new(self, git: Git, held: Held) -> list[str]:
@@ -187,11 +187,6 @@ def _inside(live: Path, path: str) -> bool:
     """Whether a path of git's is really below the checkout: a link on the way leads to what is not git's."""
     parents = PurePosixPath(path).parents[:-1]
     return ".." not in PurePosixPath(path).parts and not any((live / parent).is_symlink() for parent in parents)
-
-
-def _is_file(path: Path) -> bool:
-    """Whether this is a file or a link, to whatever."""
-    return path.is_symlink() or path.is_file()
 
 
 def _make(live: Path, directory: hold.Directory) -> None:
