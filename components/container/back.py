@@ -92,7 +92,7 @@ def _names(stack: Stack, services: Sequence[SavedService], ctx: StepContext) -> 
             continue
         named = stack.docker.image(name)
         if named is None or named.id != saved.image:
-            ctx.run(["docker", "image", "tag", saved.image, name], env=stack.docker.environ)
+            stack.docker.tag(ctx, saved.image, name)
             faults.point("container.back.tagged")
             if named is not None:
                 notes.append(f"{name} had been given to another image; it stands for the old one again")

@@ -20,6 +20,7 @@ from components.container.facts import (
 )
 from fsm.errors import CommandFailed, DeadlineExceeded, NotReady, PlanError, StepFailed, Transient, Unsupported
 from fsm.model import Model, Seconds
+from fsm.services import Runner
 from fsm.shell import Asked, ask
 
 ANSWER: Final[Seconds] = 30.0
@@ -150,6 +151,11 @@ class Docker(Model):
         if asked.code != 0:
             raise Transient("cannot reach the Docker engine", asked.complaint, "start it, or correct docker_host")
         return asked.out.decode().split()
+
+    def tag(self, ctx: Runner, image: str, name: str) -> str:
+        """Give an image one more name; why that failed, or nothing."""
+        done = ctx.run(["docker", "image", "tag", image, name], env=self.environ)
+        return f"docker ended with {done.code}: {' '.join(done.tail.split())[-300:]}" if done.code else ""
 
     def used(self, image: str) -> bool:
         """Whether a container, running or not, was made of an image."""

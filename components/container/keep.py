@@ -126,9 +126,8 @@ class Keep(Step):
         number, image = numbered
         kept = self.layout.kept_name(ctx.run_id, number)
         if image is not None:
-            done = ctx.run(["docker", "image", "tag", one.image, kept], env=self.stack.docker.environ)
-            if done.code != 0:
-                why = f"docker ended with {done.code}: {' '.join(done.tail.split())[-300:]}"
+            why = self.stack.docker.tag(ctx, one.image, kept)
+            if why:
                 raise Transient(f"cannot keep the image {one.reference}", why, "see whether the Docker engine runs")
         return SavedService(
             service=one.service,

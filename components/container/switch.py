@@ -15,7 +15,7 @@ from components.container.replace import beside, put, put_back, write_beside
 from components.container.splice import FileEdit, digest
 from components.container.stack import Stack
 from fsm import faults
-from fsm.adapter import CommandResult, Done, Failed, Step, StepContext, StepResult
+from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.errors import Transient
 from fsm.lifecycle import State
 
@@ -132,11 +132,10 @@ class Edit(Step):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        done = self._name(ctx, target_image(ctx))
-        if done is not None and done.code != 0:
+        why = self._name(ctx, target_image(ctx))
+        if why:
             if self.stack.docker.image(target_image(ctx)) is None:
                 return Failed(why="the new image was removed meanwhile", todo="update again", blame="host")
-            why = f"docker ended with {done.code}: {' '.join(done.tail.split())[-300:]}"
             raise Transient(f"cannot name the new image {self.named}", why, "see whether the Docker engine runs")
         for edit in self.edits:
             if not put(edit, ctx):
@@ -154,13 +153,13 @@ class Edit(Step):
         self._untag(ctx, record)
         return Done(notes=tuple(notes))
 
-    def _name(self, ctx: StepContext, image: str) -> CommandResult | None:
-        """The image has this name from now on, whatever the name stood for before."""
+    def _name(self, ctx: StepContext, image: str) -> str:
+        """The image has this name from now on, whatever the name stood for before; why that failed, or nothing."""
         if not self.named:
-            return None
-        done = ctx.run(["docker", "image", "tag", image, self.named], env=self.stack.docker.environ)
+            return ""
+        why = self.stack.docker.tag(ctx, image, self.named)
         faults.point("container.edit.tagged")
-        return done
+        return why
 
     def _untag(self, ctx: StepContext, record: Record) -> None:
         """The name stands again for what it did before; one that is new goes with its image, by `Pull.undo`."""

@@ -114,7 +114,7 @@ class Up(Step):
     one_shot: bool | None
     start_timeout: Seconds
     scale: dict[str, int] = {}
-    layout: Layout | None = None
+    layout: Layout
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`. Compose's exit code is no judgement: what runs afterwards is."""
@@ -138,7 +138,7 @@ class Up(Step):
 
     def _also(self, ctx: StepContext, image: str) -> tuple[Path, ...]:
         """A kept image that the files name by a digest which this engine has forgotten is named by its tag."""
-        if "take_kept" not in ctx.results or self.layout is None:
+        if "take_kept" not in ctx.results:
             return ()
         about = self.stack.config()["services"]
         names = {name: about.get(name, {}).get("image", "") for name in self.stack.services}
