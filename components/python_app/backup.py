@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
-from components.python_app.layout import Layout, RunPaths, make_directory, printable
+from components.python_app.layout import Layout, RunPaths, make_directory, patterns, printable
 from components.python_app.leftovers import sweep, sweep_foreign
 from fsm import faults, files, inventory
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
@@ -101,7 +101,7 @@ class Keep(Step):
         """The app still runs, so a file may go while its turn comes; sockets and the like cannot be kept at all."""
         live = self.layout.live
         copied = []
-        for path in files.Patterns(self.preserve, links=True).find(live) if live.is_dir() else ():
+        for path in patterns(self.preserve).find(live) if live.is_dir() else ():
             ctx.check()
             if _copy_moving(live, paths.kept, path):
                 copied.append(path)

@@ -20,15 +20,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from fsm.files import Patterns
 from fsm.model import Model
 
 
 def printable(path: object) -> str:
     """A path as text that can be stored and shown: a name that is no UTF-8 gets escapes."""
     return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def patterns(preserve: Iterable[str]) -> Patterns:
+    """What `preserve` names; ``data/`` may be a link of the app's to another disk."""
+    return Patterns(preserve, links=True)
 
 
 def make_directory(path: Path, mode: int) -> None:

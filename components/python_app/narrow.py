@@ -9,7 +9,7 @@ from typing import Literal
 
 from components.python_app import installed, plan
 from components.python_app.environment import uv_program
-from components.python_app.layout import Layout
+from components.python_app.layout import Layout, patterns
 from components.python_app.spec import PythonAppSpec
 from fsm import files
 from fsm.adapter import Finding, Target
@@ -153,7 +153,7 @@ def _version(target: Target, spec: PythonAppSpec) -> Iterator[Finding]:
 
 def _patterns(target: Target, spec: PythonAppSpec) -> Iterator[Finding]:
     for pattern in spec.preserve if spec.install_path.is_dir() else ():
-        if next(iter(files.Patterns((pattern,), links=True).find(spec.install_path)), None) is None:
+        if next(iter(patterns((pattern,)).find(spec.install_path)), None) is None:
             yield Finding(
                 level="warning",
                 subject=target.name,

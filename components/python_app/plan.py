@@ -11,7 +11,7 @@ from components.python_app import aside, finish
 from components.python_app.backup import Keep
 from components.python_app.environment import BuildEnvironment
 from components.python_app.finish import Retire, Tidy
-from components.python_app.layout import Layout
+from components.python_app.layout import Layout, patterns
 from components.python_app.leftovers import sweep_foreign
 from components.python_app.rollback import TakeBackup
 from components.python_app.spec import PythonAppSpec
@@ -68,7 +68,7 @@ def look(target: Target, spec: PythonAppSpec) -> Facts:
     if not live.is_dir():
         return Facts("fresh", "", active, 0, 0)
     way, note = _way(target, spec)
-    preserved = sum(_size(live / path) for path in files.Patterns(spec.preserve, links=True).find(live))
+    preserved = sum(_size(live / path) for path in patterns(spec.preserve).find(live))
     size = files.tree_size(live)[0] if way == "copy" else 0
     if way == "copy":
         note += f"; {size // MEBI} MiB are copied, part of it while the service is down"
@@ -110,7 +110,7 @@ def _mounts(target: Target, spec: PythonAppSpec) -> list[Path]:
         PlanError: another one is there; a release would replace what is mounted, or fail half way.
     """
     live = spec.install_path.parent.resolve() / spec.install_path.name
-    preserve = files.Patterns(spec.preserve, links=True)
+    preserve = patterns(spec.preserve)
     found = [point for point in files.mounts_within(live) if point != live]
     for point in found:
         what, todo = f"{point} is a mount point inside of the app", "mount it elsewhere, or unmount it for the update"
@@ -186,7 +186,7 @@ def _local_files(spec: PythonAppSpec, layout: Layout) -> tuple[str, ...]:
     known = set(finish.installed_list(layout)[1])
     if not known or not layout.live.is_dir():
         return ()
-    preserve = files.Patterns(spec.preserve, links=True)
+    preserve = patterns(spec.preserve)
     found = [
         entry.path
         for entry in inventory.take(layout.live, skip=lambda path: str(path) == spec.environment.link, hash=False)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from components.python_app import aside
-from components.python_app.layout import Layout
+from components.python_app.layout import Layout, patterns
 from components.python_app.leftovers import sweep
 from fsm import faults, files
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
@@ -63,7 +63,7 @@ class CarryOver(_Swap):
         live, tree = self.layout.live, self.layout.run(ctx.run_id).tree
         if not live.is_dir():
             return Done()
-        report = files.carry(live, tree, files.Patterns(self.preserve, links=True), check=ctx.check)
+        report = files.carry(live, tree, patterns(self.preserve), check=ctx.check)
         faults.point("carry_over.copied")
         return Done(data={"carried": report.copied + report.linked + report.unchanged}, notes=report.notes)
 

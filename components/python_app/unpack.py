@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 from components.python_app import aside, finish
-from components.python_app.layout import Layout, RunPaths, printable
+from components.python_app.layout import Layout, RunPaths, patterns, printable
 from components.python_app.leftovers import sweep
 from fsm import archive, faults, files, inventory, versionfile
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
@@ -133,7 +133,7 @@ class Unpack(Step):
         live = inventory.load(paths.live_inventory)
         new = set(inventory.load(paths.new_inventory).entries)
         known = new | set(finish.installed_list(self.layout)[1])
-        preserve = files.Patterns(self.preserve, links=True)
+        preserve = patterns(self.preserve)
         return [
             entry.path
             for entry in live
