@@ -15,13 +15,13 @@ from typing import Final
 from benchmarks.figures import Figure, duration, ratio, timed
 from benchmarks.rig import BareContext, Bench
 from benchmarks.webapp import Site
-from components.python_app.layout import Layout
-from components.python_app.swap import Exchange
-from fsm import inventory
 from fsm.adapter import Done
-from fsm.progress import Kind, ProgressEvent
-from fsm.report import Outcome, UpdateResult
+from fsm.engine.progress import Kind, ProgressEvent
+from fsm.engine.report import Outcome, UpdateResult
+from fsm.system import inventory
 from fsm.updater import Updater
+from fsm_python_app.layout import Layout
+from fsm_python_app.swap import Exchange
 
 PER_DIRECTORY: Final = 100
 TEXT: Final = b"def work(values):\n    return [value * 2 for value in values if value > 1]\n\n\n"

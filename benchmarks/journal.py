@@ -13,10 +13,10 @@ from typing import Final
 from benchmarks import trivial
 from benchmarks.figures import Figure, ratio, timed
 from benchmarks.rig import Bench, environment, module
-from fsm import faults
-from fsm.executor import Executor, Surroundings
-from fsm.journal import Journal, Kind, Record
+from fsm.engine.executor import Executor, Surroundings
+from fsm.engine.journal import Journal, Kind, Record
 from fsm.lifecycle import State
+from fsm.system import faults
 
 BLOCK: Final = bytes(4096)
 RUN: Final = "a run of 7 trivial steps"

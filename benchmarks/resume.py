@@ -14,10 +14,10 @@ from typing import Final
 from benchmarks.figures import Figure, duration, ratio, timed
 from benchmarks.rig import Bench, child, environment
 from benchmarks.webapp import Site
-from fsm.journal import Journal, Kind, Record
+from fsm.engine.journal import Journal, Kind, Record
+from fsm.engine.plan import Plan
+from fsm.engine.report import Outcome, run_report
 from fsm.lifecycle import State
-from fsm.plan import Plan
-from fsm.report import Outcome, run_report
 from fsm.updater import Updater
 
 POINT: Final = "unpack.unpacked"

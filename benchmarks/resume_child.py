@@ -11,8 +11,8 @@ import signal
 import sys
 import time
 
-from fsm import faults
 from fsm.cli import main
+from fsm.system import faults
 
 
 def kill(name: str) -> None:

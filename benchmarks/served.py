@@ -21,7 +21,7 @@ from typing import Final
 from benchmarks.figures import Figure, ratio
 from benchmarks.polling import polling
 from benchmarks.rig import BareContext, Bench, child, free_port, fsm, module
-from fsm.config import load
+from fsm.host.config import load
 from fsm.services import ServiceManager, open_service
 
 CONFIG: Final = """\

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from fsm.adapter import Adapter, Done, Draft, Installed, Registry, Spec, Step, StepContext, StepResult, Target
+from fsm.engine.plan import Plan, freeze
+from fsm.formats.releases import Release
 from fsm.lifecycle import State
 from fsm.model import Version
-from fsm.plan import Plan, freeze
-from fsm.releases import Release
 
 
 class _Nothing(Step):

@@ -19,7 +19,7 @@ from typing import Final
 
 from benchmarks.rig import BareContext, child, free_port, fsm
 from examples.webapp import release
-from fsm.config import load
+from fsm.host.config import load
 from fsm.services import ServiceManager, open_service
 
 DEPENDENCIES: Final = {

@@ -16,8 +16,8 @@ from fsm.version import __version__
 
 if TYPE_CHECKING:
     from fsm.aio import AsyncUpdater
+    from fsm.engine.report import Outcome, UpdateResult
     from fsm.errors import FsmError
-    from fsm.report import Outcome, UpdateResult
     from fsm.updater import Updater
 
 __all__ = ["AsyncUpdater", "FsmError", "Outcome", "UpdateResult", "Updater", "__version__"]
@@ -25,8 +25,8 @@ __all__ = ["AsyncUpdater", "FsmError", "Outcome", "UpdateResult", "Updater", "__
 _WHERE = {
     "AsyncUpdater": "fsm.aio",
     "FsmError": "fsm.errors",
-    "Outcome": "fsm.report",
-    "UpdateResult": "fsm.report",
+    "Outcome": "fsm.engine.report",
+    "UpdateResult": "fsm.engine.report",
     "Updater": "fsm.updater",
 }
 

@@ -2,7 +2,7 @@
 
 An adapter is data plus small actions. It never touches the journal and never decides about states: the executor
 calls `do` and `undo` of its steps in the order of the frozen plan and writes down what they return. That keeps an
-adapter short (the how-to shows one in forty lines) and lets one crash test cover them all. `fsm.action` has the
+adapter short (the how-to shows one in forty lines) and lets one crash test cover them all. `fsm.step` has the
 contract of a step, whose names are offered here as well: an adapter needs no other import.
 """
 
@@ -13,15 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from fsm.action import CommandResult, Deadline, Done, Failed, RetryLater, Step, StepContext, StepResult
 from fsm.errors import ConfigError, ManifestError, PlanUnknown, Unsupported
+from fsm.formats.releases import Release
 from fsm.model import ComponentName, Model, Version
-from fsm.releases import Release
+from fsm.step import CommandResult, Deadline, Done, Failed, RetryLater, Step, StepContext, StepResult
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from fsm.versionfile import VersionFile
+    from fsm.formats.version_file import VersionFile
 
 __all__ = [
     "ENTRY_POINTS",
@@ -199,7 +199,7 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
     def version_file(self, target: Target, spec: SpecT) -> VersionFile | None:
         """The file that alone decides what `inspect` answers; None where it takes more than that.
 
-        With it `fsm status` answers without loading the adapter (`fsm.glance`).
+        With it `fsm status` answers without loading the adapter (`fsm.host.quick_status`).
         """
         return None
 

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from fsm.adapter import Finding, Registry
-from fsm.checking import CheckResult
-from fsm.config import Config
+from fsm.engine.plan import Plan
+from fsm.engine.progress import ProgressEvent
+from fsm.engine.report import ComponentStatus, RunReport, UpdateResult
+from fsm.host.checking import CheckResult
+from fsm.host.config import Config
 from fsm.model import Seconds
-from fsm.plan import Plan
-from fsm.progress import ProgressEvent
-from fsm.report import ComponentStatus, RunReport, UpdateResult
 from fsm.updater import Updater
 
 ResultT = TypeVar("ResultT")
@@ -86,7 +86,7 @@ class AsyncUpdater:
     """Updates the components of one host; see `fsm.updater.Updater` for what each verb does and raises.
 
     Args:
-        config: from `fsm.config.load` or `fsm.config.parse`.
+        config: from `fsm.host.config.load` or `fsm.host.config.parse`.
         registry: the component types; by default those of the installed packages.
     """
 

@@ -1,8 +1,8 @@
 """The whole life of a run, in one table, and that of a set of runs in a second one.
 
 A run is one pass of the machine for one component; a set's run is one pass for several, all together or not at all.
-The tables are the only place that knows which state follows which; the legal transitions (`fsm.machine`), what a resume
-does (`fsm.executor`, `fsm.sets`), the pictures in the documentation and the tests' list of crash points are derived
+The tables are the only place that knows which state follows which; the legal transitions (`fsm.engine.machine`), what a resume
+does (`fsm.engine.executor`, `fsm.host.set_driver`), the pictures in the documentation and the tests' list of crash points are derived
 from them.
 
 Columns: `ok` is where success leads, `fail` where failure leads, `crash` where a resume continues, `stuck` where

@@ -1,7 +1,7 @@
 """The façade for programs: check, plan, update, resume, rollback, status, history, cancel, hold, pin.
 
 Every verb takes names of components and returns typed results; what an operator must do is in them, in plain words.
-Nothing here prints, and nothing here decides about states: `fsm.executor` does.
+Nothing here prints, and nothing here decides about states: `fsm.engine.executor` does.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from fsm import boot
 from fsm.adapter import Registry
-from fsm.checkall import check_all
-from fsm.checking import CheckResult
-from fsm.config import Config, load, parse
+from fsm.engine.executor import Executor
+from fsm.engine.journal import Journal, Run
+from fsm.engine.locks import ComponentLock
+from fsm.engine.plan import Plan
+from fsm.engine.progress import Observer
+from fsm.engine.report import Outcome, UpdateResult
+from fsm.engine.scheduling import in_order
 from fsm.errors import Busy, FsmError, UsageError
-from fsm.executor import Executor
-from fsm.host import Host
-from fsm.journal import Journal, Run
+from fsm.host.checkall import check_all
+from fsm.host.checking import CheckResult
+from fsm.host.config import Config, load, parse
+from fsm.host.context import Host
+from fsm.host.queries import Reader
+from fsm.host.selection import Pin
+from fsm.host.set_runs import SetRuns
 from fsm.lifecycle import State
-from fsm.locks import ComponentLock
 from fsm.model import Seconds, Version
-from fsm.plan import Plan
-from fsm.progress import Observer
-from fsm.reader import Reader
-from fsm.report import Outcome, UpdateResult
-from fsm.scheduling import in_order
-from fsm.selection import Pin
-from fsm.setruns import SetRuns
+from fsm.system import boot_hold
 
 __all__ = ["UpdateResult", "Updater"]
 
@@ -43,9 +43,9 @@ class Updater(Reader):
     """Updates the components of one host.
 
     Args:
-        config: from `fsm.config.load` or `fsm.config.parse`.
+        config: from `fsm.host.config.load` or `fsm.host.config.parse`.
         registry: the component types; by default those of the installed packages.
-        observers: called with every `fsm.progress.ProgressEvent`; what they raise is logged and ignored.
+        observers: called with every `fsm.engine.progress.ProgressEvent`; what they raise is logged and ignored.
     """
 
     def __init__(self, config: Config, *, registry: Registry | None = None, observers: Sequence[Observer] = ()) -> None:
@@ -233,11 +233,11 @@ class Updater(Reader):
                 work[owner.component] = partial(self._sets.resume, owner)
         sets = [owner for owner in owners.values() if owner is not None]
         with self._host.within([*runs, *sets], within):
-            if boot.holding():
+            if boot_hold.holding():
                 # First every tree is made whole; then the boot may start what it likes, and so may we.
                 for each in sorted(down):
                     _safely(each, partial(self._resume, each, brink=True))
-                boot.release()
+                boot_hold.release()
             found = {each: work[each]() if name else _safely(each, work[each]) for each in sorted(work)}
         return [result for results in found.values() for result in results]
 

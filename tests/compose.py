@@ -1,10 +1,10 @@
-"""A test bed for compose services: a project on the real engine, releases in a directory, images in a real registry.
+"""A fixture for compose services: a project on the real engine, releases in a directory, images in a real registry.
 
-with ComposeBed(tmp_path) as bed:
-    bed.start("1.0.0")
-    bed.publish("1.1.0")
-    assert bed.updater().update("web").outcome == "done"
-    assert bed.answers() == "1.1.0"
+with ComposeFixture(tmp_path) as app_fixture:
+    app_fixture.start("1.0.0")
+    app_fixture.publish("1.1.0")
+    assert app_fixture.updater().update("web").outcome == "done"
+    assert app_fixture.answers() == "1.1.0"
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
-from components.container.layout import KEPT, Layout
-from fsm import inventory
 from fsm.adapter import Registry
-from fsm.inventory import Inventory
-from fsm.progress import Observer
+from fsm.engine.progress import Observer
+from fsm.system import inventory
+from fsm.system.inventory import Inventory
 from fsm.updater import Updater
+from fsm_container.layout import KEPT, Layout
 from tests.hosts.engine import Engine, engine, registry
 from tests.hosts.images import PORT, Trait, fetch, publish
 
@@ -40,7 +40,7 @@ networks: {default: {}}"""
 """Two services, of which one is updated; no line break at the end."""
 
 
-class ComposeBed:
+class ComposeFixture:
     """One host with one compose project.
 
     Args:
@@ -187,13 +187,13 @@ class ComposeBed:
         return sorted(name for name in found if name.startswith(mark))
 
     def _forget(self) -> None:
-        """Remove the names by which images of this bed are kept."""
+        """Remove the names by which images of this fixture are kept."""
         marks = [Layout(root=self.state / "containers" / name, component=name).mark for name in (self.name, *self.more)]
         found = self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", KEPT).split()
         if kept := [name for name in found if name.startswith(tuple(f"{KEPT}:{mark}" for mark in marks))]:
             self.docker.run("image", "rm", "--force", *kept)
 
-    # The bed as `tests.contract.beds` wants it
+    # The fixture as `tests.contract.fixtures` wants it
 
     stopping: Final = "container.edit.renamed"
 

@@ -6,24 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from fsm.processes import Identity
 from fsm.services import ServiceManager, open_service
-from tests.bed import Bed, Kind, Trait, _Patient
+from fsm.system.processes import Identity
+from tests.app_fixture import AppFixture, Kind, Trait, _Patient
 
 
-class Pair(Bed):
-    """Like one bed; what is done to it is done to both apps, and they are asked as one.
+class Pair(AppFixture):
+    """Like one fixture; what is done to it is done to both apps, and they are asked as one.
 
     Args:
-        root: as for `Bed`.
-        spec: as for `Bed`, for both.
+        root: as for `AppFixture`.
+        spec: as for `AppFixture`, for both.
     """
 
     set_name: Final = "both"
 
     def __init__(self, root: Path, **spec: Any) -> None:
         super().__init__(root, **spec)
-        self.other = Bed(root / "second", **spec)
+        self.other = AppFixture(root / "second", **spec)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -47,12 +47,12 @@ class Pair(Bed):
         return super().publish(version, kind=kind, top=top, extra=extra, manifest=manifest)
 
     def install(self, version: str, *traits: Trait) -> None:
-        """See `Bed.install`."""
+        """See `AppFixture.install`."""
         super().install(version, *traits)
         self.other.install(version, *traits)
 
     def furnish(self) -> None:
-        """See `Bed.furnish`."""
+        """See `AppFixture.furnish`."""
         super().furnish()
         self.other.furnish()
 

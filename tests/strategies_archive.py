@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from fsm.archive.streams import zstandard
+from fsm.system.archive.streams import zstandard
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def zipped(items: Iterable[Item], method: int = zipfile.ZIP_DEFLATED) -> bytes:
 
 
 def compressed(data: bytes, kind: str) -> bytes:
-    """A tar archive as one of the kinds of `fsm.archive`."""
+    """A tar archive as one of the kinds of `fsm.system.archive`."""
     if kind == "tar.gz":
         return gzip.compress(data, 1, mtime=0)
     if kind == "tar.bz2":

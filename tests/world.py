@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from fsm import faults
 from fsm.adapter import (
     Adapter,
     Done,
@@ -31,14 +30,15 @@ from fsm.adapter import (
     StepResult,
     Target,
 )
+from fsm.engine.executor import Clock, Control, Executor, Surroundings
+from fsm.engine.journal import Journal, Run
+from fsm.engine.plan import Plan, freeze
+from fsm.engine.progress import Observer
 from fsm.errors import StepFailed, Transient
-from fsm.executor import Clock, Control, Executor, Surroundings
-from fsm.journal import Journal, Run
+from fsm.formats.releases import Release
 from fsm.lifecycle import State
 from fsm.model import Version
-from fsm.plan import Plan, freeze
-from fsm.progress import Observer
-from fsm.releases import Release
+from fsm.system import faults
 
 Act = Literal["ok", "fail", "fail_host", "retry", "raise", "transient", "os_error", "step_failed", "child"]
 

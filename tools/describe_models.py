@@ -15,18 +15,18 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from components.container.spec import ContainerSpec
-from components.container.spec import Retention as ImageRetention
-from components.git.spec import Build, GitCheckoutSpec
-from components.python_app.spec import Environment, Migration, PythonAppSpec, Retention, VersionFrom
-from fsm import checkspec
-from fsm.config import ComponentKeys, Settings
+from fsm.formats import checkspec
+from fsm.formats.trust import TrustSpec
+from fsm.host.config import ComponentKeys, Settings
 from fsm.lifecycle import State
 from fsm.release.description import ArtifactRule, ComponentRule, Description
 from fsm.services import CommandSpec, ComposeSpec, NoService, ProcessSpec, SystemdSpec
 from fsm.sources.specs import DirectorySpec, GitHubSpec, GitSpec, HttpSpec
-from fsm.trust import TrustSpec
 from fsm.versions import Version
+from fsm_container.spec import ContainerSpec
+from fsm_container.spec import Retention as ImageRetention
+from fsm_git.spec import Build, GitCheckoutSpec
+from fsm_python_app.spec import Environment, Migration, PythonAppSpec, Retention, VersionFrom
 
 TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-trust": TrustSpec,

@@ -12,10 +12,15 @@ import os
 import pkgutil
 import signal
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-PACKAGES: Final = ("fsm", "components")
+sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
+
+from tools.contracts import component_packages  # noqa: E402 - found by the line above
+
+PACKAGES: Final = ("fsm", *component_packages())
 ABSENT: Final = frozenset({"fcntl", "grp", "pty", "pwd", "resource", "sh", "syslog", "termios", "tty"})
 LACKING: Final[tuple[tuple[ModuleType, tuple[str, ...]], ...]] = (
     (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from fsm.yamldoc import load
+from fsm.formats.yamldoc import load
 
 ACTION: Final = Path(__file__).resolve().parent.parent / "action.yml"
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from fsm.adapter import Finding
-from fsm.checking import CheckResult
 from fsm.cli.output import SCHEMA
 from fsm.cli.shapes import (
     BuiltFile,
@@ -25,14 +24,15 @@ from fsm.cli.shapes import (
     WithdrawnVersion,
     Written,
 )
+from fsm.engine.plan import DiskNeed, DownloadNeed, Plan, PlannedStep
+from fsm.engine.report import ComponentStatus, Outcome, RunReport, StepReport, StepStatus, UpdateResult
 from fsm.errors import ConfigError
-from fsm.installing import InstalledUnits
+from fsm.host.boot.installing import InstalledUnits
+from fsm.host.checking import CheckResult
+from fsm.host.journal_reset import SetAside
 from fsm.lifecycle import State
 from fsm.model import Model, Version
-from fsm.plan import DiskNeed, DownloadNeed, Plan, PlannedStep
 from fsm.release.keyfiles import KeyFile, KeyState
-from fsm.report import ComponentStatus, Outcome, RunReport, StepReport, StepStatus, UpdateResult
-from fsm.setaside import SetAside
 
 
 class Shape(NamedTuple):

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from fsm import files, versionfile
 from fsm.adapter import Adapter, Done, Draft, Failed, Installed, Spec, Step, StepContext, StepResult, Target
 from fsm.errors import PlanError
+from fsm.formats import version_file
+from fsm.formats.releases import Release
+from fsm.kit.steps import Download
 from fsm.lifecycle import State
 from fsm.model import HostPath, Version
-from fsm.releases import Release
-from fsm.steps import Download
+from fsm.system import files
 
 
 # spec
@@ -114,8 +115,8 @@ class DataFile(Adapter[DataFileSpec, Installed]):
 
     def inspect(self, target: Target, spec: DataFileSpec) -> Installed:
         """See `Adapter.inspect`."""
-        where = versionfile.VersionFile(spec.path.parent, f"{spec.path.name}.version")
-        version, why = versionfile.ask(where)
+        where = version_file.VersionFile(spec.path.parent, f"{spec.path.name}.version")
+        version, why = version_file.ask(where)
         return Installed(version=version, why_unknown=why, present=spec.path.exists())
 
     def draft(self, target: Target, spec: DataFileSpec, installed: Installed, release: Release) -> Draft:

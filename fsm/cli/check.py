@@ -11,7 +11,7 @@ from fsm.cli import common, output
 from fsm.cli.codes import Code, worst
 
 if TYPE_CHECKING:
-    from fsm.checking import CheckResult
+    from fsm.host.checking import CheckResult
 
 MOST_NOTES: Final = 12
 """Lines of release notes that a check shows."""

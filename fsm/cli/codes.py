@@ -73,7 +73,7 @@ _ERRORS: Final = {
 
 
 def of_outcome(outcome: str) -> Code:
-    """The code of one component's result (a `fsm.report.Outcome`)."""
+    """The code of one component's result (a `fsm.engine.report.Outcome`)."""
     return _OUTCOMES[outcome]
 
 

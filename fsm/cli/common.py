@@ -16,7 +16,7 @@ from fsm.errors import UsageError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from fsm.progress import Observer
+    from fsm.engine.progress import Observer
     from fsm.updater import Updater
     from fsm.versions import Version
 
@@ -43,7 +43,7 @@ def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
     from click.shell_completion import CompletionItem  # noqa: PLC0415 - only when a shell asks
 
-    from fsm.places import find, text_of  # noqa: PLC0415 - only when a shell asks
+    from fsm.host.places import find, text_of  # noqa: PLC0415 - only when a shell asks
 
     root = ctx.find_root()
     named = root.params.get("config")
@@ -84,7 +84,7 @@ def _quiet() -> None:
     """Keep the library's log, which has tracebacks, from standard error; `FSM_DEBUG` shows it."""
     from logging import NullHandler  # noqa: PLC0415 - loaded with the façade anyway
 
-    from fsm.progress import log  # noqa: PLC0415 - loaded with the façade anyway
+    from fsm.engine.progress import log  # noqa: PLC0415 - loaded with the façade anyway
 
     if not os.environ.get("FSM_DEBUG") and not log.handlers:
         log.addHandler(NullHandler())

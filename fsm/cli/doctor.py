@@ -36,7 +36,7 @@ def doctor(set_aside_journal: bool, as_json: bool) -> int:
 
 def _examine() -> Sequence[Finding]:
     from fsm.adapter import Registry  # noqa: PLC0415 - loaded with the façade
-    from fsm.doctor import examine_without  # noqa: PLC0415 - only for this command
+    from fsm.host.doctor import examine_without  # noqa: PLC0415 - only for this command
 
     try:
         return common.updater().doctor()
@@ -54,7 +54,7 @@ def _print(findings: Sequence[Finding]) -> None:
 
 def _set_aside(as_json: bool) -> int:
     from fsm.adapter import Registry  # noqa: PLC0415 - loaded with the façade
-    from fsm.setaside import set_aside  # noqa: PLC0415 - only for this option
+    from fsm.host.journal_reset import set_aside  # noqa: PLC0415 - only for this option
 
     done = set_aside(common.updater().config, Registry.discover())
     if as_json:

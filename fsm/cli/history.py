@@ -12,8 +12,8 @@ from fsm.cli import common, output
 from fsm.cli.codes import Code
 
 if TYPE_CHECKING:
-    from fsm.plan import Plan
-    from fsm.report import RunReport, StepReport
+    from fsm.engine.plan import Plan
+    from fsm.engine.report import RunReport, StepReport
     from fsm.updater import Updater
 
 
@@ -83,7 +83,7 @@ def show(run: int, as_json: bool) -> int:
 
     Its steps with times, retries and messages, its notes, and the paths that it worked on.
     """
-    from fsm.report import UpdateResult  # noqa: PLC0415 - loaded with the façade
+    from fsm.engine.report import UpdateResult  # noqa: PLC0415 - loaded with the façade
 
     report, made = common.updater().show(run)
     if as_json:

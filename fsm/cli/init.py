@@ -18,7 +18,7 @@ def init(path: str | None, as_json: bool) -> int:
 
     To PATH, else to what --config names, else to ./fsm.toml. An existing file is never overwritten.
     """
-    from fsm.initial import write  # noqa: PLC0415 - only for this command
+    from fsm.host.config_template import write  # noqa: PLC0415 - only for this command
 
     target = Path(path) if path else common.config_path() or Path("fsm.toml")
     write(target)

@@ -11,7 +11,7 @@ from fsm.cli.codes import Code
 from fsm.errors import UsageError
 
 if TYPE_CHECKING:
-    from fsm.installing import InstalledUnits, Installer
+    from fsm.host.boot.installing import InstalledUnits, Installer
 
 
 @click.command("install-service")
@@ -26,8 +26,8 @@ def install_service(user: bool, within: float | None, dry_run: bool, remove: boo
     Writes fsm-resume.service, fsm-check.service and fsm-check.timer, and enables them. Call it again after a change of
     the configuration: what is as it should be stays.
     """
-    from fsm.installing import Installer  # noqa: PLC0415 - only for this command
-    from fsm.units import WITHIN  # noqa: PLC0415 - only for this command
+    from fsm.host.boot.installing import Installer  # noqa: PLC0415 - only for this command
+    from fsm.host.boot.units import WITHIN  # noqa: PLC0415 - only for this command
 
     if dry_run and remove:
         raise UsageError("cannot take --dry-run and --remove", "they exclude each other", "leave one of them out")

@@ -16,8 +16,8 @@ from fsm.cli.codes import Code
 from fsm.errors import UsageError
 
 if TYPE_CHECKING:
+    from fsm.formats.trust import Keyring, SecretKey
     from fsm.release.keyfiles import KeyFile, KeyState, NewPair
-    from fsm.trust import Keyring, SecretKey
 
 
 @click.group()
@@ -58,8 +58,8 @@ def _made(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--threshold", metavar="K", type=click.IntRange(1, 16), help="From now on K keys must sign a manifest.")
 def new(name: str, keyring: str, roots: tuple[str, ...], threshold: int | None, as_json: bool, **given: Any) -> int:
     """Make a key pair: NAME.key, to be kept secret, and NAME.pub. With --root it is added to the keyring."""
+    from fsm.formats.trust.ring import added, with_threshold  # noqa: PLC0415 - see above
     from fsm.release import keyfiles  # noqa: PLC0415 - cryptography, only for these commands
-    from fsm.trust.ring import added, with_threshold  # noqa: PLC0415 - see above
 
     wanted, path = _wanted(name, given), Path(keyring)
     signers = _signers(roots)
@@ -89,8 +89,8 @@ def rotate(old: str, name: str, overlap: int, keyring: str, roots: tuple[str, ..
     Releases that only OLD has signed are not installed anew after its end; what runs goes on. NAME is for the same
     repositories, if --for does not say otherwise.
     """
+    from fsm.formats.trust.ring import added, ending  # noqa: PLC0415 - see above
     from fsm.release import keyfiles  # noqa: PLC0415 - cryptography, only for these commands
-    from fsm.trust.ring import added, ending  # noqa: PLC0415 - see above
 
     wanted, path = _wanted(name, given), Path(keyring)
     signers = _needed(roots)
@@ -111,8 +111,8 @@ def rotate(old: str, name: str, overlap: int, keyring: str, roots: tuple[str, ..
 @common.json_option
 def revoke(name: str, why: str, keyring: str, roots: tuple[str, ...], as_json: bool) -> int:
     """Take a key back: hosts that learn of it believe nothing that it has signed."""
+    from fsm.formats.trust.ring import revoked  # noqa: PLC0415 - see above
     from fsm.release import keyfiles  # noqa: PLC0415 - cryptography, only for these commands
-    from fsm.trust.ring import revoked  # noqa: PLC0415 - see above
 
     signers = _needed(roots)
     ring = keyfiles.read_ring(Path(keyring), [each.public_key for each in signers])
@@ -128,8 +128,8 @@ def show(files: tuple[str, ...], pinned: tuple[str, ...], as_json: bool) -> int:
 
     A keyring is verified where --root-key says with which key; where it is not, that is said.
     """
+    from fsm.formats.trust import PublicKey  # noqa: PLC0415 - see above
     from fsm.release import keyfiles  # noqa: PLC0415 - cryptography, only for these commands
-    from fsm.trust import PublicKey  # noqa: PLC0415 - see above
 
     roots = [PublicKey.parse(each) for each in pinned]
     return _report([keyfiles.described(Path(name), roots) for name in files or ("fsm-keyring.yaml",)], as_json)

@@ -12,8 +12,8 @@ from fsm.cli.codes import of_outcome, worst
 from fsm.errors import FsmError, LeadsTo, UsageError
 
 if TYPE_CHECKING:
-    from fsm.plan import Plan, PlannedStep
-    from fsm.report import UpdateResult
+    from fsm.engine.plan import Plan, PlannedStep
+    from fsm.engine.report import UpdateResult
     from fsm.updater import Updater
 
 
@@ -68,8 +68,8 @@ def preview(updater: Updater, names: Sequence[str], *, version: str | None, forc
 
 def _planned(updater: Updater, name: str, version: str | None, force: bool) -> UpdateResult:
     """The plan as a result; a refusal is one as well."""
-    from fsm.executor import UpToDate  # noqa: PLC0415 - loaded with the façade
-    from fsm.report import Outcome, UpdateResult  # noqa: PLC0415 - loaded with the façade
+    from fsm.engine.executor import UpToDate  # noqa: PLC0415 - loaded with the façade
+    from fsm.engine.report import Outcome, UpdateResult  # noqa: PLC0415 - loaded with the façade
 
     try:
         made = updater.plan(name, version=version, force=force)

@@ -16,7 +16,7 @@ from fsm.lifecycle import State
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from fsm.progress import ProgressEvent
+    from fsm.engine.progress import ProgressEvent
     from fsm.updater import Updater
 
 PAUSE: Final = 5.0

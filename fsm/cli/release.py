@@ -159,8 +159,8 @@ def _published(
     to: Path, api_url: str | None, draft: bool, more: tuple[Path, ...], given: dict[str, Any]
 ) -> tuple[Built, Published]:
     from fsm.release.acceptable import acceptable  # noqa: PLC0415 - pydantic, only for this command
+    from fsm.release.github import API, Publisher  # noqa: PLC0415 - see above
     from fsm.release.publish import files_of, publish  # noqa: PLC0415 - see above
-    from fsm.sources.github.publish import API, Publisher  # noqa: PLC0415 - see above
 
     repository, secret = named(given["repository"]), token()
     built = _made(given)

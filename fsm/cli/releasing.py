@@ -12,7 +12,7 @@ from fsm.cli import common
 from fsm.errors import UsageError
 
 if TYPE_CHECKING:
-    from fsm.trust import SecretKey
+    from fsm.formats.trust import SecretKey
 
 output_option = click.option(
     "--output", "-o", "to", metavar="DIR", default="dist", show_default=True, help="Where what is made goes."
@@ -29,7 +29,7 @@ api_url_option = click.option(
 
 
 def named(repository: str | None) -> str:
-    """The repository, as ``owner/name``; of the form that hosts can name (`fsm.trust.documents.RepositoryName`).
+    """The repository, as ``owner/name``, in the form that hosts can name (`RepositoryName`).
 
     Raises:
         UsageError: nothing says which.

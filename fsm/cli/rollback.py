@@ -13,7 +13,7 @@ from fsm.cli.signals import stopping
 from fsm.cli.update import report
 
 if TYPE_CHECKING:
-    from fsm.report import UpdateResult
+    from fsm.engine.report import UpdateResult
 
 
 @click.command()

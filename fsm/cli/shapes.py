@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fsm.errors import FsmError
+from fsm.formats.trust import Withdrawn
 from fsm.model import Model
-from fsm.trust import Withdrawn
 
 
 class ErrorParts(Model):

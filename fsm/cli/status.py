@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from fsm import glance
 from fsm.cli import common, output
 from fsm.cli.codes import Code
+from fsm.host import quick_status
 
 
 @click.command()
@@ -33,14 +33,14 @@ def status(names: tuple[str, ...], as_json: bool) -> int:
 
 def _ask(names: Sequence[str]) -> list[dict[str, Any]]:
     """At a glance where that is possible; else through the façade, so that the next one is."""
-    found = glance.read(common.config_path(), names)
+    found = quick_status.read(common.config_path(), names)
     if found is not None:
         return found
     from fsm.adapter import Registry  # noqa: PLC0415 - loaded with the façade
 
     updater = common.updater()
     results = [result for name in names for result in updater.status(name)] if names else updater.status()
-    glance.remember(updater.config, Registry.discover())
+    quick_status.remember(updater.config, Registry.discover())
     return [result.model_dump(mode="json") for result in results]
 
 

@@ -15,7 +15,7 @@ from fsm.cli.signals import stopping
 from fsm.errors import UsageError
 
 if TYPE_CHECKING:
-    from fsm.report import UpdateResult
+    from fsm.engine.report import UpdateResult
     from fsm.updater import Updater
 
 
@@ -84,16 +84,16 @@ def resume(names: tuple[str, ...], as_json: bool, within: float | None) -> int:
     Without a name everything that is in progress. Safe to call at any time, best at every boot: what another updater
     works on just now is left to it.
     """
-    from fsm import boot  # noqa: PLC0415 - loaded with the façade
+    from fsm.system import boot_hold  # noqa: PLC0415 - loaded with the façade
 
     # At boot, where systemd waits: nothing that is ordered after us starts while a run needs it down.
-    boot.hold()
+    boot_hold.hold()
     try:
         updater = common.updater()
         with stopping(updater.stop), shown(updater):
             results = [result for name in names or (None,) for result in _resumed(updater, name, within)]
     finally:
-        boot.release()
+        boot_hold.release()
     if not results and not as_json:
         output.say("nothing is in progress")
     return report(results, as_json)

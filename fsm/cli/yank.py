@@ -21,9 +21,9 @@ from fsm.cli.releasing import (
 from fsm.errors import UsageError
 
 if TYPE_CHECKING:
+    from fsm.formats.trust import SignedFile
     from fsm.release.withdrawing import Change
     from fsm.sources import GitHubSpec
-    from fsm.trust import SignedFile
 
 
 @click.command()
@@ -89,7 +89,7 @@ class _GitHub:
     """Where the list of a repository is, and goes."""
 
     def __init__(self, repository: str, api_url: str | None) -> None:
-        from fsm.sources.github.publish import API  # noqa: PLC0415 - pydantic, only for this command
+        from fsm.release.github import API  # noqa: PLC0415 - pydantic, only for this command
 
         self._repository, self._token, self._api = repository, token(), api_url or API
 
@@ -125,8 +125,8 @@ class _GitHub:
 
     def publish(self, change: Change, paths: tuple[Path, ...]) -> str:
         """Publish a list as a release of its own; its page."""
+        from fsm.release.github import Publisher  # noqa: PLC0415 - see above
         from fsm.release.publish import Wanted, converge, described  # noqa: PLC0415 - pydantic, only for this command
-        from fsm.sources.github.publish import Publisher  # noqa: PLC0415 - see above
         from fsm.sources.github.source import WITHDRAWN_TAG  # noqa: PLC0415 - see above
 
         lines = (f"- {each.component or 'all'} {each.version}: {each.why}" for each in change.listed.withdrawn)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from fsm.manifest import parse
+from fsm.formats.manifest import parse
+from fsm.formats.trust import KEYRING, SIGNATURE, moment
 from fsm.release.build import Built
 from fsm.release.problems import ReleaseError
-from fsm.trust import KEYRING, SIGNATURE, moment
 
 
 def acceptable(built: Built, beside: Iterable[str], now: datetime, *, draft: bool) -> None:

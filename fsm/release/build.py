@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from fsm import files
-from fsm.manifest import Manifest, canonical
+from fsm.formats.manifest import Manifest, canonical
+from fsm.formats.trust import KEYRING
 from fsm.model import Version
 from fsm.release.collecting import Found, collect
 from fsm.release.description import ComponentRule, Description, Source, read
@@ -23,7 +23,7 @@ from fsm.release.problems import ReleaseError, Spot
 from fsm.release.signing import Signing, commit_time, keyring_of, times, why_unknown
 from fsm.release.sums import algorithms, sums
 from fsm.release.versioning import Decided, decide
-from fsm.trust import KEYRING
+from fsm.system import files
 
 NOTES_LIMIT: Final = 256 << 10
 """Bytes that notes may have: a manifest has at most 1 MiB."""

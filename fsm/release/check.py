@@ -13,14 +13,14 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fsm import archive
-from fsm.checkspec import HealthEndpoint
 from fsm.errors import FsmError
+from fsm.formats.checkspec import HealthEndpoint
 from fsm.model import Version
 from fsm.release.build import Options, Prepared, assemble, prepare
 from fsm.release.collecting import Found
 from fsm.release.description import ComponentRule
 from fsm.release.problems import ReleaseError, Spot
+from fsm.system import archive
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip", ".whl")
 """Names of files that hosts unpack."""
@@ -109,7 +109,7 @@ def _safely(found: Found, work: Callable[[], object]) -> None:
 
 def _resolve(tree: Path, rule: ComponentRule, found: Found, spot: Spot) -> None:
     """Resolve the requirements as a host would: of the archive's own wheels alone where they are named."""
-    from fsm.shell import ask  # noqa: PLC0415 - only where it is needed
+    from fsm.system.shell import ask  # noqa: PLC0415 - only where it is needed
 
     path = tree / str(rule.requirements)
     if not path.is_file():

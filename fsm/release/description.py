@@ -14,12 +14,12 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator
 
-from fsm.checkspec import ManifestCheck
 from fsm.errors import ManifestError
-from fsm.explain import first_path, first_problem
-from fsm.manifest.platforms import Platform
-from fsm.manifest.schema import MOST, TYPE_NAME
-from fsm.manifest.steps import ImageReference, ManifestStep
+from fsm.formats.checkspec import ManifestCheck
+from fsm.formats.explain import first_path, first_problem
+from fsm.formats.manifest.platforms import Platform
+from fsm.formats.manifest.schema import MOST, TYPE_NAME
+from fsm.formats.manifest.steps import ImageReference, ManifestStep
 from fsm.model import ComponentName, Model, Version
 from fsm.release import tomlplaces
 from fsm.release.problems import ReleaseError, Spot
@@ -181,7 +181,7 @@ def _found(path: Path) -> Path:
 
 
 def _yaml(path: Path, data: bytes) -> Source:
-    from fsm.yamldoc import load  # noqa: PLC0415 - only for those whose description is YAML
+    from fsm.formats.yamldoc import load  # noqa: PLC0415 - only for those whose description is YAML
 
     try:
         document = load(data, where=str(path))

@@ -37,7 +37,7 @@ def _plain(path: Path) -> Any:
     data = path.read_bytes()
     if path.suffix == ".toml":
         return tomllib.loads(data.decode("utf-8")).get("tool", {}).get("fsm")
-    from fsm.yamldoc import load  # noqa: PLC0415 - only for those whose description is YAML
+    from fsm.formats.yamldoc import load  # noqa: PLC0415 - only for those whose description is YAML
 
     return load(data, where=str(path)).data
 

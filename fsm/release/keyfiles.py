@@ -11,13 +11,13 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from fsm import files
 from fsm.errors import TrustError, UsageError
+from fsm.formats.timestamps import timestamp
+from fsm.formats.trust import SIGNATURE, Key, Keyring, PublicKey, SecretKey, SignedFile, Trust, TrustSpec
+from fsm.formats.trust.documents import DOCUMENT_LIMIT, parse
+from fsm.formats.trust.signing import sign_keyring
 from fsm.model import COMPONENT_NAME, Model, matches
-from fsm.timestamps import timestamp
-from fsm.trust import SIGNATURE, Key, Keyring, PublicKey, SecretKey, SignedFile, Trust, TrustSpec
-from fsm.trust.documents import DOCUMENT_LIMIT, parse
-from fsm.trust.signing import sign_keyring
+from fsm.system import files
 
 Ask = Callable[[str, str, bool], str]
 """Gives a password: the environment variable that may have it, what it is for, and whether it is a new one."""

@@ -21,7 +21,7 @@ from fsm.release.hashing import Hashed, hash_files
 from fsm.release.problems import ReleaseError, Spot
 
 if TYPE_CHECKING:
-    from fsm.sources.github.publish import Asset, GitHubRelease
+    from fsm.release.github import Asset, GitHubRelease
 
 MARK: Final = "<!-- made by fsm release publish -->"
 """Stands at the end of the notes of a draft that we made; people do not see it."""
@@ -36,7 +36,7 @@ How = Literal["kept", "uploaded", "replaced"]
 
 
 class Publisher(Protocol):
-    """What is needed of GitHub; `fsm.sources.github.publish.Publisher` has it."""
+    """What is needed of GitHub; `fsm.release.github.Publisher` has it."""
 
     def releases(self) -> tuple[GitHubRelease, ...]:
         """Every release, drafts included."""
@@ -211,7 +211,7 @@ def _created(wanted: Wanted, github: Publisher) -> GitHubRelease:
 
 def _notes(built: Built) -> list[str]:
     """The notes of each component, with its name above them where there are several."""
-    from fsm.manifest import parse  # noqa: PLC0415 - loaded by now
+    from fsm.formats.manifest import parse  # noqa: PLC0415 - loaded by now
 
     read = [parse(data, name) for name, data in built.manifests.items()]
     one = len(read) == 1

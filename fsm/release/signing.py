@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from fsm.errors import FsmError, TrustError
-from fsm.manifest import parse as parse_manifest
+from fsm.formats.manifest import parse as parse_manifest
+from fsm.formats.trust import KEYRING, SIGNATURE, Keyring, SecretKey, timestamp
+from fsm.formats.trust.documents import parse
+from fsm.formats.trust.signing import sign_manifest
 from fsm.release.problems import ReleaseError, Spot
-from fsm.trust import KEYRING, SIGNATURE, Keyring, SecretKey, timestamp
-from fsm.trust.documents import parse
-from fsm.trust.signing import sign_manifest
 
 GIT_TIMEOUT: Final = 30.0
 

@@ -1,6 +1,6 @@
 """The checksum files of a release, as `sha256sum --check` and its BSD relatives read them.
 
-`fsm.digest.parse_sums` reads the same forms.
+`fsm.system.digest.parse_sums` reads the same forms.
 """
 
 from __future__ import annotations

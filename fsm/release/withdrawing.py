@@ -12,16 +12,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from fsm import files
 from fsm.errors import TrustError, UsageError
+from fsm.formats.trust import SIGNATURE, WITHDRAWN, Keyring, PublicKey, SignedFile, Withdrawal, Withdrawn
+from fsm.formats.trust.documents import parse
+from fsm.formats.trust.minisign import verify
+from fsm.formats.trust.signing import sign_withdrawn
 from fsm.model import Version
 from fsm.release.problems import ReleaseError, Spot
 from fsm.release.signing import Signing
 from fsm.sources.base import signed_file
-from fsm.trust import SIGNATURE, WITHDRAWN, Keyring, PublicKey, SignedFile, Withdrawal, Withdrawn
-from fsm.trust.documents import parse
-from fsm.trust.minisign import verify
-from fsm.trust.signing import sign_withdrawn
+from fsm.system import files
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from fsm.adapter import CommandResult
 from fsm.errors import ConfigError, StepFailed
 from fsm.model import COMPONENT_NAME, Model, Seconds
-from fsm.shell import CALL, MARKER, SERVICE
+from fsm.system.shell import CALL, MARKER, SERVICE
 
 LOG_LINES: Final = 5
 """Lines of a service's log that an error message carries."""

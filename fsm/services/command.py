@@ -14,10 +14,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from fsm import faults
 from fsm.errors import DeadlineExceeded, StepFailed
 from fsm.model import HostPath, Model, Seconds
-from fsm.processes import end, identify
 from fsm.services.base import (
     LOG_LINES,
     Runner,
@@ -31,7 +29,9 @@ from fsm.services.base import (
     size_of,
     tail,
 )
-from fsm.shell import UNMARKED, find_program
+from fsm.system import faults
+from fsm.system.processes import end, identify
+from fsm.system.shell import UNMARKED, find_program
 
 _INACTIVE: Final = frozenset({1, 3})
 """Exit codes for "not running": 3 in the LSB init script convention (and of systemctl), 1 of everything homemade."""

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from fsm import faults
 from fsm.errors import CommandFailed, DeadlineExceeded, StepFailed
 from fsm.services.base import launcher
+from fsm.system import faults
 
 if TYPE_CHECKING:
     import subprocess

@@ -24,10 +24,8 @@ from typing import Annotated, Final, Literal, NoReturn
 
 from pydantic import Field
 
-from fsm import faults
 from fsm.errors import ConfigError, StepFailed
 from fsm.model import HostPath, Model, Seconds
-from fsm.processes import alive, end, holding, with_environment
 from fsm.services.base import (
     LOG_LINES,
     Runner,
@@ -42,7 +40,9 @@ from fsm.services.base import (
 )
 from fsm.services.launch import Launch, launch
 from fsm.services.state import ServiceFiles
-from fsm.shell import SERVICE, find_program
+from fsm.system import faults
+from fsm.system.processes import alive, end, holding, with_environment
+from fsm.system.shell import SERVICE, find_program
 
 _PATIENCE: Final = 2.0
 """Seconds that another one's lock is respected; then what holds it is what a dead service left behind."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fsm.errors import StepFailed
-from fsm.processes import Identity
 from fsm.services.launcher import RECORD_SIZE
+from fsm.system.processes import Identity
 
 
 class Record(Identity):

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from fsm.errors import CommandFailed, DeadlineExceeded, StepFailed
 from fsm.model import Seconds
-from fsm.shell import ask
+from fsm.system.shell import ask
 
 RUNNING: Final = Path("/run/systemd/system")
 """There while systemd is the init system (sd_booted(3))."""

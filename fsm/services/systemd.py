@@ -5,7 +5,8 @@ systemd is asked for properties and exit codes, never for its text for people. O
 1. a unit whose file was changed is read again (`daemon-reload`) before it is started;
 2. its counters are reset before it is started: a release that crashed in a loop has used up the start limit, which
    must not keep the old version from coming back;
-3. during the boot the hold is given up before a start (`fsm.boot`): the start waits for what is ordered before it;
+3. during the boot the hold is given up before a start (`fsm.system.boot_hold`): the start waits for what is ordered
+   before it;
 4. what fails while the system shuts down is not judged: the run is interrupted, and goes on after the boot;
 5. a unit that systemd has just restarted by itself does not count as active until it has stayed up for a while.
 """
@@ -18,12 +19,12 @@ from typing import Annotated, Final, Literal, NoReturn
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from fsm import boot, faults
 from fsm.adapter import CommandResult
 from fsm.errors import DeadlineExceeded, Interrupted
 from fsm.model import Model, Seconds
 from fsm.services.base import LOG_LINES, Runner, ServiceManager, ServiceStatus, check_name, failed
 from fsm.services.systemctl import Systemctl, Unit
+from fsm.system import boot_hold, faults
 
 _WATCH: Final = 0.3
 """Seconds that a started unit is watched: one that dies at once was not started."""
@@ -111,7 +112,7 @@ class SystemdService:
         self._began = time.time()
         unit = self._read_again(ctx)
         if unit.once or not unit.up:
-            boot.release()
+            boot_hold.release()
             # Without effect on a unit that never failed; the exit code says nothing that the start does not say.
             self._call(ctx, _SHORT, "reset-failed", unit.name)
             if self._spec.triggers:
@@ -129,7 +130,7 @@ class SystemdService:
         if self._spec.triggers:
             self._must(ctx, "stop", *self._spec.triggers)
         unit = self._ask()
-        if unit.down and (not unit.queued or boot.holding()):
+        if unit.down and (not unit.queued or boot_hold.holding()):
             return
         faults.point("service.systemd.stop")
         done = self._call(ctx, self._spec.stop_timeout, "stop", unit.name)

@@ -12,9 +12,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from fsm.formats.trust.host import Trust
 from fsm.sources.base import Announced, Cached, Listing, Source, SourceOptions
 from fsm.sources.specs import DirectorySpec, GitHubSpec, GitSpec, HttpSpec
-from fsm.trust.host import Trust
 
 __all__ = [
     "Announced",

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, Protocol
 
 from pydantic import Field
 
+from fsm.formats.trust.documents import KEYRING, SIGNATURE, WITHDRAWN, RepositoryName
+from fsm.formats.trust.host import SignedFile
 from fsm.model import Model, Version
-from fsm.trust.documents import KEYRING, SIGNATURE, WITHDRAWN, RepositoryName
-from fsm.trust.host import SignedFile
 
 if TYPE_CHECKING:
-    from fsm.manifest import Artifact
-    from fsm.releases import Release
+    from fsm.formats.manifest import Artifact
+    from fsm.formats.releases import Release
 
 MANIFEST: Final = "update-manifest.yaml"
 """The manifest's name in a release."""

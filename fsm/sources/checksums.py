@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Final, Protocol
 
-from fsm.digest import parse_sums
 from fsm.errors import IntegrityError
 from fsm.sources.base import MANIFEST_LIMIT
+from fsm.system.digest import parse_sums
 
 SUMS: Final = "SHA256SUMS"
 SIDECAR: Final = ".sha256"

@@ -16,14 +16,14 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from fsm.errors import FsmError, NotReady, SourceError, Transient
-from fsm.manifest import Artifact
-from fsm.releases import Release
+from fsm.formats.manifest import Artifact
+from fsm.formats.releases import Release
+from fsm.formats.trust.host import Trust
 from fsm.sources.base import MANIFEST_LIMIT, Announced, Cached, Check, Listing, Notices, Progress, versioned
 from fsm.sources.download import Body, Download
 from fsm.sources.layout import announce, build
 from fsm.sources.part import CHUNK
 from fsm.sources.specs import DirectorySpec
-from fsm.trust.host import Trust
 
 _FLAGS: Final = (
     os.O_RDONLY

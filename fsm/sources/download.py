@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from fsm.errors import FsmError, IntegrityError, SourceError, StepFailed, Transient
-from fsm.manifest import Artifact
+from fsm.formats.manifest import Artifact
 from fsm.sources.base import Check, Progress
 from fsm.sources.part import Part, is_whole
 

@@ -23,14 +23,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from fsm.errors import DeadlineExceeded, SourceError, Transient
-from fsm.manifest import Artifact
+from fsm.formats.manifest import Artifact
+from fsm.formats.releases import Release
 from fsm.model import Version
-from fsm.releases import Release
-from fsm.shell import ask
 from fsm.sources.base import Announced, Cached, Check, Listing, Notices, Progress
 from fsm.sources.remotes import PROTOCOLS, masked
 from fsm.sources.specs import GitSpec
 from fsm.sources.tokens import token_of
+from fsm.system.shell import ask
 
 DIGITS: Final = 12
 """Digits of a commit in a version; the plan has all of them."""

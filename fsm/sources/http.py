@@ -18,9 +18,10 @@ from typing import Final
 from pydantic import ValidationError, field_validator
 
 from fsm.errors import ManifestError, SourceError
-from fsm.manifest import Artifact
+from fsm.formats.manifest import Artifact
+from fsm.formats.releases import Release
+from fsm.formats.trust.host import Trust
 from fsm.model import Model
-from fsm.releases import Release
 from fsm.sources.base import MANIFEST_LIMIT, Announced, Cached, Check, Listing, Notices, Progress, versioned
 from fsm.sources.download import Download
 from fsm.sources.htmlindex import Entries
@@ -29,7 +30,6 @@ from fsm.sources.ranges import length, not_there, opener
 from fsm.sources.specs import HttpSpec
 from fsm.sources.urls import below, host_of, join, redact, why_not
 from fsm.sources.web import USABLE, Answer, Web
-from fsm.trust.host import Trust
 
 INDEX: Final = "index.json"
 INDEX_LIMIT: Final = 4 << 20

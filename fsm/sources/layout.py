@@ -27,14 +27,14 @@ from typing import Final, Protocol
 from pydantic import ValidationError
 
 from fsm.errors import FsmError, ManifestError, NotReady, SourceError, TrustError
-from fsm.manifest import ARTIFACT_NAME, Artifact, Manifest, current_platform, parse, pick_artifacts
+from fsm.formats.manifest import ARTIFACT_NAME, Artifact, Manifest, current_platform, parse, pick_artifacts
+from fsm.formats.releases import Release
+from fsm.formats.trust.documents import KEYRING, SIGNATURE
+from fsm.formats.trust.host import SignedBy, SignedFile, Trust
 from fsm.model import Model, Version, matches
-from fsm.releases import Release
 from fsm.sources.base import MANIFEST, MANIFEST_LIMIT, Announced, SourceOptions, signed_file
 from fsm.sources.checksums import SIDECAR, SUMS, Checksums, Readable
 from fsm.sources.download import digest_of
-from fsm.trust.documents import KEYRING, SIGNATURE
-from fsm.trust.host import SignedBy, SignedFile, Trust
 
 FLAGS: Final = "release.json"
 NOTES: Final = "NOTES.md"

@@ -16,10 +16,10 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from fsm import faults
-from fsm.digest import hash_file
-from fsm.files.atomic import sync_dir
 from fsm.model import Digest, Model
+from fsm.system import faults
+from fsm.system.digest import hash_file
+from fsm.system.files.atomic import sync_dir
 
 CHUNK: Final = 1 << 18
 """Bytes that are in memory at a time."""

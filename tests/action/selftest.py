@@ -23,7 +23,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
-from fsm.trust import SecretKey
+from fsm.formats.trust import SecretKey
 from tests.github.fake import FakeGitHub
 
 PROJECT: Final = Path("project")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from fsm.formats.trust import KEYRING, Key, Keyring, SecretKey
+from fsm.formats.trust.minisign import verify
+from fsm.formats.trust.signing import sign_keyring
 from fsm.release.check import SECRETS
-from fsm.trust import KEYRING, Key, Keyring, SecretKey
-from fsm.trust.minisign import verify
-from fsm.trust.signing import sign_keyring
 from tests.action.conftest import Job
 from tests.unit.release.thief import with_thief
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from fsm.manifest import Manifest, canonical, parse
-from fsm.trust import KEYRING, SIGNATURE, Key, Keyring, SecretKey, SignedFile
-from fsm.trust.documents import Revoked
-from fsm.trust.signing import sign_keyring, sign_manifest
+from fsm.formats.manifest import Manifest, canonical, parse
+from fsm.formats.trust import KEYRING, SIGNATURE, Key, Keyring, SecretKey, SignedFile
+from fsm.formats.trust.documents import Revoked
+from fsm.formats.trust.signing import sign_keyring, sign_manifest
 from tests.action.conftest import Job
 from tests.action.runner import Done
 from tests.github.fake import FakeGitHub

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fsm.trust import SecretKey
-from fsm.trust.minisign import verify
+from fsm.formats.trust import SecretKey
+from fsm.formats.trust.minisign import verify
 from fsm.version import __version__
 from tests.action.conftest import check_out
 from tests.action.runner import Runner, Uses

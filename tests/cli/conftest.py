@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fsm.cli.run import run
-from tests.bed import Bed
+from tests.app_fixture import AppFixture
 
 
 def toml(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:
@@ -37,12 +37,12 @@ def _tables(value: Any) -> bool:
 
 
 class Host:
-    """A bed, its `fsm.toml`, and `fsm` in this process or in one of its own."""
+    """A fixture, its `fsm.toml`, and `fsm` in this process or in one of its own."""
 
-    def __init__(self, bed: Bed, capsys: pytest.CaptureFixture[str]) -> None:
-        self.bed = bed
-        self.path = bed.root / "fsm.toml"
-        self.path.write_text(toml(bed.config), encoding="utf-8")
+    def __init__(self, app_fixture: AppFixture, capsys: pytest.CaptureFixture[str]) -> None:
+        self.app_fixture = app_fixture
+        self.path = app_fixture.root / "fsm.toml"
+        self.path.write_text(toml(app_fixture.config), encoding="utf-8")
         self._capsys = capsys
         self.out = ""
         self.err = ""
@@ -76,10 +76,10 @@ class Host:
 @pytest.fixture
 def host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Host]:
     """A host on which 1.0.0 is installed and runs, and 1.1.0 is published."""
-    with Bed(tmp_path) as bed:
-        bed.publish("1.0.0")
-        bed.install("1.0.0")
-        bed.furnish()
-        bed.start()
-        bed.publish("1.1.0")
-        yield Host(bed, capsys)
+    with AppFixture(tmp_path) as app_fixture:
+        app_fixture.publish("1.0.0")
+        app_fixture.install("1.0.0")
+        app_fixture.furnish()
+        app_fixture.start()
+        app_fixture.publish("1.1.0")
+        yield Host(app_fixture, capsys)

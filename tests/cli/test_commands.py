@@ -45,11 +45,11 @@ def test_a_whole_life(host):
     assert "preserved: .env, data/, config/*.local" in host.out
     assert "nothing was changed" in host.out
     assert host.fsm("update", "--dry-run") == 0
-    assert host.bed.answer() == "1.0.0"
+    assert host.app_fixture.answer() == "1.0.0"
     assert host.fsm("update") == 0
     assert "updated 1.0.0 -> 1.1.0" in host.out
     assert "[1/" in host.err
-    assert host.bed.answer() == "1.1.0"
+    assert host.app_fixture.answer() == "1.1.0"
     assert host.fsm("update", "app") == 0
     assert "up to date" in host.out
     assert host.fsm("status") == 0
@@ -62,7 +62,7 @@ def test_a_whole_life(host):
     assert host.fsm("show", "1") == 0
     assert "exchange" in host.out
     assert host.fsm("rollback") == 0
-    assert host.bed.answer() == "1.0.0"
+    assert host.app_fixture.answer() == "1.0.0"
     assert host.fsm("update") == 20
     assert "held" in host.out
     assert host.fsm("unhold", "app") == 0
@@ -100,16 +100,16 @@ def test_json_everywhere(host):
 
 def test_a_broken_release_is_rolled_back(host):
     """Exit code 30, and the reason with what to do."""
-    host.bed.publish("1.2.0", "CRASHES")
+    host.app_fixture.publish("1.2.0", "CRASHES")
     assert host.fsm("update") == 30
     assert "rolled back" in host.out
-    assert host.bed.answer() == "1.0.0"
+    assert host.app_fixture.answer() == "1.0.0"
     assert host.fsm("show", "1") == 0
     assert host.fsm("status") == 0
     assert "rolled back" in host.out
     # The broken one is passed over by itself, and the one below it is taken.
     assert host.fsm("update") == 0
-    assert host.bed.answer() == "1.1.0"
+    assert host.app_fixture.answer() == "1.1.0"
 
 
 def test_a_kill_is_resumed(host):
@@ -126,15 +126,15 @@ def test_a_kill_is_resumed(host):
     assert host.json("status")["results"][0]["last"]["outcome"] == "interrupted"
     assert host.fsm("show", "1") == 0
     assert host.fsm("resume", "app") == 0
-    assert host.bed.answer() == "1.1.0"
+    assert host.app_fixture.answer() == "1.1.0"
     assert host.fsm("resume") == 0
     assert "nothing is in progress" in host.out
 
 
 def test_sigterm_stops_at_a_safe_point(host):
     """One line, exit code 75, and the run goes on later; `fsm cancel` would roll it back."""
-    bed = host.bed
-    (bed.root / "slow.sh").write_text("sleep 30\n")
+    app_fixture = host.app_fixture
+    (app_fixture.root / "slow.sh").write_text("sleep 30\n")
     child = host.start("update", "app")
     assert child.stderr is not None
     for line in child.stderr:
@@ -147,12 +147,12 @@ def test_sigterm_stops_at_a_safe_point(host):
     if child.returncode == 75:
         assert "fsm resume" in err
         assert host.fsm("cancel", "app") == 0
-        assert bed.answer() == "1.0.0"
+        assert app_fixture.answer() == "1.0.0"
 
 
 def test_a_second_updater_is_busy(host):
     """Exit code 50, with who and since when."""
-    host.bed.publish("1.3.0", "BROKEN")
+    host.app_fixture.publish("1.3.0", "BROKEN")
     child = host.start("update", "app")
     assert child.stderr is not None
     for line in child.stderr:
@@ -164,7 +164,7 @@ def test_a_second_updater_is_busy(host):
     time.sleep(0.1)
     assert host.fsm("cancel", "app") == 0
     child.communicate(timeout=60)
-    assert host.bed.answer() == "1.0.0"
+    assert host.app_fixture.answer() == "1.0.0"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_wrong_calls_are_one_line_and_an_exit_code(host, words, code, text):
     assert host.fsm(*words) == code
     assert text in host.out + host.err
     assert len(host.err.strip().splitlines()) <= 6
-    assert host.bed.answer() == "1.0.0"
+    assert host.app_fixture.answer() == "1.0.0"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -237,7 +237,7 @@ def test_doctor_finds_what_is_wrong(host):
 def test_a_damaged_journal_is_set_aside_and_kept(host):
     """Reported with what to do; the components stay untouched."""
     assert host.fsm("update") == 0
-    journal = host.bed.state / "journal.db"
+    journal = host.app_fixture.state / "journal.db"
     for suffix in ("-wal", "-shm"):
         journal.with_name(journal.name + suffix).unlink(missing_ok=True)
     journal.write_bytes(b"garbage" * 1000)
@@ -246,10 +246,10 @@ def test_a_damaged_journal_is_set_aside_and_kept(host):
     assert host.fsm("status") == 40
     assert host.fsm("doctor") == 40
     assert host.fsm("doctor", "--set-aside-journal") == 0
-    kept = list(host.bed.state.glob("journal.db.set-aside-*"))
+    kept = list(host.app_fixture.state.glob("journal.db.set-aside-*"))
     assert [path.read_bytes() for path in kept] == [b"garbage" * 1000]
     assert host.fsm("status") == 0
-    assert host.bed.answer() == "1.1.0"
+    assert host.app_fixture.answer() == "1.1.0"
 
 
 def test_an_unexpected_error_is_one_line(host, monkeypatch, capsys):
@@ -295,10 +295,10 @@ def test_every_code_has_a_meaning_and_a_severity():
 @pytest.mark.needs_root
 def test_what_root_installs_others_can_read(host, tmp_path):
     """Whatever the mask of root's shell; a first installation has no directory whose mode it could keep."""
-    fresh = host.bed.live.with_name("fresh")
-    text = host.path.read_text(encoding="utf-8").replace(json.dumps(str(host.bed.live)), json.dumps(str(fresh)))
+    fresh = host.app_fixture.live.with_name("fresh")
+    text = host.path.read_text(encoding="utf-8").replace(json.dumps(str(host.app_fixture.live)), json.dumps(str(fresh)))
     host.path.write_text(text, encoding="utf-8")
-    host.bed.stop()
+    host.app_fixture.stop()
     done = subprocess.run(
         [sys.executable, "-m", "fsm", "--config", str(host.path), "update", "app"],
         umask=0o077,

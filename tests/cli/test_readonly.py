@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from tests.bed import Bed
+from tests.app_fixture import AppFixture
 from tests.cli.conftest import Host
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_tmpfs]
@@ -22,16 +22,16 @@ READONLY: Final = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && sh
 def fsm(host: Host, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a command where the state directory is mounted read-only."""
     command = [sys.executable, "-m", "fsm", "--config", str(host.path), *words]
-    argv = ["unshare", "--mount", "sh", "-c", READONLY, "sh", str(host.bed.state), *command]
+    argv = ["unshare", "--mount", "sh", "-c", READONLY, "sh", str(host.app_fixture.state), *command]
     return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture
 def offered(host: Host) -> Host:
     """A host with a journal, on which a newer release is offered."""
-    bed: Bed = host.bed
+    app_fixture: AppFixture = host.app_fixture
     assert host.fsm("check", "app") == 0
-    bed.publish("1.2.0")
+    app_fixture.publish("1.2.0")
     return host
 
 
@@ -49,11 +49,11 @@ def offered(host: Host) -> Host:
 )
 def test_what_changes_nothing_needs_no_permission(offered: Host, words: tuple[str, ...], says: str):
     """A plan, a check and reports answer; what a check found is not kept."""
-    before = {path: path.stat().st_mtime_ns for path in offered.bed.state.iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in offered.app_fixture.state.iterdir()}
     done = fsm(offered, *words)
     assert says in done.stdout + done.stderr
     assert done.returncode == 0 or words == ("doctor",), done.stderr
-    assert {path: path.stat().st_mtime_ns for path in offered.bed.state.iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in offered.app_fixture.state.iterdir()} == before
 
 
 def test_an_update_says_why_it_cannot(offered: Host):
@@ -62,4 +62,4 @@ def test_an_update_says_why_it_cannot(offered: Host):
     assert done.returncode == 40
     assert len(done.stderr.splitlines()) == 1
     assert "state_dir" in json.loads(done.stdout)["error"]["todo"]
-    assert offered.bed.version() == "1.0.0"
+    assert offered.app_fixture.version() == "1.0.0"

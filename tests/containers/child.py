@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from fsm import faults
+from fsm.system import faults
 from fsm.updater import Updater
 
 ROOT: Final = Path(__file__).resolve().parents[2]

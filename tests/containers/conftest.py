@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from tests.compose import ComposeBed
+from tests.compose import ComposeFixture
 
-MakeBed = Callable[..., ComposeBed]
+MakeFixture = Callable[..., ComposeFixture]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[MakeBed]:
-    """Makes beds, which are removed after the test."""
-    beds: list[ComposeBed] = []
+def make(tmp_path: Path) -> Iterator[MakeFixture]:
+    """Makes fixtures, which are removed after the test."""
+    fixtures: list[ComposeFixture] = []
 
-    def made(**options: Any) -> ComposeBed:
-        beds.append(ComposeBed(tmp_path / str(len(beds)), **options))
-        return beds[-1]
+    def made(**options: Any) -> ComposeFixture:
+        fixtures.append(ComposeFixture(tmp_path / str(len(fixtures)), **options))
+        return fixtures[-1]
 
     yield made
-    for bed in reversed(beds):
-        bed.close()
+    for app_fixture in reversed(fixtures):
+        app_fixture.close()

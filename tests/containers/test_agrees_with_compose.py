@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from components.container.change import Wanted, plan_edits
-from components.container.docker import Docker
-from components.container.project import applied
-from components.container.stack import Stack
 from fsm.errors import PlanError
+from fsm_container.docker import Docker
+from fsm_container.image_edit import Wanted, plan_edits
+from fsm_container.project import applied
+from fsm_container.stack import Stack
 from tests.hosts.engine import engine
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker]

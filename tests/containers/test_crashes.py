@@ -1,6 +1,7 @@
 """The updater is killed with SIGKILL at every fault point of the adapter, and a new process resumes.
 
-One bed serves many cells: each updates from where the one before ended, because a container takes seconds to start.
+One fixture serves many cases: each updates from where the one before ended, because a container takes seconds to
+start.
 After each the host must be as after an undisturbed run: one container for each service, of the version that the state
 says, answering; the compose file with that image and every other byte; nothing left over.
 """
@@ -14,9 +15,9 @@ from typing import Any, Final, Literal
 
 import pytest
 
-from fsm import faults
-from fsm.journal import Journal
-from tests.compose import ComposeBed
+from fsm.engine.journal import Journal
+from fsm.system import faults
+from tests.compose import ComposeFixture
 from tests.containers.child import ROOT, ask
 
 pytestmark = [pytest.mark.crash, pytest.mark.needs_linux, pytest.mark.needs_docker]
@@ -70,16 +71,16 @@ def test_no_point_is_forgotten():
     assert [name for name, scenario in POINTS.items() if scenario == "elsewhere" and name not in elsewhere] == []
 
 
-class Yard:
-    """A bed that goes from version to version."""
+class CrashPool:
+    """A fixture that goes from version to version."""
 
     def __init__(self, root: Path) -> None:
-        self.bed = ComposeBed(root, compose=COMPOSE, settle_seconds=0, retention={"count": 1, "days": 0.0})
-        self.bed.push("1.0.0", keep=True)
-        self.bed.docker("tag", f"{self.bed.image}:1.0.0", f"{self.bed.image}-db:1.0.0")
-        self.bed.compose("up", "-d")
-        assert self.bed.answers() == "1.0.0"
-        self.template = self.bed.file.read_bytes()
+        self.app_fixture = ComposeFixture(root, compose=COMPOSE, settle_seconds=0, retention={"count": 1, "days": 0.0})
+        self.app_fixture.push("1.0.0", keep=True)
+        self.app_fixture.docker("tag", f"{self.app_fixture.image}:1.0.0", f"{self.app_fixture.image}-db:1.0.0")
+        self.app_fixture.compose("up", "-d")
+        assert self.app_fixture.answers() == "1.0.0"
+        self.template = self.app_fixture.file.read_bytes()
         self.version = "1.0.0"
         self._numbers = itertools.count(1)
         for _ in range(2):
@@ -89,29 +90,29 @@ class Yard:
     def good(self, kill: tuple[str, int] | None = None) -> dict[str, Any]:
         """Update to a version that works, killed once; returns the last process's answer."""
         self.version = f"1.{next(self._numbers)}.0"
-        self.bed.publish(self.version)
+        self.app_fixture.publish(self.version)
         return self.run(kill, "done")
 
     def broken(self, kill: tuple[str, int] | None = None) -> dict[str, Any]:
         """Update to a version that crashes, killed once."""
-        self.bed.publish(f"1.{next(self._numbers)}.0", "crashes")
+        self.app_fixture.publish(f"1.{next(self._numbers)}.0", "crashes")
         return self.run(kill, "rolled_back")
 
     def run(self, kill: tuple[str, int] | None, state: str) -> dict[str, Any]:
         """Update, resume where that was killed, and judge."""
         runs = len(self.runs())
-        answer = ask(self.bed.config, "update", kill)
+        answer = ask(self.app_fixture.config, "update", kill)
         if kill is not None:
             assert answer is None, f"the update no longer comes to {kill}"
             # Where nothing had begun, a timer begins again; so does it here.
-            answer = ask(self.bed.config, "resume" if len(self.runs()) > runs else "update")
+            answer = ask(self.app_fixture.config, "resume" if len(self.runs()) > runs else "update")
         assert answer is not None
         self.judge(state)
         return answer
 
     def runs(self) -> list[Any]:
         """The runs in the journal, newest first."""
-        path = self.bed.state / "journal.db"
+        path = self.app_fixture.state / "journal.db"
         if not path.exists():
             return []
         with Journal(path, readonly=True) as journal:
@@ -119,46 +120,46 @@ class Yard:
 
     def judge(self, state: str) -> None:
         """Everything that must be true when a run has ended."""
-        bed, run = self.bed, self.runs()[0]
+        app_fixture, run = self.app_fixture, self.runs()[0]
         assert run.state == state, (run.state, run.reason, run.todo)
-        assert bed.file.read_bytes() == self.template.replace(b":1.0.0   #", f":{self.version}   #".encode())
-        assert [path.name for path in bed.folder.iterdir()] == [bed.file.name]
-        assert bed.names() == [f"{bed.project}-sidecar-1", f"{bed.project}-web-1"]
-        assert bed.runs() == bed.answers() == self.version
-        web, sidecar = bed.container("web"), bed.container("sidecar")
+        assert app_fixture.file.read_bytes() == self.template.replace(b":1.0.0   #", f":{self.version}   #".encode())
+        assert [path.name for path in app_fixture.folder.iterdir()] == [app_fixture.file.name]
+        assert app_fixture.names() == [f"{app_fixture.project}-sidecar-1", f"{app_fixture.project}-web-1"]
+        assert app_fixture.runs() == app_fixture.answers() == self.version
+        web, sidecar = app_fixture.container("web"), app_fixture.container("sidecar")
         assert web is not None
         assert sidecar is not None
         assert sidecar["HostConfig"]["NetworkMode"] == f"container:{web['Id']}"
         assert sidecar["State"]["Status"] == "running"
-        assert [path.name for path in (bed.state / "containers" / "web").glob("run-*")] == []
-        assert len(bed.kept()) <= 1
+        assert [path.name for path in (app_fixture.state / "containers" / "web").glob("run-*")] == []
+        assert len(app_fixture.kept()) <= 1
 
 
 @pytest.fixture(scope="module")
-def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
-    """One bed for the whole matrix."""
-    made = Yard(tmp_path_factory.mktemp("yard") / "bed")
+def crash_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrashPool]:
+    """One fixture for the whole matrix."""
+    made = CrashPool(tmp_path_factory.mktemp("crash_pool") / "app_fixture")
     try:
         yield made
     finally:
-        made.bed.close()
+        made.app_fixture.close()
 
 
 @pytest.mark.parametrize("point", [point for point, scenario in POINTS.items() if scenario == "good"])
-def test_an_update_goes_on(yard: Yard, point: str):
+def test_an_update_goes_on(crash_pool: CrashPool, point: str):
     """Killed there, resumed: the new version runs."""
-    yard.good((point, 1))
+    crash_pool.good((point, 1))
 
 
 @pytest.mark.parametrize("point", [point for point, scenario in POINTS.items() if scenario == "broken"])
-def test_a_rollback_goes_on(yard: Yard, point: str):
+def test_a_rollback_goes_on(crash_pool: CrashPool, point: str):
     """Killed there, in an update that fails, resumed: the old version runs."""
-    yard.broken((point, 1))
+    crash_pool.broken((point, 1))
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_killed_while_compose_works(yard: Yard, number: int):
+def test_killed_while_compose_works(crash_pool: CrashPool, number: int):
     """The updater dies right after it has started a child: compose goes on for a while without it."""
-    trail = yard.good()["trail"]
+    trail = crash_pool.good()["trail"]
     reached = trail[: trail.index("container.up.ended")].count("shell.recorded")
-    yard.good(("shell.recorded", max(1, reached - number)))
+    crash_pool.good(("shell.recorded", max(1, reached - number)))

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from components.container.docker import _ENGINES, Docker
-from components.container.spec import ContainerSpec
-from components.container.stack import PLUGIN, Stack, compose_program, likely_program
+from fsm.engine.report import Outcome
 from fsm.errors import PlanError, Transient, Unsupported
-from fsm.report import Outcome
-from tests.compose import ComposeBed
+from fsm_container.docker import _ENGINES, Docker
+from fsm_container.spec import ContainerSpec
+from fsm_container.stack import PLUGIN, Stack, compose_program, likely_program
+from tests.compose import ComposeFixture
 from tests.hosts.engine import registry
 
 docker = pytest.mark.needs_docker
@@ -66,7 +66,7 @@ def test_an_engine_that_does_not_answer(path):
 @pytest.mark.needs_linux
 def test_an_engine_that_hangs(path, monkeypatch):
     """Whatever it is asked, it may answer later: a run waits, and does not go back, or give up going back."""
-    monkeypatch.setattr("components.container.docker.ANSWER", 0.2)
+    monkeypatch.setattr("fsm_container.docker.ANSWER", 0.2)
     program(path, "docker", "exec /bin/sleep 30")
     docker = Docker()
     questions: list[Callable[[], object]] = [
@@ -158,9 +158,9 @@ def test_a_plugin_whose_path_is_not_told_is_called_by_docker(path):
 
 
 @pytest.fixture
-def bed(make: Any) -> ComposeBed:
-    """A bed with nothing started."""
-    made: ComposeBed = make(compose=ALONE)
+def app_fixture(make: Any) -> ComposeFixture:
+    """A fixture with nothing started."""
+    made: ComposeFixture = make(compose=ALONE)
     made.push("1.0.0", keep=True)
     return made
 
@@ -180,12 +180,12 @@ MANIFESTS = [
 @pytest.mark.needs_linux
 @docker
 @pytest.mark.parametrize(("line", "why", "key"), MANIFESTS)
-def test_a_manifest_narrows_and_never_widens(bed, line, why, key):
+def test_a_manifest_narrows_and_never_widens(app_fixture, line, why, key):
     """Each thing that the configuration does not name, with the key that would allow it."""
     manifest = line if line.startswith("component_type") else f"component_type: container\n{line}"
-    bed.publish("1.1.0", image=False)
-    (bed.releases / "1.1.0" / "update-manifest.yaml").write_text(f'version: "1.1.0"\n{manifest}\n')
-    result = bed.updater().update("web")
+    app_fixture.publish("1.1.0", image=False)
+    (app_fixture.releases / "1.1.0" / "update-manifest.yaml").write_text(f'version: "1.1.0"\n{manifest}\n')
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.REFUSED, result
     assert why in result.reason
     assert key in result.todo
@@ -194,45 +194,47 @@ def test_a_manifest_narrows_and_never_widens(bed, line, why, key):
 
 @pytest.mark.needs_linux
 @docker
-def test_an_image_that_is_not_there(bed):
+def test_an_image_that_is_not_there(app_fixture):
     """The release is announced before its image is pushed: nothing was touched, and the next time it works."""
-    bed.publish("1.1.0", image=False)
-    result = bed.updater().update("web")
+    app_fixture.publish("1.1.0", image=False)
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.REFUSED, result
-    assert f"cannot look up {bed.image}:1.1.0" in result.reason
+    assert f"cannot look up {app_fixture.image}:1.1.0" in result.reason
     assert not result.touched
-    bed.push("1.1.0")
-    result = bed.updater().update("web")
+    app_fixture.push("1.1.0")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.DONE, result
 
 
 @pytest.mark.needs_linux
 @docker
-def test_the_digest_of_the_manifest_is_the_one_that_is_used(bed):
+def test_the_digest_of_the_manifest_is_the_one_that_is_used(app_fixture):
     """Whatever the tag says by now; one that the registry does not have is refused."""
-    good = bed.push("1.1.0", keep=True)
-    digest = bed.docker("image", "inspect", "--format", "{{index .RepoDigests 0}}", good).partition("@")[2]
-    bed.docker("image", "rm", good)
-    bed.push("1.1.0", "crashes")
+    good = app_fixture.push("1.1.0", keep=True)
+    digest = app_fixture.docker("image", "inspect", "--format", "{{index .RepoDigests 0}}", good).partition("@")[2]
+    app_fixture.docker("image", "rm", good)
+    app_fixture.push("1.1.0", "crashes")
     line = "update_steps: [{{action: pull_image, image: '{}:1.1.0@{}'}}]"
-    bed.publish("1.1.0", image=False, manifest=line.format(bed.image, digest))
-    result = bed.updater().update("web")
+    app_fixture.publish("1.1.0", image=False, manifest=line.format(app_fixture.image, digest))
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.DONE, result
-    assert bed.answers() == "1.1.0"
-    bed.publish("1.2.0", manifest=line.format(bed.image, "sha256:" + "0" * 64).replace(":1.1.0@", ":1.2.0@"))
-    result = bed.updater().update("web")
+    assert app_fixture.answers() == "1.1.0"
+    app_fixture.publish(
+        "1.2.0", manifest=line.format(app_fixture.image, "sha256:" + "0" * 64).replace(":1.1.0@", ":1.2.0@")
+    )
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.REFUSED, result
     assert "@sha256:0000" in result.reason
 
 
 @pytest.mark.needs_linux
 @docker
-def test_an_image_for_another_platform(bed):
+def test_an_image_for_another_platform(app_fixture):
     """Said while planning: the registry tells."""
-    bed.push("1.1.0")
-    for_another(f"http://{registry()}/v2/{bed.repository}", "1.1.0", "arm64")
-    bed.publish("1.1.0", image=False)
-    result = bed.updater().update("web")
+    app_fixture.push("1.1.0")
+    for_another(f"http://{registry()}/v2/{app_fixture.repository}", "1.1.0", "arm64")
+    app_fixture.publish("1.1.0", image=False)
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.REFUSED, result
     assert "it is for linux/arm64" in result.reason
     assert not result.touched
@@ -263,34 +265,34 @@ def _http(method: str, url: str, data: bytes | None = None, *, kind: str = "") -
 @docker
 def test_a_required_healthcheck(make):
     """An image without one does not even start."""
-    bed = make(compose=ALONE, healthcheck="required")
-    bed.start()
-    bed.publish("1.1.0", "unchecked")
-    result = bed.updater().update("web")
+    app_fixture = make(compose=ALONE, healthcheck="required")
+    app_fixture.start()
+    app_fixture.publish("1.1.0", "unchecked")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.REFUSED, result
     assert "has no healthcheck" in result.reason
     assert not result.touched
-    assert bed.answers() == "1.0.0"
+    assert app_fixture.answers() == "1.0.0"
 
 
 @pytest.mark.needs_linux
 @docker
 def test_a_pre_check_that_fails(make):
     """Before anything else."""
-    bed = make(compose=ALONE, pre_checks=[{"type": "service_running"}])
-    bed.publish("1.1.0")
-    result = bed.updater().update("web")
+    app_fixture = make(compose=ALONE, pre_checks=[{"type": "service_running"}])
+    app_fixture.publish("1.1.0")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.REFUSED, result
     assert "service_running failed" in result.reason
 
 
 @pytest.mark.needs_linux
 @docker
-def test_a_compose_file_that_compose_refuses_afterwards(bed):
+def test_a_compose_file_that_compose_refuses_afterwards(app_fixture):
     """Nothing is renamed into place that compose does not take."""
-    bed.file.write_text(bed.file.read_text() + "    nonsense_key: 1\n")
-    bed.publish("1.1.0")
-    result = bed.updater().update("web")
+    app_fixture.file.write_text(app_fixture.file.read_text() + "    nonsense_key: 1\n")
+    app_fixture.publish("1.1.0")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.REFUSED, result
     assert "nonsense_key" in result.reason
 
@@ -298,48 +300,48 @@ def test_a_compose_file_that_compose_refuses_afterwards(bed):
 @pytest.mark.needs_linux
 @pytest.mark.needs_root
 @docker
-def test_a_compose_file_that_is_a_mount_point(bed):
+def test_a_compose_file_that_is_a_mount_point(app_fixture):
     """A rename there would fail, or not be seen outside."""
-    bed.publish("1.1.0")
-    subprocess.run(["mount", "--bind", str(bed.file), str(bed.file)], check=True)
+    app_fixture.publish("1.1.0")
+    subprocess.run(["mount", "--bind", str(app_fixture.file), str(app_fixture.file)], check=True)
     try:
-        result = bed.updater().update("web")
+        result = app_fixture.updater().update("web")
     finally:
-        subprocess.run(["umount", str(bed.file)], check=True)
+        subprocess.run(["umount", str(app_fixture.file)], check=True)
     assert result.outcome is Outcome.REFUSED, result
     assert "is a mount point of its own" in result.reason
-    assert f"mount {bed.folder} instead" in result.todo
+    assert f"mount {app_fixture.folder} instead" in result.todo
 
 
 @pytest.mark.needs_linux
 @docker
 def test_a_link_to_the_compose_file_stays_one(make, tmp_path):
     """What it leads to is changed."""
-    bed = make(compose=ALONE)
+    app_fixture = make(compose=ALONE)
     real = tmp_path / "elsewhere.yml"
-    bed.file.rename(real)
-    bed.file.symlink_to(real)
-    bed.start()
-    bed.publish("1.1.0")
-    assert bed.updater().update("web").outcome is Outcome.DONE
-    assert bed.file.is_symlink()
+    app_fixture.file.rename(real)
+    app_fixture.file.symlink_to(real)
+    app_fixture.start()
+    app_fixture.publish("1.1.0")
+    assert app_fixture.updater().update("web").outcome is Outcome.DONE
+    assert app_fixture.file.is_symlink()
     assert ":1.1.0" in real.read_text()
-    assert bed.answers() == "1.1.0"
+    assert app_fixture.answers() == "1.1.0"
 
 
 @pytest.mark.needs_linux
 @docker
-def test_what_fsm_doctor_says(bed):
+def test_what_fsm_doctor_says(app_fixture):
     """The version, what differs, the room; and an engine that is not there."""
-    bed.start()
-    bed.file.write_text(bed.file.read_text().replace(":1.0.0", ":1.0.5"))
-    said = {finding.message: finding.level for finding in bed.updater().doctor() if finding.subject == "web"}
+    app_fixture.start()
+    app_fixture.file.write_text(app_fixture.file.read_text().replace(":1.0.0", ":1.0.5"))
+    said = {finding.message: finding.level for finding in app_fixture.updater().doctor() if finding.subject == "web"}
     assert any("version 1.0.0 is installed" in message for message in said)
     assert any("the compose file says" in message and level == "warning" for message, level in said.items())
     before = os.environ["DOCKER_HOST"]
     os.environ["DOCKER_HOST"] = "unix:///nowhere/docker.sock"
     try:
-        found = bed.updater().status("web")
+        found = app_fixture.updater().status("web")
         assert "cannot reach the Docker engine" in str(found)
     finally:
         os.environ["DOCKER_HOST"] = before
@@ -368,16 +370,16 @@ services:
 @pytest.mark.parametrize("others", ["refuse", "leave"])
 def test_a_sibling_of_an_included_file_that_would_stay_behind(make, others):
     """It is seen as well, though it cannot be changed here."""
-    bed = make(compose=INCLUDING, others=others)
+    app_fixture = make(compose=INCLUDING, others=others)
     more = 'services: {worker: {image: "IMAGE:1.0.0", stop_grace_period: 1s}}\n'
-    (bed.folder / "more.yml").write_text(more.replace("IMAGE", bed.image))
-    bed.start()
-    bed.publish("1.1.0")
-    result = bed.updater().update("web")
+    (app_fixture.folder / "more.yml").write_text(more.replace("IMAGE", app_fixture.image))
+    app_fixture.start()
+    app_fixture.publish("1.1.0")
+    result = app_fixture.updater().update("web")
     if others == "leave":
         assert result.outcome is Outcome.DONE, result
-        assert (bed.runs(), bed.runs("worker")) == ("1.1.0", "1.0.0")
+        assert (app_fixture.runs(), app_fixture.runs("worker")) == ("1.1.0", "1.0.0")
     else:
         assert result.outcome is Outcome.REFUSED, result
         assert "worker would stay on the old version" in result.reason
-        assert bed.runs() == "1.0.0"
+        assert app_fixture.runs() == "1.0.0"

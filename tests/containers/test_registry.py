@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from fsm.report import Outcome
+from fsm.engine.report import Outcome
 from tests.hosts.engine import registry
 from tests.world import Crash, crash_at
 
@@ -61,29 +61,29 @@ def line() -> Iterator[Line]:
 
 def test_a_registry_that_goes_away_before_the_pull(make, line):
     """The plan knows the digest, the bytes do not come: refused, the old version never stopped, and tried again."""
-    bed = make(compose=ALONE, pull_timeout=3.0, image="x/y")
-    direct = bed.image
-    bed.image = direct.replace(registry(), line.address)
-    bed._spec["image"] = bed.image
-    bed.start()
-    before = bed.container()
-    bed.file.write_text(bed.file.read_text().replace(direct, bed.image))
-    bed.docker("tag", f"{direct}:1.0.0", f"{bed.image}:1.0.0")
-    bed.publish("1.1.0")
+    app_fixture = make(compose=ALONE, pull_timeout=3.0, image="x/y")
+    direct = app_fixture.image
+    app_fixture.image = direct.replace(registry(), line.address)
+    app_fixture._spec["image"] = app_fixture.image
+    app_fixture.start()
+    before = app_fixture.container()
+    app_fixture.file.write_text(app_fixture.file.read_text().replace(direct, app_fixture.image))
+    app_fixture.docker("tag", f"{direct}:1.0.0", f"{app_fixture.image}:1.0.0")
+    app_fixture.publish("1.1.0")
     with crash_at(0, only="container.keep.recorded"), pytest.raises(Crash):
-        bed.updater().update("web")
+        app_fixture.updater().update("web")
     line.cut = True
-    (result,) = bed.updater().resume()
+    (result,) = app_fixture.updater().resume()
     assert result.outcome is Outcome.REFUSED, result
     assert "cannot pull" in result.reason
     assert not result.touched
-    after = bed.container()
+    after = app_fixture.container()
     assert before is not None
     assert after is not None
     assert after["Id"] == before["Id"]
-    refused = bed.updater().update("web")
+    refused = app_fixture.updater().update("web")
     assert refused.outcome is Outcome.REFUSED
     assert "cannot look up" in refused.reason
     line.cut = False
-    assert bed.updater().update("web").outcome is Outcome.DONE
-    assert bed.answers() == "1.1.0"
+    assert app_fixture.updater().update("web").outcome is Outcome.DONE
+    assert app_fixture.answers() == "1.1.0"

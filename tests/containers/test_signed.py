@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from fsm.manifest import Manifest, canonical
-from fsm.report import Outcome
-from fsm.trust import SignedFile
-from fsm.trust.signing import sign_manifest
-from tests.compose import ComposeBed
+from fsm.engine.report import Outcome
+from fsm.formats.manifest import Manifest, canonical
+from fsm.formats.trust import SignedFile
+from fsm.formats.trust.signing import sign_manifest
+from tests.compose import ComposeFixture
 from tests.unit.trust.conftest import Maker
 
 pytestmark = pytest.mark.needs_docker
 
 
-class SignedBed(ComposeBed):
+class SignedFixture(ComposeFixture):
     """A project whose releases are signed."""
 
     def __init__(self, root: Path) -> None:
@@ -54,23 +54,23 @@ class SignedBed(ComposeBed):
 
 def test_the_signed_digest_runs(tmp_path):
     """A tag that was moved to another image afterwards changes nothing."""
-    with SignedBed(tmp_path) as bed:
-        bed.start("1.0.0")
-        bed.push("1.1.0")
-        bed.release("1.1.0", f"{bed.image}:1.1.0@{bed.digest('1.1.0')}")
-        bed.push("6.6.6", tag="1.1.0")
-        result = bed.updater().update(bed.name)
+    with SignedFixture(tmp_path) as app_fixture:
+        app_fixture.start("1.0.0")
+        app_fixture.push("1.1.0")
+        app_fixture.release("1.1.0", f"{app_fixture.image}:1.1.0@{app_fixture.digest('1.1.0')}")
+        app_fixture.push("6.6.6", tag="1.1.0")
+        result = app_fixture.updater().update(app_fixture.name)
         assert result.outcome is Outcome.DONE, result.headline
-        assert bed.answers() == "1.1.0"
+        assert app_fixture.answers() == "1.1.0"
 
 
 def test_a_signed_manifest_without_a_digest_is_refused(tmp_path):
     """Nobody has signed what the registry has under a tag."""
-    with SignedBed(tmp_path) as bed:
-        bed.start("1.0.0")
-        bed.push("1.1.0")
-        bed.release("1.1.0", f"{bed.image}:1.1.0")
-        result = bed.updater().update(bed.name)
+    with SignedFixture(tmp_path) as app_fixture:
+        app_fixture.start("1.0.0")
+        app_fixture.push("1.1.0")
+        app_fixture.release("1.1.0", f"{app_fixture.image}:1.1.0")
+        result = app_fixture.updater().update(app_fixture.name)
         assert result.outcome is Outcome.REFUSED
         assert "names no digest of the image" in result.reason
-        assert bed.answers() == "1.0.0"
+        assert app_fixture.answers() == "1.0.0"

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from fsm import inventory
-from fsm.report import Outcome
+from fsm.engine.report import Outcome
+from fsm.system import inventory
 from tests.hosts.images import publish
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker]
@@ -18,24 +18,26 @@ CHECKED = {"post_checks": [{"type": "service_active", "timeout_seconds": 5}]}
 
 def test_an_update_changes_one_image_and_one_container(make):
     """The file changes by the tag, the other service's container stays, and by hand nothing is left to do."""
-    bed = make(**CHECKED)
-    bed.start()
-    before, db = bed.file.read_bytes(), bed.container("db")
-    bed.publish("1.1.0", manifest="post_update_checks: [{type: container_running, container_name: web}]")
-    result = bed.updater().update("web")
+    app_fixture = make(**CHECKED)
+    app_fixture.start()
+    before, db = app_fixture.file.read_bytes(), app_fixture.container("db")
+    app_fixture.publish("1.1.0", manifest="post_update_checks: [{type: container_running, container_name: web}]")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.DONE, result
-    assert bed.whole("1.1.0")
-    assert bed.file.read_bytes() == before.replace(b'web-1:1.0.0"', b'web-1:1.1.0"').replace(b':1.0.0"', b':1.1.0"')
-    after, web = bed.container("db"), bed.container()
+    assert app_fixture.whole("1.1.0")
+    assert app_fixture.file.read_bytes() == before.replace(b'web-1:1.0.0"', b'web-1:1.1.0"').replace(
+        b':1.0.0"', b':1.1.0"'
+    )
+    after, web = app_fixture.container("db"), app_fixture.container()
     assert db is not None
     assert after is not None
     assert web is not None
     assert after["Id"] == db["Id"]
-    bed.compose("up", "-d", "--wait")
-    again = bed.container()
+    app_fixture.compose("up", "-d", "--wait")
+    again = app_fixture.container()
     assert again is not None
     assert again["Id"] == web["Id"], "a person's own `up` makes the container anew"
-    assert bed.updater().check("web", force=True).update_available is False
+    assert app_fixture.updater().check("web", force=True).update_available is False
 
 
 @pytest.mark.parametrize(
@@ -48,42 +50,44 @@ def test_an_update_changes_one_image_and_one_container(make):
 )
 def test_a_version_that_does_not_do_goes_back(make, trait, why):
     """Unhealthy, crashes at once, never healthy: the old image runs, the file is what it was, the reason is said."""
-    bed = make(start_timeout=4.0)
-    bed.start()
-    before = inventory.take(bed.folder)
-    bed.publish("1.1.0", trait)
-    result = bed.updater().update("web")
+    app_fixture = make(start_timeout=4.0)
+    app_fixture.start()
+    before = inventory.take(app_fixture.folder)
+    app_fixture.publish("1.1.0", trait)
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.ROLLED_BACK, result
     assert why in result.reason
-    assert bed.whole("1.0.0")
-    assert not before.compare(inventory.take(bed.folder))
-    assert bed.kept() == []
-    assert bed.docker.run("image", "inspect", f"{bed.image}:1.1.0").returncode != 0, "the broken image stayed"
-    assert not bed.updater().check("web").update_available, "it would be tried again"
+    assert app_fixture.whole("1.0.0")
+    assert not before.compare(inventory.take(app_fixture.folder))
+    assert app_fixture.kept() == []
+    assert app_fixture.docker.run("image", "inspect", f"{app_fixture.image}:1.1.0").returncode != 0, (
+        "the broken image stayed"
+    )
+    assert not app_fixture.updater().check("web").update_available, "it would be tried again"
 
 
 @pytest.mark.parametrize("policy", ["no", "always"])
 def test_running_is_not_verified(make, policy):
     """A version that dies after ten seconds is rolled back, also when the engine starts it again by itself."""
     compose = "services:\n  web:\n    image: '{image}:1.0.0'\n    ports: ['127.0.0.1::8080']\n    restart: "
-    bed = make(settle_seconds=12.0, compose=f"{compose}'{policy}'\n")
-    bed.start()
-    bed.publish("1.1.0", "dies")
-    result = bed.updater().update("web")
+    app_fixture = make(settle_seconds=12.0, compose=f"{compose}'{policy}'\n")
+    app_fixture.start()
+    app_fixture.publish("1.1.0", "dies")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.ROLLED_BACK, result
     assert "ended with 4" in result.reason or "started again" in result.reason
-    assert bed.runs() == bed.answers() == "1.0.0"
+    assert app_fixture.runs() == app_fixture.answers() == "1.0.0"
 
 
 def test_a_service_that_crashes_in_a_loop_is_not_waited_for(make):
     """The engine starts it again and again; three times are enough."""
-    bed = make(compose="services: {web: {image: '{image}:1.0.0', restart: always, ports: ['127.0.0.1::8080']}}")
-    bed.start()
-    bed.publish("1.1.0", "crashes")
-    result = bed.updater().update("web")
+    app_fixture = make(compose="services: {web: {image: '{image}:1.0.0', restart: always, ports: ['127.0.0.1::8080']}}")
+    app_fixture.start()
+    app_fixture.publish("1.1.0", "crashes")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.ROLLED_BACK, result
     assert "1.1.0 crashes" in result.reason
-    assert bed.answers() == "1.0.0"
+    assert app_fixture.answers() == "1.0.0"
 
 
 ONE_SHOT = "services:\n  web:\n    image: {image}:1.0.0\n"
@@ -91,17 +95,17 @@ ONE_SHOT = "services:\n  web:\n    image: {image}:1.0.0\n"
 
 def test_a_job_that_ends_with_0_is_done(make):
     """Found out from the container that there was; a job that fails is rolled back, and the old one not done again."""
-    bed = make(compose=ONE_SHOT)
-    bed.start("1.0.0", "once")
-    bed.docker("wait", f"{bed.project}-web-1")
-    bed.publish("1.1.0", "once")
-    result = bed.updater().update("web")
+    app_fixture = make(compose=ONE_SHOT)
+    app_fixture.start("1.0.0", "once")
+    app_fixture.docker("wait", f"{app_fixture.project}-web-1")
+    app_fixture.publish("1.1.0", "once")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.DONE, result
     assert any("has done its work" in note for note in result.notes)
-    bed.publish("1.2.0", "crashes")
-    result = bed.updater().update("web")
+    app_fixture.publish("1.2.0", "crashes")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.ROLLED_BACK, result
-    found = bed.container()
+    found = app_fixture.container()
     assert found is not None
     assert found["Config"]["Image"].endswith(":1.1.0")
     assert found["State"]["Status"] == "created", "the old job was done a second time"
@@ -109,81 +113,85 @@ def test_a_job_that_ends_with_0_is_done(make):
 
 def test_a_service_that_ends_with_0_has_failed(make):
     """It ran before, so it is no job."""
-    bed = make(compose="services: {web: {image: '{image}:1.0.0', ports: ['127.0.0.1::8080']}}")
-    bed.start()
-    bed.publish("1.1.0", "once")
-    result = bed.updater().update("web")
+    app_fixture = make(compose="services: {web: {image: '{image}:1.0.0', ports: ['127.0.0.1::8080']}}")
+    app_fixture.start()
+    app_fixture.publish("1.1.0", "once")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.ROLLED_BACK, result
-    assert bed.answers() == "1.0.0"
+    assert app_fixture.answers() == "1.0.0"
 
 
 def test_a_service_that_somebody_has_stopped_is_no_job(make):
     """It ended with 0, but the engine would start it again after any end; that it does not run is said both ways."""
     service = "{image: '{image}:1.0.0', ports: ['127.0.0.1::8080'], restart: unless-stopped}"
-    bed = make(compose=f"services: {{web: {service}}}")
-    bed.start()
-    bed.compose("stop", "web")
-    bed.publish("1.1.0", "once")
-    assert any("does not run now; the update starts it" in note for note in bed.updater().plan("web").notes)
-    result = bed.updater().update("web")
+    app_fixture = make(compose=f"services: {{web: {service}}}")
+    app_fixture.start()
+    app_fixture.compose("stop", "web")
+    app_fixture.publish("1.1.0", "once")
+    assert any("does not run now; the update starts it" in note for note in app_fixture.updater().plan("web").notes)
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.ROLLED_BACK, result
     assert "web did not run before, and does not now" in result.notes
-    bed.publish("1.2.0")
-    assert bed.updater().update("web").outcome is Outcome.DONE
-    assert bed.answers() == "1.2.0"
+    app_fixture.publish("1.2.0")
+    assert app_fixture.updater().update("web").outcome is Outcome.DONE
+    assert app_fixture.answers() == "1.2.0"
 
 
 def test_a_tag_in_the_env_file(make):
     """The compose file stays, the env file gets the tag; a rollback restores it to the byte."""
     compose = "services:\n  web:\n    image: '{image}:${TAG:-1.0.0}'\n    ports: ['127.0.0.1::8080']\n"
-    bed = make(compose=compose, env="# ours\r\nSECRET=x y\r\n")
-    bed.env_file.chmod(0o600)
-    bed.start()
-    before = bed.file.read_bytes()
-    bed.publish("1.1.0")
-    assert bed.updater().update("web").outcome is Outcome.DONE
-    assert bed.file.read_bytes() == before
-    assert bed.env_file.read_bytes() == b"# ours\r\nSECRET=x y\r\nTAG=1.1.0\r\n"
-    assert bed.env_file.stat().st_mode & 0o777 == 0o600
-    assert bed.answers() == "1.1.0"
-    bed.publish("1.2.0", "crashes")
-    assert bed.updater().update("web").outcome is Outcome.ROLLED_BACK
-    assert bed.env_file.read_bytes() == b"# ours\r\nSECRET=x y\r\nTAG=1.1.0\r\n"
-    assert bed.answers() == "1.1.0"
+    app_fixture = make(compose=compose, env="# ours\r\nSECRET=x y\r\n")
+    app_fixture.env_file.chmod(0o600)
+    app_fixture.start()
+    before = app_fixture.file.read_bytes()
+    app_fixture.publish("1.1.0")
+    assert app_fixture.updater().update("web").outcome is Outcome.DONE
+    assert app_fixture.file.read_bytes() == before
+    assert app_fixture.env_file.read_bytes() == b"# ours\r\nSECRET=x y\r\nTAG=1.1.0\r\n"
+    assert app_fixture.env_file.stat().st_mode & 0o777 == 0o600
+    assert app_fixture.answers() == "1.1.0"
+    app_fixture.publish("1.2.0", "crashes")
+    assert app_fixture.updater().update("web").outcome is Outcome.ROLLED_BACK
+    assert app_fixture.env_file.read_bytes() == b"# ours\r\nSECRET=x y\r\nTAG=1.1.0\r\n"
+    assert app_fixture.answers() == "1.1.0"
 
 
 def test_an_env_file_that_was_not_there(make):
     """Made, and gone after a rollback."""
     compose = "services:\n  web:\n    image: '{image}:${TAG:-1.0.0}'\n    ports: ['127.0.0.1::8080']\n"
-    bed = make(compose=compose)
-    bed.start()
-    bed.publish("1.1.0", "crashes")
-    assert bed.updater().update("web").outcome is Outcome.ROLLED_BACK
-    assert not bed.env_file.exists()
-    bed.publish("1.2.0")
-    assert bed.updater().update("web").outcome is Outcome.DONE
-    assert bed.env_file.read_bytes() == b"TAG=1.2.0\n"
-    assert bed.answers() == "1.2.0"
+    app_fixture = make(compose=compose)
+    app_fixture.start()
+    app_fixture.publish("1.1.0", "crashes")
+    assert app_fixture.updater().update("web").outcome is Outcome.ROLLED_BACK
+    assert not app_fixture.env_file.exists()
+    app_fixture.publish("1.2.0")
+    assert app_fixture.updater().update("web").outcome is Outcome.DONE
+    assert app_fixture.env_file.read_bytes() == b"TAG=1.2.0\n"
+    assert app_fixture.answers() == "1.2.0"
 
 
 def test_a_digest_beside_the_tag_is_replaced(make):
     """With the one that the registry tells, and the old one comes back with a rollback."""
-    bed = make(compose="services:\n  web:\n    image: {image}:1.0.0@DIGEST  # pinned\n    ports: ['127.0.0.1::8080']\n")
-    bed.push("1.0.0", keep=True)
-    digest = json.loads(bed.docker("image", "inspect", f"{bed.image}:1.0.0"))[0]["RepoDigests"][0].partition("@")[2]
-    bed.file.write_text(bed.file.read_text().replace("DIGEST", digest))
-    bed.start()
-    before = bed.file.read_bytes()
-    bed.publish("1.1.0")
-    assert bed.updater().update("web").outcome is Outcome.DONE
-    new = bed.file.read_text()
-    assert f"{bed.image}:1.1.0@sha256:" in new
+    app_fixture = make(
+        compose="services:\n  web:\n    image: {image}:1.0.0@DIGEST  # pinned\n    ports: ['127.0.0.1::8080']\n"
+    )
+    app_fixture.push("1.0.0", keep=True)
+    digest = json.loads(app_fixture.docker("image", "inspect", f"{app_fixture.image}:1.0.0"))[0]["RepoDigests"][
+        0
+    ].partition("@")[2]
+    app_fixture.file.write_text(app_fixture.file.read_text().replace("DIGEST", digest))
+    app_fixture.start()
+    before = app_fixture.file.read_bytes()
+    app_fixture.publish("1.1.0")
+    assert app_fixture.updater().update("web").outcome is Outcome.DONE
+    new = app_fixture.file.read_text()
+    assert f"{app_fixture.image}:1.1.0@sha256:" in new
     assert digest not in new
     assert new.endswith("  # pinned\n    ports: ['127.0.0.1::8080']\n")
-    assert bed.answers() == "1.1.0"
-    assert bed.updater().rollback("web").outcome is Outcome.DONE
-    assert bed.file.read_bytes() == before
-    assert bed.answers() == "1.0.0"
+    assert app_fixture.answers() == "1.1.0"
+    assert app_fixture.updater().rollback("web").outcome is Outcome.DONE
+    assert app_fixture.file.read_bytes() == before
+    assert app_fixture.answers() == "1.0.0"
 
 
 def test_several_services_with_one_image(make):
@@ -197,15 +205,15 @@ def test_several_services_with_one_image(make):
     refused = alone.updater().update("web")
     assert refused.outcome is Outcome.REFUSED
     assert "worker would change as well" in refused.reason
-    bed = make(compose=compose, services=["web", "worker"])
-    bed.start()
-    bed.publish("1.1.0")
-    result = bed.updater().update("web")
+    app_fixture = make(compose=compose, services=["web", "worker"])
+    app_fixture.start()
+    app_fixture.publish("1.1.0")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.DONE, result
-    assert bed.runs("web") == bed.runs("worker") == "1.1.0"
-    bed.publish("1.2.0", "unhealthy")
-    assert bed.updater().update("web").outcome is Outcome.ROLLED_BACK
-    assert bed.runs("web") == bed.runs("worker") == bed.answers() == "1.1.0"
+    assert app_fixture.runs("web") == app_fixture.runs("worker") == "1.1.0"
+    app_fixture.publish("1.2.0", "unhealthy")
+    assert app_fixture.updater().update("web").outcome is Outcome.ROLLED_BACK
+    assert app_fixture.runs("web") == app_fixture.runs("worker") == app_fixture.answers() == "1.1.0"
 
 
 def test_who_shares_the_network_is_made_anew_with_it(make):
@@ -215,69 +223,69 @@ def test_who_shares_the_network_is_made_anew_with_it(make):
         "  sidecar: {image: '{image}-db:1.0.0', network_mode: 'service:web', command: [busybox, sleep, '1000'],"
         " stop_grace_period: 1s}\n"
     )
-    bed = make(compose=compose)
-    bed.start()
-    bed.publish("1.1.0")
-    plan = bed.updater().plan("web")
+    app_fixture = make(compose=compose)
+    app_fixture.start()
+    app_fixture.publish("1.1.0")
+    plan = app_fixture.updater().plan("web")
     assert any("sidecar shares the network" in note for note in plan.notes)
-    assert bed.updater().update("web").outcome is Outcome.DONE
-    bed.publish("1.2.0", "crashes")
+    assert app_fixture.updater().update("web").outcome is Outcome.DONE
+    app_fixture.publish("1.2.0", "crashes")
     for _ in range(2):
-        web, sidecar = bed.container("web"), bed.container("sidecar")
+        web, sidecar = app_fixture.container("web"), app_fixture.container("sidecar")
         assert web is not None
         assert sidecar is not None
         assert sidecar["HostConfig"]["NetworkMode"] == f"container:{web['Id']}"
         assert sidecar["State"]["Status"] == "running"
-        assert bed.runs() == "1.1.0"
-        bed.updater().update("web")
+        assert app_fixture.runs() == "1.1.0"
+        app_fixture.updater().update("web")
 
 
 def test_a_rollback_and_forward_again(make):
     """To the kept version, without the registry; then the newer one again."""
-    bed = make()
-    bed.start()
-    before = bed.file.read_bytes()
-    bed.publish("1.1.0")
-    assert bed.updater().update("web").outcome is Outcome.DONE
-    bed.unplug()
-    kept = bed.updater().backups("web") if hasattr(bed.updater(), "backups") else None
-    result = bed.updater().rollback("web")
+    app_fixture = make()
+    app_fixture.start()
+    before = app_fixture.file.read_bytes()
+    app_fixture.publish("1.1.0")
+    assert app_fixture.updater().update("web").outcome is Outcome.DONE
+    app_fixture.unplug()
+    kept = app_fixture.updater().backups("web") if hasattr(app_fixture.updater(), "backups") else None
+    result = app_fixture.updater().rollback("web")
     assert result.outcome is Outcome.DONE, (result, kept)
-    assert bed.whole("1.0.0")
-    assert bed.file.read_bytes() == before
-    result = bed.updater().rollback("web")
+    assert app_fixture.whole("1.0.0")
+    assert app_fixture.file.read_bytes() == before
+    result = app_fixture.updater().rollback("web")
     assert result.outcome is Outcome.DONE, result
-    assert bed.whole("1.1.0")
+    assert app_fixture.whole("1.1.0")
 
 
 def test_old_images_go_when_retention_ends_and_not_before(make):
     """The one that could be rolled back to stays."""
-    bed = make(retention={"count": 1, "days": 0.0})
-    bed.start()
+    app_fixture = make(retention={"count": 1, "days": 0.0})
+    app_fixture.start()
     for version in ("1.1.0", "1.2.0", "1.3.0"):
-        bed.publish(version)
-        assert bed.updater().update("web").outcome is Outcome.DONE
-    here = bed.docker("image", "ls", "--format", "{{.Tag}}", bed.image).split()
+        app_fixture.publish(version)
+        assert app_fixture.updater().update("web").outcome is Outcome.DONE
+    here = app_fixture.docker("image", "ls", "--format", "{{.Tag}}", app_fixture.image).split()
     assert sorted(here) == ["1.2.0", "1.3.0"]
-    assert len(bed.kept()) == 1
-    assert bed.updater().rollback("web").outcome is Outcome.DONE
-    assert bed.whole("1.2.0")
+    assert len(app_fixture.kept()) == 1
+    assert app_fixture.updater().rollback("web").outcome is Outcome.DONE
+    assert app_fixture.whole("1.2.0")
 
 
 def test_as_many_containers_as_somebody_wanted(make):
     """A service that was scaled by hand stays so, in an update and in going back."""
-    bed = make(compose="services:\n  web:\n    image: {image}:1.0.0\n    stop_grace_period: 1s\n")
-    bed.start()
-    bed.compose("up", "-d", "--scale", "web=2")
-    bed.publish("1.1.0")
-    assert bed.updater().update("web").outcome is Outcome.DONE
-    both = [f"{bed.project}-web-1", f"{bed.project}-web-2"]
-    assert bed.names() == both
-    bed.publish("1.2.0", "crashes")
-    assert bed.updater().update("web").outcome is Outcome.ROLLED_BACK
-    assert bed.names() == both
-    images = {bed.docker.inspect(name)["Config"]["Image"] for name in both}
-    assert images == {f"{bed.image}:1.1.0"}
+    app_fixture = make(compose="services:\n  web:\n    image: {image}:1.0.0\n    stop_grace_period: 1s\n")
+    app_fixture.start()
+    app_fixture.compose("up", "-d", "--scale", "web=2")
+    app_fixture.publish("1.1.0")
+    assert app_fixture.updater().update("web").outcome is Outcome.DONE
+    both = [f"{app_fixture.project}-web-1", f"{app_fixture.project}-web-2"]
+    assert app_fixture.names() == both
+    app_fixture.publish("1.2.0", "crashes")
+    assert app_fixture.updater().update("web").outcome is Outcome.ROLLED_BACK
+    assert app_fixture.names() == both
+    images = {app_fixture.docker.inspect(name)["Config"]["Image"] for name in both}
+    assert images == {f"{app_fixture.image}:1.1.0"}
 
 
 PROFILED = """\
@@ -290,17 +298,17 @@ services:
 
 def test_a_service_whose_profile_is_not_active(make):
     """It is updated, and goes back, as one that has none; services of other profiles are not started."""
-    bed = make(compose=PROFILED)
-    bed.push("1.0.0", keep=True)
-    publish(f"{bed.repository}-db", "1.0.0", keep=True)
-    bed.compose("--profile", "full", "--profile", "data", "up", "-d", "--wait")
-    bed.publish("1.1.0")
-    result = bed.updater().update("web")
+    app_fixture = make(compose=PROFILED)
+    app_fixture.push("1.0.0", keep=True)
+    publish(f"{app_fixture.repository}-db", "1.0.0", keep=True)
+    app_fixture.compose("--profile", "full", "--profile", "data", "up", "-d", "--wait")
+    app_fixture.publish("1.1.0")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.DONE, result
-    bed.publish("1.2.0", "crashes")
-    result = bed.updater().update("web")
+    app_fixture.publish("1.2.0", "crashes")
+    result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.ROLLED_BACK, result
-    assert (bed.runs(), bed.runs("db"), bed.container("idle")) == ("1.1.0", "1.0.0", None)
+    assert (app_fixture.runs(), app_fixture.runs("db"), app_fixture.container("idle")) == ("1.1.0", "1.0.0", None)
 
 
 DOCUMENT_001 = """\
@@ -326,13 +334,13 @@ rollback_steps:
 def test_the_manifest_of_document_001(make, expected, outcome):
     """Its checks are performed, its steps are what happens anyhow."""
     port = free_port()
-    bed = make(compose=f"services: {{web: {{image: '{{image}}:1.0.0', ports: ['127.0.0.1:{port}:8080']}}}}")
-    bed.start()
-    text = DOCUMENT_001.replace("IMAGE", bed.image).replace("PORT", str(port)).replace("EXPECTED", expected)
-    bed.publish("1.1.0", manifest=text.replace("timeout_seconds: 20", "timeout_seconds: 3"))
-    result = bed.updater().update("web")
+    app_fixture = make(compose=f"services: {{web: {{image: '{{image}}:1.0.0', ports: ['127.0.0.1:{port}:8080']}}}}")
+    app_fixture.start()
+    text = DOCUMENT_001.replace("IMAGE", app_fixture.image).replace("PORT", str(port)).replace("EXPECTED", expected)
+    app_fixture.publish("1.1.0", manifest=text.replace("timeout_seconds: 20", "timeout_seconds: 3"))
+    result = app_fixture.updater().update("web")
     assert result.outcome is outcome, result
-    assert bed.answers() == ("1.1.0" if outcome is Outcome.DONE else "1.0.0")
+    assert app_fixture.answers() == ("1.1.0" if outcome is Outcome.DONE else "1.0.0")
     if outcome is Outcome.ROLLED_BACK:
         assert "health_endpoint failed" in result.reason
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.bed import Bed
+from tests.app_fixture import AppFixture
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
-    """A directory whose bed is ended, whatever a test did."""
+    """A directory whose fixture is ended, whatever a test did."""
     yield tmp_path
-    Bed(tmp_path).kill()
+    AppFixture(tmp_path).kill()

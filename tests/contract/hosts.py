@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.bed import Bed
+from tests.app_fixture import AppFixture
 
 
-def installed(root: Path, *, release: bool = True, **spec: Any) -> Bed:
+def installed(root: Path, *, release: bool = True, **spec: Any) -> AppFixture:
     """A host with 1.0.0 installed, furnished and running.
 
     Args:
         root: where.
         release: whether 1.1.0 is published.
-        spec: as for `Bed`.
+        spec: as for `AppFixture`.
     """
-    bed = Bed(root, **spec)
-    bed.publish("1.0.0")
-    bed.install("1.0.0")
-    bed.furnish()
-    bed.start()
+    app_fixture = AppFixture(root, **spec)
+    app_fixture.publish("1.0.0")
+    app_fixture.install("1.0.0")
+    app_fixture.furnish()
+    app_fixture.start()
     if release:
-        bed.publish("1.1.0")
-    return bed
+        app_fixture.publish("1.1.0")
+    return app_fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fsm import files, inventory
-from fsm.report import Outcome
-from tests.bed import Bed
+from fsm.engine.report import Outcome
+from fsm.system import files, inventory
+from tests.app_fixture import AppFixture
 from tests.contract.hosts import installed
 
 
@@ -27,96 +27,96 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.usefixtures("way")
 def test_files_of_one_size_and_time_are_not_taken_for_equal(root):
     """Reproducible builds give every file of every release the same time."""
-    bed = installed(root)
-    assert bed.updater().update("app").outcome is Outcome.DONE
-    bed.publish("1.2.0")
-    assert bed.updater().update("app").outcome is Outcome.DONE
-    bed.publish("1.3.0", "BROKEN")
-    before = inventory.take(bed.live)
-    assert bed.updater().update("app").outcome is Outcome.ROLLED_BACK
-    assert bed.answer() == "1.2.0"
-    assert (bed.live / "lib/names.txt").read_text() == "names of 1.2.0\n"
-    assert not before.compare(inventory.take(bed.live))
+    app_fixture = installed(root)
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    app_fixture.publish("1.2.0")
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    app_fixture.publish("1.3.0", "BROKEN")
+    before = inventory.take(app_fixture.live)
+    assert app_fixture.updater().update("app").outcome is Outcome.ROLLED_BACK
+    assert app_fixture.answer() == "1.2.0"
+    assert (app_fixture.live / "lib/names.txt").read_text() == "names of 1.2.0\n"
+    assert not before.compare(inventory.take(app_fixture.live))
 
 
 @pytest.mark.usefixtures("way")
 def test_a_release_does_not_win_over_a_preserved_file(root):
     """Whatever it brings in that place, of whatever kind, size and time."""
-    bed = installed(root, release=False)
-    bed.publish("1.1.0", extra={"config/a.local": b"one\n"})
-    assert bed.updater().update("app").outcome is Outcome.DONE
+    app_fixture = installed(root, release=False)
+    app_fixture.publish("1.1.0", extra={"config/a.local": b"one\n"})
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
     extra = {
         "config/a.local": b"two\n",
         ".env/is": b"a directory now\n",
         "data": b"a file now\n",
     }
-    bed.publish("1.2.0", extra=extra)
-    before = {name: (bed.live / name).read_bytes() for name in ("config/a.local", ".env", "data/log")}
-    result = bed.updater().update("app")
+    app_fixture.publish("1.2.0", extra=extra)
+    before = {name: (app_fixture.live / name).read_bytes() for name in ("config/a.local", ".env", "data/log")}
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.DONE, result.headline
-    assert {name: (bed.live / name).read_bytes() for name in before} == before
+    assert {name: (app_fixture.live / name).read_bytes() for name in before} == before
     assert any(".env" in note for note in result.notes)
     assert any("data" in note for note in result.notes)
-    assert bed.updater().rollback("app").outcome is Outcome.DONE
-    assert {name: (bed.live / name).read_bytes() for name in before} == before
+    assert app_fixture.updater().rollback("app").outcome is Outcome.DONE
+    assert {name: (app_fixture.live / name).read_bytes() for name in before} == before
 
 
 @pytest.mark.usefixtures("way")
 def test_a_preserved_directory_may_be_a_link_to_another_disk(root):
     """`data/` means what stands there for the directory; without it the new version would begin with no data."""
-    bed = installed(root, release=False)
-    (bed.live / "data").rename(root / "disk")
-    (bed.live / "data").symlink_to("../disk")
-    bed.publish("1.1.0", extra={"data/of-the-release": b""})
-    result = bed.updater().update("app")
+    app_fixture = installed(root, release=False)
+    (app_fixture.live / "data").rename(root / "disk")
+    (app_fixture.live / "data").symlink_to("../disk")
+    app_fixture.publish("1.1.0", extra={"data/of-the-release": b""})
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.DONE, result.headline
-    assert os.readlink(bed.live / "data") == "../disk"
-    assert (bed.live / "data/log").exists()
+    assert os.readlink(app_fixture.live / "data") == "../disk"
+    assert (app_fixture.live / "data/log").exists()
     assert "data" not in ", ".join(note.partition("/tree: ")[2] for note in result.notes).split(", ")
 
 
 @pytest.mark.usefixtures("way")
 def test_sockets_and_pipes_of_the_app_are_no_reason_to_refuse(root):
     """They are of no use without the process that made them: left out, and said so."""
-    bed = installed(root)
-    os.mkfifo(bed.live / "data/pipe")
+    app_fixture = installed(root)
+    os.mkfifo(app_fixture.live / "data/pipe")
     with socket.socket(socket.AF_UNIX) as server:
-        with inside(bed.live / "data"):
+        with inside(app_fixture.live / "data"):
             server.bind("app.sock")
-        result = bed.updater().update("app")
+        result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.DONE, result.headline
     assert any("app.sock" in note for note in result.notes)
-    assert (bed.live / "data/log").exists()
+    assert (app_fixture.live / "data/log").exists()
 
 
 @pytest.mark.usefixtures("way")
 def test_names_that_are_no_text_are_kept(root):
     """A file name is bytes on Linux, also that of a preserved file and of one that nobody accounts for."""
-    bed = installed(root)
+    app_fixture = installed(root)
     odd, local = os.fsdecode(b"data/caf\xe9"), os.fsdecode(b"lib/caf\xe9")
-    (bed.live / odd).write_text("coffee")
-    (bed.live / local).write_text("more coffee")
-    result = bed.updater().update("app")
+    (app_fixture.live / odd).write_text("coffee")
+    (app_fixture.live / local).write_text("more coffee")
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.DONE, result.headline
-    assert (bed.live / odd).read_text() == "coffee"
-    assert [path.read_text() for path in bed.work.rglob(os.path.basename(local)) if path.parent.name == "lib"]
+    assert (app_fixture.live / odd).read_text() == "coffee"
+    assert [path.read_text() for path in app_fixture.work.rglob(os.path.basename(local)) if path.parent.name == "lib"]
     result.model_dump_json()
-    assert bed.updater().rollback("app").outcome is Outcome.DONE
-    assert (bed.live / local).read_text() == "more coffee"
+    assert app_fixture.updater().rollback("app").outcome is Outcome.DONE
+    assert (app_fixture.live / local).read_text() == "more coffee"
 
 
 @pytest.mark.usefixtures("way")
 def test_an_app_that_never_rests_is_updated(root):
     """Files come and go in its data while they are backed up and copied, until it is stopped."""
-    bed = Bed(root, backup="archive", backup_dir=str(root / "kept"))
-    bed.install("1.0.0", "RESTLESS")
-    bed.furnish()
-    bed.start()
+    app_fixture = AppFixture(root, backup="archive", backup_dir=str(root / "kept"))
+    app_fixture.install("1.0.0", "RESTLESS")
+    app_fixture.furnish()
+    app_fixture.start()
     for version in ("1.1.0", "1.2.0", "1.3.0"):
-        bed.publish(version, "RESTLESS")
-        result = bed.updater().update("app")
+        app_fixture.publish(version, "RESTLESS")
+        result = app_fixture.updater().update("app")
         assert result.outcome is Outcome.DONE, result.headline
-    assert bed.answer() == "1.3.0"
+    assert app_fixture.answer() == "1.3.0"
 
 
 @contextmanager
@@ -133,18 +133,18 @@ def inside(directory: Path) -> Iterator[None]:
 @pytest.mark.needs_tmpfs
 def test_a_parent_that_cannot_be_written_is_refused(root):
     """The new version is unpacked beside the old one, so it is said before anything is stopped."""
-    bed = installed(root)
+    app_fixture = installed(root)
     subprocess.run(["mount", "--bind", str(root), str(root)], check=True)
     try:
-        for place in (bed.state, bed.live):
+        for place in (app_fixture.state, app_fixture.live):
             subprocess.run(["mount", "--bind", str(place), str(place)], check=True)
         subprocess.run(["mount", "-o", "remount,bind,ro", str(root)], check=True)
-        result = bed.updater().update("app")
+        result = app_fixture.updater().update("app")
     finally:
         subprocess.run(["umount", "--recursive", "--lazy", str(root)], check=True)
     assert result.outcome is Outcome.REFUSED, result
     assert "not writable" in result.reason
-    assert bed.answer() == "1.0.0"
+    assert app_fixture.answer() == "1.0.0"
 
 
 @contextmanager
@@ -165,23 +165,23 @@ def mounted(source: Path, point: Path, *options: str) -> Iterator[None]:
 @pytest.mark.parametrize("traits", [(), ("BROKEN",), ("WRITES",)])
 def test_what_is_mounted_inside_of_the_tree_stays_mounted_there(root, traits):
     """An exchange would take it along into the backup, and the app would go on with a copy until the next boot."""
-    bed = installed(root, release=False)
-    bed.publish("1.1.0", *traits)
+    app_fixture = installed(root, release=False)
+    app_fixture.publish("1.1.0", *traits)
     disk = root / "disk"
-    (bed.live / "data").rename(disk)
-    (bed.live / "data").mkdir()
-    with mounted(disk, bed.live / "data"):
+    (app_fixture.live / "data").rename(disk)
+    (app_fixture.live / "data").mkdir()
+    with mounted(disk, app_fixture.live / "data"):
         before = inventory.take(disk)
-        result = bed.updater().update("app")
+        result = app_fixture.updater().update("app")
         assert result.outcome is (Outcome.ROLLED_BACK if "BROKEN" in traits else Outcome.DONE), result.headline
-        assert files.mounts_within(bed.live) == (bed.live / "data",)
-        assert bed.answer() == bed.version() == ("1.0.0" if "BROKEN" in traits else "1.1.0")
+        assert files.mounts_within(app_fixture.live) == (app_fixture.live / "data",)
+        assert app_fixture.answer() == app_fixture.version() == ("1.0.0" if "BROKEN" in traits else "1.1.0")
         assert bool(before.compare(inventory.take(disk))) == ("WRITES" in traits)
         if result.outcome is Outcome.DONE:
-            assert bed.updater().rollback("app").outcome is Outcome.DONE
-            assert files.mounts_within(bed.live) == (bed.live / "data",)
+            assert app_fixture.updater().rollback("app").outcome is Outcome.DONE
+            assert files.mounts_within(app_fixture.live) == (app_fixture.live / "data",)
             assert not before.compare(inventory.take(disk))
-        bed.kill()
+        app_fixture.kill()
 
 
 @pytest.mark.needs_tmpfs
@@ -195,25 +195,27 @@ def test_what_is_mounted_inside_of_the_tree_stays_mounted_there(root, traits):
 )
 def test_what_cannot_stay_mounted_inside_of_the_tree_is_refused(root, name, options, why):
     """Said before anything is stopped: half way through, it would fail, and the way back as well."""
-    bed = installed(root)
-    with mounted(bed.live / name, bed.live / name, *options):
-        result = bed.updater().update("app")
+    app_fixture = installed(root)
+    with mounted(app_fixture.live / name, app_fixture.live / name, *options):
+        result = app_fixture.updater().update("app")
         assert result.outcome is Outcome.REFUSED, result
-        assert f"{bed.live / name} is a mount point inside of the app {why}" in f"{result.reason}; {result.todo}"
-        assert bed.answer() == "1.0.0"
-        bed.kill()
+        assert (
+            f"{app_fixture.live / name} is a mount point inside of the app {why}" in f"{result.reason}; {result.todo}"
+        )
+        assert app_fixture.answer() == "1.0.0"
+        app_fixture.kill()
 
 
 @pytest.mark.needs_tmpfs
 def test_a_tree_that_nobody_may_write_is_refused(root):
     """One that is mounted read-only (or immutable) can be neither renamed nor copied over, and so not go back."""
-    bed = installed(root)
-    with mounted(bed.live, bed.live, "ro"):
-        result = bed.updater().update("app")
+    app_fixture = installed(root)
+    with mounted(app_fixture.live, app_fixture.live, "ro"):
+        result = app_fixture.updater().update("app")
         assert result.outcome is Outcome.REFUSED, result
-        assert f"{bed.live} can neither be renamed nor written" in result.reason
-        assert bed.answer() == "1.0.0"
-        bed.kill()
+        assert f"{app_fixture.live} can neither be renamed nor written" in result.reason
+        assert app_fixture.answer() == "1.0.0"
+        app_fixture.kill()
 
 
 @pytest.mark.needs_root
@@ -221,18 +223,18 @@ def test_a_tree_that_nobody_may_write_is_refused(root):
 @pytest.mark.parametrize("traits", [(), ("BROKEN",)])
 def test_directories_stay_those_of_the_user_who_writes_to_them(root, traits):
     """An app that makes files beside its own can still do so; a directory that others may not see stays closed."""
-    bed = installed(root, release=False)
-    places = {bed.live: 0o750, bed.live / "lib": 0o2770}
+    app_fixture = installed(root, release=False)
+    places = {app_fixture.live: 0o750, app_fixture.live / "lib": 0o2770}
     for path, mode in places.items():
         os.chown(path, 4321, 4322)
         path.chmod(mode)
-    bed.publish("1.1.0", *traits, extra={"new/file": b"new\n"})
-    result = bed.updater().update("app")
+    app_fixture.publish("1.1.0", *traits, extra={"new/file": b"new\n"})
+    result = app_fixture.updater().update("app")
     assert result.outcome is (Outcome.ROLLED_BACK if traits else Outcome.DONE), result.headline
     found = {path: path.stat() for path in places}
     assert {path: status.st_mode & 0o7777 for path, status in found.items()} == places
     assert {(status.st_uid, status.st_gid) for status in found.values()} == {(4321, 4322)}
     if not traits:
-        assert (bed.live / "lib/names.txt").stat().st_uid == 0
-        assert bed.updater().rollback("app").outcome is Outcome.DONE
-        assert (bed.live.stat().st_uid, bed.live.stat().st_mode & 0o7777) == (4321, 0o750)
+        assert (app_fixture.live / "lib/names.txt").stat().st_uid == 0
+        assert app_fixture.updater().rollback("app").outcome is Outcome.DONE
+        assert (app_fixture.live.stat().st_uid, app_fixture.live.stat().st_mode & 0o7777) == (4321, 0o750)

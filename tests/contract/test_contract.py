@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from fsm import plan
 from fsm.adapter import AnyAdapter, Registry, Step, StepContext
+from fsm.engine import plan
+from fsm.engine.report import Outcome
 from fsm.errors import PlanUnknown
 from fsm.lifecycle import STEP_STATES
-from fsm.report import Outcome
-from tests.contract.beds import BEDS, NEEDS, ComponentBed
+from tests.contract.fixtures import BEDS, NEEDS, ComponentFixture
 from tests.world import Crash, crash_at
 
 TYPES = Registry.discover().types
@@ -25,10 +25,10 @@ def _param(component_type: str) -> Any:
 
 
 @pytest.fixture(params=[_param(component_type) for component_type in TYPES])
-def bed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ComponentBed]:
-    """One bed for each installed component type."""
+def app_fixture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ComponentFixture]:
+    """One fixture for each installed component type."""
     assert request.param in BEDS, (
-        f"the component type {request.param} has no test bed: add one to tests/contract/beds.py"
+        f"the component type {request.param} has no test app_fixture: add one to tests/contract/fixtures.py"
     )
     made = BEDS[request.param](tmp_path)
     try:
@@ -37,9 +37,9 @@ def bed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ComponentBed
         made.close()
 
 
-def adapter_of(bed: ComponentBed) -> AnyAdapter:
-    """The adapter of a bed's component."""
-    return Registry.discover().get(bed.updater().config.component(bed.name).keys.type)
+def adapter_of(app_fixture: ComponentFixture) -> AnyAdapter:
+    """The adapter of a fixture's component."""
+    return Registry.discover().get(app_fixture.updater().config.component(app_fixture.name).keys.type)
 
 
 def doubled(adapter: AnyAdapter) -> Registry:
@@ -68,9 +68,9 @@ def test_the_steps_are_named_once_and_for_people(component_type):
     assert all(step.title and step.phase in STEP_STATES for step in steps)
 
 
-def test_a_plan_survives_the_journal(bed):
+def test_a_plan_survives_the_journal(app_fixture):
     """Its steps come back with the arguments that they had, and an unknown one is said."""
-    made = bed.updater().plan(bed.name)
+    made = app_fixture.updater().plan(app_fixture.name)
     registry = Registry.discover()
     again = plan.load(made.model_dump_json())
     assert again == made
@@ -79,9 +79,9 @@ def test_a_plan_survives_the_journal(bed):
         registry.step(made.component_type, "nonsense")
 
 
-def test_the_downtime_lies_within_what_touches_the_component(bed):
+def test_the_downtime_lies_within_what_touches_the_component(app_fixture):
     """It begins once, ends once, in that order, and nothing before it touches the live component."""
-    steps = bed.updater().plan(bed.name).steps
+    steps = app_fixture.updater().plan(app_fixture.name).steps
     marks = [step.downtime for step in steps if step.downtime]
     assert marks in ([], ["begins", "ends"])
     touching = [step.touches_live for step in steps]
@@ -90,69 +90,69 @@ def test_the_downtime_lies_within_what_touches_the_component(bed):
     assert steps[first].downtime == "begins" or not marks
 
 
-def test_doing_and_undoing_twice_is_harmless(bed):
+def test_doing_and_undoing_twice_is_harmless(app_fixture):
     """A crash between an effect and its commit makes a resume do it again."""
-    registry = doubled(adapter_of(bed))
-    assert bed.updater(registry).update(bed.name).outcome is Outcome.DONE
-    assert bed.whole("1.1.0")
-    bed.break_release()
-    assert bed.updater(registry).update(bed.name).outcome is Outcome.ROLLED_BACK
-    assert bed.whole("1.1.0")
+    registry = doubled(adapter_of(app_fixture))
+    assert app_fixture.updater(registry).update(app_fixture.name).outcome is Outcome.DONE
+    assert app_fixture.whole("1.1.0")
+    app_fixture.break_release()
+    assert app_fixture.updater(registry).update(app_fixture.name).outcome is Outcome.ROLLED_BACK
+    assert app_fixture.whole("1.1.0")
 
 
-def test_an_undo_works_though_its_do_never_ran(bed):
+def test_an_undo_works_though_its_do_never_ran(app_fixture):
     """For every step: killed right before it, then cancelled; the live tree is what it was, to the byte."""
-    before = bed.inventory()
-    steps = bed.updater().plan(bed.name).steps
+    before = app_fixture.inventory()
+    steps = app_fixture.updater().plan(app_fixture.name).steps
     for number in range(len(steps)):
         with crash_at(number, only="step.before_do"), pytest.raises(Crash):
-            bed.updater().update(bed.name)
+            app_fixture.updater().update(app_fixture.name)
         if not any(step.touches_live for step in steps[:number]):
-            assert not before.compare(bed.inventory()), f"changed before step {steps[number].name}"
-        result = bed.updater().cancel(bed.name)
+            assert not before.compare(app_fixture.inventory()), f"changed before step {steps[number].name}"
+        result = app_fixture.updater().cancel(app_fixture.name)
         assert result.outcome in (Outcome.ROLLED_BACK, Outcome.REFUSED), steps[number].name
-        assert bed.whole("1.0.0"), steps[number].name
-        assert not before.compare(bed.inventory()), steps[number].name
+        assert app_fixture.whole("1.0.0"), steps[number].name
+        assert not before.compare(app_fixture.inventory()), steps[number].name
 
 
-def test_a_new_journal_gives_no_number_away_twice(bed):
+def test_a_new_journal_gives_no_number_away_twice(app_fixture):
     """What a run of a lost journal has left must not be taken for the work of a new run."""
     with crash_at(3, only="step.before_do"), pytest.raises(Crash):
-        bed.updater().update(bed.name)
-    lose_the_journal(bed)
-    result = bed.updater().update(bed.name)
+        app_fixture.updater().update(app_fixture.name)
+    lose_the_journal(app_fixture)
+    result = app_fixture.updater().update(app_fixture.name)
     assert result.outcome is Outcome.DONE, result
     assert result.run == 2
-    lose_the_journal(bed)
-    result = bed.updater().rollback(bed.name)
+    lose_the_journal(app_fixture)
+    result = app_fixture.updater().rollback(app_fixture.name)
     assert (result.outcome, result.run) == (Outcome.DONE, 3), result
-    assert bed.whole("1.0.0")
+    assert app_fixture.whole("1.0.0")
 
 
-def lose_the_journal(bed: ComponentBed) -> None:
+def lose_the_journal(app_fixture: ComponentFixture) -> None:
     """It was set aside, or somebody has removed it."""
-    journal = bed.updater().config.journal
+    journal = app_fixture.updater().config.journal
     for path in journal.parent.glob(f"{journal.name}*"):
         path.unlink()
 
 
-def test_a_rollback_needs_no_source(bed):
+def test_a_rollback_needs_no_source(app_fixture):
     """The network is gone when the new version turns out to be broken, and when a person wants the old one back."""
-    bed.break_release()
-    with crash_at(0, only=bed.stopping), pytest.raises(Crash):
-        bed.updater().update(bed.name)
-    bed.unplug()
-    assert bed.updater().resume()[0].outcome is Outcome.ROLLED_BACK
-    assert bed.whole("1.0.0")
+    app_fixture.break_release()
+    with crash_at(0, only=app_fixture.stopping), pytest.raises(Crash):
+        app_fixture.updater().update(app_fixture.name)
+    app_fixture.unplug()
+    assert app_fixture.updater().resume()[0].outcome is Outcome.ROLLED_BACK
+    assert app_fixture.whole("1.0.0")
 
 
-def test_looking_never_raises(bed):
+def test_looking_never_raises(app_fixture):
     """Whatever is in the component's place."""
-    host = bed.updater()
-    component = host.config.component(bed.name)
-    adapter = adapter_of(bed)
-    bed.close()
-    live = bed.live()
+    host = app_fixture.updater()
+    component = host.config.component(app_fixture.name)
+    adapter = adapter_of(app_fixture)
+    app_fixture.close()
+    live = app_fixture.live()
     live.rename(live.with_name("elsewhere"))
     assert not adapter.inspect(component.target, component.spec).present
     live.mkdir()

@@ -3,7 +3,7 @@
 ``python -m tests.crash.child`` imports everything once, and then forks a process for each request that it reads: a
 JSON object in a line. The process does one verb of the real `Updater`, and kills itself with SIGKILL at the fault
 point that the request names. The answer, one line too, tells how it ended and what it returned. A fork shares nothing
-with the processes before and after it but the files of the bed.
+with the processes before and after it but the files of the app_fixture.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from fsm import faults, files
 from fsm.adapter import Registry
 from fsm.errors import UsageError
-from fsm.files import native
 from fsm.services import process
+from fsm.system import faults, files
+from fsm.system.files import native
 from fsm.updater import Updater
-from tests.bed import Bed
+from tests.app_fixture import AppFixture
 from tests.crash.scenarios import SCENARIOS
 from tests.pair import Pair
 
@@ -43,15 +43,15 @@ Verb = Callable[[Updater], list[Any]]
 def cancel(updater: Updater) -> list[Any]:
     """Cancel a run, if one is in progress: the crash may have come before its first commit or after its last one."""
     try:
-        return [updater.cancel(Bed.name)]
+        return [updater.cancel(AppFixture.name)]
     except UsageError:
         return []
 
 
 VERBS: Final[dict[str, Verb]] = {
-    "update": lambda updater: [updater.update(Bed.name)],
+    "update": lambda updater: [updater.update(AppFixture.name)],
     "update_set": lambda updater: updater.update_set(Pair.set_name),
-    "rollback": lambda updater: [updater.rollback(Bed.name)],
+    "rollback": lambda updater: [updater.rollback(AppFixture.name)],
     "resume": lambda updater: updater.resume(),
     "cancel": cancel,
 }
@@ -61,10 +61,10 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
     """Do what a request says, in a process of its own."""
     # The processes that are started from here on are found by it, whatever they do to their command line.
     os.environ["FSM_BED"] = request["root"]
-    bed = SCENARIOS[request["scenario"]].make_bed(Path(request["root"]))
-    WAYS[SCENARIOS[request["scenario"]].way](bed)
+    app_fixture = SCENARIOS[request["scenario"]].make_bed(Path(request["root"]))
+    WAYS[SCENARIOS[request["scenario"]].way](app_fixture)
     if request["start"]:
-        bed.start()
+        app_fixture.start()
     counts: Counter[str] = Counter()
     kill, times = request["kill"] or ("", 0)
 
@@ -76,16 +76,16 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
 
     trail: list[str] = []
     faults.install(reached)
-    results = VERBS[request["verb"]](bed.updater())
+    results = VERBS[request["verb"]](app_fixture.updater())
     faults.install(None)
     return {"results": [json.loads(result.model_dump_json()) for result in results], "trail": trail}
 
 
-def _as_it_is(bed: Bed) -> None:
+def _as_it_is(app_fixture: AppFixture) -> None:
     """The file system can exchange directories."""
 
 
-def _without_exchange(bed: Bed) -> None:
+def _without_exchange(app_fixture: AppFixture) -> None:
     """As on a file system that cannot: the kernel's own answer there."""
 
     def refuse(first: bytes, second: bytes) -> None:
@@ -94,15 +94,15 @@ def _without_exchange(bed: Bed) -> None:
     native.exchange_names = refuse
 
 
-def _mounted(bed: Bed) -> None:
+def _mounted(app_fixture: AppFixture) -> None:
     """A live tree that cannot be renamed: a mount point for root, else what `why_not_renamable` would say to one."""
     if os.geteuid() != 0:
         files.why_not_renamable = lambda path: f"{path} is a mount point, as far as this test goes"
-    elif bed.live.is_dir() and f" {bed.live} " not in Path("/proc/self/mountinfo").read_text():
-        _mount(bed.live, bed.live, _MS_BIND)
+    elif app_fixture.live.is_dir() and f" {app_fixture.live} " not in Path("/proc/self/mountinfo").read_text():
+        _mount(app_fixture.live, app_fixture.live, _MS_BIND)
 
 
-WAYS: Final[dict[str, Callable[[Bed], None]]] = {
+WAYS: Final[dict[str, Callable[[AppFixture], None]]] = {
     "exchange": _as_it_is,
     "renames": _without_exchange,
     "copy": _mounted,
@@ -122,7 +122,7 @@ def serve() -> None:
         if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS) != 0:
             raise OSError(ctypes.get_errno(), "cannot have mounts of our own")
         _mount(Path("none"), Path("/"), _MS_REC | _MS_PRIVATE)
-    Bed.registry = Registry.discover()
+    AppFixture.registry = Registry.discover()
     _warm_up()
     gc.collect()
     gc.freeze()
@@ -132,13 +132,13 @@ def serve() -> None:
 
 def _warm_up() -> None:
     """Whatever a process imports or builds when it first needs it, all of ours inherit."""
-    process._WATCH = 0.02  # type: ignore[misc] # seconds of waiting that thousands of cells need not wait
-    with tempfile.TemporaryDirectory() as place, Bed(Path(place), settle_seconds=0) as bed:
-        bed.install("1.0.0")
-        bed.start()
+    process._WATCH = 0.02  # type: ignore[misc] # seconds of waiting that thousands of crash_cases need not wait
+    with tempfile.TemporaryDirectory() as place, AppFixture(Path(place), settle_seconds=0) as app_fixture:
+        app_fixture.install("1.0.0")
+        app_fixture.start()
         for version, trait, outcome in (("1.1.0", (), "done"), ("1.2.0", ("BROKEN",), "rolled_back")):
-            bed.publish(version, *trait)
-            assert bed.updater().update(Bed.name).outcome == outcome
+            app_fixture.publish(version, *trait)
+            assert app_fixture.updater().update(AppFixture.name).outcome == outcome
 
 
 def _forked(request: dict[str, Any]) -> dict[str, Any]:

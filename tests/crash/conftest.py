@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.yard import Yard
+from tests.crash.crash_pool import CrashPool
 
 
 @pytest.fixture(scope="session")
-def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
-    """One yard for each worker."""
-    with Yard(tmp_path_factory.mktemp("crash")) as made:
+def crash_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrashPool]:
+    """One crash pool for each worker."""
+    with CrashPool(tmp_path_factory.mktemp("crash")) as made:
         yield made

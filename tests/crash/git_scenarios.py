@@ -6,126 +6,126 @@ import os
 import time
 from typing import Any, Final
 
-from tests.bed import write
-from tests.gitbed import GitBed, git
+from tests.app_fixture import write
+from tests.git_fixture import GitFixture, git
 
 
-def _history(bed: GitBed, *, library: bool = False) -> None:
+def _history(app_fixture: GitFixture, *, library: bool = False) -> None:
     """A checkout that was updated once, so that an old commit is kept, and that has local files."""
-    bed.publish("0.9.0")
-    bed.install("0.9.0")
-    bed.furnish()
-    bed.start()
+    app_fixture.publish("0.9.0")
+    app_fixture.install("0.9.0")
+    app_fixture.furnish()
+    app_fixture.start()
     if library:
-        bed.library("lib", "1")
-        bed.publish_with_library("1.0.0")
+        app_fixture.library("lib", "1")
+        app_fixture.publish_with_library("1.0.0")
     else:
-        bed.publish("1.0.0")
-    assert bed.updater().update("app").outcome == "done"
-    bed.stop()
-    write(bed.live / "local.txt", b"nobody knows of this file either\n")
+        app_fixture.publish("1.0.0")
+    assert app_fixture.updater().update("app").outcome == "done"
+    app_fixture.stop()
+    write(app_fixture.live / "local.txt", b"nobody knows of this file either\n")
 
 
-def good(bed: GitBed) -> None:
+def good(app_fixture: GitFixture) -> None:
     """A better commit is there."""
-    _history(bed)
-    bed.publish("1.1.0", extra={"new/file": b"new\n", "lib/same.txt": None})
+    _history(app_fixture)
+    app_fixture.publish("1.1.0", extra={"new/file": b"new\n", "lib/same.txt": None})
 
 
-def broken(bed: GitBed) -> None:
+def broken(app_fixture: GitFixture) -> None:
     """A commit is there that fails its checks after it has written something."""
-    _history(bed)
-    bed.publish("1.1.0", "BROKEN", extra={"new/file": b"new\n", "lib/same.txt": None})
+    _history(app_fixture)
+    app_fixture.publish("1.1.0", "BROKEN", extra={"new/file": b"new\n", "lib/same.txt": None})
 
 
-def first(bed: GitBed) -> None:
+def first(app_fixture: GitFixture) -> None:
     """Nothing is installed."""
-    bed.publish("1.1.0")
+    app_fixture.publish("1.1.0")
 
 
-def first_broken(bed: GitBed) -> None:
+def first_broken(app_fixture: GitFixture) -> None:
     """Nothing is installed, and the only commit is broken."""
-    bed.publish("1.1.0", "BROKEN")
+    app_fixture.publish("1.1.0", "BROKEN")
 
 
-def _adopted(bed: GitBed) -> None:
+def _adopted(app_fixture: GitFixture) -> None:
     """The files are there, without a repository, and one of them is changed."""
-    bed.publish("1.0.0")
-    bed.install("1.0.0")
-    bed.furnish()
-    write(bed.live / "local.txt", b"nobody knows of this file either\n")
-    write(bed.live / "lib/names.txt", b"changed here\n")
-    (bed.live / ".git").rename(bed.root / "former.git")
+    app_fixture.publish("1.0.0")
+    app_fixture.install("1.0.0")
+    app_fixture.furnish()
+    write(app_fixture.live / "local.txt", b"nobody knows of this file either\n")
+    write(app_fixture.live / "lib/names.txt", b"changed here\n")
+    (app_fixture.live / ".git").rename(app_fixture.root / "former.git")
 
 
-def adopted_broken(bed: GitBed) -> None:
+def adopted_broken(app_fixture: GitFixture) -> None:
     """A broken commit."""
-    _adopted(bed)
-    bed.publish("1.1.0", "BROKEN")
+    _adopted(app_fixture)
+    app_fixture.publish("1.1.0", "BROKEN")
 
 
-def _rich(bed: GitBed) -> None:
+def _rich(app_fixture: GitFixture) -> None:
     """Changed files, a stale lock, an empty object, a missing copy, products of a build."""
-    bed.install("0.9.0")
-    bed.furnish()
-    bed.start()
-    bed.publish("1.0.0", extra={"agent/main": b"main\n"})
-    assert bed.updater().update("app").outcome == "done"
-    bed.stop()
-    (bed.live / "agent/.env").unlink()
-    write(bed.live / "local.txt", b"nobody knows of this file either\n")
-    write(bed.live / "lib/names.txt", b"changed here\n")
+    app_fixture.install("0.9.0")
+    app_fixture.furnish()
+    app_fixture.start()
+    app_fixture.publish("1.0.0", extra={"agent/main": b"main\n"})
+    assert app_fixture.updater().update("app").outcome == "done"
+    app_fixture.stop()
+    (app_fixture.live / "agent/.env").unlink()
+    write(app_fixture.live / "local.txt", b"nobody knows of this file either\n")
+    write(app_fixture.live / "lib/names.txt", b"changed here\n")
     for name in ("index.lock", "refs/heads/main.lock"):
-        lock = bed.live / ".git" / name
+        lock = app_fixture.live / ".git" / name
         lock.touch()
         os.utime(lock, (time.time() - 3600,) * 2)
-    empty = bed.live / ".git/objects/ab" / ("c" * 38)
+    empty = app_fixture.live / ".git/objects/ab" / ("c" * 38)
     empty.parent.mkdir(exist_ok=True)
     empty.touch()
 
 
-def rich(bed: GitBed) -> None:
+def rich(app_fixture: GitFixture) -> None:
     """A better commit."""
-    bed.publish("0.9.0")
-    _rich(bed)
-    bed.publish("1.1.0", extra={"agent/main": b"main\n"})
+    app_fixture.publish("0.9.0")
+    _rich(app_fixture)
+    app_fixture.publish("1.1.0", extra={"agent/main": b"main\n"})
 
 
-def rich_broken(bed: GitBed) -> None:
+def rich_broken(app_fixture: GitFixture) -> None:
     """A broken one, whose check changes a tracked file."""
-    bed.publish("0.9.0")
-    _rich(bed)
-    bed.publish("1.1.0", "BROKEN", extra={"agent/main": b"main\n"})
+    app_fixture.publish("0.9.0")
+    _rich(app_fixture)
+    app_fixture.publish("1.1.0", "BROKEN", extra={"agent/main": b"main\n"})
 
 
-def submodule(bed: GitBed) -> None:
+def submodule(app_fixture: GitFixture) -> None:
     """A commit that brings a submodule."""
-    _history(bed)
-    bed.library("lib", "1")
-    bed.publish_with_library("1.1.0")
+    _history(app_fixture)
+    app_fixture.library("lib", "1")
+    app_fixture.publish_with_library("1.1.0")
 
 
-def submodule_broken(bed: GitBed) -> None:
+def submodule_broken(app_fixture: GitFixture) -> None:
     """The same, but it fails."""
-    _history(bed)
-    bed.library("lib", "1")
-    bed.publish_with_library("1.1.0", "BROKEN")
+    _history(app_fixture)
+    app_fixture.library("lib", "1")
+    app_fixture.publish_with_library("1.1.0", "BROKEN")
 
 
-def submodule_moved_broken(bed: GitBed) -> None:
+def submodule_moved_broken(app_fixture: GitFixture) -> None:
     """A submodule goes to another commit, and back to the one that somebody made here."""
-    _history(bed, library=True)
-    write(bed.live / "vendor/lib/mine.txt", b"mine\n")
-    git(bed.live / "vendor/lib", "add", ".")
-    git(bed.live / "vendor/lib", "commit", "--quiet", "-m", "mine")
-    bed.library("lib", "2", extra={"new.txt": b"new\n"})
-    bed.publish_with_library("1.1.0", "BROKEN")
+    _history(app_fixture, library=True)
+    write(app_fixture.live / "vendor/lib/mine.txt", b"mine\n")
+    git(app_fixture.live / "vendor/lib", "add", ".")
+    git(app_fixture.live / "vendor/lib", "commit", "--quiet", "-m", "mine")
+    app_fixture.library("lib", "2", extra={"new.txt": b"new\n"})
+    app_fixture.publish_with_library("1.1.0", "BROKEN")
 
 
-def tagged_broken(bed: GitBed) -> None:
+def tagged_broken(app_fixture: GitFixture) -> None:
     """A release by tag that fails."""
-    good(bed)
-    bed.publish("1.2.0", "BROKEN")
+    good(app_fixture)
+    app_fixture.publish("1.2.0", "BROKEN")
 
 
 FROM_LIBRARY: Final = ["sh", "-c", "mkdir -p dist && cp vendor/lib/VERSION dist/"]
@@ -143,14 +143,20 @@ HERE: Final = {**RICH["build"], "where": "checkout"}
 TAGS: Final = {"type": "git", "allow_unsigned": True, "url": "{root}/releases", "tags": "v*"}
 
 SCENARIOS: Final[dict[str, dict[str, Any]]] = {
-    "git-update": {"verb": "update", "prepare": good, "outcome": "done", "version": "1.1.0", "bed": PLAIN},
-    "git-broken": {"verb": "update", "prepare": broken, "outcome": "rolled_back", "version": "1.0.0", "bed": PLAIN},
+    "git-update": {"verb": "update", "prepare": good, "outcome": "done", "version": "1.1.0", "app_fixture": PLAIN},
+    "git-broken": {
+        "verb": "update",
+        "prepare": broken,
+        "outcome": "rolled_back",
+        "version": "1.0.0",
+        "app_fixture": PLAIN,
+    },
     "git-rollback": {
         "verb": "rollback",
         "prepare": good,
         "outcome": "done",
         "version": "0.9.0",
-        "bed": PLAIN,
+        "app_fixture": PLAIN,
         "only": ("git.", "step."),
     },
     "git-first": {
@@ -159,7 +165,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "outcome": "done",
         "version": "1.1.0",
         "before": None,
-        "bed": PLAIN,
+        "app_fixture": PLAIN,
         "only": ("git.", "step."),
     },
     "git-first-broken": {
@@ -168,7 +174,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "outcome": "rolled_back",
         "version": None,
         "before": None,
-        "bed": PLAIN,
+        "app_fixture": PLAIN,
         "only": ("git.", "step."),
     },
     "git-rich": {
@@ -176,7 +182,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": rich,
         "outcome": "done",
         "version": "1.1.0",
-        "bed": RICH,
+        "app_fixture": RICH,
         "only": ("git.",),
     },
     "git-rich-broken": {
@@ -184,7 +190,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": rich_broken,
         "outcome": "rolled_back",
         "version": "1.0.0",
-        "bed": {**RICH, "post_checks": [{"type": "command", "argv": SPOILING}]},
+        "app_fixture": {**RICH, "post_checks": [{"type": "command", "argv": SPOILING}]},
         "only": ("git.",),
         "changed": "M lib/names.txt",
     },
@@ -193,7 +199,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": rich_broken,
         "outcome": "rolled_back",
         "version": "1.0.0",
-        "bed": {**RICH, "build": HERE},
+        "app_fixture": {**RICH, "build": HERE},
         "only": ("git.build", "git.products", "git.reset"),
         "changed": "M lib/names.txt",
     },
@@ -202,7 +208,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": submodule,
         "outcome": "done",
         "version": "1.1.0",
-        "bed": PLAIN,
+        "app_fixture": PLAIN,
         "only": ("git.submodule", "git.reset", "git.fetch"),
     },
     "git-submodule-broken": {
@@ -210,7 +216,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": submodule_broken,
         "outcome": "rolled_back",
         "version": "1.0.0",
-        "bed": PLAIN,
+        "app_fixture": PLAIN,
         "only": ("git.submodule", "git.reset", "git.fetch"),
     },
     "git-submodule-moved-broken": {
@@ -218,7 +224,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": submodule_moved_broken,
         "outcome": "rolled_back",
         "version": "1.0.0",
-        "bed": {**PLAIN, "local_changes": "save", "build": {"command": FROM_LIBRARY, "products": ["dist"]}},
+        "app_fixture": {**PLAIN, "local_changes": "save", "build": {"command": FROM_LIBRARY, "products": ["dist"]}},
         "only": ("git.submodule", "git.reset"),
         "changed": "M vendor/lib",
     },
@@ -227,7 +233,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": tagged_broken,
         "outcome": "rolled_back",
         "version": "1.0.0",
-        "bed": {**PLAIN, "source": TAGS},
+        "app_fixture": {**PLAIN, "source": TAGS},
         "only": ("git.fetch",),
     },
 }

@@ -6,16 +6,16 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+from tests.crash.crash_pool import CrashPool
 from tests.crash.scenarios import SCENARIOS, TABLE
-from tests.crash.yard import Yard
 
 
 def record() -> dict[str, list[str]]:
     """The scenarios that come to each fault point (and are killed there)."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as place, Yard(Path(place)) as yard:
+    with tempfile.TemporaryDirectory() as place, CrashPool(Path(place)) as crash_pool:
         for name, scenario in SCENARIOS.items():
-            for point in sorted(set(yard.undisturbed(name).trail)):
+            for point in sorted(set(crash_pool.undisturbed(name).trail)):
                 if point.startswith(scenario.only):
                     found[point].append(name)
     return found

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from tests.bed import Bed, wheel, write
+from tests.app_fixture import AppFixture, wheel, write
 from tests.crash import git_scenarios
-from tests.gitbed import GitBed
+from tests.git_fixture import GitFixture
 from tests.pair import Pair
 
 Kind = Literal["python_app", "pair", "git"]
-BED_OF: Final[dict[Kind, type[Bed]]] = {"python_app": Bed, "pair": Pair, "git": GitBed}
+BED_OF: Final[dict[Kind, type[AppFixture]]] = {"python_app": AppFixture, "pair": Pair, "git": GitFixture}
 
 Outcome = Literal["done", "rolled_back"]
 Verb = Literal["update", "rollback", "update_set"]
@@ -33,11 +33,11 @@ class Scenario:
     Attributes:
         verb: what is called.
         way: how the trees change places.
-        prepare: makes the host as it is before; the result is copied for every cell.
+        prepare: makes the host as it is before; the result is copied for every crash_case.
         outcome: how a run ends that nobody disturbs, and so every run that is resumed.
         version: what is installed and answers then; None: nothing.
         before: what is installed and answers before.
-        bed: arguments of the bed.
+        app_fixture: arguments of the app_fixture.
         only: prefixes of the points at which this scenario is killed; all, unless it is a slow one.
         kind: the component type; a pair is two Python apps that are a set.
         changed: of a git checkout: what is changed in it afterwards, as ``git status`` tells it.
@@ -49,7 +49,7 @@ class Scenario:
     outcome: Outcome
     version: str | None
     before: str | None = "1.0.0"
-    bed: dict[str, Any] = field(default_factory=dict)
+    app_fixture: dict[str, Any] = field(default_factory=dict)
     only: tuple[str, ...] = ("",)
     kind: Kind = "python_app"
     changed: str = ""
@@ -59,49 +59,49 @@ class Scenario:
         """How many there are."""
         return 2 if self.kind == "pair" else 1
 
-    def make_bed(self, root: Path) -> Bed:
+    def make_bed(self, root: Path) -> AppFixture:
         """The host of this scenario."""
-        return BED_OF[self.kind](root, **self.bed)
+        return BED_OF[self.kind](root, **self.app_fixture)
 
 
-def _history(bed: Bed, *traits: Any) -> None:
+def _history(app_fixture: AppFixture, *traits: Any) -> None:
     """An app that was updated once, so that a backup is there, and that has local files."""
-    bed.install("0.9.0")
-    bed.furnish()
-    bed.start()
-    bed.publish("1.0.0")
-    assert bed.updater().update("app").outcome == "done"
-    bed.stop()
-    write(bed.live / "local.txt", b"nobody knows of this file either\n")
-    write(bed.live / "lib/own.txt", b"beside the release's own files\n")
+    app_fixture.install("0.9.0")
+    app_fixture.furnish()
+    app_fixture.start()
+    app_fixture.publish("1.0.0")
+    assert app_fixture.updater().update("app").outcome == "done"
+    app_fixture.stop()
+    write(app_fixture.live / "local.txt", b"nobody knows of this file either\n")
+    write(app_fixture.live / "lib/own.txt", b"beside the release's own files\n")
 
 
-def good(bed: Bed) -> None:
+def good(app_fixture: AppFixture) -> None:
     """A better release is there."""
-    _history(bed)
-    bed.publish("1.1.0")
+    _history(app_fixture)
+    app_fixture.publish("1.1.0")
 
 
-def broken(bed: Bed) -> None:
+def broken(app_fixture: AppFixture) -> None:
     """A release is there that fails its checks after it has written something."""
-    _history(bed)
-    bed.publish("1.1.0", "BROKEN", "WRITES")
+    _history(app_fixture)
+    app_fixture.publish("1.1.0", "BROKEN", "WRITES")
 
 
-def broken_backup(bed: Bed) -> None:
+def broken_backup(app_fixture: AppFixture) -> None:
     """The version that is gone back to no longer passes its checks."""
-    _history(bed)
-    (bed.work / "backups" / "0.9.0@1" / "tree" / "BROKEN").touch()
+    _history(app_fixture)
+    (app_fixture.work / "backups" / "0.9.0@1" / "tree" / "BROKEN").touch()
 
 
-def first(bed: Bed) -> None:
+def first(app_fixture: AppFixture) -> None:
     """Nothing is installed."""
-    bed.publish("1.1.0")
+    app_fixture.publish("1.1.0")
 
 
-def first_broken(bed: Bed) -> None:
+def first_broken(app_fixture: AppFixture) -> None:
     """Nothing is installed, and the only release is broken."""
-    bed.publish("1.1.0", "BROKEN", "WRITES")
+    app_fixture.publish("1.1.0", "BROKEN", "WRITES")
 
 
 def _with_environment(version: str) -> dict[str, bytes]:
@@ -113,41 +113,41 @@ def _with_environment(version: str) -> dict[str, bytes]:
     }
 
 
-def _environment_history(bed: Bed) -> None:
-    bed.install("0.8.0")
-    bed.furnish()
-    bed.start()
+def _environment_history(app_fixture: AppFixture) -> None:
+    app_fixture.install("0.8.0")
+    app_fixture.furnish()
+    app_fixture.start()
     for version in ("0.9.0", "1.0.0"):
-        bed.publish(version, extra=_with_environment(version))
-        assert bed.updater().update("app").outcome == "done"
-    bed.stop()
-    write(bed.live / "local.txt", b"nobody knows of this file either\n")
+        app_fixture.publish(version, extra=_with_environment(version))
+        assert app_fixture.updater().update("app").outcome == "done"
+    app_fixture.stop()
+    write(app_fixture.live / "local.txt", b"nobody knows of this file either\n")
 
 
-def environment(bed: Bed) -> None:
+def environment(app_fixture: AppFixture) -> None:
     """A release with requirements of its own, a migration, and an archive as backup."""
-    _environment_history(bed)
-    bed.publish("1.1.0", extra=_with_environment("1.1.0"))
+    _environment_history(app_fixture)
+    app_fixture.publish("1.1.0", extra=_with_environment("1.1.0"))
 
 
-def environment_broken(bed: Bed) -> None:
+def environment_broken(app_fixture: AppFixture) -> None:
     """The same, but it fails."""
-    _environment_history(bed)
-    bed.publish("1.1.0", "BROKEN", extra=_with_environment("1.1.0"))
+    _environment_history(app_fixture)
+    app_fixture.publish("1.1.0", "BROKEN", extra=_with_environment("1.1.0"))
 
 
-def pair(bed: Bed) -> None:
+def pair(app_fixture: AppFixture) -> None:
     """Two apps, with a better release of each."""
-    bed.install("1.0.0")
-    bed.furnish()
-    bed.publish("1.1.0")
+    app_fixture.install("1.0.0")
+    app_fixture.furnish()
+    app_fixture.publish("1.1.0")
 
 
-def pair_broken(bed: Bed) -> None:
+def pair_broken(app_fixture: AppFixture) -> None:
     """The same, but the second one's release is broken."""
-    bed.install("1.0.0")
-    bed.furnish()
-    bed.publish("1.1.0", "BROKEN", "WRITES")
+    app_fixture.install("1.0.0")
+    app_fixture.furnish()
+    app_fixture.publish("1.1.0", "BROKEN", "WRITES")
 
 
 RETENTION: Final = {"retention": {"count": 1, "days": 0}, "settle_seconds": 0}
@@ -171,7 +171,7 @@ COMMANDS: Final = {
     },
 }
 
-_WAYS: Final[tuple[tuple[str, Verb, Callable[[Bed], None], Outcome, str], ...]] = (
+_WAYS: Final[tuple[tuple[str, Verb, Callable[[AppFixture], None], Outcome, str], ...]] = (
     ("update", "update", good, "done", "1.1.0"),
     ("broken", "update", broken, "rolled_back", "1.0.0"),
     ("rollback", "rollback", good, "done", "0.9.0"),
@@ -180,22 +180,22 @@ _WAYS: Final[tuple[tuple[str, Verb, Callable[[Bed], None], Outcome, str], ...]] 
 
 SCENARIOS: Final[dict[str, Scenario]] = {
     **{
-        f"{name}-{way}": Scenario(verb, way, prepare, outcome, version, bed=RETENTION)
+        f"{name}-{way}": Scenario(verb, way, prepare, outcome, version, app_fixture=RETENTION)
         for way in get_args(Way)
         for name, verb, prepare, outcome, version in _WAYS
     },
     "first": Scenario("update", "exchange", first, "done", "1.1.0", before=None),
     "first-broken": Scenario("update", "exchange", first_broken, "rolled_back", None, before=None),
-    "environment": Scenario("update", "exchange", environment, "done", "1.1.0", bed=ENVIRONMENT, only=SLOW),
+    "environment": Scenario("update", "exchange", environment, "done", "1.1.0", app_fixture=ENVIRONMENT, only=SLOW),
     "environment-broken": Scenario(
-        "update", "exchange", environment_broken, "rolled_back", "1.0.0", bed=ENVIRONMENT, only=SLOW
+        "update", "exchange", environment_broken, "rolled_back", "1.0.0", app_fixture=ENVIRONMENT, only=SLOW
     ),
     "commands": Scenario(
-        "update", "exchange", broken, "rolled_back", "1.0.0", bed=COMMANDS, only=("service.command.",)
+        "update", "exchange", broken, "rolled_back", "1.0.0", app_fixture=COMMANDS, only=("service.command.",)
     ),
-    "set": Scenario("update_set", "exchange", pair, "done", "1.1.0", bed=RETENTION, only=TOGETHER, kind="pair"),
+    "set": Scenario("update_set", "exchange", pair, "done", "1.1.0", app_fixture=RETENTION, only=TOGETHER, kind="pair"),
     "set-broken": Scenario(
-        "update_set", "exchange", pair_broken, "rolled_back", "1.0.0", bed=RETENTION, only=TOGETHER, kind="pair"
+        "update_set", "exchange", pair_broken, "rolled_back", "1.0.0", app_fixture=RETENTION, only=TOGETHER, kind="pair"
     ),
 }
 

@@ -1,4 +1,4 @@
-"""What the matrix covers: no fault point is forgotten, and what every cell is compared with is right itself."""
+"""What the matrix covers: no fault point is forgotten, and what every crash case is compared with is right itself."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Final
 
 import pytest
 
-from fsm import faults
+from fsm.system import faults
 from tests.containers.test_crashes import POINTS
-from tests.crash.cell import ROOT, preserved
+from tests.crash.crash_case import ROOT, preserved
+from tests.crash.crash_pool import CrashPool
 from tests.crash.scenarios import SCENARIOS, read_table
 from tests.crash.test_more_crashes import RESUMING, SET_RESUMING
-from tests.crash.yard import Yard
 
 DECLARED: Final = [name for name, _ in faults.declared(ROOT / "fsm", ROOT / "components")]
 
@@ -68,9 +68,9 @@ def test_the_tests_elsewhere_exist():
 @pytest.mark.crash
 @pytest.mark.needs_linux
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_the_table_is_what_the_code_passes(yard: Yard, name: str):
+def test_the_table_is_what_the_code_passes(crash_pool: CrashPool, name: str):
     """A scenario comes to the points of the table, all of them and no others."""
-    passed = {point for point in yard.undisturbed(name).trail if point.startswith(SCENARIOS[name].only)}
+    passed = {point for point in crash_pool.undisturbed(name).trail if point.startswith(SCENARIOS[name].only)}
     table = set(read_table()[name])
     assert (sorted(passed - table), sorted(table - passed)) == ([], []), "run `python -m tests.crash.record`"
 
@@ -78,9 +78,9 @@ def test_the_table_is_what_the_code_passes(yard: Yard, name: str):
 @pytest.mark.crash
 @pytest.mark.needs_linux
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_an_undisturbed_run_keeps_what_users_wrote(yard: Yard, name: str):
+def test_an_undisturbed_run_keeps_what_users_wrote(crash_pool: CrashPool, name: str):
     """Preserved files are byte-identical, with mode, owner and time; other local files are somewhere, unchanged."""
-    scenario, found = SCENARIOS[name], yard.undisturbed(name)
+    scenario, found = SCENARIOS[name], crash_pool.undisturbed(name)
     if (scenario.verb, scenario.outcome, scenario.kind) == ("rollback", "done", "python_app"):
         backup = ".app.fsm/backups/0.9.0@1/tree"
         then = {name.replace(backup, "app"): about for name, about in found.before.items() if name.startswith(backup)}

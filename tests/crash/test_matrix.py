@@ -2,7 +2,7 @@
 
 A new process resumes; then the run must have ended as it would have ended undisturbed, the service must answer with
 the version that the state says, and every file must be what it is after an undisturbed run: nothing lost, nothing
-left over. ``FSM_CRASH_KEEP=1`` keeps the directories of the cells that failed.
+left over. ``FSM_CRASH_KEEP=1`` keeps the directories of the crash cases that failed.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final
 
 import pytest
 
-from tests.crash.cell import Cell, Undisturbed
+from tests.crash.crash_case import CrashCase, Undisturbed
+from tests.crash.crash_pool import CrashPool, some
 from tests.crash.scenarios import SCENARIOS, read_table
-from tests.crash.yard import Yard, some
 
 pytestmark = [pytest.mark.crash, pytest.mark.needs_linux]
 
@@ -40,15 +40,15 @@ CELLS: Final = [(name, point) for name, points in read_table().items() for point
 
 
 @pytest.mark.parametrize(("name", "point"), CELLS, ids=[f"{name}-{point}" for name, point in CELLS])
-def test_killed_and_resumed(yard: Yard, name: str, point: str):
+def test_killed_and_resumed(crash_pool: CrashPool, name: str, point: str):
     """A run that is killed anywhere ends as if nothing had happened."""
-    reached = yard.undisturbed(name).trail.count(point)
+    reached = crash_pool.undisturbed(name).trail.count(point)
     assert reached, f"{name} no longer comes to {point}: run `python -m tests.crash.record`"
 
-    def kill(number: int, cell: Cell, wanted: Undisturbed) -> None:
-        cell.ask(SCENARIOS[name].verb, (point, number))
-        cell.finish()
-        cell.judge(wanted)
+    def kill(number: int, crash_case: CrashCase, wanted: Undisturbed) -> None:
+        crash_case.ask(SCENARIOS[name].verb, (point, number))
+        crash_case.finish()
+        crash_case.judge(wanted)
 
     numbers = list(range(1, reached + 1))
     if point in PER_FILE:
@@ -59,4 +59,4 @@ def test_killed_and_resumed(yard: Yard, name: str, point: str):
         numbers = some(numbers, FEW)
     if not FULL:
         numbers = some(numbers, SAMPLE)
-    yard.try_all(name, [(f"{point}#{number}", partial(kill, number)) for number in numbers])
+    crash_pool.try_all(name, [(f"{point}#{number}", partial(kill, number)) for number in numbers])

@@ -9,9 +9,9 @@ from typing import Any, Final
 import pytest
 
 from fsm.lifecycle import LIMIT
-from tests.crash.cell import KILLED, Cell, Kill, Undisturbed, of_user
+from tests.crash.crash_case import KILLED, CrashCase, Kill, Undisturbed, of_user
+from tests.crash.crash_pool import CrashPool, some
 from tests.crash.scenarios import SCENARIOS
-from tests.crash.yard import Yard, some
 
 pytestmark = [pytest.mark.crash, pytest.mark.needs_linux]
 
@@ -32,28 +32,30 @@ def spots(trail: list[str], most: int) -> list[Kill]:
 
 
 @pytest.mark.parametrize("name", [name for name, each in SCENARIOS.items() if each.only == ("",) or each.apps > 1])
-def test_killed_again_while_resuming(yard: Yard, name: str):
+def test_killed_again_while_resuming(crash_pool: CrashPool, name: str):
     """A resume that is killed is resumed like any run."""
     verb = SCENARIOS[name].verb
     resuming = (*RESUMING, *SET_RESUMING) if SCENARIOS[name].apps > 1 else RESUMING
     second: list[tuple[Kill, Kill]] = []
 
-    def once(first: Kill, cell: Cell, wanted: Undisturbed) -> None:
-        cell.ask(verb, first)
-        trail = cell.finish()["trail"]
+    def once(first: Kill, crash_case: CrashCase, wanted: Undisturbed) -> None:
+        crash_case.ask(verb, first)
+        trail = crash_case.finish()["trail"]
         found = [*spots(trail, SECOND), *((point, 1) for point in resuming if point in trail)]
         second.extend((first, again) for again in dict.fromkeys(found))
 
-    def twice(first: Kill, again: Kill, cell: Cell, wanted: Undisturbed) -> None:
-        cell.ask(verb, first)
-        cell.finish(again)
-        cell.finish()
-        cell.judge(wanted)
+    def twice(first: Kill, again: Kill, crash_case: CrashCase, wanted: Undisturbed) -> None:
+        crash_case.ask(verb, first)
+        crash_case.finish(again)
+        crash_case.finish()
+        crash_case.judge(wanted)
 
-    trail = yard.undisturbed(name).trail
-    yard.try_all(name, [(str(first), partial(once, first)) for first in spots(trail, FIRST)])
+    trail = crash_pool.undisturbed(name).trail
+    crash_pool.try_all(name, [(str(first), partial(once, first)) for first in spots(trail, FIRST)])
     assert {again for _, (again, _) in second} >= set(resuming)
-    yard.try_all(name, [(f"{first}, then {again}", partial(twice, first, again)) for first, again in sorted(second)])
+    crash_pool.try_all(
+        name, [(f"{first}, then {again}", partial(twice, first, again)) for first, again in sorted(second)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,57 +68,57 @@ def test_killed_again_while_resuming(yard: Yard, name: str):
     ],
 )
 @pytest.mark.parametrize("again", ["service.stopped", "stop_service.kept", "resume.kept_down"])
-def test_a_service_that_was_started_behind_a_runs_back(yard: Yard, name: str, first: Kill, again: str):
+def test_a_service_that_was_started_behind_a_runs_back(crash_pool: CrashPool, name: str, first: Kill, again: str):
     """As a boot, an engine or a person may have done: it is stopped before anything more is moved, kills or not."""
 
-    def act(cell: Cell, wanted: Undisturbed) -> None:
-        assert cell.ask(SCENARIOS[name].verb, first)["exit"] == KILLED
-        cell.bed.start()
-        assert cell.finish((again, 1))["exit"] == KILLED
-        cell.finish()
-        cell.judge_journal()
-        cell.judge_service(SCENARIOS[name].version)
+    def act(crash_case: CrashCase, wanted: Undisturbed) -> None:
+        assert crash_case.ask(SCENARIOS[name].verb, first)["exit"] == KILLED
+        crash_case.app_fixture.start()
+        assert crash_case.finish((again, 1))["exit"] == KILLED
+        crash_case.finish()
+        crash_case.judge_journal()
+        crash_case.judge_service(SCENARIOS[name].version)
 
-    yard.try_all(name, [(again, act)])
+    crash_pool.try_all(name, [(again, act)])
 
 
 @pytest.mark.parametrize("way", ["exchange", "renames", "copy"])
-def test_kills_without_progress_roll_back(yard: Yard, way: str):
+def test_kills_without_progress_roll_back(crash_pool: CrashPool, way: str):
     """A step that the updater never survives is given up, and the old version runs."""
     name = f"update-{way}"
-    steps = yard.undisturbed(name).trail.count("step.before_do")
+    steps = crash_pool.undisturbed(name).trail.count("step.before_do")
 
-    def act(step: int, cell: Cell, wanted: Undisturbed) -> None:
-        assert cell.ask("update", ("step.before_do", step))["exit"] == KILLED
+    def act(step: int, crash_case: CrashCase, wanted: Undisturbed) -> None:
+        assert crash_case.ask("update", ("step.before_do", step))["exit"] == KILLED
         for _ in range(LIMIT - 1):
-            assert cell.ask("resume", ("step.before_do", 1))["exit"] == KILLED
-        (result,) = cell.ask("resume")["results"]
+            assert crash_case.ask("resume", ("step.before_do", 1))["exit"] == KILLED
+        (result,) = crash_case.ask("resume")["results"]
         assert result["outcome"] in ("rolled_back", "refused")
         assert "killed 3 times" in result["reason"]
-        judge_as_before(cell, wanted.before)
+        judge_as_before(crash_case, wanted.before)
 
-    yard.try_all(name, [(f"step {step}", partial(act, step)) for step in range(1, steps + 1)])
+    crash_pool.try_all(name, [(f"step {step}", partial(act, step)) for step in range(1, steps + 1)])
 
 
-def test_a_rollback_that_is_always_killed_needs_a_person_who_can_go_on(yard: Yard):
+def test_a_rollback_that_is_always_killed_needs_a_person_who_can_go_on(crash_pool: CrashPool):
     """It ends in `failed` with what is left to do; `fsm rollback` takes it up again."""
 
-    def act(cell: Cell, wanted: Undisturbed) -> None:
-        assert cell.ask("update", ("step.before_undo", 3))["exit"] == KILLED
+    def act(crash_case: CrashCase, wanted: Undisturbed) -> None:
+        assert crash_case.ask("update", ("step.before_undo", 3))["exit"] == KILLED
         for _ in range(LIMIT - 1):
-            assert cell.ask("resume", ("step.before_undo", 1))["exit"] == KILLED
-        (result,) = cell.ask("resume")["results"]
+            assert crash_case.ask("resume", ("step.before_undo", 1))["exit"] == KILLED
+        (result,) = crash_case.ask("resume")["results"]
         assert result["outcome"] == "failed"
         assert "not undone yet" in result["todo"]
-        (result,) = cell.ask("rollback")["results"]
+        (result,) = crash_case.ask("rollback")["results"]
         assert result["outcome"] == "rolled_back"
-        cell.judge(wanted)
+        crash_case.judge(wanted)
 
-    yard.try_all("broken-exchange", [("", act)])
+    crash_pool.try_all("broken-exchange", [("", act)])
 
 
 @pytest.mark.parametrize("way", ["exchange", "renames", "copy"])
-def test_cancelled_after_a_crash(yard: Yard, way: str):
+def test_cancelled_after_a_crash(crash_pool: CrashPool, way: str):
     """A run that was killed can be rolled back instead of resumed, also when that is killed and tried again.
 
     Only what retention had removed by then stays removed, and all of it: half a backup is none. The directory of the
@@ -124,22 +126,25 @@ def test_cancelled_after_a_crash(yard: Yard, way: str):
     """
     name = f"update-{way}"
 
-    def act(first: Kill, cell: Cell, wanted: Undisturbed) -> None:
-        cell.ask("update", first)
-        cell.ask("cancel", ("step.after_undo", 2))
-        cell.ask("cancel")
-        if cell.run is None or cell.run.state == "done":
+    def act(first: Kill, crash_case: CrashCase, wanted: Undisturbed) -> None:
+        crash_case.ask("update", first)
+        crash_case.ask("cancel", ("step.after_undo", 2))
+        crash_case.ask("cancel")
+        if crash_case.run is None or crash_case.run.state == "done":
             return
         backups = ".app.fsm/backups"
-        gone = next((name for name in (backups, f"{backups}/0.9.0@1") if not (cell.bed.root / name).exists()), None)
+        gone = next(
+            (name for name in (backups, f"{backups}/0.9.0@1") if not (crash_case.app_fixture.root / name).exists()),
+            None,
+        )
         before = {name: about for name, about in wanted.before.items() if gone is None or not name.startswith(gone)}
-        judge_as_before(cell, before)
+        judge_as_before(crash_case, before)
 
-    trail = yard.undisturbed(name).trail
-    yard.try_all(name, [(str(first), partial(act, first)) for first in spots(trail, 24)])
+    trail = crash_pool.undisturbed(name).trail
+    crash_pool.try_all(name, [(str(first), partial(act, first)) for first in spots(trail, 24)])
 
 
-def judge_as_before(cell: Cell, before: Mapping[str, Any]) -> None:
+def judge_as_before(crash_case: CrashCase, before: Mapping[str, Any]) -> None:
     """Assert that the host is what it was before the run."""
-    cell.judge_service(cell.scenario.before)
-    cell.compare(of_user(before))
+    crash_case.judge_service(crash_case.scenario.before)
+    crash_case.compare(of_user(before))

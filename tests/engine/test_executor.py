@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from fsm.engine.executor import UpToDate
+from fsm.engine.journal import Kind, Run
+from fsm.engine.plan import Plan
+from fsm.engine.report import Outcome, run_report
 from fsm.errors import Refused, Transient
-from fsm.executor import UpToDate
-from fsm.journal import Kind, Run
 from fsm.lifecycle import LIMIT, State
 from fsm.model import Version
-from fsm.plan import Plan
-from fsm.report import Outcome, run_report
 from tests.world import Crash, Rig, crash_at, fresh
 
 NAMES = ["save", "copy", "fetch", "stop", "swap", "start", "verify", "tidy"]

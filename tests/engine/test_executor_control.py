@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from fsm.engine.journal import Kind, Run
+from fsm.engine.plan import Plan
+from fsm.engine.progress import ProgressEvent
+from fsm.engine.report import Outcome, run_report
 from fsm.errors import Busy, JournalError, PlanUnknown
-from fsm.journal import Kind, Run
 from fsm.lifecycle import State
 from fsm.model import Version
-from fsm.plan import Plan
-from fsm.progress import ProgressEvent
-from fsm.report import Outcome, run_report
 from tests.world import WORLD, Crash, crash_at
 
 NAMES = ["save", "copy", "fetch", "stop", "swap", "start", "verify", "tidy"]

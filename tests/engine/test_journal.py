@@ -15,11 +15,11 @@ from pathlib import Path
 import apsw
 import pytest
 
+from fsm.engine.journal import Journal, Kind, Record, Run
+from fsm.engine.journal.database import APPLICATION_ID, RESERVE
+from fsm.engine.journal.migrations import VERSION
+from fsm.engine.journal.policy import BACK_OFF, BACK_OFF_MAX
 from fsm.errors import JournalError
-from fsm.journal import Journal, Kind, Record, Run
-from fsm.journal.database import APPLICATION_ID, RESERVE
-from fsm.journal.migrations import VERSION
-from fsm.journal.policy import BACK_OFF, BACK_OFF_MAX
 from fsm.lifecycle import State
 from fsm.model import Version
 
@@ -94,7 +94,7 @@ def test_it_is_durable_and_never_blocks_readers(path):
 def test_a_commit_is_synced_before_it_returns(path):
     """Seen from outside, by the system calls of a child that writes once."""
     script = (
-        "from pathlib import Path; import sys; from fsm.journal import *;"
+        "from pathlib import Path; import sys; from fsm.engine.journal import *;"
         "j = Journal(Path(sys.argv[1])); r = j.begin('a', 't'); sys.stdout.write('WRITE\\n'); sys.stdout.flush();"
         "j.write(r, [Record(Kind.STEP_STARTED, 0)], position=0); sys.stdout.write('DONE\\n'); sys.stdout.flush()"
     )
@@ -163,7 +163,7 @@ def test_an_unprivileged_user_can_read_after_the_writer_has_gone():
 def read_as_nobody(path: Path) -> str:
     """How many runs an unprivileged process counts. It imports first: the interpreter may be root's alone."""
     script = (
-        "import os, sys; from pathlib import Path; from fsm.journal import Journal; os.setuid(65534);"
+        "import os, sys; from pathlib import Path; from fsm.engine.journal import Journal; os.setuid(65534);"
         "print(len(Journal(Path(sys.argv[1]), readonly=True).runs()))"
     )
     done = subprocess.run(
@@ -309,7 +309,7 @@ def test_where_there_is_no_fallocate_the_reserve_is_written(path, monkeypatch):
 
 def test_a_file_system_without_wal_is_refused(path, monkeypatch):
     """Durability and unblocked readers rest on it."""
-    from fsm.journal import database
+    from fsm.engine.journal import database
 
     real: Callable[..., object] = database.Database._scalar
     monkeypatch.setattr(

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
+from fsm.engine.locks import ComponentLock
 from fsm.errors import Busy
-from fsm.locks import ComponentLock
 
 
 @pytest.mark.needs_tmpfs

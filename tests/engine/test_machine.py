@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 import transitions
 
-from fsm import faults, lifecycle, machine
+from fsm import lifecycle
 from fsm.adapter import Draft, Registry, _loader
+from fsm.engine import machine
+from fsm.engine.machine import Guard, IllegalMove
+from fsm.engine.plan import freeze, load, thaw
 from fsm.errors import ConfigError, JournalError, PlanError, PlanUnknown
 from fsm.lifecycle import RESTING, SET_TABLE, TABLE, Event, State
-from fsm.machine import Guard, IllegalMove
 from fsm.model import Version
-from fsm.plan import freeze, load, thaw
+from fsm.system import faults
 from tests.world import REGISTRY, STEPS, CellAdapter
 
 BOTH = pytest.mark.parametrize("table", [TABLE, SET_TABLE], ids=["run", "set"])

@@ -9,10 +9,10 @@ from pathlib import Path
 import apsw
 import pytest
 
+from fsm.engine.journal import Highest, Journal, Kind, Record, database
+from fsm.engine.journal.database import APPLICATION_ID
+from fsm.engine.journal.migrations import MIGRATIONS, VERSION
 from fsm.errors import JournalError
-from fsm.journal import Highest, Journal, Kind, Record, database
-from fsm.journal.database import APPLICATION_ID
-from fsm.journal.migrations import MIGRATIONS, VERSION
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_version_3_remembers_what_signed_documents_have_shown(path):
 def test_two_processes_that_open_at_once_migrate_once(path):
     """The second one finds the first one's schema."""
     script = (
-        "from pathlib import Path; import sys; from fsm.journal import Journal;"
+        "from pathlib import Path; import sys; from fsm.engine.journal import Journal;"
         "Journal(Path(sys.argv[1])).begin(sys.argv[2], 't')"
     )
     children = [subprocess.Popen([sys.executable, "-c", script, str(path), f"c{index}"]) for index in range(4)]

@@ -15,8 +15,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fsm.executor import Control
-from fsm.journal import Kind, Run
+from fsm.engine.executor import Control
+from fsm.engine.journal import Kind, Run
 from fsm.lifecycle import LIMIT, RESTING, State
 from tests.world import STEPS, Crash, Rig, crash_at, fresh
 

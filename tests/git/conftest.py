@@ -8,28 +8,28 @@ from typing import Any
 
 import pytest
 
-from tests.gitbed import GitBed
+from tests.git_fixture import GitFixture
 
-Made = Callable[..., GitBed]
+Made = Callable[..., GitFixture]
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Made]:
-    """Makes a host with 1.0.0 checked out, furnished and running, and 1.1.0 published; arguments as for `GitBed`."""
-    beds = []
+    """Makes a host with 1.0.0 checked out, furnished and running, and 1.1.0 published; arguments of `GitFixture`."""
+    fixtures = []
 
-    def make(*, publish: bool = True, install: bool = True, **given: Any) -> GitBed:
-        bed = GitBed(tmp_path, **given)
-        beds.append(bed)
-        bed.publish("1.0.0")
+    def make(*, publish: bool = True, install: bool = True, **given: Any) -> GitFixture:
+        app_fixture = GitFixture(tmp_path, **given)
+        fixtures.append(app_fixture)
+        app_fixture.publish("1.0.0")
         if install:
-            bed.install("1.0.0")
-            bed.furnish()
-            bed.start()
+            app_fixture.install("1.0.0")
+            app_fixture.furnish()
+            app_fixture.start()
         if publish:
-            bed.publish("1.1.0")
-        return bed
+            app_fixture.publish("1.1.0")
+        return app_fixture
 
     yield make
-    for bed in beds:
-        bed.kill()
+    for app_fixture in fixtures:
+        app_fixture.kill()

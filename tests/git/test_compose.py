@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fsm.report import Outcome
-from tests.bed import write
-from tests.gitbed import GitBed, git
+from fsm.engine.report import Outcome
+from tests.app_fixture import write
+from tests.git_fixture import GitFixture, git
 from tests.hosts.conftest import docker, named  # noqa: F401 - fixtures
 from tests.hosts.engine import Engine
 from tests.hosts.images import PORT, context, fetch
@@ -20,7 +20,7 @@ from tests.world import Crash, crash_at
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker, pytest.mark.timeout(300)]
 
 
-class AgentBed(GitBed):
+class AgentFixture(GitFixture):
     """A checkout with the project in ``agent/``, and two ``.env`` files that the project needs."""
 
     def __init__(self, root: Path, engine: Engine, project: str, port: int) -> None:
@@ -72,7 +72,7 @@ class AgentBed(GitBed):
 
 
 @pytest.fixture
-def bed(tmp_path, docker, named, monkeypatch) -> Iterator[AgentBed]:  # noqa: F811 - the fixtures
+def app_fixture(tmp_path, docker, named, monkeypatch) -> Iterator[AgentFixture]:  # noqa: F811 - the fixtures
     """1.0.0 runs, built by hand as people do."""
     for key, value in docker.env.items():
         monkeypatch.setenv(key, value)
@@ -81,8 +81,8 @@ def bed(tmp_path, docker, named, monkeypatch) -> Iterator[AgentBed]:  # noqa: F8
         port = free.getsockname()[1]
     project = named("agent")
     # Components of other tests of this machine must not share our tags.
-    monkeypatch.setattr(AgentBed, "name", project)
-    made = AgentBed(tmp_path, docker, project, port)
+    monkeypatch.setattr(AgentFixture, "name", project)
+    made = AgentFixture(tmp_path, docker, project, port)
     made.release("1.0.0")
     made.install("1.0.0")
     write(made.live / ".env", b"GREETING=ciao\r\n", mode=0o600)
@@ -94,46 +94,49 @@ def bed(tmp_path, docker, named, monkeypatch) -> Iterator[AgentBed]:  # noqa: F8
     docker.run("image", "rm", "--force", f"{project}-web")
 
 
-def test_the_whole_life_of_a_checkout_with_a_compose_project(bed):
+def test_the_whole_life_of_a_checkout_with_a_compose_project(app_fixture):
     """Built before the stop, updated, rolled back by itself, rolled back by a person without a build."""
-    assert bed.says() == ("1.0.0", "ciao")
-    first = bed.docker("image", "inspect", "--format", "{{.Id}}", f"{bed.project}-web").strip()
-    bed.release("1.1.0")
-    result = bed.updater().update(bed.name)
+    assert app_fixture.says() == ("1.0.0", "ciao")
+    first = app_fixture.docker("image", "inspect", "--format", "{{.Id}}", f"{app_fixture.project}-web").strip()
+    app_fixture.release("1.1.0")
+    result = app_fixture.updater().update(app_fixture.name)
     assert result.outcome is Outcome.DONE, result.headline
-    assert bed.says() == ("1.1.0", "ciao")
-    assert (bed.live / "agent/.env").read_bytes() == b"GREETING=ciao\r\n"
+    assert app_fixture.says() == ("1.1.0", "ciao")
+    assert (app_fixture.live / "agent/.env").read_bytes() == b"GREETING=ciao\r\n"
     assert result.downtime is not None
     assert [step.name for step in result.steps].index("build_images") < [step.name for step in result.steps].index(
         "stop_services"
     )
-    assert len(bed.ours()) == 1
-    second = bed.docker("image", "inspect", "--format", "{{.Id}}", f"{bed.project}-web").strip()
+    assert len(app_fixture.ours()) == 1
+    second = app_fixture.docker("image", "inspect", "--format", "{{.Id}}", f"{app_fixture.project}-web").strip()
     assert second != first
-    bed.release("1.2.0", "crashes")
-    result = bed.updater().update(bed.name)
+    app_fixture.release("1.2.0", "crashes")
+    result = app_fixture.updater().update(app_fixture.name)
     assert result.outcome is Outcome.ROLLED_BACK, result.headline
-    assert bed.says() == ("1.1.0", "ciao")
-    assert bed.docker("image", "inspect", "--format", "{{.Id}}", f"{bed.project}-web").strip() == second
-    assert len(bed.ours()) == 1
-    result = bed.updater().rollback(bed.name)
+    assert app_fixture.says() == ("1.1.0", "ciao")
+    assert app_fixture.docker("image", "inspect", "--format", "{{.Id}}", f"{app_fixture.project}-web").strip() == second
+    assert len(app_fixture.ours()) == 1
+    result = app_fixture.updater().rollback(app_fixture.name)
     assert result.outcome is Outcome.DONE, result.headline
     assert any("kept with this commit" in note for note in result.notes)
-    assert bed.says() == ("1.0.0", "ciao")
-    assert bed.docker("image", "inspect", "--format", "{{.Id}}", f"{bed.project}-web").strip() == first
+    assert app_fixture.says() == ("1.0.0", "ciao")
+    assert app_fixture.docker("image", "inspect", "--format", "{{.Id}}", f"{app_fixture.project}-web").strip() == first
 
 
-def test_a_build_that_fails_stops_nothing(bed):
+def test_a_build_that_fails_stops_nothing(app_fixture):
     """The name still stands for the old image, and nothing of ours stays."""
-    before = bed.docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={bed.project}")
-    bed.release("1.1.0", broken=True)
-    result = bed.updater().update(bed.name)
+    before = app_fixture.docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={app_fixture.project}")
+    app_fixture.release("1.1.0", broken=True)
+    result = app_fixture.updater().update(app_fixture.name)
     assert result.outcome is Outcome.REFUSED
     assert not result.touched
     assert "docker compose build" in result.reason
-    assert bed.says() == ("1.0.0", "ciao")
-    assert bed.docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={bed.project}") == before
-    assert bed.ours() == []
+    assert app_fixture.says() == ("1.0.0", "ciao")
+    assert (
+        app_fixture.docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={app_fixture.project}")
+        == before
+    )
+    assert app_fixture.ours() == []
 
 
 @pytest.mark.parametrize(
@@ -146,25 +149,25 @@ def test_a_build_that_fails_stops_nothing(bed):
         ("git.services.stopped", "rolled_back"),
     ],
 )
-def test_killed_around_the_images(bed, point, outcome):
+def test_killed_around_the_images(app_fixture, point, outcome):
     """Whatever was named and built by then: the service of the state's version answers."""
-    bed.release("1.1.0", "good" if outcome == "done" else "crashes")
+    app_fixture.release("1.1.0", "good" if outcome == "done" else "crashes")
     with crash_at(0, only=point), pytest.raises(Crash):
-        bed.updater().update(bed.name)
-    (result,) = bed.updater().resume()
+        app_fixture.updater().update(app_fixture.name)
+    (result,) = app_fixture.updater().resume()
     assert result.outcome == outcome, result.headline
-    assert bed.says() == ("1.1.0" if outcome == "done" else "1.0.0", "ciao")
+    assert app_fixture.says() == ("1.1.0" if outcome == "done" else "1.0.0", "ciao")
 
 
 @pytest.mark.parametrize("point", ["git.images.named", "git.images.dropped", "git.images.forgotten"])
-def test_killed_on_the_way_back(bed, point):
+def test_killed_on_the_way_back(app_fixture, point):
     """Also in the middle of the undo, and of the tidying."""
-    bed.release("1.1.0", "good" if point.endswith("forgotten") else "crashes")
+    app_fixture.release("1.1.0", "good" if point.endswith("forgotten") else "crashes")
     last = 3 if point == "git.images.named" else 0
     with crash_at(last, only=point), pytest.raises(Crash):
-        bed.updater().update(bed.name)
-    (result,) = bed.updater().resume()
+        app_fixture.updater().update(app_fixture.name)
+    (result,) = app_fixture.updater().resume()
     version = "1.1.0" if point.endswith("forgotten") else "1.0.0"
     assert result.outcome == ("done" if version == "1.1.0" else "rolled_back"), result.headline
-    assert bed.says() == (version, "ciao")
-    assert len(bed.ours()) == (1 if version == "1.1.0" else 0)
+    assert app_fixture.says() == (version, "ciao")
+    assert len(app_fixture.ours()) == (1 if version == "1.1.0" else 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fsm.selection import is_prerelease, select, supersedes
+from fsm.host.selection import is_prerelease, select, supersedes
 from fsm.sources.base import Announced
 from fsm.sources.git import commit_version, tag_version
 from fsm.versions import Version
@@ -73,11 +73,11 @@ def test_what_a_tag_names(pattern, tag, version):
 
 def test_status_tells_of_what_the_last_check_found(made):
     """From the journal, without asking the remote."""
-    bed = made()
-    bed.updater().check("app")
-    (status,) = bed.updater().status()
-    assert (status.latest, status.update_available) == (bed.version_of("1.1.0"), True)
-    bed.updater().update("app")
-    bed.updater().check("app", force=True)
-    (status,) = bed.updater().status()
-    assert (status.installed, status.update_available) == (bed.version_of("1.1.0"), False)
+    app_fixture = made()
+    app_fixture.updater().check("app")
+    (status,) = app_fixture.updater().status()
+    assert (status.latest, status.update_available) == (app_fixture.version_of("1.1.0"), True)
+    app_fixture.updater().update("app")
+    app_fixture.updater().check("app", force=True)
+    (status,) = app_fixture.updater().status()
+    assert (status.installed, status.update_available) == (app_fixture.version_of("1.1.0"), False)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from fsm.report import Outcome
-from tests.gitbed import GitBed
+from fsm.engine.report import Outcome
+from tests.git_fixture import GitFixture
 
 ROOT = Path(__file__).resolve().parents[2]
 
 UPDATE = """
 import sys
 from pathlib import Path
-from tests.gitbed import GitBed
-GitBed(Path(sys.argv[1])).updater().update("app")
+from tests.git_fixture import GitFixture
+GitFixture(Path(sys.argv[1])).updater().update("app")
 """
 
 HALF_A_RESET = """#!/bin/sh
@@ -48,45 +48,47 @@ exec /usr/bin/git "$@"
 
 
 @pytest.fixture
-def bed(made):
+def app_fixture(made):
     """1.1.0 adds a file in a new directory, takes one away and changes another."""
-    bed = made(publish=False)
-    bed.publish("1.1.0", extra={"new/file": b"the whole file\n", "lib/same.txt": None})
-    return bed
+    app_fixture = made(publish=False)
+    app_fixture.publish("1.1.0", extra={"new/file": b"the whole file\n", "lib/same.txt": None})
+    return app_fixture
 
 
-def die(bed: GitBed, script: str) -> None:
+def die(app_fixture: GitFixture, script: str) -> None:
     """Update in a process that dies together with its git, where the script says."""
-    folder = bed.root / "dying"
+    folder = app_fixture.root / "dying"
     folder.mkdir()
     wrapper = folder / "git"
-    wrapper.write_text(script.format(live=bed.live))
+    wrapper.write_text(script.format(live=app_fixture.live))
     wrapper.chmod(0o755)
     environ = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
-    done = subprocess.run([sys.executable, "-c", UPDATE, str(bed.root)], cwd=ROOT, env=environ, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", UPDATE, str(app_fixture.root)], cwd=ROOT, env=environ, check=False, timeout=60
+    )
     assert done.returncode == -9
 
 
 @pytest.mark.parametrize("script", [HALF_A_FETCH, HALF_A_RESET], ids=["fetch", "reset"])
-def test_a_resume_goes_on_from_half_of_it(bed, script):
+def test_a_resume_goes_on_from_half_of_it(app_fixture, script):
     """The lock is nobody's any more; what was half written is written."""
-    die(bed, script)
-    (result,) = bed.updater().resume()
+    die(app_fixture, script)
+    (result,) = app_fixture.updater().resume()
     assert result.outcome is Outcome.DONE, result.headline
-    assert bed.answer() == "1.1.0"
-    assert bed.is_clean("1.1.0")
+    assert app_fixture.answer() == "1.1.0"
+    assert app_fixture.is_clean("1.1.0")
     assert any(".lock" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("script", [HALF_A_FETCH, HALF_A_RESET], ids=["fetch", "reset"])
-def test_a_cancel_puts_everything_back_from_half_of_it(bed, script):
+def test_a_cancel_puts_everything_back_from_half_of_it(app_fixture, script):
     """Nothing of the new commit is left, and the old one is whole."""
-    before = bed.inventory()
-    die(bed, script)
-    assert bed.updater().cancel("app").outcome in (Outcome.ROLLED_BACK, Outcome.REFUSED)
-    assert bed.answer() == "1.0.0"
-    assert not before.compare(bed.inventory())
-    assert bed.refs() == []
-    for lock in (bed.live / ".git").rglob("*.lock"):
+    before = app_fixture.inventory()
+    die(app_fixture, script)
+    assert app_fixture.updater().cancel("app").outcome in (Outcome.ROLLED_BACK, Outcome.REFUSED)
+    assert app_fixture.answer() == "1.0.0"
+    assert not before.compare(app_fixture.inventory())
+    assert app_fixture.refs() == []
+    for lock in (app_fixture.live / ".git").rglob("*.lock"):
         lock.unlink()
-    assert bed.is_clean("1.0.0")
+    assert app_fixture.is_clean("1.0.0")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from fsm.admission import UNSIGNED
+from fsm.engine.report import Outcome
 from fsm.errors import ConfigError, SourceError, Transient
-from fsm.report import Outcome
+from fsm.host.admission import UNSIGNED
 from fsm.sources import GitSpec, open_source
 from fsm.sources.remotes import masked, remote_host, why_no_remote
-from tests.gitbed import GitBed, git
+from tests.git_fixture import GitFixture, git
 from tests.githttp import serving
 
 TOKEN = "s3cr3t-t0ken-nobody-may-read"
@@ -25,45 +25,45 @@ def source(url: str, **given: object) -> dict[str, object]:
     return {"type": "git", "allow_unsigned": True, "url": url, "branch": "main", **given}
 
 
-def everything(bed: GitBed) -> bytes:
+def everything(app_fixture: GitFixture) -> bytes:
     """All that the updater has written: journal, logs, work directory, and git's own configuration."""
-    places = (bed.state, bed.work, bed.live / ".git")
+    places = (app_fixture.state, app_fixture.work, app_fixture.live / ".git")
     return b"".join(path.read_bytes() for place in places for path in place.rglob("*") if path.is_file())
 
 
 def test_credentials_appear_nowhere(made, monkeypatch):
     """Not in the journal, the logs, ``.git/config`` or a message, also when the server refuses them."""
-    bed = made()
-    with serving(bed.root, TOKEN) as server:
+    app_fixture = made()
+    with serving(app_fixture.root, TOKEN) as server:
         url = f"{server.url}/releases"
         monkeypatch.setenv("DEPLOY_TOKEN", TOKEN)
         monkeypatch.setenv("GIT_TRACE_CURL", "1")
         monkeypatch.setenv("GIT_CURL_VERBOSE", "1")
         monkeypatch.setenv("GIT_TRACE", "1")
-        bed = GitBed(bed.root, source=source(url, token_env="DEPLOY_TOKEN"))
-        result = bed.updater().update("app")
+        app_fixture = GitFixture(app_fixture.root, source=source(url, token_env="DEPLOY_TOKEN"))
+        result = app_fixture.updater().update("app")
         assert result.outcome is Outcome.DONE, result.headline
         basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
         assert f"Basic {basic}" in server.seen
-        said = everything(bed) + result.model_dump_json().encode()
-        bed.publish("1.2.0")
+        said = everything(app_fixture) + result.model_dump_json().encode()
+        app_fixture.publish("1.2.0")
         monkeypatch.setenv("DEPLOY_TOKEN", TOKEN + "-expired")
-        failed = bed.updater().check_all(force=True)[0]
+        failed = app_fixture.updater().check_all(force=True)[0]
         assert failed.error is not None
-        said += everything(bed) + failed.model_dump_json().encode()
+        said += everything(app_fixture) + failed.model_dump_json().encode()
         for secret in (TOKEN.encode(), basic.encode(), base64.b64encode(TOKEN.encode())):
             assert secret not in said
 
 
 def test_a_token_in_a_file_is_read_for_each_call(made, tmp_path):
     """A token that was renewed counts at once."""
-    bed = made()
+    app_fixture = made()
     token = tmp_path / "token"
     token.write_text(f"{TOKEN}\n")
-    with serving(bed.root, TOKEN) as server:
-        bed = GitBed(bed.root, source=source(f"{server.url}/releases", token_file=str(token)))
-        assert bed.updater().update("app").outcome is Outcome.DONE
-    assert bed.is_clean("1.1.0")
+    with serving(app_fixture.root, TOKEN) as server:
+        app_fixture = GitFixture(app_fixture.root, source=source(f"{server.url}/releases", token_file=str(token)))
+        assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    assert app_fixture.is_clean("1.1.0")
 
 
 @pytest.mark.parametrize(
@@ -118,13 +118,13 @@ def test_hosts_and_masks():
 )
 def test_a_configuration_that_cannot_work(made, given, why):
     """Refused before anything is asked."""
-    bed = made(
+    app_fixture = made(
         publish=False,
         install=False,
         source={"type": "git", "allow_unsigned": True, "url": "https://example.org/x.git", **given},
     )
     with pytest.raises(ConfigError, match=why):
-        bed.updater()
+        app_fixture.updater()
 
 
 def ask(url: str, **given: object) -> object:
@@ -137,11 +137,11 @@ def ask(url: str, **given: object) -> object:
 
 def test_what_a_remote_can_answer(made, tmp_path: Path):
     """No such directory, no such branch, no repository, nobody there."""
-    bed = made(publish=False, install=False)
+    app_fixture = made(publish=False, install=False)
     with pytest.raises(SourceError, match="no such directory"):
         ask(f"{tmp_path}/nowhere")
     with pytest.raises(SourceError, match="no such branch"):
-        ask(str(bed.releases), branch="absent")
+        ask(str(app_fixture.releases), branch="absent")
     (tmp_path / "empty").mkdir()
     with pytest.raises(Transient, match="git said"):
         ask(str(tmp_path / "empty"))
@@ -151,36 +151,36 @@ def test_what_a_remote_can_answer(made, tmp_path: Path):
 
 def test_many_tags_are_all_seen(made):
     """More than the end of an output that a shell hands on."""
-    bed = made(
+    app_fixture = made(
         publish=False,
         source={"type": "git", "allow_unsigned": True, "url": "{root}/releases", "tags": "a-rather-long-name/v*"},
     )
-    head = bed.released("1.0.0")
+    head = app_fixture.released("1.0.0")
     lines = "".join(f"create refs/tags/a-rather-long-name/v{n}.0 {head}\n" for n in range(2000))
-    subprocess.run(["git", "-C", str(bed.releases), "update-ref", "--stdin"], input=lines.encode(), check=True)
-    check = bed.updater().check("app")
+    subprocess.run(["git", "-C", str(app_fixture.releases), "update-ref", "--stdin"], input=lines.encode(), check=True)
+    check = app_fixture.updater().check("app")
     assert check.target == "1999.0"
     assert check.warnings == (UNSIGNED,)
 
 
 def test_a_fetch_that_hangs_is_ended_before_anything_is_stopped(made, monkeypatch):
     """The deadline is the configured one; the service does not notice."""
-    bed = made()
-    plan = bed.updater().plan("app")
+    app_fixture = made()
+    plan = app_fixture.updater().plan("app")
     assert [step.timeout for step in plan.steps if step.name == "fetch"] == [60.0]
-    pids = [who.pid for who in bed.processes()]
-    hanging = bed.root / "hanging"
+    pids = [who.pid for who in app_fixture.processes()]
+    hanging = app_fixture.root / "hanging"
     hanging.mkdir()
     wrapper = hanging / "git"
     wrapper.write_text('#!/bin/sh\ncase "$*" in *" fetch "*) exec sleep 600;; esac\nexec /usr/bin/git "$@"\n')
     wrapper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{hanging}:{os.environ['PATH']}")
-    bed = GitBed(bed.root, fetch_timeout=1.0)
-    result = bed.updater().update("app")
+    app_fixture = GitFixture(app_fixture.root, fetch_timeout=1.0)
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.REFUSED
     assert not result.touched
     assert "git" in result.reason
-    assert [who.pid for who in bed.processes()] == pids
+    assert [who.pid for who in app_fixture.processes()] == pids
     monkeypatch.undo()
-    assert bed.refs() == []
-    assert git(bed.live, "fsck", "--no-dangling", "--no-progress") == ""
+    assert app_fixture.refs() == []
+    assert git(app_fixture.live, "fsck", "--no-dangling", "--no-progress") == ""

@@ -7,28 +7,28 @@ from typing import Any
 
 import pytest
 
-from fsm.report import Outcome
-from tests.bed import Trait, write
-from tests.gitbed import GitBed, git
+from fsm.engine.report import Outcome
+from tests.app_fixture import Trait, write
+from tests.git_fixture import GitFixture, git
 
 PLACE = {"assets/.keep": b"", "assets/list.txt": b"given\n"}
 
 LINK, FILE, DIRECTORY = "link", "file", "directory"
 
 
-def replace(bed: GitBed, what: str) -> Path:
+def replace(app_fixture: GitFixture, what: str) -> Path:
     """Put something else where 1.1.0 has ``assets/``, or ``assets/list.txt``; returns it."""
     if what == DIRECTORY:
-        (bed.live / "assets/list.txt").unlink()
-        write(bed.live / "assets/list.txt/mine", b"mine\n")
-        return bed.live / "assets/list.txt"
+        (app_fixture.live / "assets/list.txt").unlink()
+        write(app_fixture.live / "assets/list.txt/mine", b"mine\n")
+        return app_fixture.live / "assets/list.txt"
     for name in PLACE:
-        (bed.live / name).unlink()
-    place = bed.live / "assets"
+        (app_fixture.live / name).unlink()
+    place = app_fixture.live / "assets"
     place.rmdir()
     if what == LINK:
-        write(bed.root / "disk/mine", b"mine\n")
-        place.symlink_to(bed.root / "disk")
+        write(app_fixture.root / "disk/mine", b"mine\n")
+        place.symlink_to(app_fixture.root / "disk")
     else:
         write(place, b"mine\n")
     return place
@@ -38,13 +38,13 @@ def replace(bed: GitBed, what: str) -> Path:
 def host(made):
     """Makes a host on 1.1.0, with something in place of what git has, and 1.2.0 published."""
 
-    def make(what: str, *traits: Trait, **given: Any) -> GitBed:
-        bed: GitBed = made(publish=False, **given)
-        bed.publish("1.1.0", extra=PLACE)
-        assert bed.updater().update("app").outcome is Outcome.DONE
-        replace(bed, what)
-        bed.publish("1.2.0", *traits, extra=PLACE)
-        return bed
+    def make(what: str, *traits: Trait, **given: Any) -> GitFixture:
+        app_fixture: GitFixture = made(publish=False, **given)
+        app_fixture.publish("1.1.0", extra=PLACE)
+        assert app_fixture.updater().update("app").outcome is Outcome.DONE
+        replace(app_fixture, what)
+        app_fixture.publish("1.2.0", *traits, extra=PLACE)
+        return app_fixture
 
     return make
 
@@ -54,18 +54,18 @@ def host(made):
 def test_what_is_preserved_stays(host, what, traits):
     """Forth and back, whatever it is."""
     pattern = "assets/list.txt" if what == DIRECTORY else "assets"
-    bed = host(what, *traits, preserve=[".env", "data/", pattern])
-    mine = [path for path in bed.inventory().entries if str(path).startswith(pattern)]
-    before = bed.inventory()
-    result = bed.updater().update("app")
+    app_fixture = host(what, *traits, preserve=[".env", "data/", pattern])
+    mine = [path for path in app_fixture.inventory().entries if str(path).startswith(pattern)]
+    before = app_fixture.inventory()
+    result = app_fixture.updater().update("app")
     assert result.outcome is (Outcome.ROLLED_BACK if traits else Outcome.DONE), result
     assert mine
-    after = bed.inventory()
+    after = app_fixture.inventory()
     assert [after.entries[path] for path in mine] == [before.entries[path] for path in mine]
     if not traits:
-        bed.publish("1.3.0", extra=PLACE | {"assets/new": b"new\n"})
-        assert bed.updater().update("app").outcome is Outcome.DONE
-        assert [bed.inventory().entries[path] for path in mine] == [before.entries[path] for path in mine]
+        app_fixture.publish("1.3.0", extra=PLACE | {"assets/new": b"new\n"})
+        assert app_fixture.updater().update("app").outcome is Outcome.DONE
+        assert [app_fixture.inventory().entries[path] for path in mine] == [before.entries[path] for path in mine]
 
 
 @pytest.mark.parametrize("local_changes", ["refuse", "save"])
@@ -74,31 +74,31 @@ def test_what_is_preserved_stays(host, what, traits):
 )
 def test_what_is_not_preserved_is_named_and_not_overwritten(host, what, local_changes, pattern):
     """A patch would have the deletion, and not what stands there; ``assets/`` names no file and no link."""
-    bed = host(what, local_changes=local_changes, preserve=[".env", "data/", *([pattern] if pattern else [])])
-    before = bed.inventory()
-    result = bed.updater().update("app")
+    app_fixture = host(what, local_changes=local_changes, preserve=[".env", "data/", *([pattern] if pattern else [])])
+    before = app_fixture.inventory()
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.REFUSED, result
     assert not result.touched
     assert '"assets' in result.reason
-    assert not before.compare(bed.inventory())
-    assert bed.answer() == "1.1.0"
+    assert not before.compare(app_fixture.inventory())
+    assert app_fixture.answer() == "1.1.0"
 
 
 @pytest.mark.parametrize("pattern", ["store", "store/"])
 def test_a_new_directory_where_a_link_stands(made, pattern):
     """Preserved, it stays; ``store/`` names no link."""
-    bed = made(publish=False, preserve=[".env", "data/", pattern])
-    (bed.live / "store").symlink_to("data")
-    bed.publish("1.1.0", extra={"store/.keep": b""})
-    result = bed.updater().update("app")
+    app_fixture = made(publish=False, preserve=[".env", "data/", pattern])
+    (app_fixture.live / "store").symlink_to("data")
+    app_fixture.publish("1.1.0", extra={"store/.keep": b""})
+    result = app_fixture.updater().update("app")
     assert result.outcome is (Outcome.DONE if pattern == "store" else Outcome.REFUSED), result
-    assert (bed.live / "store").readlink() == Path("data")
+    assert (app_fixture.live / "store").readlink() == Path("data")
 
 
 def test_a_nested_repository_in_place_of_a_file(host):
     """Git would remove it with its history."""
-    bed = host(DIRECTORY, local_changes="save")
-    git(bed.live / "assets/list.txt", "init", "--quiet")
-    result = bed.updater().update("app")
+    app_fixture = host(DIRECTORY, local_changes="save")
+    git(app_fixture.live / "assets/list.txt", "init", "--quiet")
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.REFUSED, result
-    assert (bed.live / "assets/list.txt/.git/HEAD").exists()
+    assert (app_fixture.live / "assets/list.txt/.git/HEAD").exists()

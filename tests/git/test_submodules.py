@@ -4,93 +4,97 @@ from __future__ import annotations
 
 import pytest
 
-from fsm.report import Outcome
-from tests.gitbed import GitBed, git
+from fsm.engine.report import Outcome
+from tests.git_fixture import GitFixture, git
 
 
 @pytest.fixture
-def bed(made):
+def app_fixture(made):
     """1.0.0 without a library, 1.1.0 with its first version."""
-    bed = made(publish=False)
-    bed.library("lib", "1")
-    bed.publish_with_library("1.1.0")
-    return bed
+    app_fixture = made(publish=False)
+    app_fixture.library("lib", "1")
+    app_fixture.publish_with_library("1.1.0")
+    return app_fixture
 
 
-def test_a_submodule_comes_and_goes_with_its_commit(bed):
+def test_a_submodule_comes_and_goes_with_its_commit(app_fixture):
     """Added, moved on, rolled back to; the old state after a failure."""
-    result = bed.updater().update("app")
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.DONE, result.headline
-    assert (bed.live / "vendor/lib/VERSION").read_text() == "1\n"
-    assert bed.is_clean("1.1.0")
-    bed.library("lib", "2")
-    bed.publish_with_library("1.2.0")
-    assert bed.updater().update("app").outcome is Outcome.DONE
-    assert (bed.live / "vendor/lib/VERSION").read_text() == "2\n"
-    bed.library("lib", "3")
-    bed.publish_with_library("1.3.0", "BROKEN")
-    assert bed.updater().update("app").outcome is Outcome.ROLLED_BACK
-    assert (bed.live / "vendor/lib/VERSION").read_text() == "2\n"
-    assert bed.is_clean("1.2.0")
-    assert bed.updater().rollback("app").outcome is Outcome.DONE
-    assert (bed.live / "vendor/lib/VERSION").read_text() == "1\n"
-    assert not git(bed.live, "submodule", "status").startswith(("+", "-"))
+    assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "1\n"
+    assert app_fixture.is_clean("1.1.0")
+    app_fixture.library("lib", "2")
+    app_fixture.publish_with_library("1.2.0")
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "2\n"
+    app_fixture.library("lib", "3")
+    app_fixture.publish_with_library("1.3.0", "BROKEN")
+    assert app_fixture.updater().update("app").outcome is Outcome.ROLLED_BACK
+    assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "2\n"
+    assert app_fixture.is_clean("1.2.0")
+    assert app_fixture.updater().rollback("app").outcome is Outcome.DONE
+    assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "1\n"
+    assert not git(app_fixture.live, "submodule", "status").startswith(("+", "-"))
 
 
 def test_a_new_submodule_goes_with_a_failed_update(made):
     """Nothing of it is left in the checkout."""
-    bed = made(publish=False)
-    before = bed.inventory()
-    bed.library("lib", "1")
-    bed.publish_with_library("1.1.0", "BROKEN")
-    result = bed.updater().update("app")
+    app_fixture = made(publish=False)
+    before = app_fixture.inventory()
+    app_fixture.library("lib", "1")
+    app_fixture.publish_with_library("1.1.0", "BROKEN")
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.ROLLED_BACK
     assert "command failed" in result.reason
-    assert not before.compare(bed.inventory())
-    assert bed.is_clean("1.0.0")
+    assert not before.compare(app_fixture.inventory())
+    assert app_fixture.is_clean("1.0.0")
 
 
-def test_nothing_is_asked_of_the_network_after_the_fetch(bed):
+def test_nothing_is_asked_of_the_network_after_the_fetch(app_fixture):
     """Neither by the checkout nor by the undo."""
-    assert bed.updater().update("app").outcome is Outcome.DONE
-    bed.library("lib", "2")
-    bed.publish_with_library("1.2.0")
-    flag, away = f"{bed.root}/flag", f"{bed.root}/away"
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    app_fixture.library("lib", "2")
+    app_fixture.publish_with_library("1.2.0")
+    flag, away = f"{app_fixture.root}/flag", f"{app_fixture.root}/away"
     network = {
         "manager": "command",
         "start": ["touch", flag],
-        "stop": ["sh", "-c", f"rm {flag}; mkdir {away}; mv {bed.releases} {bed.root}/lib.git {away} || true"],
+        "stop": [
+            "sh",
+            "-c",
+            f"rm {flag}; mkdir {away}; mv {app_fixture.releases} {app_fixture.root}/lib.git {away} || true",
+        ],
         "status": ["test", "-e", flag],
     }
-    (bed.root / "flag").touch()
-    process = bed.config["components"]["app"]["services"]["app"]
-    both = GitBed(bed.root, services={"network": network, "app": process})
+    (app_fixture.root / "flag").touch()
+    process = app_fixture.config["components"]["app"]["services"]["app"]
+    both = GitFixture(app_fixture.root, services={"network": network, "app": process})
     assert both.updater().update("app").outcome is Outcome.DONE
-    assert (bed.live / "vendor/lib/VERSION").read_text() == "2\n"
-    (bed.root / "away").rename(bed.root / "back")
+    assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "2\n"
+    (app_fixture.root / "away").rename(app_fixture.root / "back")
     assert both.updater().rollback("app").outcome is Outcome.DONE
-    assert (bed.live / "vendor/lib/VERSION").read_text() == "1\n"
+    assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "1\n"
 
 
-def nested(bed: GitBed) -> None:
+def nested(app_fixture: GitFixture) -> None:
     """Version 2 of the library, which has one itself."""
-    bed.library("inner", "inner 1")
-    bed.library("lib", "1")
-    author = bed.root / "lib-author"
-    git(author, "config", "remote.origin.url", str(bed.root / "lib.git"))
+    app_fixture.library("inner", "inner 1")
+    app_fixture.library("lib", "1")
+    author = app_fixture.root / "lib-author"
+    git(author, "config", "remote.origin.url", str(app_fixture.root / "lib.git"))
     git(author, "submodule", "--quiet", "add", "../inner.git", "inner")
     git(author, "commit", "--quiet", "-m", "inner")
-    bed.library("lib", "2")
+    app_fixture.library("lib", "2")
 
 
 def test_nested_submodules(made):
     """A library that has one itself."""
-    bed = made(publish=False)
-    nested(bed)
-    bed.publish_with_library("1.1.0")
-    result = bed.updater().update("app")
+    app_fixture = made(publish=False)
+    nested(app_fixture)
+    app_fixture.publish_with_library("1.1.0")
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.DONE, result.headline
-    assert (bed.live / "vendor/lib/inner/VERSION").read_text() == "inner 1\n"
+    assert (app_fixture.live / "vendor/lib/inner/VERSION").read_text() == "inner 1\n"
 
 
 @pytest.mark.parametrize(
@@ -101,38 +105,38 @@ def test_nested_submodules(made):
         ("https://user:secret@example.org/lib.git", "would end up in logs"),
     ],
 )
-def test_a_commit_cannot_send_us_to_any_host(bed, url, why):
+def test_a_commit_cannot_send_us_to_any_host(app_fixture, url, why):
     """Only to those that the configuration names; the secret is not repeated."""
-    text = (bed.author / ".gitmodules").read_text().replace("../lib.git", url)
-    (bed.author / ".gitmodules").write_text(text)
-    git(bed.author, "add", ".gitmodules")
-    bed.commit("1.1.0", rewrite=True)
-    result = bed.updater().update("app")
+    text = (app_fixture.author / ".gitmodules").read_text().replace("../lib.git", url)
+    (app_fixture.author / ".gitmodules").write_text(text)
+    git(app_fixture.author, "add", ".gitmodules")
+    app_fixture.commit("1.1.0", rewrite=True)
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.REFUSED
     assert why in result.reason
     assert "user:secret" not in result.model_dump_json()
     assert not result.touched
 
 
-def test_without_submodules(bed):
+def test_without_submodules(app_fixture):
     """They are left alone where that is configured."""
-    bed = GitBed(bed.root, submodules=False)
-    assert bed.updater().update("app").outcome is Outcome.DONE
-    assert not (bed.live / "vendor/lib/VERSION").exists()
+    app_fixture = GitFixture(app_fixture.root, submodules=False)
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    assert not (app_fixture.live / "vendor/lib/VERSION").exists()
 
 
 @pytest.mark.parametrize("name", ["deep/lib.url x", "lib.path x", 'a "b"', "new\nline"])
-def test_no_name_hides_a_submodule_from_us(bed, monkeypatch, name):
+def test_no_name_hides_a_submodule_from_us(app_fixture, monkeypatch, name):
     """What we do not see, git itself would clone, from any host, between stop and start."""
-    log = bed.root / "ssh.log"
+    log = app_fixture.root / "ssh.log"
     monkeypatch.setenv("GIT_SSH_COMMAND", f"sh -c 'echo called >> {log}; exit 1' --")
-    commit = git(bed.root / "lib-author", "rev-parse", "HEAD")
+    commit = git(app_fixture.root / "lib-author", "rev-parse", "HEAD")
     for key, value in (("path", name), ("url", "ssh://git@elsewhere.example.org/lib.git")):
-        git(bed.author, "config", "--file", ".gitmodules", f"submodule.odd.{key}", value)
-    git(bed.author, "add", ".gitmodules")
-    git(bed.author, "update-index", "--add", "--cacheinfo", f"160000,{commit},{name}")
-    bed.commit("1.1.0", rewrite=True)
-    result = bed.updater().update("app")
+        git(app_fixture.author, "config", "--file", ".gitmodules", f"submodule.odd.{key}", value)
+    git(app_fixture.author, "add", ".gitmodules")
+    git(app_fixture.author, "update-index", "--add", "--cacheinfo", f"160000,{commit},{name}")
+    app_fixture.commit("1.1.0", rewrite=True)
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.REFUSED, result
     assert "submodule_hosts does not name elsewhere.example.org" in result.reason
     assert not result.touched
@@ -150,44 +154,44 @@ def test_no_name_hides_a_submodule_from_us(bed, monkeypatch, name):
         ("garbage \0\n", "config"),
     ],
 )
-def test_what_gitmodules_lacks_is_found_before_the_stop(bed, text, why):
+def test_what_gitmodules_lacks_is_found_before_the_stop(app_fixture, text, why):
     """With what to do; it is the commit's fault."""
-    (bed.author / ".gitmodules").write_text(text)
-    git(bed.author, "add", ".gitmodules")
-    bed.commit("1.1.0", rewrite=True)
-    result = bed.updater().update("app")
+    (app_fixture.author / ".gitmodules").write_text(text)
+    git(app_fixture.author, "add", ".gitmodules")
+    app_fixture.commit("1.1.0", rewrite=True)
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.REFUSED, result
     assert not result.touched
     assert why in result.reason
     assert "submodules = false" in result.todo
-    assert bed.answer() == "1.0.0"
+    assert app_fixture.answer() == "1.0.0"
 
 
 @pytest.mark.parametrize("local_changes", ["refuse", "save"])
-def test_changed_files_in_a_submodule_are_refused(bed, local_changes):
+def test_changed_files_in_a_submodule_are_refused(app_fixture, local_changes):
     """No patch of the checkout has them."""
-    bed = GitBed(bed.root, local_changes=local_changes)
-    assert bed.updater().update("app").outcome is Outcome.DONE
-    (bed.live / "vendor/lib/VERSION").write_text("mine\n")
-    bed.library("lib", "2")
-    bed.publish_with_library("1.2.0")
-    result = bed.updater().update("app")
+    app_fixture = GitFixture(app_fixture.root, local_changes=local_changes)
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    (app_fixture.live / "vendor/lib/VERSION").write_text("mine\n")
+    app_fixture.library("lib", "2")
+    app_fixture.publish_with_library("1.2.0")
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.REFUSED, result
     assert '"vendor/lib"' in result.reason
-    assert (bed.live / "vendor/lib/VERSION").read_text() == "mine\n"
+    assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "mine\n"
 
 
-def test_a_submodule_at_another_commit_is_saved(bed):
+def test_a_submodule_at_another_commit_is_saved(app_fixture):
     """The patch says which; the commit is in its repository."""
-    bed = GitBed(bed.root, local_changes="save")
-    assert bed.updater().update("app").outcome is Outcome.DONE
-    there = bed.live / "vendor/lib"
+    app_fixture = GitFixture(app_fixture.root, local_changes="save")
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    there = app_fixture.live / "vendor/lib"
     git(there, "commit", "--quiet", "--allow-empty", "-m", "mine")
     mine = git(there, "rev-parse", "HEAD")
-    bed.library("lib", "2")
-    bed.publish_with_library("1.2.0")
-    assert bed.updater().update("app").outcome is Outcome.DONE
-    assert mine in (bed.work / "saved/2.patch").read_text()
+    app_fixture.library("lib", "2")
+    app_fixture.publish_with_library("1.2.0")
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    assert mine in (app_fixture.work / "saved/2.patch").read_text()
     assert git(there, "cat-file", "-t", mine) == "commit"
 
 
@@ -196,21 +200,25 @@ def test_a_build_finds_the_submodules(made, where):
     """Those of the new commit, and theirs; the checkout's own are still the old ones, and stay so if it fails."""
     copy = "mkdir dist && cp vendor/lib/VERSION dist/lib && cp vendor/lib/inner/VERSION dist/inner"
     again = f"rm -rf dist && {copy} && cp {{live}}/vendor/lib/VERSION dist/live && test ! -e BROKEN"
-    bed = made(publish=False, build={"command": ["sh", "-c", again], "products": ["dist"], "where": where})
-    nested(bed)
-    bed = GitBed(bed.root, local_changes="save")
-    bed.publish_with_library("1.1.0")
-    assert bed.updater().update("app").outcome is Outcome.DONE
-    bed = GitBed(bed.root, build={"command": ["sh", "-c", again], "products": ["dist"], "where": where})
-    bed.library("lib", "3")
-    bed.publish_with_library("1.2.0")
-    result = bed.updater().update("app")
+    app_fixture = made(publish=False, build={"command": ["sh", "-c", again], "products": ["dist"], "where": where})
+    nested(app_fixture)
+    app_fixture = GitFixture(app_fixture.root, local_changes="save")
+    app_fixture.publish_with_library("1.1.0")
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    app_fixture = GitFixture(
+        app_fixture.root, build={"command": ["sh", "-c", again], "products": ["dist"], "where": where}
+    )
+    app_fixture.library("lib", "3")
+    app_fixture.publish_with_library("1.2.0")
+    result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.DONE, result.headline
-    read = {name: (bed.live / "dist" / name).read_text() for name in ("lib", "inner", "live")}
+    read = {name: (app_fixture.live / "dist" / name).read_text() for name in ("lib", "inner", "live")}
     assert read == {"lib": "3\n", "inner": "inner 1\n", "live": "2\n" if where == "worktree" else "3\n"}
     assert not any("submodules" in note for note in result.notes)
-    bed.library("lib", "4")
-    bed.publish_with_library("1.3.0", "BROKEN")
-    assert bed.updater().update("app").outcome is (Outcome.REFUSED if where == "worktree" else Outcome.ROLLED_BACK)
-    assert (bed.live / "vendor/lib/VERSION").read_text() == "3\n"
-    assert bed.is_clean("1.2.0")
+    app_fixture.library("lib", "4")
+    app_fixture.publish_with_library("1.3.0", "BROKEN")
+    assert app_fixture.updater().update("app").outcome is (
+        Outcome.REFUSED if where == "worktree" else Outcome.ROLLED_BACK
+    )
+    assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "3\n"
+    assert app_fixture.is_clean("1.2.0")

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from fsm.processes import alive
+from fsm.system.processes import alive
 from tests.hosts.home import BedError, home, is_root, read_identity, run, say, write_identity
 from tests.hosts.packages import need, program
 

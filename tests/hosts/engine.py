@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from fsm.processes import start_time
+from fsm.system.processes import start_time
 from tests.hosts import daemon
 from tests.hosts.home import BedError, Membership, changing, home, run, say
 from tests.hosts.packages import compose_plugin, need

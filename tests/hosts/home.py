@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from fsm.processes import Identity, alive, identify
+from fsm.system.processes import Identity, alive, identify
 
 HOME: Final = Path(os.environ.get("FSM_HOSTS_DIR") or "/var/tmp/fsm-hosts")
 """Not below a temporary directory of a session: engine, images and packages outlive it."""

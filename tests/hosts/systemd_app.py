@@ -1,7 +1,7 @@
 """An app that is a unit of systemd, on a machine of the test bed, with releases that are good, broken, or crash.
 
-It is the app of `tests.bed`, which reads its version when it starts and tells it to whoever connects; so the answer is
-the version that runs, not the one that lies on the disk.
+It is the app of `tests.app_fixture`, which reads its version when it starts and tells it to whoever connects; so the
+answer is the version that runs, not the one that lies on the disk.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tests.bed import ASK, SERVE, Trait, pack
+from tests.app_fixture import ASK, SERVE, Trait, pack
 from tests.hosts.machine import Machine
 
 SOCKET: Final = "app"
@@ -48,7 +48,7 @@ argv = ["/usr/bin/python3", "-S", "-I", "/srv/ask.py", "app"]
 FREEZE: Final = """\
 # Updates the app, and stands still at a fault point, for the n-th time that it is reached.
 import os, sys, time
-from fsm import faults
+from fsm.system import faults
 from fsm.updater import Updater
 
 left = int(sys.argv[2])

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from fsm import services
 from fsm.errors import ConfigError, StepFailed
 from fsm.services import ComposeSpec, ServiceManager, ServiceSpec, open_service
-from fsm.shell import Shell
+from fsm.services.docker.service import ComposeService
+from fsm.system.shell import Shell
 from tests.hosts.conftest import docker, named  # noqa: F401 - fixtures
 from tests.hosts.engine import Engine
 from tests.hosts.images import build
@@ -215,9 +215,9 @@ UPDATER = """
     import os, signal, sys
     from pathlib import Path
     from types import SimpleNamespace
-    from fsm import faults
+    from fsm.system import faults
     from fsm.services import ComposeSpec, open_service
-    from fsm.shell import Shell
+    from fsm.system.shell import Shell
 
     spec, act, point = sys.argv[1:]
     service = open_service(ComposeSpec.model_validate_json(spec), name="shop", state_dir=Path("/nowhere"))
@@ -276,7 +276,7 @@ def test_an_engine_that_does_not_answer(project: Project, monkeypatch: pytest.Mo
 def test_the_projects_name(tmp_path: Path):
     """Without one it is what compose makes of the directory's name."""
     spec = ComposeSpec(manager="compose", cwd=tmp_path / "_My Shop")
-    assert services.compose.ComposeService(spec, "shop")._project == "myshop"
+    assert ComposeService(spec, "shop")._project == "myshop"
     with pytest.raises(ConfigError, match="makes no name for a compose project"):
         open_service(ComposeSpec(manager="compose", cwd=tmp_path / "äö"), name="shop", state_dir=tmp_path)
 

@@ -19,7 +19,7 @@ HELD: Final = "127.0.0.1:8080/tcp for a container that is gone"
 
 KILL_AT: Final = """\
 import os, signal, sys
-from fsm import faults
+from fsm.system import faults
 from fsm.updater import Updater
 faults.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == sys.argv[1] else None)
 Updater.from_config().update("shop")
@@ -37,7 +37,7 @@ START: Final = """\
 import uuid
 from pathlib import Path
 from fsm.services import ComposeSpec, open_service
-from fsm.shell import Shell
+from fsm.system.shell import Shell
 
 class Runner:
     shell = Shell(marker=uuid.uuid4().hex, record=lambda child: None, poll=lambda: None, grace=0.5)

@@ -58,7 +58,8 @@ CHILD = """
 import json, os, signal, sys
 from pathlib import Path
 from examples.adapter.data_file import DataFile
-from fsm import Updater, faults
+from fsm import Updater
+from fsm.system import faults
 from fsm.adapter import Registry
 
 data, base, version, point, time = json.loads(sys.argv[1])

@@ -22,7 +22,7 @@ def _report(covered: int, files: dict[str, object]) -> dict[str, object]:
 
 def test_coverage_at_the_floor_passes():
     """92 % are enough for a file that decides nothing after a crash."""
-    assert coverage_gate.problems(_report(92, {"fsm/archive.py": _entry(50.0, [3], [])})) == []
+    assert coverage_gate.problems(_report(92, {"fsm/system/archive.py": _entry(50.0, [3], [])})) == []
 
 
 def test_coverage_below_the_floor_fails():
@@ -33,8 +33,18 @@ def test_coverage_below_the_floor_fails():
 @pytest.mark.parametrize(
     "name",
     [
-        *("fsm/lifecycle.py", "fsm/machine.py", "fsm/journal.py", "fsm/journal/store.py", "fsm/executor/drive.py"),
-        *("/somewhere/fsm/journal/migrations/v0001.py", "fsm\\executor\\drive.py", "fsm/journal_rows.py"),
+        *(
+            "fsm/lifecycle.py",
+            "fsm/engine/machine.py",
+            "fsm/engine/journal.py",
+            "fsm/engine/journal/store.py",
+            "fsm/engine/executor/loop.py",
+        ),
+        *(
+            "/somewhere/fsm/engine/journal/migrations/v0001.py",
+            "fsm\\engine\\executor\\loop.py",
+            "fsm/engine/journal_rows.py",
+        ),
     ],
 )
 def test_one_missing_branch_in_the_heart_fails(name: str):
@@ -45,7 +55,7 @@ def test_one_missing_branch_in_the_heart_fails(name: str):
 
 def test_a_module_with_a_similar_name_is_not_the_heart():
     """The pattern is for names, not for prefixes."""
-    assert not coverage_gate.problems(_report(99, {"fsm/machinery.py": _entry(10.0, [1], [])}))
+    assert not coverage_gate.problems(_report(99, {"fsm/engine/machinery.py": _entry(10.0, [1], [])}))
 
 
 def test_coverage_table_lists_the_least_covered_first():

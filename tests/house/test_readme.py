@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fsm.cli.codes import MEANING
-from fsm.executor.control import DEADLINES
+from fsm.engine.executor.control import DEADLINES
 from fsm.model import Model
 from tools import describe_models, generate_docs
 

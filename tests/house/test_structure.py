@@ -99,5 +99,5 @@ import fcntl
 def test_modules_are_found():
     """The list that is imported is not empty by accident."""
     names = import_all.modules()
-    assert {"fsm", "fsm.errors", "fsm.journal.store", "components"} <= set(names)
+    assert {"fsm", "fsm.errors", "fsm.engine.journal.store", "fsm_git"} <= set(names)
     assert not [name for name in names if name.endswith("__main__")]

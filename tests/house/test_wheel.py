@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.contracts import component_packages
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -33,22 +35,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(_run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
 
 
-def test_only_fsm_and_components_are_installed(site: Path):
-    """Nothing of ours takes another top-level name: no tests, no tools."""
-    assert {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")} == {"fsm", "components"}
+def test_only_fsm_and_the_component_types_are_installed(site: Path):
+    """Nothing of ours takes another top-level name: no tests, no tools, and not `components`."""
+    installed = {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")}
+    assert installed == {"fsm", *component_packages()}
 
 
 def test_the_wheel_has_all_modules_and_no_others(site: Path):
     """A module that is in the checkout only would be missed on the first host."""
-    for package in ("fsm", "components"):
-        wanted = {path.relative_to(ROOT) for path in (ROOT / package).rglob("*.py")}
-        assert {path.relative_to(site) for path in (site / package).rglob("*.py")} == wanted
+    for tree in (ROOT / "fsm", *(ROOT / "components" / name for name in component_packages())):
+        wanted = {path.relative_to(tree) for path in tree.rglob("*.py")}
+        assert {path.relative_to(site / tree.name) for path in (site / tree.name).rglob("*.py")} == wanted
 
 
-def test_both_packages_are_typed(site: Path):
+def test_every_package_is_typed(site: Path):
     """Type checkers of users read our annotations (PEP 561)."""
-    assert (site / "fsm" / "py.typed").is_file()
-    assert (site / "components" / "py.typed").is_file()
+    assert [name for name in ("fsm", *component_packages()) if not (site / name / "py.typed").is_file()] == []
 
 
 def test_entry_points_are_declared(site: Path):
@@ -57,6 +59,6 @@ def test_entry_points_are_declared(site: Path):
     text = (metadata / "entry_points.txt").read_text(encoding="utf-8")
     assert "fsm = fsm.cli:main" in text
     assert "[fsm.components]" in text
-    assert "python_app = components.python_app:PythonApp" in text
+    assert "python_app = fsm_python_app:PythonApp" in text
     assert (metadata / "licenses" / "LICENSE").is_file()
     assert (site.parents[2] / "bin" / "fsm").is_file()

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from fsm.adapter import Adapter, Backup, Draft, Installed, Registry, Spec, Step, Target
+from fsm.formats.releases import Release
 from fsm.model import HostPath, Version
-from fsm.releases import Release
 from fsm.updater import Updater
 from tests.world import STEPS
 

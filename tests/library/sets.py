@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fsm.journal import Journal
+from fsm.engine.journal import Journal
+from fsm.engine.report import UpdateResult
 from fsm.lifecycle import State
-from fsm.report import UpdateResult
 from fsm.updater import Updater
 from tests.library.hosts import REGISTRY, data
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fsm.journal import Journal
-from fsm.manifest import Manifest, canonical
+from fsm.engine.journal import Journal
+from fsm.engine.report import Outcome
+from fsm.formats.manifest import Manifest, canonical
+from fsm.formats.trust import SecretKey, SignedFile, Withdrawal, Withdrawn
+from fsm.formats.trust.signing import sign_manifest, sign_withdrawn
 from fsm.model import Version
-from fsm.report import Outcome
-from fsm.trust import SecretKey, SignedFile, Withdrawal, Withdrawn
-from fsm.trust.signing import sign_manifest, sign_withdrawn
 from fsm.updater import Updater
 from tests.library.hosts import REGISTRY
 from tests.unit.trust.conftest import Maker

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from fsm.aio import AsyncUpdater
+from fsm.engine.progress import ProgressEvent
+from fsm.engine.report import Outcome
 from fsm.errors import UsageError
-from fsm.progress import ProgressEvent
-from fsm.report import Outcome
 from tests.library.hosts import REGISTRY, data, updater
 
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsm.adapter import Registry
-from fsm.config import Config, find_cycle, load, parse
 from fsm.errors import ConfigError, UsageError
-from fsm.glance import remember
+from fsm.host.config import Config, find_cycle, load, parse
+from fsm.host.quick_status import remember
 
 REGISTRY = Registry.discover()
 

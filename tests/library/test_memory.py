@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fsm.journal import Journal
-from fsm.report import Outcome
-from fsm.timestamps import timestamp
-from fsm.trust import SignedFile
-from fsm.trust.minisign import sign
-from fsm.trust.signing import sign_keyring
+from fsm.engine.journal import Journal
+from fsm.engine.report import Outcome
+from fsm.formats.timestamps import timestamp
+from fsm.formats.trust import SignedFile
+from fsm.formats.trust.minisign import sign
+from fsm.formats.trust.signing import sign_keyring
 from tests.library.shop import Shop
 
 DAY = timedelta(days=1)
@@ -89,7 +89,7 @@ def test_a_withdrawn_version_stays_so_when_its_key_ends(shop: Shop):
 
 def test_a_sequence_without_end_is_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     """Python does not read numbers of thousands of digits: a reason, and no error of the program."""
-    monkeypatch.setattr("fsm.trust.minisign._COMMENT_LIMIT", 9000)  # which a thief need not keep to
+    monkeypatch.setattr("fsm.formats.trust.minisign._COMMENT_LIMIT", 9000)  # which a thief need not keep to
     folder = shop.release("1.1.0", 10)
     data = (folder / "update-manifest.yaml").read_bytes()
     comment = f"fsm-manifest:1 repository=acme/shop component=a version=1.1.0 sequence={'9' * 5000}"

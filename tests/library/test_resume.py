@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from fsm import boot
+from fsm.engine.journal import Journal
+from fsm.engine.progress import log
+from fsm.engine.report import Outcome
 from fsm.errors import UsageError
-from fsm.host import Host
-from fsm.journal import Journal
-from fsm.progress import log
-from fsm.report import Outcome
+from fsm.host.context import Host
+from fsm.system import boot_hold
 from tests.library.hosts import updater
 from tests.world import WORLD, Crash, crash_at
 
@@ -27,13 +27,13 @@ def interrupted(root, name: str, step: int) -> None:
 
 def held(root, world, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Resume everything in a boot that is held back; returns what was done meanwhile."""
-    monkeypatch.setattr(boot, "_held", "/nowhere")
+    monkeypatch.setattr(boot_hold, "_held", "/nowhere")
     seen: list[tuple[str, str]] = []
-    world.before_act = lambda verb, name: seen.append((verb, name)) if boot.holding() else None
+    world.before_act = lambda verb, name: seen.append((verb, name)) if boot_hold.holding() else None
     results = updater(root, "a", "b").resume()
     assert [result.component for result in results] == ["a", "b"]
     assert {result.outcome for result in results} <= {Outcome.DONE, Outcome.ROLLED_BACK}
-    assert not boot.holding()
+    assert not boot_hold.holding()
     return seen
 
 

@@ -9,12 +9,12 @@ from typing import SupportsIndex
 import pytest
 
 from fsm.aio import AsyncUpdater
+from fsm.engine.journal import Journal
+from fsm.engine.locks import ComponentLock
+from fsm.engine.progress import ProgressEvent
+from fsm.engine.report import Outcome, UpdateResult
 from fsm.errors import ConfigError, UsageError
-from fsm.journal import Journal
 from fsm.lifecycle import LIMIT, State
-from fsm.locks import ComponentLock
-from fsm.progress import ProgressEvent
-from fsm.report import Outcome, UpdateResult
 from fsm.updater import Updater
 from tests.library.hosts import REGISTRY, data, publish, updater
 from tests.library.sets import NEEDS, assert_as_one, ends, host

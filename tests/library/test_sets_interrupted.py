@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fsm.journal import Journal
+from fsm.engine.journal import Journal
+from fsm.engine.report import Outcome
 from fsm.lifecycle import LIMIT, State
-from fsm.report import Outcome
 from fsm.updater import Updater
 from tests.library.hosts import REGISTRY, data, publish, updater
 from tests.library.sets import NEEDS, assert_as_one, ends, host

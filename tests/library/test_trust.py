@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from fsm.engine.journal import Journal
+from fsm.engine.report import Outcome
 from fsm.errors import ConfigError, TrustError
-from fsm.journal import Journal
-from fsm.manifest import Manifest
+from fsm.formats.manifest import Manifest
+from fsm.formats.timestamps import timestamp
+from fsm.formats.trust.signing import sign_manifest
 from fsm.model import Version
-from fsm.report import Outcome
-from fsm.timestamps import timestamp
-from fsm.trust.signing import sign_manifest
 from fsm.updater import Updater
 from tests.library.hosts import REGISTRY
 from tests.library.shop import Shop

@@ -9,13 +9,13 @@ import pytest
 
 import fsm
 from fsm.aio import AsyncUpdater
+from fsm.engine.executor import UpToDate
+from fsm.engine.journal import Journal
+from fsm.engine.locks import ComponentLock
+from fsm.engine.report import Outcome
+from fsm.engine.scheduling import in_order
 from fsm.errors import ConfigError, FsmError, JournalError, PlanUnknown, UsageError
-from fsm.executor import UpToDate
-from fsm.journal import Journal
-from fsm.locks import ComponentLock
 from fsm.model import Version
-from fsm.report import Outcome
-from fsm.scheduling import in_order
 from fsm.updater import Updater
 from tests.library.hosts import REGISTRY, publish, updater
 from tests.world import WORLD, Crash, crash_at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fsm.report import Outcome
+from fsm.engine.report import Outcome
 from tests.library.shop import Shop
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fsm import boot
+from fsm.system import boot_hold
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -16,7 +16,7 @@ def systemd(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     """The socket on which systemd waits, as a path or in the abstract name space."""
     address = str(tmp_path / "notify") if request.param == "path" else f"@{tmp_path}/notify"
     monkeypatch.setenv("NOTIFY_SOCKET", address)
-    monkeypatch.setattr(boot, "_held", None)
+    monkeypatch.setattr(boot_hold, "_held", None)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(address.replace("@", "\0"))
         listener.settimeout(0.2)
@@ -26,12 +26,12 @@ def systemd(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.needs_linux
 def test_ready_is_said_once(systemd: socket.socket):
     """When the hold is given up."""
-    boot.hold()
-    assert boot.holding()
-    boot.release()
-    assert not boot.holding()
+    boot_hold.hold()
+    assert boot_hold.holding()
+    boot_hold.release()
+    assert not boot_hold.holding()
     assert systemd.recv(100) == b"READY=1"
-    boot.release()
+    boot_hold.release()
     with pytest.raises(TimeoutError):
         systemd.recv(100)
 
@@ -39,22 +39,22 @@ def test_ready_is_said_once(systemd: socket.socket):
 @pytest.mark.needs_linux
 def test_who_did_not_take_the_hold_says_nothing(systemd: socket.socket):
     """A program that embeds the library has its own readiness to tell."""
-    boot.release()
+    boot_hold.release()
     with pytest.raises(TimeoutError):
         systemd.recv(100)
 
 
 def test_without_systemd_nothing_is_held(monkeypatch: pytest.MonkeyPatch):
     """Which is how it is in a shell."""
-    monkeypatch.setattr(boot, "_held", None)
+    monkeypatch.setattr(boot_hold, "_held", None)
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    boot.hold()
-    assert not boot.holding()
+    boot_hold.hold()
+    assert not boot_hold.holding()
 
 
 @pytest.mark.needs_linux
 def test_a_listener_that_is_gone_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """The update goes on."""
-    monkeypatch.setattr(boot, "_held", str(tmp_path / "nobody"))
-    boot.release()
-    assert not boot.holding()
+    monkeypatch.setattr(boot_hold, "_held", str(tmp_path / "nobody"))
+    boot_hold.release()
+    assert not boot_hold.holding()

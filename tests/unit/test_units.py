@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fsm import units
+from fsm.host.boot import units
 
 
 def facts(**more: Any) -> units.Facts:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fsm.versionfile import MAX_SIZE, VersionFile, ask
+from fsm.formats.version_file import MAX_SIZE, VersionFile, ask
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Releases on GitHub. `fsm.sources.github.publish` writes them: the only importer of PyGithub."""
+"""Releases on GitHub. `fsm.release.github` writes them: the only importer of PyGithub."""

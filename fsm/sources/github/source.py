@@ -16,9 +16,10 @@ from typing import Final
 from pydantic import ConfigDict
 
 from fsm.errors import FsmError, IntegrityError, ManifestError, NotReady, SourceError
-from fsm.manifest import Artifact
+from fsm.formats.manifest import Artifact
+from fsm.formats.releases import Release
+from fsm.formats.trust.host import Trust
 from fsm.model import Model
-from fsm.releases import Release
 from fsm.sources.base import (
     MANIFEST,
     MANIFEST_LIMIT,
@@ -38,7 +39,6 @@ from fsm.sources.specs import GitHubSpec
 from fsm.sources.urls import below, host_of, origin_of, redact
 from fsm.sources.web import Failure, Web
 from fsm.sources.weberrors import from_github, from_status
-from fsm.trust.host import Trust
 
 _BYTES: Final = {"Accept": "application/octet-stream"}
 _RELEASE_LIMIT: Final = 8 << 20

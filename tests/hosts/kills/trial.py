@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from fsm.journal import Journal
+from fsm.engine.journal import Journal
 from fsm.lifecycle import RESTING
 from tests.hosts.home import BedError
 from tests.hosts.kills.scenario import Scenario

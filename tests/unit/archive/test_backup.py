@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from fsm import faults
-from fsm.archive import verify_tar_zst, write_tar_zst
-from fsm.archive.streams import zstandard
 from fsm.errors import IntegrityError
-from fsm.inventory import take
+from fsm.system import faults
+from fsm.system.archive import verify_tar_zst, write_tar_zst
+from fsm.system.archive.streams import zstandard
+from fsm.system.inventory import take
 from tests.strategies_archive import Item, compressed, tar
 from tests.unit.files.trees import TREES, build, snapshot
 

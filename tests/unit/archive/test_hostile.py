@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm.archive import Limits, Listing, inspect, unpack
 from fsm.errors import ArchiveError
-from fsm.inventory import take
+from fsm.system.archive import Limits, Listing, inspect, unpack
+from fsm.system.inventory import take
 from tests.strategies_archive import KINDS, Item, benign, hostile, packed
 
 pytestmark = pytest.mark.needs_linux

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fsm.archive import inspect
 from fsm.errors import ArchiveError
+from fsm.system.archive import inspect
 from tests.strategies_archive import KINDS, Item, packed
 
 ITEMS = [Item("f", content=b"x")]

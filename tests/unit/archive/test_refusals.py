@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fsm.archive import Limits, inspect, unpack
 from fsm.errors import ArchiveError, Refused
+from fsm.system.archive import Limits, inspect, unpack
 from tests.strategies_archive import Item, compressed, header, packed, padded, pax_record, tar
 
 GOOD = Item("a", content=b"x")

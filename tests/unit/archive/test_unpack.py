@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fsm.archive import Entry, Limits, inspect, unpack
 from fsm.errors import ArchiveError
+from fsm.system.archive import Entry, Limits, inspect, unpack
 from tests.strategies_archive import KINDS, TARS, Item, compressed, header, packed, padded, pax_record, tar, zipped
 
 pytestmark = pytest.mark.needs_linux

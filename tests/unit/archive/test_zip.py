@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm.archive import Limits, inspect, unpack
-from fsm.archive.model import BrokenError
-from fsm.archive.zipreader import members
 from fsm.errors import ArchiveError
+from fsm.system.archive import Limits, inspect, unpack
+from fsm.system.archive.model import BrokenError
+from fsm.system.archive.zipreader import members
 from tests.strategies_archive import Item, zipped
 
 

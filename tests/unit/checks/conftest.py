@@ -14,8 +14,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from fsm.adapter import CommandResult, Installed
-from fsm.checks import CheckContext, Outcome, perform
-from fsm.checkspec import Check
+from fsm.formats.checkspec import Check
+from fsm.services.checks import CheckContext, Outcome, perform
 
 
 class Runner:

@@ -12,7 +12,7 @@ import pytest
 from fsm.adapter import Backup, Installed
 from fsm.errors import CommandFailed, DeadlineExceeded, Interrupted, StepFailed
 from fsm.model import Version
-from fsm.shell import Shell
+from fsm.system.shell import Shell
 from tests.unit.checks.conftest import Perform, Runner
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

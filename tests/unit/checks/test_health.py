@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from fsm.checks import health
 from fsm.errors import Interrupted
+from fsm.services.checks import health
 from tests.unit.checks.conftest import Perform, Runner
 
 Answer = Callable[[socket.socket, int], None]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from fsm.cli.run import run
-from tests.bed import Bed
+from tests.app_fixture import AppFixture
 
 NO_SERVICE = {"manager": "none"}
 FAILS = {"type": "command", "argv": ["/bin/false"]}
@@ -48,25 +48,28 @@ class Line:
     """The command line of one host.
 
     Args:
-        bed: the host; without a service, so that tests are quick.
+        app_fixture: the host; without a service, so that tests are quick.
     """
 
-    def __init__(self, bed: Bed, capsys: pytest.CaptureFixture[str]) -> None:
-        self.bed = bed
-        self.path = bed.root / "fsm.toml"
+    def __init__(self, app_fixture: AppFixture, capsys: pytest.CaptureFixture[str]) -> None:
+        self.app_fixture = app_fixture
+        self.path = app_fixture.root / "fsm.toml"
         self._capsys = capsys
         self.configure()
 
     def configure(self, **components: dict[str, Any]) -> None:
-        """Write `fsm.toml`: the bed's own component, and further ones."""
-        data = self.bed.config
+        """Write `fsm.toml`: the fixture's own component, and further ones."""
+        data = self.app_fixture.config
         data["components"] |= components
         self.path.write_text(toml(data), encoding="utf-8")
 
     def another(self, name: str, **keys: Any) -> dict[str, Any]:
-        """The table of a further component with the bed's releases."""
-        table = {**self.bed.config["components"]["app"], "install_path": str(self.bed.root / "apps" / name)}
-        (self.bed.root / "apps").mkdir(exist_ok=True)
+        """The table of a further component with the fixture's releases."""
+        table = {
+            **self.app_fixture.config["components"]["app"],
+            "install_path": str(self.app_fixture.root / "apps" / name),
+        }
+        (self.app_fixture.root / "apps").mkdir(exist_ok=True)
         return {**table, **keys}
 
     def __call__(self, *args: str) -> Ended:
@@ -112,7 +115,7 @@ def interrupted(line: Line, at: str = "unpack") -> None:
 
 def sql(line: Line, sql: str) -> None:
     """Do something to the journal that nobody should."""
-    script = f"import apsw, sys; apsw.Connection({str(line.bed.state / 'journal.db')!r}).execute(sys.argv[1])"
+    script = f"import apsw, sys; apsw.Connection({str(line.app_fixture.state / 'journal.db')!r}).execute(sys.argv[1])"
     subprocess.run([sys.executable, "-c", script, sql], check=True, timeout=60)
 
 
@@ -125,15 +128,15 @@ def damage(journal: Path) -> None:
 @pytest.fixture
 def line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Line]:
     """A host with one app without a service; nothing is installed or published yet."""
-    with Bed(tmp_path / "host", service=NO_SERVICE, post_checks=[], settle_seconds=0) as bed:
-        yield Line(bed, capsys)
+    with AppFixture(tmp_path / "host", service=NO_SERVICE, post_checks=[], settle_seconds=0) as app_fixture:
+        yield Line(app_fixture, capsys)
 
 
 @pytest.fixture
 def updated(line: Line) -> Line:
     """The same with 1.0.0 installed and 1.1.0 published."""
-    line.bed.install("1.0.0")
-    line.bed.publish("1.0.0")
-    folder = line.bed.publish("1.1.0").parent
+    line.app_fixture.install("1.0.0")
+    line.app_fixture.publish("1.0.0")
+    folder = line.app_fixture.publish("1.1.0").parent
     (folder / "release.json").write_text('{"notes": "Answers faster."}')
     return line

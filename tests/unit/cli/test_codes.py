@@ -8,8 +8,8 @@ import pytest
 
 from fsm import errors
 from fsm.cli.codes import MEANING, SEVERITY, Code, of_error, of_outcome, worst
+from fsm.engine.report import Outcome
 from fsm.errors import FsmError, LeadsTo
-from fsm.report import Outcome
 
 CODES = {
     Outcome.UP_TO_DATE: 0,

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from fsm import doctor
 from fsm.adapter import Adapter, Finding, Installed, Registry
-from fsm.config import Config, load
+from fsm.engine.journal import Journal, Kind, Record
+from fsm.engine.locks import ComponentLock
 from fsm.errors import Refused
-from fsm.journal import Journal, Kind, Record
+from fsm.host import doctor
+from fsm.host.config import Config, load
 from fsm.lifecycle import State
-from fsm.locks import ComponentLock
 from fsm.updater import Updater
 from tests.unit.cli.conftest import Line, damage, interrupted, sql
 
@@ -35,14 +35,14 @@ def _examine(line: Line, **options: Any) -> list[Finding]:
 def test_a_healthy_host(updated: Line):
     """Nothing but ok, exit code 0, and nothing left behind."""
     updated("update")
-    before = sorted(updated.bed.state.iterdir())
+    before = sorted(updated.app_fixture.state.iterdir())
     ended = updated("doctor")
     assert ended.code == 0, ended.out
     assert ended.out.endswith("nothing to worry about\n") or "errors, " in ended.out
     assert " error " not in ended.out
     assert f"ok      configuration: 1 components in {updated.path}" in ended.out
     assert "ok      journal: " in ended.out
-    assert sorted(updated.bed.state.iterdir()) == before
+    assert sorted(updated.app_fixture.state.iterdir()) == before
     levels = {finding["level"] for finding in updated("doctor", "--json").results}
     assert levels <= {"ok", "warning"}
 
@@ -51,7 +51,7 @@ def test_without_a_configuration(line: Line, tmp_path: Path, monkeypatch: pytest
     """The host is examined all the same."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FSM_CONFIG", raising=False)
-    monkeypatch.setattr("fsm.places.SYSTEM", tmp_path / "none.toml")
+    monkeypatch.setattr("fsm.host.places.SYSTEM", tmp_path / "none.toml")
     ended = line.bare("doctor")
     assert ended.code == 40
     assert "error   configuration: there is no configuration: " in ended.out
@@ -72,7 +72,7 @@ def test_with_a_broken_configuration(line: Line):
 def test_a_damaged_journal_hides_nothing_else(updated: Line):
     """What to do is said, and the rest is examined."""
     updated("update")
-    damage(updated.bed.state / "journal.db")
+    damage(updated.app_fixture.state / "journal.db")
     ended = updated("doctor")
     assert ended.code == 40
     assert "error   journal: cannot open the journal" in ended.out
@@ -84,7 +84,7 @@ def test_a_journal_with_damaged_pages(updated: Line):
     """SQLite's own check is asked."""
     updated("update")
     sql(updated, "PRAGMA wal_checkpoint(TRUNCATE)")
-    journal = updated.bed.state / "journal.db"
+    journal = updated.app_fixture.state / "journal.db"
     with journal.open("r+b") as file:
         file.seek(4096 * 3)
         file.write(os.urandom(4096 * 4))
@@ -105,7 +105,7 @@ def test_an_interrupted_run_is_a_warning_with_its_command(updated: Line):
     interrupted(updated)
     found = _find(_examine(updated), "app", "run 1 is interrupted in updating")
     assert (found.level, found.todo) == ("warning", "fsm resume app")
-    with ComponentLock(updated.bed.state, "app"):
+    with ComponentLock(updated.app_fixture.state, "app"):
         assert _find(_examine(updated), "app", "run 1 is in updating, by process").level == "ok"
 
 
@@ -120,14 +120,14 @@ def test_a_run_that_cannot_be_continued_is_an_error(updated: Line):
 
 def test_a_run_without_a_plan_can_be_continued(updated: Line):
     """It was killed while it was checking."""
-    with Journal(updated.bed.state / "journal.db") as journal:
+    with Journal(updated.app_fixture.state / "journal.db") as journal:
         journal.begin("app", "python_app")
     assert _find(_examine(updated), "app", "run 1 is interrupted in checking").level == "warning"
 
 
 def test_a_failed_run_is_an_error_until_a_newer_one(updated: Line):
     """What runs there is unknown."""
-    with Journal(updated.bed.state / "journal.db") as journal:
+    with Journal(updated.app_fixture.state / "journal.db") as journal:
         run = journal.begin("app", "python_app")
         changes: dict[str, Any] = {"state": State.FAILED, "reason": "it is stuck", "todo": "look at it"}
         journal.write(run, [Record(Kind.ENDED)], ended=True, **changes)
@@ -152,8 +152,8 @@ def test_a_place_that_others_may_write_is_an_error(updated: Line):
     found = _find(_examine(updated), "permissions", "every user of this host may write")
     assert (found.level, found.todo) == ("error", f"chmod o-w {updated.path}")
     updated.path.chmod(0o644)
-    updated.bed.state.mkdir()
-    updated.bed.state.chmod(0o1777)
+    updated.app_fixture.state.mkdir()
+    updated.app_fixture.state.chmod(0o1777)
     assert not [each for each in _examine(updated) if "every user" in each.message]
 
 
@@ -161,7 +161,7 @@ def test_a_place_that_others_may_write_is_an_error(updated: Line):
 def test_as_another_user(updated: Line):
     """What belongs to root cannot be updated by others: that is found before an update fails."""
     updated("update")
-    for place in (updated.bed.root, *updated.bed.root.parents):
+    for place in (updated.app_fixture.root, *updated.app_fixture.root.parents):
         if stat.S_IMODE(place.stat().st_mode) & 0o005 != 0o005 and place.is_relative_to("/tmp"):
             place.chmod(0o755)
     updated.path.chmod(0o644)
@@ -180,14 +180,14 @@ def test_as_another_user(updated: Line):
     os.waitpid(child, 0)
     assert f"warning permissions: {updated.path} belongs to user 0, this is user 65534" in text
     assert "ok permissions: runs as user 65534, without root" in text
-    assert f"error state directory: {updated.bed.state} is not writable for this user" in text
+    assert f"error state directory: {updated.app_fixture.state} is not writable for this user" in text
     assert "warning journal: " in text
     assert "error app: " in text
 
 
 def test_a_state_directory_that_is_a_file(line: Line):
     """Said as it is."""
-    line.bed.state.write_text("")
+    line.app_fixture.state.write_text("")
     found = _find(_examine(line), "state directory", "is no directory")
     assert found.level == "error"
 
@@ -201,7 +201,7 @@ def test_the_file_system_of_the_state_directory(
     kind: str, level: str, text: str, line: Line, monkeypatch: pytest.MonkeyPatch
 ):
     """The journal needs a local one that lasts."""
-    line.bed.state.mkdir()
+    line.app_fixture.state.mkdir()
     monkeypatch.setattr(doctor, "filesystem", lambda path: kind)
     assert _find(_examine(line), "state directory", text).level == level
 
@@ -230,7 +230,7 @@ def test_disk_space(mebi: int, level: str, line: Line, monkeypatch: pytest.Monke
 
 def test_few_inodes(line: Line, monkeypatch: pytest.MonkeyPatch):
     """Bytes are not all that a disk can run out of."""
-    line.bed.state.mkdir()
+    line.app_fixture.state.mkdir()
     status = namedtuple("status", "f_files f_favail f_frsize f_blocks f_bfree f_bavail")
     monkeypatch.setattr(os, "statvfs", lambda path: status(1_000_000, 12, 1 << 20, 1 << 20, 1 << 20, 1 << 20))
     assert _find(_examine(line), "disk", "only 12 files").level == "warning"
@@ -238,9 +238,9 @@ def test_few_inodes(line: Line, monkeypatch: pytest.MonkeyPatch):
 
 def test_a_system_without_users_and_inodes(line: Line, monkeypatch: pytest.MonkeyPatch):
     """As on Windows: what cannot be asked is left out."""
-    line.bed.state.mkdir()
+    line.app_fixture.state.mkdir()
     monkeypatch.delattr(os, "statvfs")
-    monkeypatch.setattr("fsm.files.disk_free", lambda path: 1 << 40)
+    monkeypatch.setattr("fsm.system.files.disk_free", lambda path: 1 << 40)
     config = load(line.path)
     monkeypatch.delattr(os, "geteuid")
     found = doctor.examine(config, Registry.discover())
@@ -249,7 +249,7 @@ def test_a_system_without_users_and_inodes(line: Line, monkeypatch: pytest.Monke
 
 def _with_service(line: Line, status: str) -> None:
     service = {"manager": "command", "start": ["/bin/true"], "stop": ["/bin/true"], "status": ["/bin/sh", "-c", status]}
-    line.configure(app=line.another("x", install_path=str(line.bed.live), service=service))
+    line.configure(app=line.another("x", install_path=str(line.app_fixture.live), service=service))
 
 
 @pytest.mark.parametrize(

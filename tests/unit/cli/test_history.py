@@ -67,8 +67,12 @@ def test_show_has_everything_about_a_run(updated: Line):
     header = next(number for number, text in enumerate(lines) if text.startswith("#  "))
     assert lines[header].split() == ["#", "PHASE", "STEP", "STATUS", "STARTED", "TOOK", "RETRIES", "MESSAGE"]
     assert lines[header + 1].startswith("1   backing_up  ")
-    assert f"  download: {updated.bed.releases}/1.1.0/app-1.1.0.tar.gz" not in lines  # that is a URL, not a path
-    assert f"{updated.bed.work}/run-1/download" in next(text for text in lines if text.startswith("  download: "))
+    assert (
+        f"  download: {updated.app_fixture.releases}/1.1.0/app-1.1.0.tar.gz" not in lines
+    )  # that is a URL, not a path
+    assert f"{updated.app_fixture.work}/run-1/download" in next(
+        text for text in lines if text.startswith("  download: ")
+    )
     (whole,) = updated("show", "1", "--json").results
     assert whole["plan"]["to_version"] == "1.1.0"
     assert whole["steps"][0]["status"] == "done"
@@ -76,7 +80,7 @@ def test_show_has_everything_about_a_run(updated: Line):
 
 def test_show_says_why_a_run_did_not_succeed(updated: Line):
     """Reason, what to do, and the message at the step."""
-    updated.configure(app=updated.another("x", install_path=str(updated.bed.live), post_checks=[FAILS]))
+    updated.configure(app=updated.another("x", install_path=str(updated.app_fixture.live), post_checks=[FAILS]))
     updated("update")
     text = updated("show", "1").out
     assert "\nreason: " in text
@@ -114,7 +118,7 @@ def test_hold_and_unhold(updated: Line):
     assert updated("unhold", "--json").results[0]["held"] is None
     assert updated("update").code == 0
     updated("hold")
-    updated.bed.publish("1.2.0")
+    updated.app_fixture.publish("1.2.0")
     assert updated("update", "--force").code == 0
 
 
@@ -131,7 +135,7 @@ def test_pin(updated: Line):
     """A version or a range; nonsense is refused."""
     assert updated("pin", "app", "~=1.0.0").out == "app: not held, pinned to ~=1.0.0\n"
     assert updated("update").code == 0
-    assert updated.bed.version() == "1.0.0"
+    assert updated.app_fixture.version() == "1.0.0"
     assert updated("pin", "app", "1.1.0", "--json").results[0]["pin"] == "1.1.0"
     assert updated("update").code == 0
     assert updated("pin", "app", "--remove").out == "app: not held, not pinned\n"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from fsm.adapter import Registry
-from fsm.config import ComponentKeys, Settings, parse
-from fsm.initial import TEMPLATE, switched_on
+from fsm.formats.trust import TrustSpec
+from fsm.host.config import ComponentKeys, Settings, parse
+from fsm.host.config_template import TEMPLATE, switched_on
 from fsm.model import Model
-from fsm.trust import TrustSpec
 from tests.unit.cli.conftest import Line
 
 APP = Registry.discover().get("python_app").spec
@@ -67,7 +67,7 @@ def test_values_that_are_called_defaults_are_the_defaults():
     config = parse(tomllib.loads(switched_on()), Registry.discover(), base=Path("/etc/fsm"))
     given, plain = config.settings, Settings()
     assert (given.jobs, given.check_interval_hours) == (plain.jobs, plain.check_interval_hours)
-    from fsm.executor.control import DEADLINES
+    from fsm.engine.executor.control import DEADLINES
 
     assert given.deadlines == DEADLINES
     spec: Any = config.components["core"].spec

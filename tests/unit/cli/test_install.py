@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fsm import installing, units
 from fsm.adapter import Registry
-from fsm.config import load, parse
 from fsm.errors import ConfigError
+from fsm.host.boot import installing, units
+from fsm.host.config import load, parse
 from tests.unit.cli.conftest import Line
 
 pytestmark = pytest.mark.needs_linux
@@ -169,7 +169,7 @@ def test_what_the_units_depend_on(line: Line, systemd: Systemd, monkeypatch: pyt
     """The managed units come after; where things lie must be mounted; the environment finds the same state."""
     monkeypatch.setenv("XDG_STATE_HOME", "/srv/state")
     table = {
-        **line.bed.config["components"]["app"],
+        **line.app_fixture.config["components"]["app"],
         "service": {"manager": "systemd", "unit": "web", "triggers": ["web.socket"]},
     }
     mine = {**table, "service": {"manager": "systemd", "unit": "mine", "user": True}}
@@ -177,7 +177,7 @@ def test_what_the_units_depend_on(line: Line, systemd: Systemd, monkeypatch: pyt
     config = parse(json.loads(json.dumps(data)), Registry.discover(), path=line.path)
     found = installing._facts(config, line.path, False, 60.0)
     assert found.before == ("web.service",)
-    assert line.bed.live in found.mounts
+    assert line.app_fixture.live in found.mounts
     assert line.path.parent in found.mounts
     assert found.environment["XDG_STATE_HOME"] == "/srv/state"
     assert found.hours == 6.0
@@ -208,7 +208,7 @@ def test_resume_waits_for_the_file_systems_of_compose_projects(line: Line):
 
 def test_a_configuration_in_memory_has_no_units(line: Line):
     """A unit must be able to name it."""
-    config = parse(line.bed.config, Registry.discover(), base=line.bed.root)
+    config = parse(line.app_fixture.config, Registry.discover(), base=line.app_fixture.root)
     with pytest.raises(ConfigError, match="the configuration is no file"):
         installing.Installer(config, user=False)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fsm.trust import PublicKey, SecretKey
+from fsm.formats.trust import PublicKey, SecretKey
 from tests.unit.cli.conftest import Line
 
 
@@ -166,7 +166,7 @@ def test_a_keyring_that_cannot_be_written(drawer: Drawer, monkeypatch: pytest.Mo
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("fsm.files.write_atomic", full)
+    monkeypatch.setattr("fsm.system.files.write_atomic", full)
     ended = drawer("revoke", "one", "--keyring", "{ring}", "--root", "{root}", code=2)
     assert "no space left on device; take both files from version control" in ended.err
     assert drawer.ring.read_bytes() == before
@@ -200,7 +200,7 @@ def test_a_full_disk_leaves_nothing_half_made(drawer: Drawer, monkeypatch: pytes
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    for place in ("os.fsync", "fsm.files.write_atomic", "pathlib.Path.replace"):
+    for place in ("os.fsync", "fsm.system.files.write_atomic", "pathlib.Path.replace"):
         with monkeypatch.context() as patch:
             patch.setattr(place, full)
             assert "no space left" in drawer.new("spare", code=2).err

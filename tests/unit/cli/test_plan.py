@@ -6,7 +6,7 @@ import json
 import re
 
 from fsm.cli import plan
-from fsm.report import UpdateResult
+from fsm.engine.report import UpdateResult
 from tests.unit.cli.conftest import Line, interrupted
 
 # check
@@ -34,14 +34,14 @@ def test_check_exit_code(updated: Line):
 def test_check_believes_a_young_answer_unless_forced(updated: Line):
     """`--force` asks the source again."""
     updated("check")
-    updated.bed.publish("1.2.0")
+    updated.app_fixture.publish("1.2.0")
     assert re.search(r"1\.0\.0 -> 1\.1\.0 is available \(.*; checked \d+ s ago\)", updated("check").out)
     assert "1.0.0 -> 1.2.0 is available" in updated("check", "--force").out
 
 
 def test_one_component_whose_check_fails_stops_no_other(updated: Line):
     """The exit code says that one failed, the output which and why."""
-    other = {"type": "directory", "allow_unsigned": True, "path": str(updated.bed.root / "nowhere")}
+    other = {"type": "directory", "allow_unsigned": True, "path": str(updated.app_fixture.root / "nowhere")}
     updated.configure(lib=updated.another("lib", source=other), bare=updated.another("bare", source=None))
     ended = updated("check", "--exit-code")
     assert ended.code == 20
@@ -54,17 +54,17 @@ def test_one_component_whose_check_fails_stops_no_other(updated: Line):
 
 def test_check_with_nothing_to_check(line: Line):
     """No source, no check."""
-    line.path.write_text(f'[fsm]\nstate_dir = "{line.bed.state}"\n')
+    line.path.write_text(f'[fsm]\nstate_dir = "{line.app_fixture.state}"\n')
     assert line("check")[:2] == (0, "no component has a source\n")
 
 
 def test_check_of_something_new_and_long_notes(line: Line):
     """An unknown version is said to be unknown; notes are cut, with a hint."""
-    folder = line.bed.publish("1.0.0").parent
+    folder = line.app_fixture.publish("1.0.0").parent
     (folder / "release.json").write_text(json.dumps({"notes": "\n".join(f"line {n}" for n in range(20))}))
     out = line("check").out
     assert "app: unknown -> 1.0.0 is available" in out
-    assert f"  the installed version is unknown: nothing is installed at {line.bed.live}" in out
+    assert f"  the installed version is unknown: nothing is installed at {line.app_fixture.live}" in out
     assert "    line 11\n    (8 more lines, see --json)\n" in out
 
 
@@ -86,7 +86,7 @@ def test_plan_shows_steps_costs_and_the_way_back(updated: Line):
     assert any(text.startswith("disk: up to ") for text in lines)
     assert "preserved: .env, data/, config/*.local" in lines
     assert lines[-1] == "nothing was changed"
-    assert updated.bed.version() == "1.0.0"
+    assert updated.app_fixture.version() == "1.0.0"
     assert updated("history").out == "there are no runs yet\n"
 
 
@@ -142,8 +142,8 @@ def test_a_plan_says_that_a_run_comes_first(updated: Line):
 
 def test_a_broken_journal_is_no_refusal(updated: Line):
     """What needs a person has its own exit code, also from a plan."""
-    updated.bed.state.mkdir()
-    (updated.bed.state / "journal.db").write_bytes(b"no database" * 1000)
+    updated.app_fixture.state.mkdir()
+    (updated.app_fixture.state / "journal.db").write_bytes(b"no database" * 1000)
     ended = updated("plan")
     assert ended.code == 40
     assert "fsm doctor --set-aside-journal" in ended.err

@@ -12,8 +12,8 @@ import pytest
 
 from fsm.cli import progress
 from fsm.cli.progress import Lines, line
+from fsm.engine.progress import Kind, ProgressEvent
 from fsm.lifecycle import State
-from fsm.progress import Kind, ProgressEvent
 from tests.unit.cli.conftest import Line
 
 
@@ -88,7 +88,7 @@ def test_a_terminal_gets_bars(updated: Line):
     """One that vanishes at the end; failures stay."""
     updated.configure(
         app=updated.another(
-            "x", install_path=str(updated.bed.live), post_checks=[{"type": "command", "argv": ["/bin/false"]}]
+            "x", install_path=str(updated.app_fixture.live), post_checks=[{"type": "command", "argv": ["/bin/false"]}]
         )
     )
     code, screen = _on_a_terminal(updated, {})
@@ -128,7 +128,7 @@ def test_shown_takes_what_fits(updated: Line, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(progress, "on_terminal", lambda: True)
     ended = updated("update")
     assert ended.code == 0
-    assert updated.bed.version() == "1.1.0"
+    assert updated.app_fixture.version() == "1.1.0"
     assert "app [1/" not in ended.err
 
 
@@ -141,7 +141,7 @@ def test_no_standard_error_is_no_terminal(monkeypatch: pytest.MonkeyPatch):
 def test_the_log_of_the_library_stays_out_of_sight(updated: Line, tmp_path: Path):
     """Its tracebacks are for FSM_DEBUG."""
     script = (
-        "import sys\nfrom fsm.cli.run import run\nfrom fsm.progress import log\n"
+        "import sys\nfrom fsm.cli.run import run\nfrom fsm.engine.progress import log\n"
         f"code = run(['--config', {str(updated.path)!r}, 'check'])\n"
         "try: 1 / 0\nexcept ZeroDivisionError: log.exception('oh')\nsys.exit(code)\n"
     )

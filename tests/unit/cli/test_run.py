@@ -212,7 +212,7 @@ def test_a_reader_that_has_gone_does_not_change_how_an_update_ends(updated: Line
     assert done.returncode == 0
     assert b"Broken" not in done.stderr
     assert b"Traceback" not in done.stderr
-    assert updated.bed.version() == "1.1.0"
+    assert updated.app_fixture.version() == "1.1.0"
 
 
 def test_output_that_cannot_be_written_is_said(updated: Line):
@@ -227,7 +227,7 @@ def test_closed_streams_are_no_error(updated: Line):
     """A service manager may start the updater with nothing open."""
     command = f"{sys.executable} -m fsm --config {updated.path} update >&- 2>&-"
     assert subprocess.run(command, shell=True, check=False, timeout=60).returncode == 0
-    assert updated.bed.version() == "1.1.0"
+    assert updated.app_fixture.version() == "1.1.0"
 
 
 def test_text_that_the_locale_cannot_write_is_escaped(updated: Line):

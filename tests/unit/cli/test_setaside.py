@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from fsm.adapter import Registry
-from fsm.config import load
+from fsm.engine.locks import ComponentLock
 from fsm.errors import JournalError
-from fsm.locks import ComponentLock
-from fsm.setaside import set_aside
+from fsm.host.config import load
+from fsm.host.journal_reset import set_aside
 from tests.unit.cli.conftest import Line, damage, interrupted
 from tests.unit.cli.test_doctor import _Clumsy
 
@@ -34,9 +34,9 @@ def damage_both(journal: Path) -> bytes:
 def test_a_damaged_journal_is_set_aside_and_kept(updated: Line):
     """Its bytes and its log's stay, a new one begins, the component is untouched."""
     updated("update")
-    journal = updated.bed.state / "journal.db"
+    journal = updated.app_fixture.state / "journal.db"
     log = damage_both(journal)
-    (updated.bed.work / "run-7").mkdir()
+    (updated.app_fixture.work / "run-7").mkdir()
     ended = updated("doctor", "--set-aside-journal")
     assert ended.code == 0, ended.err
     kept = [Path(text.removeprefix("kept as ")) for text in ended.out.splitlines() if text.startswith("kept as ")]
@@ -48,8 +48,8 @@ def test_a_damaged_journal_is_set_aside_and_kept(updated: Line):
     assert not journal.exists()
     assert not journal.with_name("journal.db-wal").exists()
     assert "interrupted runs, history, holds and pins are no longer known" in ended.out
-    assert f"left over from a run that ended in the middle: {updated.bed.work}/run-7" in ended.out
-    assert updated.bed.version() == "1.1.0"
+    assert f"left over from a run that ended in the middle: {updated.app_fixture.work}/run-7" in ended.out
+    assert updated.app_fixture.version() == "1.1.0"
     assert updated("history").out == "there are no runs yet\n"
     assert updated("doctor").code == 0
 
@@ -57,7 +57,7 @@ def test_a_damaged_journal_is_set_aside_and_kept(updated: Line):
 def test_a_file_that_is_no_journal_is_set_aside(updated: Line):
     """It cannot even be opened."""
     updated("update")
-    damage(updated.bed.state / "journal.db")
+    damage(updated.app_fixture.state / "journal.db")
     assert updated("status").code == 40
     assert updated("doctor", "--set-aside-journal").code == 0
     assert updated("status").code == 0
@@ -69,7 +69,7 @@ def test_a_whole_journal_is_not_set_aside(updated: Line):
     ended = updated("doctor", "--set-aside-journal")
     assert ended.code == 20
     assert "nothing is wrong with it; keep it" in ended.err
-    with closing(sqlite3.connect(updated.bed.state / "journal.db", isolation_level=None)) as db:
+    with closing(sqlite3.connect(updated.app_fixture.state / "journal.db", isolation_level=None)) as db:
         db.execute("DROP TRIGGER log_is_append_only_update")
         db.execute("UPDATE log SET data='{}' WHERE seq=1")
     (done,) = updated("doctor", "--set-aside-journal", "--json").results
@@ -89,10 +89,10 @@ def test_a_journal_that_still_knows_how_to_go_on_is_not_set_aside(updated: Line)
 def test_a_journal_in_use_is_not_set_aside(updated: Line):
     """50, also for a component that is no longer configured."""
     updated("update")
-    with ComponentLock(updated.bed.state, "former"):
+    with ComponentLock(updated.app_fixture.state, "former"):
         ended = updated("doctor", "--set-aside-journal")
     assert ended.code == 50
-    assert (updated.bed.state / "journal.db").exists()
+    assert (updated.app_fixture.state / "journal.db").exists()
 
 
 def test_no_journal_to_set_aside(line: Line):
@@ -106,13 +106,13 @@ def test_a_journal_that_cannot_be_moved(updated: Line, monkeypatch: pytest.Monke
     """A second one within the same second never overwrites the first."""
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     updated("update")
-    damage(updated.bed.state / "journal.db")
+    damage(updated.app_fixture.state / "journal.db")
     set_aside(load(updated.path), Registry.discover(), now=moment)
     updated("check")
-    damage(updated.bed.state / "journal.db")
+    damage(updated.app_fixture.state / "journal.db")
     with pytest.raises(JournalError, match="set-aside-20260102T030405Z exists"):
         set_aside(load(updated.path), Registry.discover(), now=moment)
-    assert (updated.bed.state / "journal.db").exists()
+    assert (updated.app_fixture.state / "journal.db").exists()
 
 
 def test_leftovers_that_cannot_be_looked_at(updated: Line):
@@ -125,7 +125,7 @@ def test_leftovers_that_cannot_be_looked_at(updated: Line):
             raise PermissionError(13, "Permission denied")
 
     updated("update")
-    damage(updated.bed.state / "journal.db")
+    damage(updated.app_fixture.state / "journal.db")
     done = set_aside(load(updated.path), Registry.of(Blind(KeyError())))
     assert done.leftovers == ("app: cannot be looked at: [Errno 13] Permission denied",)
 
@@ -133,16 +133,17 @@ def test_leftovers_that_cannot_be_looked_at(updated: Line):
 def test_killed_while_setting_aside_the_log_is_kept(updated: Line):
     """Whatever the moment: no new journal meets the old one's log, and no bytes are lost."""
     updated("update")
-    journal = updated.bed.state / "journal.db"
+    journal = updated.app_fixture.state / "journal.db"
     log = damage_both(journal)
     script = (
-        "import os, signal\nfrom pathlib import Path\nfrom fsm.config import load\nfrom fsm.adapter import Registry\n"
-        "from fsm.setaside import set_aside\n"
+        "import os, signal\nfrom pathlib import Path\nfrom fsm.host.config import load\n"
+        "from fsm.adapter import Registry\n"
+        "from fsm.host.journal_reset import set_aside\n"
         "Path.unlink = lambda *args: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"set_aside(load(Path({str(updated.path)!r})), Registry.discover())\n"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == -9
     assert not journal.exists()
     assert updated("check").code == 0
-    (kept,) = updated.bed.state.glob("journal.db.set-aside-*-wal")
+    (kept,) = updated.app_fixture.state.glob("journal.db.set-aside-*-wal")
     assert kept.read_bytes() == log

@@ -12,8 +12,8 @@ import pytest
 
 from fsm.cli.app import COMMANDS, fsm
 from fsm.cli.shapes import ErrorParts
+from fsm.formats.trust import SecretKey
 from fsm.model import Model
-from fsm.trust import SecretKey
 from tests.github.fake import FakeGitHub
 from tests.unit.cli.conftest import Line, damage, interrupted
 from tools.reference_json import SHAPES
@@ -59,22 +59,22 @@ def test_results_have_their_documented_shape(
     name: str, call: tuple[str, ...], code: int, updated: Line, monkeypatch: pytest.MonkeyPatch
 ):
     """Exactly the fields, each of its type."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(updated.bed.root / "config"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(updated.app_fixture.root / "config"))
     if call[0] in ("resume", "cancel", "show", "history"):
         interrupted(updated)
     elif "--set-aside-journal" in call:
         updated("check")
-        damage(updated.bed.state / "journal.db")
+        damage(updated.app_fixture.state / "journal.db")
     elif call[0] == "release":
-        describe(updated.bed.root)
+        describe(updated.app_fixture.root)
     secret = SecretKey.generate()
-    (updated.bed.root / "ci.key").write_text(secret.file())
-    (updated.bed.root / "ci.pub").write_text(secret.public_key.file())
+    (updated.app_fixture.root / "ci.key").write_text(secret.file())
+    (updated.app_fixture.root / "ci.pub").write_text(secret.public_key.file())
     with FakeGitHub() as github:
         github.add_repository("o/r")
         for key, value in {"REPOSITORY": "o/r", "API_URL": github.api_url, "TOKEN": github.token}.items():
             monkeypatch.setenv(f"GITHUB_{key}", value)
-        ended = updated(*(word.format(root=updated.bed.root) for word in call), "--json")
+        ended = updated(*(word.format(root=updated.app_fixture.root) for word in call), "--json")
     assert ended.code == code, ended
     assert ended.results
     for result in ended.results:

@@ -23,9 +23,9 @@ SLOW = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep
 
 def _slow(line: Line, seconds: float) -> Path:
     """Let the check after the update take a while; returns what exists once it has begun."""
-    begun = line.bed.root / "begun"
+    begun = line.app_fixture.root / "begun"
     check = {"type": "command", "argv": [sys.executable, "-c", SLOW, str(begun), str(seconds)]}
-    line.configure(app=line.another("x", install_path=str(line.bed.live), post_checks=[check]))
+    line.configure(app=line.another("x", install_path=str(line.app_fixture.live), post_checks=[check]))
     return begun
 
 
@@ -59,14 +59,14 @@ def test_a_signal_stops_at_a_safe_point_and_resume_continues(number: int, update
     assert updated("history", "--verify").code == 0
     # The frozen plan has the slow check: a resume would wait for it again.
     assert updated("cancel").code == 0
-    assert updated.bed.version() == "1.0.0"
+    assert updated.app_fixture.version() == "1.0.0"
 
 
 def test_a_second_signal_stops_at_once(updated: Line):
     """While the service is down the first one waits; the second does not."""
-    begun = updated.bed.root / "begun"
+    begun = updated.app_fixture.root / "begun"
     migration = {"command": [sys.executable, "-c", SLOW, str(begun), "60"]}
-    updated.configure(app=updated.another("x", install_path=str(updated.bed.live), migration=migration))
+    updated.configure(app=updated.another("x", install_path=str(updated.app_fixture.live), migration=migration))
     with _updating(updated, begun, "--json") as child:
         child.send_signal(signal.SIGTERM)
         assert child.stderr is not None
@@ -79,7 +79,7 @@ def test_a_second_signal_stops_at_once(updated: Line):
     assert child.returncode == 75
     assert "fsm: stopping at once\n" in err
     assert updated("cancel").code == 0
-    assert updated.bed.version() == "1.0.0"
+    assert updated.app_fixture.version() == "1.0.0"
 
 
 def test_an_ignored_signal_stays_ignored(updated: Line):
@@ -92,7 +92,7 @@ def test_an_ignored_signal_stays_ignored(updated: Line):
         time.sleep(0.01)
     child.send_signal(signal.SIGHUP)
     assert child.wait(30) == 0
-    assert updated.bed.version() == "1.1.0"
+    assert updated.app_fixture.version() == "1.1.0"
 
 
 def test_handlers_are_put_back(capsys: pytest.CaptureFixture[str]):
@@ -119,7 +119,7 @@ def test_cancel_from_another_terminal(updated: Line):
     assert cancelled.code == 0
     assert child.returncode == 30
     assert out.startswith("app: rolled back, 1.0.0 runs: cancelled")
-    assert updated.bed.version() == "1.0.0"
+    assert updated.app_fixture.version() == "1.0.0"
 
 
 def test_cancel_comes_too_late(updated: Line):
@@ -130,9 +130,9 @@ def test_cancel_comes_too_late(updated: Line):
         child.wait()
         # Whoever drives the run finishes it while the other one waits for the lock.
         script = (
-            "import sys, time\nfrom pathlib import Path\nfrom fsm.locks import ComponentLock\n"
-            "from fsm.journal import Journal\nfrom fsm.lifecycle import State\n"
-            f"state = Path({str(updated.bed.state)!r})\n"
+            "import sys, time\nfrom pathlib import Path\nfrom fsm.engine.locks import ComponentLock\n"
+            "from fsm.engine.journal import Journal\nfrom fsm.lifecycle import State\n"
+            f"state = Path({str(updated.app_fixture.state)!r})\n"
             "with ComponentLock(state, 'app'), Journal(state / 'journal.db') as journal:\n"
             "    print('locked', flush=True)\n"
             "    while not journal.cancel_requested(1): time.sleep(0.01)\n"

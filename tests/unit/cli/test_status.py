@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from fsm import folding, glance, plan
 from fsm.adapter import Registry
-from fsm.config import load
-from fsm.locks import ComponentLock
-from fsm.report import ComponentStatus
+from fsm.engine import plan, run_facts
+from fsm.engine.locks import ComponentLock
+from fsm.engine.report import ComponentStatus
+from fsm.host import quick_status
+from fsm.host.config import load
 from fsm.sources import Announced
 from fsm.updater import Updater
 from tests.unit.cli.conftest import FAILS, Line, damage, interrupted
@@ -24,11 +25,11 @@ from tests.unit.cli.conftest import FAILS, Line, damage, interrupted
 
 def _same_both_ways(line: Line) -> None:
     """The long way, which remembers; then at a glance."""
-    (line.bed.state / glance.NAME).unlink(missing_ok=True)
+    (line.app_fixture.state / quick_status.NAME).unlink(missing_ok=True)
     long = [status.model_dump(mode="json") for status in Updater.from_config(line.path).status()]
-    glance.remember(load(line.path), Registry.discover())
-    assert glance.read(line.path) == long
-    assert json.loads(json.dumps(glance.read(line.path))) == long
+    quick_status.remember(load(line.path), Registry.discover())
+    assert quick_status.read(line.path) == long
+    assert json.loads(json.dumps(quick_status.read(line.path))) == long
     assert line("status", "--json").results == long
 
 
@@ -46,7 +47,7 @@ def _killed(line: Line) -> None:
 
 
 def _rolled_back(line: Line) -> None:
-    line.configure(app=line.another("x", install_path=str(line.bed.live), post_checks=[FAILS]))
+    line.configure(app=line.another("x", install_path=str(line.app_fixture.live), post_checks=[FAILS]))
     line("update")
 
 
@@ -63,18 +64,18 @@ def _pinned(line: Line) -> None:
 
 def _unknown_version(line: Line) -> None:
     line("check")
-    (line.bed.live / "VERSION").write_text("who knows")
+    (line.app_fixture.live / "VERSION").write_text("who knows")
 
 
 def _other_source(line: Line) -> None:
     line("check")
-    other = {"type": "directory", "allow_unsigned": True, "path": str(line.bed.root / "elsewhere")}
-    line.configure(app=line.another("x", install_path=str(line.bed.live), source=other))
+    other = {"type": "directory", "allow_unsigned": True, "path": str(line.app_fixture.root / "elsewhere")}
+    line.configure(app=line.another("x", install_path=str(line.app_fixture.live), source=other))
 
 
 def _several(line: Line) -> None:
     line.configure(lib=line.another("lib", prereleases=True), tool=line.another("tool", source=None))
-    line.bed.publish("2.0.0rc1")
+    line.app_fixture.publish("2.0.0rc1")
     line("check")
 
 
@@ -87,7 +88,7 @@ def _several(line: Line) -> None:
 )
 def test_a_glance_tells_what_the_facade_tells(arrange: Callable[[Line], None], updated: Line):
     """Whatever state the host is in."""
-    updated.bed.state.mkdir()
+    updated.app_fixture.state.mkdir()
     arrange(updated)
     _same_both_ways(updated)
 
@@ -98,10 +99,10 @@ def test_the_second_status_needs_neither_pydantic_nor_the_adapters(updated: Line
     script = (
         f"import sys; sys.argv = ['fsm', '--config', {str(updated.path)!r}, 'status']\nfrom fsm.cli import main\n"
         "code = main()\n"
-        "slow = ('pydantic', 'fsm.updater', 'components', 'importlib.metadata', 'packaging.tags', 'rich', 'urllib3')\n"
+        "slow = ('pydantic', 'fsm.updater', 'fsm_python_app', 'importlib.metadata', 'packaging.tags', 'rich', 'urllib3')\n"
         "print(code, [name for name in slow if name in sys.modules])"
     )
-    for expected in ("0 ['pydantic', 'fsm.updater', 'components', 'importlib.metadata'", "0 []"):
+    for expected in ("0 ['pydantic', 'fsm.updater', 'fsm_python_app', 'importlib.metadata'", "0 []"):
         # Coverage, where it watches children, loads some of these itself.
         environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         command = [sys.executable, "-c", script]
@@ -113,10 +114,10 @@ def test_the_second_status_needs_neither_pydantic_nor_the_adapters(updated: Line
     "spoil",
     [
         lambda line: line.path.write_text(line.path.read_text() + "\n# a comment\n"),
-        lambda line: (line.bed.state / glance.NAME).write_text("{"),
-        lambda line: (line.bed.state / glance.NAME).write_text("{}"),
-        lambda line: (line.bed.state / glance.NAME).unlink(),
-        lambda line: damage(line.bed.state / "journal.db"),
+        lambda line: (line.app_fixture.state / quick_status.NAME).write_text("{"),
+        lambda line: (line.app_fixture.state / quick_status.NAME).write_text("{}"),
+        lambda line: (line.app_fixture.state / quick_status.NAME).unlink(),
+        lambda line: damage(line.app_fixture.state / "journal.db"),
     ],
     ids=["configuration edited", "cache torn", "cache of another kind", "no cache", "journal damaged"],
 )
@@ -124,63 +125,63 @@ def test_whatever_does_not_fit_leads_the_long_way(spoil: Callable[[Line], object
     """A cache that could be wrong is not believed."""
     updated("check")
     updated("status")
-    assert glance.read(updated.path) is not None
+    assert quick_status.read(updated.path) is not None
     spoil(updated)
-    assert glance.read(updated.path) is None
+    assert quick_status.read(updated.path) is None
 
 
 def test_a_changed_adapter_leads_the_long_way(updated: Line):
     """What decides how the version is read may have changed with it."""
     updated("check")
     updated("status")
-    cache = updated.bed.state / glance.NAME
+    cache = updated.app_fixture.state / quick_status.NAME
     kept = json.loads(cache.read_text())
     kept["modules"][0][1] -= 1
     cache.write_text(json.dumps(kept))
-    assert glance.read(updated.path) is None
+    assert quick_status.read(updated.path) is None
 
 
 def test_a_version_that_is_in_no_file_is_never_remembered(updated: Line):
     """One such component, and all are asked the long way."""
     updated("check")
     updated.configure(lib=updated.another("lib", version={"command": ["/bin/echo", "1.5.0"]}))
-    (updated.bed.root / "apps/lib").mkdir()
+    (updated.app_fixture.root / "apps/lib").mkdir()
     for _ in range(2):
         assert updated("status", "lib", "--json").results[0]["installed"] == "1.5.0"
-    assert not (updated.bed.state / glance.NAME).exists()
+    assert not (updated.app_fixture.state / quick_status.NAME).exists()
 
 
 def test_nothing_is_remembered_where_there_is_no_place(updated: Line):
     """A status makes no state directory; a configuration in memory has no file."""
     assert updated("status").code == 0
-    assert not updated.bed.state.exists()
-    updated.bed.state.mkdir()
-    glance.remember(Updater.from_data(updated.bed.config).config, Registry.discover())
-    assert not list(updated.bed.state.iterdir())
+    assert not updated.app_fixture.state.exists()
+    updated.app_fixture.state.mkdir()
+    quick_status.remember(Updater.from_data(updated.app_fixture.config).config, Registry.discover())
+    assert not list(updated.app_fixture.state.iterdir())
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
 def test_what_is_remembered_is_as_secret_as_the_configuration(mode: int, updated: Line):
     """A configuration may hold a service's passwords."""
-    updated.bed.state.mkdir()
+    updated.app_fixture.state.mkdir()
     updated.path.chmod(mode)
     updated("status")
-    assert (updated.bed.state / glance.NAME).stat().st_mode & 0o777 == mode
+    assert (updated.app_fixture.state / quick_status.NAME).stat().st_mode & 0o777 == mode
 
 
 def test_what_cannot_be_remembered_leaves_nothing_behind(updated: Line):
     """A cache is worth no error."""
-    (updated.bed.state / glance.NAME / "in the way").mkdir(parents=True)
+    (updated.app_fixture.state / quick_status.NAME / "in the way").mkdir(parents=True)
     assert updated("status").code == 0
-    assert [path.name for path in updated.bed.state.iterdir()] == [glance.NAME]
+    assert [path.name for path in updated.app_fixture.state.iterdir()] == [quick_status.NAME]
 
 
 def test_an_adapter_without_a_file_is_not_remembered(updated: Line, monkeypatch: pytest.MonkeyPatch):
     """Made at run time, it could be another one next time."""
-    updated.bed.state.mkdir()
-    monkeypatch.setattr(sys.modules["components.python_app"], "__file__", None)
-    glance.remember(load(updated.path), Registry.discover())
-    assert not (updated.bed.state / glance.NAME).exists()
+    updated.app_fixture.state.mkdir()
+    monkeypatch.setattr(sys.modules["fsm_python_app"], "__file__", None)
+    quick_status.remember(load(updated.path), Registry.discover())
+    assert not (updated.app_fixture.state / quick_status.NAME).exists()
 
 
 @pytest.mark.parametrize("state_dir", [None, "state", "~/state"])
@@ -192,12 +193,12 @@ def test_the_state_directory_is_found_as_the_configuration_finds_it(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
     path = tmp_path / "fsm.toml"
     path.write_text("" if state_dir is None else f'[fsm]\nstate_dir = "{state_dir}"\n')
-    assert glance._state_dir(path.read_text(), path.parent) == load(path).state_dir
+    assert quick_status._state_dir(path.read_text(), path.parent) == load(path).state_dir
 
 
 def test_the_schema_of_plans_is_the_same():
-    """`fsm.folding` cannot import `fsm.plan`."""
-    assert folding.PLAN_SCHEMA == plan.SCHEMA
+    """`fsm.engine.run_facts` cannot import `fsm.engine.plan`."""
+    assert run_facts.PLAN_SCHEMA == plan.SCHEMA
 
 
 def test_all_keys_are_there(updated: Line):
@@ -213,7 +214,7 @@ def test_all_keys_are_there(updated: Line):
 
 def test_an_empty_host(line: Line):
     """Nothing configured, nothing to show."""
-    line.path.write_text(f'[fsm]\nstate_dir = "{line.bed.state}"\n')
+    line.path.write_text(f'[fsm]\nstate_dir = "{line.app_fixture.state}"\n')
     assert line("status")[:2] == (0, "no component is configured\n")
 
 
@@ -222,9 +223,9 @@ def test_before_anything_happened(line: Line):
     assert line("status").out.splitlines() == [
         "COMPONENT  INSTALLED  LATEST       LAST RUN  HELD OR PINNED",
         "app        unknown    not checked  -         -",
-        f"app: the installed version is unknown: nothing is installed at {line.bed.live}",
+        f"app: the installed version is unknown: nothing is installed at {line.app_fixture.live}",
     ]
-    line.bed.publish("1.0.0")
+    line.app_fixture.publish("1.0.0")
     line("update")
     assert "  #1 installed 1.0.0, " in line("status").out
 
@@ -256,7 +257,7 @@ def test_an_interrupted_run_comes_with_the_command_that_continues_it(updated: Li
 def test_a_run_that_goes_on_now(updated: Line):
     """Who does it, since when; no advice to resume."""
     interrupted(updated)
-    with ComponentLock(updated.bed.state, "app"):
+    with ComponentLock(updated.app_fixture.state, "app"):
         text = updated("status").out
     assert "#1 in progress 1.0.0 -> 1.1.0, " in text
     assert "app: in updating at step 3/" in text
@@ -264,7 +265,7 @@ def test_a_run_that_goes_on_now(updated: Line):
     assert "fsm resume" not in text
     updated("resume")
     updated.configure(lib=updated.another("lib"))
-    with ComponentLock(updated.bed.state, "lib"):
+    with ComponentLock(updated.app_fixture.state, "lib"):
         assert f"lib: worked on now by process {os.getpid()}" in updated("status", "lib").out
 
 
@@ -306,4 +307,4 @@ def test_a_future_run_is_not_negative(updated: Line):
 
 def test_a_glance_knows_all_that_a_source_remembers():
     """A field that only one of them has would end every status with an error, of sources that fill it."""
-    assert glance._Known._fields == tuple(Announced.model_fields)
+    assert quick_status._Known._fields == tuple(Announced.model_fields)

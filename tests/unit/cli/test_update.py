@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fsm.locks import ComponentLock
+from fsm.engine.locks import ComponentLock
 from tests.unit.cli.conftest import FAILS, Line, interrupted
 
 # update
@@ -24,7 +24,7 @@ def test_update_prints_steps_and_the_result(updated: Line):
     assert steps[0] == "app checking"
     assert steps[1].startswith("app [1/")
     assert "download and check the artifact" in ended.err
-    assert updated.bed.version() == "1.1.0"
+    assert updated.app_fixture.version() == "1.1.0"
     assert updated("update")[:2] == (0, "app: up to date (1.1.0 is the newest release)\n")
 
 
@@ -40,7 +40,7 @@ def test_update_to_a_version(updated: Line):
     """Also to an older one."""
     assert updated("update", "--version", "1.1.0").code == 0
     assert updated("update", "--version", "1.0.0").code == 0
-    assert updated.bed.version() == "1.0.0"
+    assert updated.app_fixture.version() == "1.0.0"
     ended = updated("update", "--version", "not a version")
     assert ended.code == 2
 
@@ -71,7 +71,7 @@ def test_update_of_all_and_the_worst_code(updated: Line):
 
 def test_a_rolled_back_update(updated: Line):
     """30, the reason, and what the operator can do; the same release is not tried again by itself."""
-    updated.configure(app=updated.another("x", install_path=str(updated.bed.live), post_checks=[FAILS]))
+    updated.configure(app=updated.another("x", install_path=str(updated.app_fixture.live), post_checks=[FAILS]))
     ended = updated("update")
     assert ended.code == 30
     assert ended.out.startswith("app: rolled back, 1.0.0 runs: ")
@@ -85,7 +85,7 @@ def test_a_rolled_back_update(updated: Line):
 
 def test_a_component_that_another_updater_works_on(updated: Line):
     """50, with who holds it since when."""
-    with ComponentLock(updated.bed.state, "app"):
+    with ComponentLock(updated.app_fixture.state, "app"):
         ended = updated("update")
         assert updated("resume").code == 0
         assert updated("rollback").code == 50
@@ -95,7 +95,7 @@ def test_a_component_that_another_updater_works_on(updated: Line):
 
 def test_a_failed_rollback_needs_a_person(updated: Line):
     """40; `fsm rollback` takes it up again once the cause is mended."""
-    wall, up = updated.bed.root / "wall", updated.bed.root / "up"
+    wall, up = updated.app_fixture.root / "wall", updated.app_fixture.root / "up"
     service = {
         "manager": "command",
         "start": ["/bin/sh", "-c", f"test ! -e {wall} && touch {up}"],
@@ -104,7 +104,7 @@ def test_a_failed_rollback_needs_a_person(updated: Line):
     }
     check = {"type": "command", "argv": ["/bin/sh", "-c", f"touch {wall}; exit 1"]}
     up.touch()
-    live = str(updated.bed.live)
+    live = str(updated.app_fixture.live)
     updated.configure(app=updated.another("x", install_path=live, post_checks=[check], service=service))
     ended = updated("update")
     assert ended.code == 40
@@ -114,7 +114,7 @@ def test_a_failed_rollback_needs_a_person(updated: Line):
     assert "`fsm rollback app` goes on with that" in status
     wall.unlink()
     ended = updated("rollback")
-    assert (ended.code, updated.bed.version()) == (0, "1.0.0")
+    assert (ended.code, updated.app_fixture.version()) == (0, "1.0.0")
 
 
 # resume
@@ -142,7 +142,7 @@ def test_a_run_that_this_version_cannot_continue_stops_no_other(updated: Line):
     """Named, it is an error; among others, a result."""
     interrupted(updated)
     updated.configure(lib=updated.another("lib"))
-    journal = updated.bed.state / "journal.db"
+    journal = updated.app_fixture.state / "journal.db"
     script = (
         f"import apsw; db = apsw.Connection({str(journal)!r});"
         ' db.execute("update plan set text = replace(text, \'\\"unpack\\"\', \'\\"unwrap\\"\')")'
@@ -165,11 +165,11 @@ def test_rollback_to_the_version_before(updated: Line):
     ended = updated("rollback", "app")
     assert ended.code == 0
     assert ended.out.startswith("app: rolled back 1.1.0 -> 1.0.0")
-    assert updated.bed.version() == "1.0.0"
+    assert updated.app_fixture.version() == "1.0.0"
     assert updated("update").code == 20
     assert updated("rollback", "--to", "7.0").code == 20
     assert updated("rollback", "--to", "1.1.0", "--json").results[0]["outcome"] == "done"
-    assert updated.bed.version() == "1.1.0"
+    assert updated.app_fixture.version() == "1.1.0"
 
 
 @pytest.mark.parametrize("command", ["rollback", "cancel"])
@@ -179,7 +179,7 @@ def test_what_was_in_progress_is_rolled_back(command: str, updated: Line):
     ended = updated(command)
     assert ended.code == 0
     assert ended.out.startswith("app: rolled back, 1.0.0 runs: ")
-    assert updated.bed.version() == "1.0.0"
+    assert updated.app_fixture.version() == "1.0.0"
 
 
 def test_cancel_where_nothing_is_in_progress(updated: Line):
@@ -193,7 +193,7 @@ def test_cancel_where_nothing_is_in_progress(updated: Line):
 def test_cancel_of_a_run_that_another_process_drives(options: tuple[str, ...], updated: Line, tmp_path: Path):
     """Asked, but not ended in time: busy, and not told to resume."""
     interrupted(updated)
-    with ComponentLock(updated.bed.state, "app"):
+    with ComponentLock(updated.app_fixture.state, "app"):
         ended = updated("cancel", "--timeout", "0.1", *options)
     assert ended.code == 50
     if options:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from components.container.change import Wanted, plan_edits
-from components.container.composefile import ComposeFile
-from components.container.project import Project, applied
+from fsm_container.composefile import ComposeFile
+from fsm_container.image_edit import Wanted, plan_edits
+from fsm_container.project import Project, applied
 
 WHERE = Path("/srv/app/compose.yml")
 ENV = Path("/srv/app/.env")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsm.errors import FsmError
-from fsm.yamldoc import read_tree
+from fsm.formats.yamldoc import read_tree
 from tests.unit.container.compose import NEW, OLD, change, project
 
 TAGS = st.sampled_from(["1.0.0", "1.0", "v2", "latest", "2.0.0-rc.1", "1_0"])

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from components.container.layout import SavedFile
-from components.container.replace import held, put, put_back
-from components.container.splice import FileEdit, Splice, digest
-from fsm import files
+from fsm.system import files
+from fsm_container.layout import SavedFile
+from fsm_container.replace import held, put, put_back
+from fsm_container.splice import FileEdit, Splice, digest
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_tmpfs]
 

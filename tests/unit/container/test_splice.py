@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.container.splice import FileEdit, Splice
+from fsm_container.splice import FileEdit, Splice
 
 FILE = b"services:\n  web:\n    image: acme/web:1.0  # c\n  db:\n    image: acme/db:7\n"
 PATH = Path("/srv/compose.yml")

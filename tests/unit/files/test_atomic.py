@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fsm import faults
-from fsm.files import sweep_temporaries, sync_dir, sync_file, sync_filesystem, write_atomic
-from fsm.files.leftovers import is_leftover
-from fsm.files.naming import maker, shown, with_temporary_name
+from fsm.system import faults
+from fsm.system.files import sweep_temporaries, sync_dir, sync_file, sync_filesystem, write_atomic
+from fsm.system.files.leftovers import is_leftover
+from fsm.system.files.naming import maker, shown, with_temporary_name
 
 
 def test_write_atomic_makes_and_replaces(tmp_path: Path):
@@ -64,8 +64,8 @@ def test_write_atomic_from_many_threads(tmp_path: Path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from fsm import faults
-from fsm.files import write_atomic
+from fsm.system import faults
+from fsm.system.files import write_atomic
 faults.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == sys.argv[2] else None)
 write_atomic(Path(sys.argv[1]), b"new")
 """
@@ -102,9 +102,9 @@ def test_sweep_takes_abandoned_ones_of_reused_numbers(tmp_path: Path, monkeypatc
     """A number that another process got meanwhile does not keep a file for ever: an hour without a change is enough."""
     (tmp_path / ".fsm-tmp-1-0").write_bytes(b"")
     now = (tmp_path / ".fsm-tmp-1-0").stat().st_ctime
-    monkeypatch.setattr("fsm.files.leftovers.time.time", lambda: now + 3000)
+    monkeypatch.setattr("fsm.system.files.leftovers.time.time", lambda: now + 3000)
     assert sweep_temporaries(tmp_path) == ()
-    monkeypatch.setattr("fsm.files.leftovers.time.time", lambda: now + 4000)
+    monkeypatch.setattr("fsm.system.files.leftovers.time.time", lambda: now + 4000)
     assert len(sweep_temporaries(tmp_path)) == 1
 
 

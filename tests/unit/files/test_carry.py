@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fsm.digest import no_check
-from fsm.files import Patterns, carry, mirroring
+from fsm.system.digest import no_check
+from fsm.system.files import Patterns, carry, mirroring
 from tests.unit.files.trees import snapshot
 
 pytestmark = pytest.mark.needs_linux

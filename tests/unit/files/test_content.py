@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fsm.files import copy_entry
-from fsm.files.content import copy_bytes, same_bytes
+from fsm.system.files import copy_entry
+from fsm.system.files.content import copy_bytes, same_bytes
 
 pytestmark = pytest.mark.needs_linux
 
@@ -55,7 +55,7 @@ def test_bytes_go_through_user_space_where_the_kernel_will_not(
     def refuse(*_: int) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("fsm.files.content.os.copy_file_range", refuse)
+    monkeypatch.setattr("fsm.system.files.content.os.copy_file_range", refuse)
     if number == errno.EIO:
         with pytest.raises(OSError, match="Input/output"):
             copy_entry(tmp_path / "f", tmp_path / "g")
@@ -90,7 +90,7 @@ def test_an_error_while_looking_for_data(tmp_path: Path, monkeypatch: pytest.Mon
     def broken(*_: int) -> int:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr("fsm.files.content.os.lseek", broken)
+    monkeypatch.setattr("fsm.system.files.content.os.lseek", broken)
     with pytest.raises(OSError, match="Input/output"):
         copy_entry(tmp_path / "f", tmp_path / "g")
     assert not (tmp_path / "g").exists()
@@ -121,7 +121,7 @@ def test_same_bytes_with_short_reads(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name in "12":
         (tmp_path / name).write_bytes(bytes(range(256)) * 20)
     real, sizes = os.read, iter([100, 7, 3000] * 1000)
-    monkeypatch.setattr("fsm.files.content.os.read", lambda fd, size: real(fd, min(size, next(sizes))))
+    monkeypatch.setattr("fsm.system.files.content.os.read", lambda fd, size: real(fd, min(size, next(sizes))))
     with (tmp_path / "1").open("rb") as first, (tmp_path / "2").open("rb") as second:
         assert same_bytes(first.fileno(), second.fileno(), lambda: None)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from fsm import faults
 from fsm.errors import Unsupported
-from fsm.files import copy_entry
-from fsm.files.nofollow import listing, make_writable, open_dir, open_writable_child_dir
+from fsm.system import faults
+from fsm.system.files import copy_entry
+from fsm.system.files.nofollow import listing, make_writable, open_dir, open_writable_child_dir
 
 pytestmark = pytest.mark.needs_linux
 
@@ -231,7 +231,7 @@ def test_metadata_that_the_system_refuses(
             def refuse(*_: object, **__: object) -> None:
                 raise OSError(number, os.strerror(number))
 
-            patch.setattr(f"fsm.files.metadata.os.{function}", refuse)
+            patch.setattr(f"fsm.system.files.metadata.os.{function}", refuse)
             concerned = (name == "link") == (function == "chown") and (os.geteuid() == 0 or "chown" not in function)
             if passes or not concerned:
                 copy_entry(src, tmp_path / "copy")
@@ -271,7 +271,7 @@ def test_listing_has_links_themselves(tmp_path: Path):
 
 def test_unsupported_is_what_too_deep_says():
     """The error for bottomless trees has its three parts."""
-    from fsm.files.nofollow import too_deep
+    from fsm.system.files.nofollow import too_deep
 
     error = too_deep("copy", "a/b")
     assert isinstance(error, Unsupported)

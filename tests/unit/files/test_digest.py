@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm.digest import BLOCK, Hasher, hash_chunks, hash_file, parse_sums, verify_file
 from fsm.errors import IntegrityError
+from fsm.system.digest import BLOCK, Hasher, hash_chunks, hash_file, parse_sums, verify_file
 
 A, B = "a" * 64, "b" * 64
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from fsm.errors import IntegrityError
-from fsm.inventory import Differences, Entry, load, take
+from fsm.system.inventory import Differences, Entry, load, take
 from tests.unit.files.trees import TREES, build
 
 pytestmark = pytest.mark.needs_linux

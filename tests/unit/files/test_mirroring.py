@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsm.errors import IntegrityError, Refused, Unsupported
-from fsm.files import mirror
+from fsm.system.files import mirror
 from tests.unit.files.trees import TREES, build, snapshot
 
 pytestmark = pytest.mark.needs_linux
@@ -95,8 +95,8 @@ def test_killed_mirrors_converge(place: Path, src: dict[str, Any], dst: dict[str
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from fsm import faults
-from fsm.files import mirror
+from fsm.system import faults
+from fsm.system.files import mirror
 left = [int(sys.argv[4])]
 def fault(name):
     left[0] -= name == sys.argv[3]
@@ -300,7 +300,7 @@ def test_an_error_of_the_disk_while_linking(tmp_path: Path, monkeypatch: pytest.
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr("fsm.files.treecopy.os.link", fail)
+    monkeypatch.setattr("fsm.system.files.treecopy.os.link", fail)
     with pytest.raises(OSError, match="Input/output"):
         mirror(src, dst)
 

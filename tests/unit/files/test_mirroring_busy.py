@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fsm.files import mirror, treecopy
+from fsm.system.files import mirror, treecopy
 from tests.unit.files.trees import snapshot
 
 pytestmark = pytest.mark.needs_linux

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm.files import Patterns
+from fsm.system.files import Patterns
 
 
 def named(pattern: str, path: str, is_dir: bool = False) -> bool:
@@ -126,7 +126,7 @@ def test_find_opens_only_what_a_pattern_leads_into(tree: Path, monkeypatch: pyte
         opened.append(str(Path(path).relative_to(tree)))
         return real(path)
 
-    monkeypatch.setattr("fsm.files.patterns.os.scandir", scandir)
+    monkeypatch.setattr("fsm.system.files.patterns.os.scandir", scandir)
     list(Patterns([".env", "config/", "data/*.db"]).find(tree))
     assert opened == [".", "config", "config/deep", "config/empty", "data"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fsm import files
-from tests.bed import write
+from fsm.system import files
+from tests.app_fixture import write
 
 
 @pytest.fixture

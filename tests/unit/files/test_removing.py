@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fsm import faults
 from fsm.errors import Refused
-from fsm.files import disk_free, mounts_within, remove_tree, tree_size
-from fsm.files.mounts import mounts_by_walking
-from fsm.files.nofollow import open_dir
+from fsm.system import faults
+from fsm.system.files import disk_free, mounts_within, remove_tree, tree_size
+from fsm.system.files.mounts import mounts_by_walking
+from fsm.system.files.nofollow import open_dir
 
 pytestmark = pytest.mark.needs_linux
 

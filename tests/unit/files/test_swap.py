@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fsm import faults
 from fsm.errors import Unsupported
-from fsm.files import can_exchange, exchange, native, why_not_renamable
-from fsm.files.naming import maker
+from fsm.system import faults
+from fsm.system.files import can_exchange, exchange, native, why_not_renamable
+from fsm.system.files.naming import maker
 
 pytestmark = pytest.mark.needs_linux
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fsm.errors import ManifestError
-from fsm.manifest import Manifest, parse
+from fsm.formats.manifest import Manifest, parse
 
 DIGEST: Final = "sha256:" + "a" * 64
 HEAD: Final = 'version: "1.0"\n'

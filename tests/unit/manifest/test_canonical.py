@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from fsm.manifest import Manifest, canonical, parse
+from fsm.formats.manifest import Manifest, canonical, parse
 from tests.strategies_manifest import manifests
 
 

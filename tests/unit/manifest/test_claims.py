@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fsm.manifest import Artifact, Claim, Manifest
-from fsm.manifest.claims import HARMLESS, KINDS, named
-from fsm.manifest.problems import ACTIONS, CHECKS
+from fsm.formats.manifest import Artifact, Claim, Manifest
+from fsm.formats.manifest.claims import HARMLESS, KINDS, named
+from fsm.formats.manifest.problems import ACTIONS, CHECKS
 from tests.unit.manifest.reading import DIGEST, download, read
 
 TEMPLATE = """

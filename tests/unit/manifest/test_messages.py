@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm.manifest import canonical
+from fsm.formats.manifest import canonical
 from tests.strategies_manifest import manifests
 from tests.unit.manifest.reading import DIGEST, HEAD, download, refusal
 

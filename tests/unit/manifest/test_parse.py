@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from fsm.checkspec import BackupExists, DiskSpace, HealthEndpoint
 from fsm.errors import ManifestError
-from fsm.manifest import Artifact, canonical, check_updater_version
-from fsm.manifest.steps import DownloadArtifact, RunMigrations
+from fsm.formats.checkspec import BackupExists, DiskSpace, HealthEndpoint
+from fsm.formats.manifest import Artifact, canonical, check_updater_version
+from fsm.formats.manifest.steps import DownloadArtifact, RunMigrations
 from fsm.model import Version
 from tests.unit.manifest.reading import DIGEST, HEAD, download, read, refusal
 

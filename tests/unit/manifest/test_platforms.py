@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from fsm.errors import ManifestError
-from fsm.manifest import Artifact, Manifest, current_platform, matches_platform, pick_artifact, pick_artifacts
+from fsm.formats.manifest import Artifact, Manifest, current_platform, matches_platform, pick_artifact, pick_artifacts
 from fsm.model import Version
 from tests.strategies_manifest import PLATFORMS
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from fsm.manifest import Artifact, Manifest, canonical, json_schema
-from fsm.manifest.problems import ACTIONS, CHECKS
-from fsm.manifest.words import PATTERNS
-from fsm.yamldoc import load
+from fsm.formats.manifest import Artifact, Manifest, canonical, json_schema
+from fsm.formats.manifest.problems import ACTIONS, CHECKS
+from fsm.formats.manifest.words import PATTERNS
+from fsm.formats.yamldoc import load
 from tests.strategies_manifest import manifests
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -25,7 +25,7 @@ def test_published():
     """The schema in `docs/` is the one that the models give."""
     published = (REFERENCE / "update-manifest.schema.json").read_text(encoding="utf-8")
     assert published == json_schema(), (
-        "write it anew: python -c 'from fsm.manifest import json_schema; print(json_schema(), end=\"\")' "
+        "write it anew: python -c 'from fsm.formats.manifest import json_schema; print(json_schema(), end=\"\")' "
         "> docs/reference/update-manifest.schema.json"
     )
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsm.errors import ManifestError
-from fsm.yamldoc import MAX_DEPTH, MAX_DIGITS, MAX_VALUES, Document, kind, load, resolve
+from fsm.formats.yamldoc import MAX_DEPTH, MAX_DIGITS, MAX_VALUES, Document, kind, load, resolve
 
 
 def read(text: str) -> Document:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from fsm.errors import StepFailed
-from fsm.processes import Identity, boot_id, identify, with_environment
-from fsm.shell import Child, end_orphans, orphans
+from fsm.system.processes import Identity, boot_id, identify, with_environment
+from fsm.system.shell import Child, end_orphans, orphans
 
 pytestmark = pytest.mark.needs_linux
 
@@ -23,7 +23,7 @@ def test_orphans_of_a_killed_updater_are_ended(tmp_path: Path):
     marker = uuid.uuid4().hex
     script = f"""
         from pathlib import Path
-        from fsm.shell import Shell
+        from fsm.system.shell import Shell
         def record(child):
             Path({str(tmp_path / "new")!r}).write_text(child.model_dump_json())
             Path({str(tmp_path / "new")!r}).rename({str(tmp_path / "child")!r})

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm.shell import output as module
-from fsm.shell.output import FILE_LIMIT, TAIL, Output, Redactor
+from fsm.system.shell import output as module
+from fsm.system.shell.output import FILE_LIMIT, TAIL, Output, Redactor
 
 
 def written(output: Output, *chunks: bytes) -> None:

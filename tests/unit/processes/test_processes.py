@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from fsm.errors import Unsupported
-from fsm.processes import (
+from fsm.system.processes import (
     Identity,
     alive,
     boot_id,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fsm.errors import CommandFailed
-from fsm.shell import find_program
+from fsm.system.shell import find_program
 
 
 def executable(path: Path, text: str = "#!/bin/sh\n") -> Path:

@@ -19,8 +19,8 @@ import pytest
 
 from fsm.adapter import CommandResult
 from fsm.errors import CommandFailed, DeadlineExceeded, Interrupted, StepFailed, Unsupported
-from fsm.processes import Identity, alive, boot_id, identify, with_environment
-from fsm.shell import UNMARKED, Child, Shell, orphans, running
+from fsm.system.processes import Identity, alive, boot_id, identify, with_environment
+from fsm.system.shell import UNMARKED, Child, Shell, orphans, running
 from tests.family import OF_THE_C_LIBRARY, children
 
 pytestmark = pytest.mark.needs_linux
@@ -269,7 +269,7 @@ def test_somebody_who_collects_our_children_is_told(make: Callable[..., World]):
 
 def test_a_child_that_hangs_in_the_kernel_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch):
     """What even KILL does not end is not waited for, and the error says so."""
-    monkeypatch.setattr("fsm.processes.ending.KILL_WAIT", 0.1)
+    monkeypatch.setattr("fsm.system.processes.ending.KILL_WAIT", 0.1)
     monkeypatch.setattr(running, "KILL_WAIT", 0.1)
     with monkeypatch.context() as patch:
         patch.setattr(os, "killpg", lambda number, signum: None)
@@ -328,7 +328,7 @@ def test_a_flood_stays_out_of_memory(tmp_path: Path):
     script = f"""
         import resource, time
         from pathlib import Path
-        from fsm.shell import Shell
+        from fsm.system.shell import Shell
         shell = Shell(marker="m", record=lambda c: None, poll=lambda: None, output=Path({str(tmp_path / "log")!r}))
         peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         shell.run(["true"], timeout=10)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fsm.cli.run import run
-from fsm.timestamps import timestamp
+from fsm.formats.timestamps import timestamp
 from tests.github.fake import FakeGitHub
 from tests.unit.release.conftest import Repository
 from tests.unit.trust.conftest import Maker

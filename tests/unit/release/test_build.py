@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.cli.run import run
-from fsm.digest import parse_sums
-from fsm.manifest import parse
+from fsm.formats.manifest import parse
 from fsm.release import hashing
 from fsm.release.build import build
 from fsm.release.hashing import hash_files
 from fsm.release.problems import ReleaseError
 from fsm.release.sums import sums
+from fsm.system.digest import parse_sums
 from tests.unit.release.conftest import Repository
 
 TWO = """\
@@ -220,7 +220,7 @@ def test_every_digest_is_that_of_hashlib(tmp_path: Path):
 
 @given(st.dictionaries(st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9 ._()=*-]{0,20}[A-Za-z0-9]", fullmatch=True), st.binary()))
 def test_the_reader_of_hosts_reads_every_style(contents: dict[str, bytes]):
-    """`fsm.digest` gives back what was written."""
+    """`fsm.system.digest` gives back what was written."""
     digests = {name: {"sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}
     expected = {name: f"sha256:{each['sha256']}" for name, each in digests.items()}
     made = sums(digests, ("bsd",))

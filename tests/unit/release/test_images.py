@@ -13,7 +13,7 @@ import pytest
 import urllib3
 
 from fsm.errors import Transient
-from fsm.manifest import parse
+from fsm.formats.manifest import parse
 from fsm.release.build import build
 from fsm.release.registry import HUB, Reference, digest_of
 from tests.unit.release.conftest import Repository

@@ -12,10 +12,10 @@ import pytest
 from fsm.cli.run import run
 from fsm.errors import FsmError, Transient
 from fsm.release.build import build
+from fsm.release.github import Publisher
 from fsm.release.problems import ReleaseError
 from fsm.release.publish import MARK, Published, files_of, publish
 from fsm.sources import open_source
-from fsm.sources.github.publish import Publisher
 from tests.github.fake import FakeGitHub
 from tests.servers import Fault, Request
 from tests.unit.release.conftest import Repository

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from fsm.errors import TrustError
-from fsm.manifest import parse
+from fsm.formats.manifest import parse
+from fsm.formats.trust import SecretKey
+from fsm.formats.trust.minisign import verify
 from fsm.release.build import build
 from fsm.release.problems import ReleaseError
 from fsm.release.signing import Signing, commit_time, loaded
-from fsm.trust import SecretKey
-from fsm.trust.minisign import verify
 from tests.unit.release.conftest import Repository
 from tests.unit.trust.conftest import Maker
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from fsm.formats.trust import SecretKey, Withdrawal, Withdrawn
+from fsm.formats.trust.documents import parse
+from fsm.formats.trust.minisign import verify
+from fsm.formats.trust.signing import sign_withdrawn
 from fsm.model import Version
 from fsm.sources.github.source import GitHubSource
 from fsm.sources.specs import GitHubSpec
-from fsm.trust import SecretKey, Withdrawal, Withdrawn
-from fsm.trust.documents import parse
-from fsm.trust.minisign import verify
-from fsm.trust.signing import sign_withdrawn
 from tests.github.fake import FakeGitHub
 from tests.unit.release.test_publish import Cut
 from tests.unit.trust.conftest import Maker

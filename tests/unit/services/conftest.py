@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from fsm.processes import Identity, with_environment
 from fsm.services import ServiceManager, ServiceSpec, open_service, process
-from fsm.shell import Shell
+from fsm.system.processes import Identity, with_environment
+from fsm.system.shell import Shell
 
 
 class Context:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import fsm
-from fsm import faults
+from fsm.system import faults
 from tests.unit.services.conftest import World
 
 pytestmark = pytest.mark.needs_linux
@@ -31,7 +31,7 @@ UPDATER = """
     import json, os, signal, sys
     from pathlib import Path
     from types import SimpleNamespace
-    from fsm import faults
+    from fsm.system import faults
     from fsm.services import ProcessSpec, open_service, process
 
     process._WATCH = 0.02

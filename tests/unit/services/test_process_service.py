@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from fsm.errors import CommandFailed, ConfigError, DeadlineExceeded, Interrupted, StepFailed
-from fsm.processes import alive, holding, identify
 from fsm.services import ProcessSpec, ServiceManager, launch, open_service, process
+from fsm.system.processes import alive, holding, identify
 from tests.family import OF_THE_C_LIBRARY, children
 from tests.unit.services.conftest import World, wait_for
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import fsm
-from fsm import faults
+from fsm.system import faults
 from tests.unit.services.conftest import World
 from tests.unit.services.test_systemd_service import Unit, unit  # noqa: F401 - a fixture
 
@@ -27,9 +27,9 @@ UPDATER = """
     import os, signal, sys
     from pathlib import Path
     from types import SimpleNamespace
-    from fsm import faults
+    from fsm.system import faults
     from fsm.services import SystemdSpec, open_service
-    from fsm.shell import Shell
+    from fsm.system.shell import Shell
 
     spec, act, point = sys.argv[1:]
     service = open_service(SystemdSpec.model_validate_json(spec), name="web", state_dir=Path("/nowhere"))

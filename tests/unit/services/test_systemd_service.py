@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from fsm import boot
 from fsm.errors import DeadlineExceeded, Interrupted, StepFailed
 from fsm.services import ServiceManager, systemctl
+from fsm.system import boot_hold
 from tests.unit.services.conftest import World, wait_for
 
 pytestmark = pytest.mark.needs_linux
@@ -256,12 +256,12 @@ def test_a_queued_start_is_taken_away(unit: Unit, monkeypatch: pytest.MonkeyPatc
     unit.says(Job="17")
     unit.service().stop(unit.world.ctx)
     assert unit.calls() == ["stop app.service"]
-    monkeypatch.setattr(boot, "_held", "/nowhere")
+    monkeypatch.setattr(boot_hold, "_held", "/nowhere")
     unit.service().stop(unit.world.ctx)
     assert unit.calls() == ["stop app.service"]
     unit.says()
     unit.service().start(unit.world.ctx)
-    assert not boot.holding()
+    assert not boot_hold.holding()
 
 
 def test_the_log_of_a_unit(unit: Unit):

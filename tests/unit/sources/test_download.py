@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 import fsm.sources
-from fsm import faults
 from fsm.errors import StepFailed
-from fsm.manifest import Artifact
+from fsm.formats.manifest import Artifact
 from fsm.sources import Source, open_source
+from fsm.system import faults
 from tests.servers import ReleaseServer
 from tests.unit.sources.conftest import ARCHIVE, Depot, nothing, sha256, spec_of, unseen
 
@@ -26,9 +26,9 @@ CHILD = """
     import json, os, signal, sys
     from pathlib import Path
     from pydantic import TypeAdapter
-    from fsm import faults
+    from fsm.system import faults
     from fsm.errors import FsmError
-    from fsm.manifest import Artifact
+    from fsm.formats.manifest import Artifact
     from fsm.sources import SourceSpec, open_source
 
     spec, artifact, dest, point = sys.argv[1:]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fsm.errors import SourceError, StepFailed, Transient
-from fsm.sources.github.publish import Publisher, _Deadlined
+from fsm.release.github import Publisher, _Deadlined
 from tests.github.fake import FakeGitHub
 from tests.github.state import Repository
 from tests.servers import Fault

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.errors import UsageError
+from fsm.host.selection import Pin, Selection, find, is_prerelease, select
 from fsm.model import Version
-from fsm.selection import Pin, Selection, find, is_prerelease, select
 from fsm.sources import Announced
 
 V = Version

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fsm.manifest import Manifest, canonical
-from fsm.trust import Key, Keyring, SecretKey, SignedFile, Trust, TrustSpec
-from fsm.trust.documents import Revoked
-from fsm.trust.signing import sign_keyring, sign_manifest
+from fsm.formats.manifest import Manifest, canonical
+from fsm.formats.trust import Key, Keyring, SecretKey, SignedFile, Trust, TrustSpec
+from fsm.formats.trust.documents import Revoked
+from fsm.formats.trust.signing import sign_keyring, sign_manifest
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fsm.errors import ManifestError, NotReady, TrustError
-from fsm.trust import Keyring, SignedFile, Trust, Withdrawal, Withdrawn
-from fsm.trust.documents import DOCUMENT_LIMIT, parse
-from fsm.trust.minisign import sign
-from fsm.trust.signing import sign_withdrawn
+from fsm.formats.trust import Keyring, SignedFile, Trust, Withdrawal, Withdrawn
+from fsm.formats.trust.documents import DOCUMENT_LIMIT, parse
+from fsm.formats.trust.minisign import sign
+from fsm.formats.trust.signing import sign_withdrawn
 from tests.unit.trust.conftest import NOW, Maker
 
 

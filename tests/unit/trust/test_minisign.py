@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsm.errors import TrustError
-from fsm.trust.minisign import (
+from fsm.formats.trust.minisign import (
     SIGNATURE_LIMIT,
     PublicKey,
     SecretKey,

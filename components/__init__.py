@@ -1,1 +1,0 @@
-"""Component types that come with fsm-updater, found through the entry point group ``fsm.components``."""

@@ -1,0 +1,84 @@
+"""Compose services: an image in a compose file, containers made of it, a registry that has the next one.
+
+The way of an update, in the order of the modules: `spec` (what the host configures), `installed` (the version, asked
+of the containers), `plan` (which steps), `keep`, `pull` (both before anything changes), `switch` (the changed files:
+proved, then renamed into place), `up` (compose makes the containers anew), `verify`, `finish` (retention). Going back
+is `back`. `change` finds the bytes that change, `stack` is the compose project, `docker` asks the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from fsm.adapter import Adapter, Backup, Draft, Finding, Spec, Step, StepContext, Target
+from fsm.formats.releases import Release
+from fsm.system import files
+from fsm_container import inspect, limits, plan, verify
+from fsm_container.finish import Retire, Tidy
+from fsm_container.inspect import ContainerInstalled
+from fsm_container.keep import Keep
+from fsm_container.layout import Layout
+from fsm_container.pull import Pull, TakeKept
+from fsm_container.spec import ContainerSpec
+from fsm_container.switch import Clear, Edit, Stage
+from fsm_container.up import Up
+from fsm_container.verify import Verify
+
+
+class ContainerAdapter(Adapter[ContainerSpec, ContainerInstalled]):
+    """The adapter of component type ``container``."""
+
+    component_type: ClassVar[str] = "container"
+    spec: ClassVar[type[Spec]] = ContainerSpec
+    steps: ClassVar[tuple[type[Step], ...]] = (Keep, Pull, TakeKept, Stage, Clear, Edit, Up, Verify, Retire, Tidy)
+
+    def inspect(self, target: Target, spec: ContainerSpec) -> ContainerInstalled:
+        """See `Adapter.inspect`."""
+        return inspect.read(spec)
+
+    def allows(self, target: Target, spec: ContainerSpec, release: Release) -> None:
+        """See `Adapter.allows`."""
+        limits.check(target, spec, release)
+
+    def pre_check(
+        self,
+        target: Target,
+        spec: ContainerSpec,
+        installed: ContainerInstalled,
+        release: Release,
+        runner: StepContext,
+    ) -> None:
+        """See `Adapter.pre_check`."""
+        asked: tuple[Any, ...] = release.manifest.pre_update_checks if release.manifest else ()
+        checks = plan.own_names((*asked, *spec.pre_checks))
+        if checks:
+            measured = verify.of_host(spec, Layout.of(target), runner, release.version)
+            verify.refuse_unless(checks, lambda: measured, target.name)
+
+    def draft(self, target: Target, spec: ContainerSpec, installed: ContainerInstalled, release: Release) -> Draft:
+        """See `Adapter.draft`."""
+        return plan.update(target, spec, installed, release)
+
+    def backups(self, target: Target, spec: ContainerSpec) -> Sequence[Backup]:
+        """See `Adapter.backups`."""
+        return verify.backups(Layout.of(target))
+
+    def draft_rollback(
+        self, target: Target, spec: ContainerSpec, installed: ContainerInstalled, backup: Backup
+    ) -> Draft:
+        """See `Adapter.draft_rollback`."""
+        return plan.rollback(target, spec, installed, backup)
+
+    def doctor(self, target: Target, spec: ContainerSpec) -> Sequence[Finding]:
+        """See `Adapter.doctor`."""
+        return limits.doctor(target, spec)
+
+    def last_run(self, target: Target, spec: ContainerSpec) -> int:
+        """See `Adapter.last_run`."""
+        return files.highest_number(Layout.of(target).root)
+
+    def leftovers(self, target: Target, spec: ContainerSpec) -> Sequence[Path]:
+        """See `Adapter.leftovers`."""
+        return sorted(Layout.of(target).root.glob("run-*"))

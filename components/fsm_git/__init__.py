@@ -1,0 +1,101 @@
+"""Git checkouts: a working tree that follows a branch or tags, with the services that run in it.
+
+The way of an update, in the order of the modules: `spec` (what the host configures), `repository` (what is checked
+out), `plan` (which steps), `keep`, `fetch`, `examine`, `stage` and `images` (all before the stop), `running`, `hold`,
+`reset` and `products` (between stop and start), `verify`, `finish`. `command` says how git is called, `locks` what a
+lock of git means, `marked` what git was told not to look at, `layout` where everything lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from fsm.adapter import Adapter, Backup, Draft, Finding, Spec, Step, StepContext, Target
+from fsm.formats.releases import Release
+from fsm.system import files
+from fsm_git import doctor, finish, plan, repository, running, verify
+from fsm_git.examine import Examine
+from fsm_git.fetch import Fetch
+from fsm_git.finish import Retire, Tidy
+from fsm_git.images import BuildImages, ForgetImages, KeepImages, UseImages
+from fsm_git.keep import Keep
+from fsm_git.layout import Layout
+from fsm_git.products import BuildHere, NoteProducts, Products
+from fsm_git.repository import GitInstalled
+from fsm_git.reset import Reset
+from fsm_git.running import StartServices, StopServices
+from fsm_git.save_local import Hold
+from fsm_git.spec import GitCheckoutSpec
+from fsm_git.stage import BuildCommand, Stage
+from fsm_git.verify import Verify
+
+
+class GitCheckout(Adapter[GitCheckoutSpec, GitInstalled]):
+    """The adapter of component type ``git``."""
+
+    component_type: ClassVar[str] = "git"
+    spec: ClassVar[type[Spec]] = GitCheckoutSpec
+    steps: ClassVar[tuple[type[Step], ...]] = (
+        Keep,
+        Fetch,
+        Examine,
+        Stage,
+        BuildCommand,
+        KeepImages,
+        BuildImages,
+        NoteProducts,
+        StopServices,
+        Hold,
+        Reset,
+        Products,
+        BuildHere,
+        UseImages,
+        StartServices,
+        Verify,
+        Retire,
+        Tidy,
+        ForgetImages,
+    )
+
+    def inspect(self, target: Target, spec: GitCheckoutSpec) -> GitInstalled:
+        """See `Adapter.inspect`."""
+        return repository.read(target, spec)
+
+    def pre_check(
+        self, target: Target, spec: GitCheckoutSpec, installed: GitInstalled, release: Release, runner: StepContext
+    ) -> None:
+        """See `Adapter.pre_check`."""
+        verify.refuse_unless(
+            spec.pre_checks,
+            running.of(target, spec),
+            lambda one: verify.context(target, spec, runner, release.version, one),
+            target.name,
+        )
+
+    def draft(self, target: Target, spec: GitCheckoutSpec, installed: GitInstalled, release: Release) -> Draft:
+        """See `Adapter.draft`."""
+        facts = plan.look(target, spec, installed, release.ref)
+        return plan.update(target, spec, installed, release, facts)
+
+    def backups(self, target: Target, spec: GitCheckoutSpec) -> Sequence[Backup]:
+        """See `Adapter.backups`."""
+        return finish.backups(Layout(live=spec.path, component=target.name))
+
+    def draft_rollback(self, target: Target, spec: GitCheckoutSpec, installed: GitInstalled, backup: Backup) -> Draft:
+        """See `Adapter.draft_rollback`."""
+        return plan.rollback(target, spec, installed, backup, plan.look(target, spec, installed, None))
+
+    def doctor(self, target: Target, spec: GitCheckoutSpec) -> Sequence[Finding]:
+        """See `Adapter.doctor`."""
+        return doctor.look(target, spec)
+
+    def last_run(self, target: Target, spec: GitCheckoutSpec) -> int:
+        """See `Adapter.last_run`."""
+        layout = Layout(live=spec.path, component=target.name)
+        return files.highest_number(layout.work, layout.kept, layout.work / "aside", layout.work / "saved")
+
+    def leftovers(self, target: Target, spec: GitCheckoutSpec) -> Sequence[Path]:
+        """See `Adapter.leftovers`."""
+        return sorted(Layout(live=spec.path, component=target.name).work.glob("run-*"))

@@ -1,0 +1,177 @@
+"""How git is called here: on one repository, by its owner, without questions, hooks and background work.
+
+The repository is always named (``--git-dir``): a checkout whose ``.git`` is missing must not make git find another one
+further up. Git runs as the user whom the repository belongs to, by ``setpriv`` where the updater is root: files keep
+their owner, nothing that somebody wrote into ``.git/config`` runs as root, and git has no reason to refuse
+(``safe.directory``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from fsm.adapter import CommandResult
+from fsm.errors import CommandFailed, PlanError
+from fsm.model import Seconds
+from fsm.services import Runner
+from fsm.sources.git import complaint, environment, outside
+from fsm.sources.remotes import masked
+from fsm.system.shell import Asked, ask
+
+_SETTINGS: Final = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "advice.detachedHead": "false",
+    "submodule.recurse": "false",
+    "fetch.recurseSubmodules": "false",
+}
+
+LONG: Final = 300.0
+"""Seconds for a question that has git read much of a large repository."""
+
+MANY: Final = 500
+"""Names that fit on a command line for sure."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The user as whom git runs.
+
+    Attributes:
+        home: the user's home directory, where git finds its configuration and ssh its keys.
+        named: whether the system knows the user's groups.
+    """
+
+    uid: int
+    gid: int
+    home: str
+    named: bool
+
+    @property
+    def prefix(self) -> list[str]:
+        """The beginning of a command line that runs as this user."""
+        groups = "--init-groups" if self.named else "--clear-groups"
+        return ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", groups, "--"]
+
+
+def owner_of(place: Path) -> Owner | None:
+    """The user whom something belongs to; None where that is the updater's own.
+
+    Raises:
+        PlanError: it is somebody else's, and this user cannot become them.
+    """
+    import pwd  # noqa: PLC0415 - Windows imports this module and has none
+
+    status = place.stat()
+    if status.st_uid == os.geteuid():
+        return None
+    try:
+        entry = pwd.getpwuid(status.st_uid)
+        name, home = entry.pw_name, entry.pw_dir
+    except KeyError:
+        name, home = f"user {status.st_uid}", ""
+    if os.geteuid() != 0:
+        raise PlanError(
+            f"cannot use the repository {place}",
+            f"it belongs to {name}, and git trusts only repositories of the user who calls it (safe.directory)",
+            f"run the updater as root or as {name}, or `chown -R` the checkout to the updater's user",
+        )
+    return Owner(status.st_uid, status.st_gid, home or "/", named=bool(home))
+
+
+@dataclass(frozen=True)
+class Git:
+    """Git on one repository.
+
+    Attributes:
+        directory: the repository: a directory, or a ``.git`` file that leads to one.
+        work: the checkout.
+        owner: as whom it runs; None: as the updater's user.
+        runner: runs what changes something; None where only questions are asked.
+        secrets: settings of git that are in its environment and nowhere else.
+        index: a file to have the index in, instead of the repository's own.
+    """
+
+    directory: Path
+    work: Path
+    owner: Owner | None = None
+    runner: Runner | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    index: Path | None = None
+
+    def run(self, *args: str, timeout: Seconds | None = None) -> CommandResult:
+        """Run a git command that changes something, or may take long; returns its exit code, whatever it is."""
+        assert self.runner is not None, "made for questions only"
+        return self.runner.run(self._argv(args), cwd=self._cwd(), env=self._environment(), timeout=timeout)
+
+    def ask(self, *args: str, timeout: Seconds = 60.0) -> Asked:
+        """Run a git command that only looks; its answer goes to no log."""
+        return ask(self._argv(args), cwd=self._cwd(), env=self._environment(), timeout=timeout)
+
+    def must(self, what: str, *args: str, timeout: Seconds | None = None) -> None:
+        """Run a git command that has to succeed.
+
+        Args:
+            what: what it is for, as in ``cannot <what>``.
+            args: the command.
+            timeout: seconds.
+
+        Raises:
+            CommandFailed: it ended with another code than 0; the message has what git said last.
+        """
+        result = self.run(*args, timeout=timeout)
+        if result.code != 0:
+            raise CommandFailed(f"cannot {what}", f"git {args[0]} ended with {result.code}: {complaint(result.tail)}")
+
+    def answer(self, what: str, *args: str, timeout: Seconds = 60.0) -> bytes:
+        """What a git command that only looks writes.
+
+        Raises:
+            CommandFailed: it ended with another code than 0.
+        """
+        asked = self.ask(*args, timeout=timeout)
+        if asked.code != 0:
+            raise CommandFailed(f"cannot {what}", f"git {args[0]} ended with {asked.code}: {masked(asked.complaint)}")
+        return asked.out
+
+    def entries(self, what: str, *args: str) -> list[str]:
+        """What a git command writes with ``-z``."""
+        return [os.fsdecode(entry) for entry in self.answer(what, *args, timeout=LONG).split(b"\0") if entry]
+
+    def ok(self, *args: str) -> bool:
+        """Whether a git command that only looks ends with 0."""
+        return self.ask(*args, timeout=LONG).code == 0
+
+    def commit(self, name: str) -> str | None:
+        """The object that a name leads to, as far as refs tell; None where it leads nowhere."""
+        asked = self.ask("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+        return asked.out.decode().strip() or None if asked.code == 0 else None
+
+    def has(self, commit: str) -> bool:
+        """Whether the repository has a commit."""
+        return self.ok("cat-file", "-e", f"{commit}^{{commit}}")
+
+    def hand_over(self, directory: Path) -> Path:
+        """Make a directory that git's user may write to; nobody else may look into it."""
+        directory.mkdir(mode=0o700, exist_ok=True)
+        if self.owner is not None:
+            os.chown(directory, self.owner.uid, self.owner.gid)
+        return directory
+
+    def _argv(self, args: Sequence[str]) -> list[str]:
+        owner = self.owner.prefix if self.owner else []
+        return [*outside(os.environ), *owner, "git", f"--git-dir={self.directory}", f"--work-tree={self.work}", *args]
+
+    def _cwd(self) -> Path:
+        return self.work if self.work.is_dir() else Path("/")
+
+    def _environment(self) -> dict[str, str]:
+        home = {"HOME": self.owner.home} if self.owner else {}
+        index = {"GIT_INDEX_FILE": str(self.index)} if self.index else {}
+        return {"GIT_OPTIONAL_LOCKS": "0", **home, **index, **environment({**_SETTINGS, **self.secrets})}

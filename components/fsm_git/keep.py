@@ -1,0 +1,69 @@
+"""Before anything else: the old commit gets a ref of ours, and the run a directory that nobody else can look into."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import ClassVar
+
+from fsm.adapter import Done, Failed, StepContext, StepResult
+from fsm.lifecycle import State
+from fsm.system import faults, files
+from fsm_git.command import Git
+from fsm_git.site import GitStep, Site
+
+
+def keep(git: Git, site: Site, ctx: StepContext) -> None:
+    """Give the installed commit its ref. A commit that a power cut emptied has to be fetched again first."""
+    git.must("keep the installed commit", "update-ref", site.layout.kept_ref(ctx.run_id), str(site.old))
+    faults.point("git.keep.kept")
+
+
+class Keep(GitStep):
+    """Keep the old commit, whatever happens to the branch and to the reflog."""
+
+    name: ClassVar[str] = "keep"
+    phase: ClassVar[State] = State.BACKING_UP
+    title: ClassVar[str] = "keep the installed commit under a ref"
+    undo_title: ClassVar[str] = "remove the ref and the run's directory"
+
+    reserve: int
+
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `GitStep.act`."""
+        layout, paths = self.site.layout, self.site.paths(ctx)
+        layout.work.mkdir(mode=0o711, exist_ok=True)
+        paths.root.mkdir(mode=0o711, exist_ok=True)
+        faults.point("git.keep.begun")
+        free = files.disk_free(paths.root)
+        if free < self.reserve:
+            return Failed(
+                why=f"{free >> 20} MiB are free at {layout.live}, {self.reserve >> 20} MiB are to stay free",
+                todo="free some disk space, then update again",
+                blame="host",
+            )
+        notes: tuple[str, ...] = ()
+        if self.site.old is not None:
+            notes = self.site.unlocked(ctx)
+            git = self.site.git(ctx)
+            if git.commit("HEAD") != self.site.old:
+                return Failed(
+                    why="HEAD has moved since the plan was made",
+                    todo="somebody works in the checkout; update again when they are done",
+                    blame="host",
+                )
+            if git.has(self.site.old):
+                keep(git, self.site, ctx)
+        return Done(notes=notes)
+
+    def undo(self, ctx: StepContext) -> StepResult:
+        """See `Step.undo`."""
+        layout = self.site.layout
+        if self.site.had_repository and self.site.old is not None:
+            self.site.unlocked(ctx, refs_only=True)
+            self.site.git(ctx).must("remove a ref of ours", "update-ref", "-d", layout.kept_ref(ctx.run_id))
+            faults.point("git.keep.dropped")
+        files.remove_tree(self.site.paths(ctx).root, ctx.check)
+        for directory in (layout.kept, layout.work / "saved", layout.work / "aside", layout.work):
+            with suppress(OSError):  # something is in it, or it was never made
+                directory.rmdir()
+        return Done()

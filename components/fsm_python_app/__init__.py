@@ -1,0 +1,101 @@
+"""Python apps: an archive unpacked into a plain directory, a virtual environment, a service.
+
+The way of an update, in the order of the modules: `spec` (what the host configures), `installed` (the version, asked
+of the app), `plan` (which steps), `backup`, `unpack`, `environment` (all before the stop), `swap` (between stop and
+start), `verify`, `finish` (retention), and `rollback` to a kept version. `layout` says where everything lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from fsm.adapter import Adapter, Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
+from fsm.formats.releases import Release
+from fsm.formats.version_file import VersionFile
+from fsm.kit.steps import Download, StartService, StopService
+from fsm.system import files
+from fsm_python_app import finish, inspect, limits, plan, verify
+from fsm_python_app.backup import Keep
+from fsm_python_app.environment import BuildEnvironment
+from fsm_python_app.finish import Retire, Tidy
+from fsm_python_app.layout import Layout
+from fsm_python_app.rollback import TakeBackup
+from fsm_python_app.spec import PythonAppSpec
+from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Exchange, MoveIn, MoveOut, Prepare
+from fsm_python_app.unpack import Unpack
+from fsm_python_app.verify import Migrate, Verify
+
+
+class PythonApp(Adapter[PythonAppSpec, Installed]):
+    """The adapter of component type ``python_app``."""
+
+    component_type: ClassVar[str] = "python_app"
+    spec: ClassVar[type[Spec]] = PythonAppSpec
+    steps: ClassVar[tuple[type[Step], ...]] = (
+        Keep,
+        Download,
+        Unpack,
+        BuildEnvironment,
+        TakeBackup,
+        CopyOut,
+        Prepare,
+        StopService,
+        CarryOver,
+        Exchange,
+        MoveOut,
+        MoveIn,
+        CopyIn,
+        Migrate,
+        StartService,
+        Verify,
+        Retire,
+        Tidy,
+    )
+
+    def inspect(self, target: Target, spec: PythonAppSpec) -> Installed:
+        """See `Adapter.inspect`."""
+        return inspect.read(spec)
+
+    def allows(self, target: Target, spec: PythonAppSpec, release: Release) -> None:
+        """See `Adapter.allows`."""
+        limits.check(target, spec, release)
+
+    def pre_check(
+        self, target: Target, spec: PythonAppSpec, installed: Installed, release: Release, runner: StepContext
+    ) -> None:
+        """See `Adapter.pre_check`."""
+        asked: tuple[Any, ...] = release.manifest.pre_update_checks if release.manifest else ()
+        measured = verify.context(spec, target.state_dir, runner, release.version)
+        verify.refuse_unless(plan.own_names((*asked, *spec.pre_checks)), lambda: measured, target.name)
+
+    def draft(self, target: Target, spec: PythonAppSpec, installed: Installed, release: Release) -> Draft:
+        """See `Adapter.draft`."""
+        artifact = limits.pick(target, spec, release)
+        return plan.update(target, spec, installed, release, artifact, plan.look(target, spec))
+
+    def backups(self, target: Target, spec: PythonAppSpec) -> Sequence[Backup]:
+        """See `Adapter.backups`."""
+        return finish.backups(Layout(live=spec.install_path))
+
+    def draft_rollback(self, target: Target, spec: PythonAppSpec, installed: Installed, backup: Backup) -> Draft:
+        """See `Adapter.draft_rollback`."""
+        return plan.rollback(target, spec, installed, backup, plan.look(target, spec))
+
+    def doctor(self, target: Target, spec: PythonAppSpec) -> Sequence[Finding]:
+        """See `Adapter.doctor`."""
+        return limits.doctor(target, spec)
+
+    def version_file(self, target: Target, spec: PythonAppSpec) -> VersionFile | None:
+        """See `Adapter.version_file`."""
+        return None if spec.version.file is None else VersionFile(spec.install_path, spec.version.file)
+
+    def last_run(self, target: Target, spec: PythonAppSpec) -> int:
+        """See `Adapter.last_run`."""
+        layout = Layout(live=spec.install_path)
+        return files.highest_number(layout.work, layout.backups, layout.work / "aside")
+
+    def leftovers(self, target: Target, spec: PythonAppSpec) -> Sequence[Path]:
+        """See `Adapter.leftovers`."""
+        return sorted(Layout(live=spec.install_path).work.glob("run-*"))

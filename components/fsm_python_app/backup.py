@@ -1,0 +1,166 @@
+"""The backup: what the exchange of trees alone would not protect, written once, verified, never overwritten."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import ClassVar, Final
+
+from fsm.adapter import Done, Failed, Step, StepContext, StepResult
+from fsm.lifecycle import State
+from fsm.model import Model
+from fsm.system import faults, files, inventory
+from fsm.system.archive import verify_tar_zst, write_tar_zst
+from fsm_python_app.layout import Layout, RunPaths, make_directory, patterns, printable
+from fsm_python_app.leftovers import sweep, sweep_foreign
+
+_TRIES: Final = 10
+
+
+class BackupRecord(Model):
+    """`backup.json`: what a backup is of."""
+
+    run: int
+    version: str | None
+    made_at: str
+    service_active: bool
+    files: int
+    preserved: tuple[str, ...]
+    archive: str | None = None
+
+
+class Keep(Step):
+    """Inventory of the live tree, copies of the preserved files, and, if asked for, an archive elsewhere."""
+
+    name: ClassVar[str] = "backup"
+    phase: ClassVar[State] = State.BACKING_UP
+    title: ClassVar[str] = "back up the preserved files and list the live tree"
+    undo_title: ClassVar[str] = "remove the backup of this run"
+
+    layout: Layout
+    preserve: tuple[str, ...]
+    version: str | None
+    service_active: bool
+    skip: str
+    archive_dir: Path | None = None
+
+    def do(self, ctx: StepContext) -> StepResult:
+        """See `Step.do`."""
+        paths = self.layout.run(ctx.run_id)
+        if paths.record.exists():
+            return self._verify(paths)
+        self._make_work(paths)
+        found = self._inventory(ctx, paths)
+        preserved = self._copy(ctx, paths)
+        archive = self._archive(ctx)
+        inventory.take(paths.kept, check=ctx.check).save(paths.kept_inventory)
+        files.sync_filesystem(paths.root)
+        faults.point("backup.synced")
+        record = BackupRecord(
+            run=ctx.run_id,
+            version=self.version,
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            service_active=self.service_active,
+            files=len(found),
+            preserved=tuple(printable(path) for path in preserved),
+            archive=None if archive is None else str(archive),
+        )
+        files.write_atomic(paths.record, record.model_dump_json(indent=2).encode())
+        faults.point("backup.recorded")
+        return self._verify(paths)
+
+    def undo(self, ctx: StepContext) -> StepResult:
+        """See `Step.undo`. An archive in another directory stays: it costs nothing to keep and was asked for."""
+        files.remove_tree(self.layout.run(ctx.run_id).root, ctx.check)
+        for directory in (self.layout.envs, self.layout.backups, self.layout.work / "aside", self.layout.work):
+            if directory.is_dir() and not any(directory.iterdir()):
+                directory.rmdir()
+        return Done()
+
+    def _make_work(self, paths: RunPaths) -> None:
+        """The work directory holds copies of secrets: nobody else may look into it."""
+        make_directory(self.layout.work, 0o711)
+        make_directory(paths.root, 0o711)
+        sweep(self.layout.work, paths.root)
+        if paths.kept.exists():
+            files.remove_tree(paths.kept)
+        paths.kept.mkdir(mode=0o700)
+        faults.point("backup.begun")
+
+    def _inventory(self, ctx: StepContext, paths: RunPaths) -> inventory.Inventory:
+        live = self.layout.live
+        if not live.is_dir():
+            return inventory.Inventory()
+        found = inventory.take(live, skip=lambda path: str(path) == self.skip, check=ctx.check)
+        found.save(paths.live_inventory)
+        return found
+
+    def _copy(self, ctx: StepContext, paths: RunPaths) -> list[PurePosixPath]:
+        """The app still runs, so a file may go while its turn comes; sockets and the like cannot be kept at all."""
+        live = self.layout.live
+        copied = []
+        for path in patterns(self.preserve).find(live) if live.is_dir() else ():
+            ctx.check()
+            if _copy_moving(live, paths.kept, path):
+                copied.append(path)
+        faults.point("backup.copied")
+        return copied
+
+    def _archive(self, ctx: StepContext) -> Path | None:
+        """All of the live tree, while the app still runs: only what rested meanwhile can be compared."""
+        live = self.layout.live
+        if self.archive_dir is None or not live.is_dir():
+            return None
+        self.archive_dir.mkdir(parents=True, exist_ok=True)
+        sweep_foreign(self.archive_dir)
+        dest = self.archive_dir / f"{ctx.component}.{self.version or 'unknown'}.run-{ctx.run_id}.tar.zst"
+        before = inventory.take(live, check=ctx.check)
+        write_tar_zst(live, dest, check=ctx.check)
+        after = inventory.take(live, check=ctx.check).entries
+        steady = {name for name, entry in before.entries.items() if after.get(name) == entry}
+        verify_tar_zst(dest, before, steady=steady, check=ctx.check)
+        return dest
+
+    def _verify(self, paths: RunPaths) -> Done | Failed:
+        """Read the copies back and compare them with what they were when they were made.
+
+        The live files may change until the stop; a copy that differs from those is no damage.
+        """
+        record = BackupRecord.model_validate_json(paths.record.read_bytes())
+        damaged = inventory.load(paths.kept_inventory).compare(inventory.take(paths.kept))
+        if damaged:
+            names = [*damaged.removed, *damaged.changed, *damaged.added]
+            shown = ", ".join(printable(name) for name in names[:3])
+            return Failed(why=f"the backup of {shown} is damaged", todo="check the disk", blame="host")
+        return Done(data={"preserved": list(record.preserved), "archive": record.archive})
+
+
+def _copy_moving(source: Path, dest: Path, path: PurePosixPath) -> bool:
+    """Copy what a running program may replace or remove meanwhile. Whether there was something that can be copied."""
+    for _ in range(_TRIES):
+        try:
+            make_parents(source, dest, path)
+            files.copy_entry(source / path, dest / path)
+            return os.path.lexists(dest / path)
+        except FileNotFoundError:
+            if not os.path.lexists(source / path):
+                return False
+    # Whoever makes and removes it at this rate does not want it kept; what is there at the stop is carried over.
+    return False
+
+
+def make_parents(source: Path, dest: Path, path: PurePosixPath) -> None:
+    """Make the directories above `path` in `dest`, with the modes and owners that they have in `source`."""
+    for parent in reversed(path.parents[:-1]):
+        if not (dest / parent).is_dir():
+            files.copy_entry(source / parent, dest / parent)
+
+
+def read_record(path: Path) -> BackupRecord | None:
+    """The record of a backup, None where it is missing or damaged."""
+    try:
+        return BackupRecord.model_validate(json.loads(path.read_text(encoding="utf-8")), strict=False)
+    except (OSError, ValueError):
+        return None

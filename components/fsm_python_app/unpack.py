@@ -1,0 +1,160 @@
+"""The new tree: unpacked beside the live one, stamped, compared with what is there now."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import ClassVar, Literal
+
+from fsm.adapter import Done, Failed, Step, StepContext, StepResult
+from fsm.formats import version_file
+from fsm.lifecycle import State
+from fsm.model import Version
+from fsm.system import archive, faults, files, inventory
+from fsm_python_app import aside, finish
+from fsm_python_app.layout import Layout, RunPaths, patterns, printable
+from fsm_python_app.leftovers import sweep
+
+SHOWN = 5
+"""Local files that a note names; the rest is counted."""
+
+
+class Unpack(Step):
+    """Unpack the artifact into the staging tree, and say which local files no release accounts for."""
+
+    name: ClassVar[str] = "unpack"
+    phase: ClassVar[State] = State.UPDATING
+    title: ClassVar[str] = "unpack the release beside the live tree"
+    undo_title: ClassVar[str] = "set aside what the new version wrote and remove its tree"
+
+    layout: Layout
+    filename: str
+    version: Version
+    version_file: str | None
+    preserve: tuple[str, ...]
+    environment_link: str
+    unlisted: Literal["keep", "refuse"]
+    max_bytes: int
+    reserve: int
+
+    def do(self, ctx: StepContext) -> StepResult:
+        """See `Step.do`."""
+        paths = self.layout.run(ctx.run_id)
+        if not paths.new_inventory.exists():
+            failed = self._unpack(ctx, paths)
+            if failed:
+                return failed
+        local = self._unlisted(paths)
+        if local and self.unlisted == "refuse":
+            return Failed(
+                why=f"{count(local)} in {self.layout.live} that neither the release nor `preserve` accounts for:"
+                f" {shown(local)}",
+                todo='name them in preserve, remove them, or set unlisted = "keep"',
+                blame="host",
+            )
+        return Done(data={"unlisted": [printable(path) for path in local[:1000]], "unlisted_count": len(local)})
+
+    def undo(self, ctx: StepContext) -> StepResult:
+        """See `Step.undo`."""
+        paths = self.layout.run(ctx.run_id)
+        notes = aside.set_aside(
+            paths.tree,
+            self.layout.live,
+            self.layout,
+            ctx.run_id,
+            self._is_ours,
+            ctx.check,
+            finished="unpack" in ctx.results,
+        )
+        files.remove_tree(paths.tree, ctx.check)
+        paths.new_inventory.unlink(missing_ok=True)
+        return Done(notes=notes)
+
+    def _is_ours(self, path: PurePosixPath) -> bool:
+        return path.parts[0] == self.environment_link or aside.is_cache(path)
+
+    def _unpack(self, ctx: StepContext, paths: RunPaths) -> Failed | None:
+        sweep(paths.root)
+        files.remove_tree(paths.tree, ctx.check)
+        faults.point("unpack.cleared")
+        limits = archive.Limits(max_bytes=self.max_bytes)
+        named = paths.download / self.filename
+        listing = archive.inspect(named, limits)
+        free = files.disk_free(paths.root)
+        if listing.total_bytes + self.reserve > free:
+            return Failed(
+                why=f"the release needs {listing.total_bytes >> 20} MiB and {self.reserve >> 20} MiB are to stay free,"
+                f" but only {free >> 20} MiB are left at {paths.root}",
+                todo="free some disk space, then update again",
+                blame="host",
+            )
+        if listing.kind == "wheel":
+            self._stage_wheel(named, paths.tree)
+        else:
+            archive.unpack(named, paths.tree, limits=limits, check=ctx.check, progress=_unit(ctx))
+        paths.tree.chmod(0o755)  # whatever the mask of whoever calls us: the app may run as another user
+        faults.point("unpack.unpacked")
+        failed = self._stamp(paths)
+        if failed:
+            return failed
+        found = inventory.take(paths.tree, skip=lambda path: False, check=ctx.check, hash=False)
+        files.sync_filesystem(paths.root)
+        found.save(paths.new_inventory)
+        faults.point("unpack.recorded")
+        return None
+
+    def _stage_wheel(self, wheel: Path, tree: Path) -> None:
+        """A wheel is no app directory: it becomes the one requirement of an otherwise empty one."""
+        (tree / "wheels").mkdir(parents=True)
+        shutil.copyfile(wheel, tree / "wheels" / wheel.name)
+        (tree / "requirements.txt").write_text(f"./wheels/{wheel.name}\n", encoding="utf-8")
+
+    def _stamp(self, paths: RunPaths) -> Failed | None:
+        """Write the version file last, where the release does not bring its own; check it where it does."""
+        if self.version_file is None:
+            return None
+        stamp = paths.tree / self.version_file
+        if not stamp.exists():
+            stamp.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            files.write_atomic(stamp, f"{self.version}\n".encode())
+            return None
+        text, why = version_file.read(stamp)
+        if Version.parse(text) != self.version:
+            return Failed(
+                why=f"the release {self.version} has a {self.version_file} that says {text or why!r}",
+                todo="the release is broken; nothing was changed",
+            )
+        return None
+
+    def _unlisted(self, paths: RunPaths) -> list[str]:
+        """Local files that would not be in the new tree and that no release brought: they stay in the backup."""
+        if not paths.live_inventory.exists():
+            return []
+        live = inventory.load(paths.live_inventory)
+        new = set(inventory.load(paths.new_inventory).entries)
+        known = new | set(finish.installed_list(self.layout)[1])
+        preserve = patterns(self.preserve)
+        return [
+            entry.path
+            for entry in live
+            if entry.kind != "dir"
+            and entry.path not in known
+            and not self._is_ours(PurePosixPath(entry.path))
+            and not preserve.match(PurePosixPath(entry.path), is_dir=entry.kind == "symlink")
+        ]
+
+
+def count(paths: list[str]) -> str:
+    """``1 local file``, ``3 local files``."""
+    return f"{len(paths)} local file{'s' if len(paths) != 1 else ''}"
+
+
+def shown(paths: list[str]) -> str:
+    """The first few names."""
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return ", ".join(printable(path) for path in paths[:SHOWN]) + more
+
+
+def _unit(ctx: StepContext) -> Callable[[int, int | None], None]:
+    return lambda done, total: ctx.progress(done, total, "bytes")

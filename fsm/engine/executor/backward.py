@@ -1,0 +1,72 @@
+"""Undoing every started step, last first."""
+
+from __future__ import annotations
+
+from fsm.adapter import Done, Failed
+from fsm.engine.executor.run_record import Ledger
+from fsm.engine.executor.runner import Runner
+from fsm.engine.journal import Kind, Record
+from fsm.engine.progress import Kind as Told
+from fsm.lifecycle import LIMIT, Event, State
+from fsm.system import faults
+
+
+class Backward:
+    """The state `rolling_back`. `position` is the step being undone."""
+
+    def __init__(self, ledger: Ledger, runner: Runner, *, brink: bool = False) -> None:
+        self._ledger = ledger
+        self._runner = runner
+        self._brink = brink
+
+    def go(self) -> None:
+        """Undo down to the first step; ends in `rolled_back` or `failed`."""
+        ledger = self._ledger
+        self._runner.enter(State.ROLLING_BACK)
+        while ledger.run.state is State.ROLLING_BACK:
+            index = ledger.run.position
+            assert index >= 0, "the last undo and the end of the run are one commit"
+            if self._brink and ledger.steps[index].downtime == "begins":
+                return
+            if ledger.steps[index].undo_title:
+                self._runner.tell(Told.UNDO, ledger.steps[index].undo_title, index)
+            faults.point("step.before_undo")
+            result = self._runner.perform(index, lambda step, context: step.undo(context))
+            faults.point("step.after_undo")
+            if isinstance(result, Failed):
+                self.fail(index, result)
+            else:
+                self._finish(index, result)
+        self._runner.enter(ledger.run.state)
+
+    def _finish(self, index: int, result: Done) -> None:
+        ledger = self._ledger
+        done = Record(Kind.UNDO_DONE, index, {"data": result.data, "notes": list(result.notes)})
+        starts = [Record(Kind.UNDO_STARTED, index - 1)] if index else []
+        # The last undo and the end of the run are one commit.
+        ledger.move([] if index else [Event.OK], before=[done, *starts], position=index - 1)
+        self._runner.tell(Told.UNDO_DONE, ledger.steps[index].undo_title, index)
+        for note in result.notes:
+            self._runner.tell(Told.NOTE, note, index)
+
+    def fail(self, index: int, failed: Failed) -> None:
+        """Try the same undo again; when it made no progress for the third time, a person is needed."""
+        ledger = self._ledger
+        record = Record(Kind.UNDO_FAILED, index, failed.model_dump(mode="json"))
+        self._runner.tell(Told.FAILED, failed.why, index)
+        if ledger.run.attempt < LIMIT:
+            ledger.move([], [record], attempt=ledger.run.attempt + 1)
+            self._runner.pause(index)
+            return
+        reason = f"{ledger.run.reason}; then the rollback failed: {failed.why}"
+        ledger.move([Event.FAIL], [record], reason=reason, todo=self.todo(ledger))
+
+    @staticmethod
+    def todo(ledger: Ledger) -> str:
+        """What a person is told when a rollback cannot go on."""
+        run = ledger.run
+        left = [step.undo_title or step.title for step in reversed(ledger.steps[: run.position + 1])]
+        return (
+            f"not undone yet: {', '.join(left)}; mend the cause, then `fsm rollback {run.component}` goes on with that"
+            f" (`fsm show {run.id}` has the paths of every step)"
+        )

@@ -1,0 +1,104 @@
+"""Asking a run to stop, and time as the executor sees it."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from fsm.engine.progress import Observer
+from fsm.lifecycle import State
+from fsm.model import Seconds
+
+
+class Clock:
+    """Monotonic time and sleeping; tests bring their own."""
+
+    def monotonic(self) -> Seconds:
+        """Seconds from an arbitrary start, never set back."""
+        return time.monotonic()
+
+    def wait(self, event: threading.Event, seconds: Seconds) -> None:
+        """Sleep until the event or the time."""
+        event.wait(seconds)
+
+
+class Control:
+    """A request to stop, made by a signal handler or another thread.
+
+    The first request waits for the next safe point, a moment in which the component's service is up; the second one
+    stops at the next check, wherever that is. Both leave the journal whole and the run resumable.
+    """
+
+    def __init__(self) -> None:
+        self.wake = threading.Event()
+        self.urgent = False
+
+    @property
+    def requested(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self.wake.is_set()
+
+    def stop(self) -> None:
+        """Ask to stop."""
+        self.urgent = self.wake.is_set()
+        self.wake.set()
+
+
+DEADLINES: Final[Mapping[State, Seconds]] = {
+    State.CHECKING: 60.0,
+    State.BACKING_UP: 3600.0,
+    State.UPDATING: 7200.0,
+    State.VERIFYING: 1800.0,
+    State.ROLLING_BACK: 3600.0,
+}
+"""How long a state may take in one process; configurable."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run is driven in.
+
+    Attributes:
+        state_dir: where children's output goes (`logs/`).
+        control: asks the run to stop.
+        clock: monotonic time and waiting.
+        observers: hear what goes on.
+        deadlines: seconds by state, for those that differ from `DEADLINES`.
+        secrets: never to appear in what children print.
+        rng: for the jitter of retries.
+    """
+
+    state_dir: Path
+    control: Control = field(default_factory=Control)
+    clock: Clock = field(default_factory=Clock)
+    observers: Sequence[Observer] = ()
+    deadlines: Mapping[State, Seconds] = field(default_factory=dict)
+    secrets: Sequence[str] = ()
+    rng: random.Random = field(default_factory=random.Random)
+
+    def limit(self, state: State) -> Seconds:
+        """How long a state may take."""
+        return self.deadlines.get(state, DEADLINES[state])
+
+    @property
+    def name(self) -> str:
+        """A name for this host's state, for the marks of children: they must not be mistaken for another's."""
+        return hashlib.sha256(str(self.state_dir.absolute()).encode()).hexdigest()[:16]
+
+
+class StepDeadline:
+    """The earlier of a step's and its state's deadline."""
+
+    def __init__(self, clock: Clock, until: Seconds) -> None:
+        self._clock = clock
+        self._until = until
+
+    def remaining(self) -> Seconds:
+        """Seconds left; 0 or less when it has passed."""
+        return self._until - self._clock.monotonic()

@@ -1,0 +1,121 @@
+"""One run as the executor works on it: the journal's row, the frozen plan, and what finished steps returned."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from fsm.adapter import Registry, Step
+from fsm.engine import plan as plans
+from fsm.engine.journal import SET, Journal, Kind, Record, Run
+from fsm.engine.machine import Guard
+from fsm.engine.plan import Plan
+from fsm.lifecycle import RESTING, SET_TABLE, TABLE, Event, State
+
+
+class Ledger:
+    """Couples the guard with the journal: no state is entered that is not written, none written that is not legal."""
+
+    def __init__(self, journal: Journal, registry: Registry, run: Run) -> None:
+        self.journal = journal
+        self.run = run
+        self._registry = registry
+        self.plan: Plan | None = None
+        self.steps: tuple[Step, ...] = ()
+        self.results: dict[str, dict[str, Any]] = {}
+        self._guard: Guard | None = None
+        text = journal.plan(run.id)
+        if text is not None:
+            self.thaw(plans.load(text))
+            self._read_results()
+
+    def thaw(self, plan: Plan) -> None:
+        """Take up a frozen plan."""
+        self.plan = plan
+        self.steps = plans.thaw(plan, self._registry)
+
+    def _read_results(self) -> None:
+        for row in self.journal.log(self.run.id):
+            if row.kind is Kind.STEP_DONE and row.step is not None:
+                self.results[self.steps[row.step].name] = row.data.get("data", {})
+
+    @property
+    def touched(self) -> bool:
+        """Whether a step that touches the live component has started (and not all of them are undone)."""
+        return self.plan is not None and plans.touched(self.plan, range(self.run.position + 1))
+
+    @property
+    def down(self) -> bool:
+        """Whether the component's service is down just now because of this run."""
+        state = False
+        for step in self.steps[: self.run.position + 1]:
+            if step.downtime == "begins":
+                state = True
+            elif step.downtime == "ends" and step is not self.steps[self.run.position]:
+                state = False
+        return state
+
+    @property
+    def kept_down(self) -> int | None:
+        """The step that stopped the service for the present step's sake; None where that one needs it not so."""
+        if not self.down or self.steps[self.run.position].downtime is not None:
+            return None  # a step that stops or starts the service sees to it itself
+        return max(i for i, step in enumerate(self.steps[: self.run.position]) if step.downtime == "begins")
+
+    def move(
+        self,
+        events: Sequence[Event],
+        before: Sequence[Record] = (),
+        after: Sequence[Record] = (),
+        *,
+        plan: str | None = None,
+        **changes: Any,
+    ) -> None:
+        """Fire events and write everything in one commit: `before`, a row for each new state, `after`.
+
+        Args:
+            events: in order; may be empty, then only the records and changes are written.
+            plan: the plan to freeze with this commit.
+            changes: fields of the run to set; `attempt` starts anew unless given.
+        """
+        moves = self._fire(events)
+        state = moves[-1].data["to"] if moves else self.run.state
+        # Leaving a resting state takes the run up again, entering one ends it: both in the same commit as the state.
+        ended = state in RESTING if events else None
+        closing = [Record(Kind.ENDED, data={"state": state})] if ended else []
+        self.run = self.journal.write(
+            self.run,
+            [*before, *moves, *after, *closing],
+            plan=plan,
+            ended=ended,
+            **{"attempt": 1, "state": state, **changes},
+        )
+
+    def _fire(self, events: Sequence[Event]) -> list[Record]:
+        """What the guard says to the events; it is not asked (and costs nothing) where there are none."""
+        if not events:
+            return []
+        if self._guard is None or self._guard.state is not self.run.state:
+            # Kept for the moves to come: taking a guard up costs as much time as all of a commit but its sync.
+            self._guard = Guard(self.run.state, SET_TABLE if self.run.kind == SET else TABLE)
+            weakref.finalize(self, self._guard.release)
+        guard = self._guard
+        return [
+            Record(Kind.STATE, data={"from": guard.state, "event": event, "to": guard.fire(event)}) for event in events
+        ]
+
+    def note(self, kind: Kind, step: int | None = None, **data: Any) -> None:
+        """Write one record that changes nothing else about the run."""
+        self.run = self.journal.write(self.run, [Record(kind, step, data)])
+
+    @property
+    def goal(self) -> State:
+        """Where the last step leads: a member of a set waits there for the others."""
+        return State.DONE if self.run.part_of is None else State.VERIFIED
+
+    def events_to(self, target: State) -> list[Event]:
+        """The events that lead from the present state to a later one, when all goes well."""
+        states = [State.CHECKING, State.BACKING_UP, State.UPDATING, State.VERIFYING, self.goal]
+        events = [Event.OK] * (states.index(target) - states.index(self.run.state))
+        return [*events[:-1], Event.WAIT] if target is State.VERIFIED else events

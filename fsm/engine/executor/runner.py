@@ -1,0 +1,173 @@
+"""Performs one step's `do` or `undo` until it has a result: deadlines, retries with back-off, foreign exceptions."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from fsm.adapter import Done, Failed, RetryLater, Step, StepResult
+from fsm.engine.executor.context import Context
+from fsm.engine.executor.control import StepDeadline, Surroundings
+from fsm.engine.executor.run_record import Ledger
+from fsm.engine.journal import Kind as LogKind
+from fsm.engine.progress import Kind, ProgressEvent, log, tell
+from fsm.errors import Cancelled, DeadlineExceeded, FsmError, Interrupted, JournalError, Transient
+from fsm.lifecycle import State
+from fsm.model import Seconds
+from fsm.system.shell import Child, Shell
+
+BACK_OFF: Final[Seconds] = 0.5
+BACK_OFF_MAX: Final[Seconds] = 30.0
+
+
+class Runner:
+    """What forward and backward have in common."""
+
+    def __init__(self, ledger: Ledger, around: Surroundings) -> None:
+        self._ledger = ledger
+        self._around = around
+        self._entered: dict[State, Seconds] = {}
+
+    def enter(self, state: State) -> None:
+        """Start the state's deadline, once for each process, and say so."""
+        if state not in self._entered:
+            self._entered[state] = self._around.clock.monotonic()
+            self.tell(Kind.STATE, str(state))
+
+    def until(self, state: State, seconds: Seconds) -> StepDeadline:
+        """The deadline of work of at most `seconds` that begins now in a state."""
+        now = self._around.clock.monotonic()
+        return StepDeadline(
+            self._around.clock, min(now + seconds, self._entered.get(state, now) + self._around.limit(state))
+        )
+
+    def perform(self, index: int, action: Callable[[Step, Context], StepResult]) -> Done | Failed:
+        """Do or undo a step; later results are waited for, until the deadline.
+
+        Raises:
+            Interrupted, Cancelled: see `StepContext.check`.
+            JournalError: the journal cannot be written.
+        """
+        step = self._ledger.steps[index]
+        deadline = self.until(self._ledger.run.state, step.timeout)
+        tries = 0
+        while True:
+            context = self.context(step, deadline)
+            result = self._attempt(step, context, action)
+            if not isinstance(result, RetryLater):
+                return result
+            delay = self.delay(tries, result.after)
+            tries += 1
+            if delay >= deadline.remaining():
+                return Failed(
+                    why=f"{result.why}; given up after {step.timeout:g} s and {tries} tries",
+                    todo="mend that, then update again",
+                    blame="host",
+                )
+            self._ledger.note(LogKind.STEP_RETRIED, index, why=result.why, after=round(delay, 3))
+            self.tell_retry(result.why, delay, index)
+            try:
+                context.sleep(delay)
+            except DeadlineExceeded as error:
+                return Failed(why=f"{result.why}; {error}", blame="host")
+
+    def _attempt(self, step: Step, context: Context, action: Callable[[Step, Context], StepResult]) -> StepResult:
+        """One call of the step, with every exception turned into what it leads to."""
+        try:
+            context.check()
+            return action(step, context)
+        except (Interrupted, Cancelled, JournalError):
+            raise
+        except Transient as error:
+            return RetryLater(why=str(error), after=error.after)
+        except FsmError as error:
+            # A backup is of the old version: what it cannot do says nothing about the release.
+            host = isinstance(error, DeadlineExceeded) or step.phase is State.BACKING_UP
+            return Failed(why=error.cause, todo=error.todo, blame="host" if host else "release")
+        except OSError as error:
+            return Failed(why=f"cannot {step.title}: {error}", todo="mend that, then update again", blame="host")
+        except Exception as error:
+            log.exception("step %s failed unexpectedly", step.name)
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(frame.filename).name}:{frame.lineno}"
+            return Failed(
+                why=f"cannot {step.title}: {type(error).__name__}: {error} ({where})",
+                todo="this is a bug in the adapter; report it with `fsm show`",
+                blame="host",
+            )
+
+    def pause(self, index: int) -> None:
+        """Wait a little before an undo is tried again: what was busy may be free then."""
+        step = self._ledger.steps[index]
+        deadline = self.until(self._ledger.run.state, step.timeout)
+        try:
+            self.context(step, deadline).sleep(self.delay(self._ledger.run.attempt, None))
+        except DeadlineExceeded:
+            log.warning("no time left to wait before step %s is undone again", step.name)
+
+    def context(self, step: Step | None, deadline: StepDeadline) -> Context:
+        """The context for a step, or for the work of `checking`."""
+        ledger, run = self._ledger, self._ledger.run
+        title = step.title if step else "check for updates"
+        undoing = run.state is State.ROLLING_BACK
+        return Context(
+            run_id=run.id,
+            component=run.component,
+            title=f"undo: {title}" if undoing else title,
+            results=ledger.results,
+            touched=ledger.touched,
+            deadline=deadline,
+            control=self._around.control,
+            clock=self._around.clock,
+            deferred=ledger.down,
+            cancelled=None if undoing else self._cancelled,
+            tell=lambda kind, message, done, total, unit: self.tell(
+                kind, message, run.position, done=done, total=total, unit=unit
+            ),
+            shell=self._shell,
+            provisional=run.part_of is not None,
+        )
+
+    def _cancelled(self) -> str | None:
+        journal, run = self._ledger.journal, self._ledger.run.id
+        return journal.cancel_reason(run) if journal.cancel_requested(run) else None
+
+    def _shell(self, poll: Callable[[], None]) -> Shell:
+        around, run = self._around, self._ledger.run
+        output = around.state_dir / "logs" / f"{run.component}.log"
+        marker = f"{around.name}.{run.id}"
+        return Shell(marker=marker, record=self._record, poll=poll, secrets=around.secrets, output=output)
+
+    def _record(self, child: Child) -> None:
+        self._ledger.note(LogKind.CHILD, self._ledger.run.position, **child.model_dump(mode="json"))
+
+    def delay(self, tries: int, after: Seconds | None) -> Seconds:
+        """How long to wait before the next try: what the other side asked, else doubling, with jitter."""
+        wanted = min(BACK_OFF * 2 ** min(tries, 10), BACK_OFF_MAX)
+        jittered: Seconds = wanted * self._around.rng.uniform(0.5, 1.5)
+        return max(jittered, after or 0.0)
+
+    def tell(self, kind: Kind, message: str = "", index: int = -1, **progress: Any) -> None:
+        """Let the observers know."""
+        if not self._around.observers:
+            return
+        ledger = self._ledger
+        known = 0 <= index < len(ledger.steps)
+        event = ProgressEvent(
+            kind,
+            ledger.run.component,
+            ledger.run.id,
+            ledger.run.state,
+            message,
+            step=ledger.steps[index].name if known else None,
+            index=index + 1 if known else 0,
+            count=len(ledger.steps),
+            **progress,
+        )
+        tell(self._around.observers, event)
+
+    def tell_retry(self, why: str, delay: Seconds, index: int = -1) -> None:
+        """Let the observers know of a pause before the next try."""
+        self.tell(Kind.RETRY, f"{why}; next try in {delay:.1f} s", index)

@@ -1,0 +1,116 @@
+"""One updater per component at a time, by a lock that dies with its process (flock)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from fsm.errors import Busy, JournalError, Unsupported
+
+LONGEST: Final = 150
+"""Characters of a name that go into a file's name, which has 255 bytes at most."""
+
+
+class ComponentLock:
+    """The lock of one component; a context manager.
+
+    Args:
+        state_dir: the host's state directory.
+        component: the component's name.
+
+    Raises (on entering):
+        Busy: another process, or another thread of this one, holds it; says who and since when.
+    """
+
+    def __init__(self, state_dir: Path, component: str) -> None:
+        self.path = state_dir / "locks" / f"{_file_name(component)}.lock"
+        self._component = component
+        self._descriptor = -1
+
+    def __enter__(self) -> ComponentLock:
+        try:
+            import fcntl  # noqa: PLC0415 - not on Windows
+        except ImportError as error:
+            raise Unsupported(
+                f"cannot update {self._component}", f"updates do not run on {sys.platform}", "use Linux or macOS"
+            ) from error
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise JournalError(
+                f"cannot lock {self._component}",
+                f"{error.filename}: {error.strerror}",
+                "check state_dir and its permissions",
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise Busy(
+                f"cannot work on {self._component} now",
+                f"another updater does: {self.holder()}",
+                "wait until it has ended; `fsm status` shows where it is, `fsm cancel` rolls it back",
+            ) from error
+        from fsm.system.processes import start_time  # noqa: PLC0415 - `fsm status` reads locks, and seldom finds one
+
+        holder = {
+            "pid": os.getpid(),
+            "start_time": start_time(os.getpid()),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+            "argv": [Path(sys.argv[0]).name, *sys.argv[1:5]],
+        }
+        self._descriptor = descriptor
+        with suppress(OSError):
+            # On a full disk nobody can be told who holds the lock; but what was interrupted there goes on.
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with suppress(OSError):
+            os.truncate(self._descriptor, 0)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def holder(self) -> str:
+        """Who holds the lock, for people."""
+        found = self._read()
+        if found is None:
+            return "a process that has not written its name yet"
+        return f"process {found['pid']} ({' '.join(found['argv'])}) since {found['since']}"
+
+    def running(self) -> str | None:
+        """Who works on the component now, None when nobody does.
+
+        Only reads, so that a report neither needs permission nor is in anybody's way.
+        """
+        found = self._read()
+        if found is None:
+            return None
+        from fsm.system.processes import start_time  # noqa: PLC0415 - `fsm status` reads locks, and seldom finds one
+
+        if start_time(found["pid"]) != found["start_time"]:
+            return None
+        return self.holder()
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+            return found if {"pid", "start_time", "since", "argv"} <= found.keys() else None
+        except (OSError, ValueError, AttributeError):
+            return None
+
+
+def _file_name(name: str) -> str:
+    """What a lock's file is called; a set that is no set of the configuration has the names of all its members."""
+    if len(name) <= LONGEST:
+        return name
+    import hashlib  # noqa: PLC0415 - seldom needed
+
+    return f"{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()}"

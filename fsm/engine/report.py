@@ -1,0 +1,220 @@
+"""What people and programs read about runs and components, typed. Reads only; never imports the executor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fsm.engine.journal import SET, Journal, Run
+from fsm.engine.plan import Plan
+from fsm.engine.run_facts import Outcome, StepStatus, facts
+from fsm.lifecycle import State
+from fsm.model import Model, Seconds
+
+__all__ = [
+    "ComponentStatus",
+    "Outcome",
+    "RunReport",
+    "StepReport",
+    "StepStatus",
+    "UpdateResult",
+    "headline",
+    "run_report",
+    "typed",
+]
+
+
+class StepReport(Model):
+    """One step of a run.
+
+    Attributes:
+        name: unique in the run.
+        title: what it does.
+        phase: the state in which it runs.
+        status: where it is.
+        started_at: when it was begun (the last time), UTC, ISO 8601; None where it was not.
+        seconds: how long it took, None while it has not ended.
+        retries: how often something was tried again.
+        message: why it failed, or was tried again the last time.
+    """
+
+    name: str
+    title: str
+    phase: State
+    status: StepStatus
+    started_at: str | None = None
+    seconds: Seconds | None = None
+    retries: int = 0
+    message: str = ""
+
+
+class RunReport(Model):
+    """One run, as people and ``--json`` see it.
+
+    Attributes:
+        run: its number; None where a call ended without one (busy, a dry run, a dependency that failed).
+        component: its name; a set's after an ``@``.
+        kind: ``update``, ``rollback``, or ``set`` for a set as a whole.
+        state: where the run is in its lifecycle.
+        outcome: how it ended; `interrupted` while it is in progress.
+        from_version: what was installed before, None where that was unknown.
+        to_version: what was to be installed, None where the run did not come so far.
+        reason: why it did not reach its goal, or why there was nothing to do; empty otherwise.
+        todo: what a person can do about that.
+        touched: whether the live component was affected at any time.
+        started_at: UTC, ISO 8601; empty without a run.
+        ended_at: the same; None while it is in progress.
+        seconds: from its start to its end, or to its newest entry in the journal.
+        downtime: seconds from the stop of the service until it ran again; None where it was not stopped.
+        attempt: how often the work at the present step was begun.
+        notes: what people should know, e.g. where local files went.
+        steps: in order; empty before there was a plan.
+    """
+
+    run: int | None = None
+    component: str
+    kind: str = "update"
+    state: State = State.IDLE
+    outcome: Outcome
+    from_version: str | None = None
+    to_version: str | None = None
+    reason: str = ""
+    todo: str = ""
+    touched: bool = False
+    started_at: str = ""
+    ended_at: str | None = None
+    seconds: Seconds = 0.0
+    downtime: Seconds | None = None
+    attempt: int = 1
+    notes: tuple[str, ...] = ()
+    steps: tuple[StepReport, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The result in one line."""
+        return headline(self)
+
+
+def run_report(journal: Journal, run: Run) -> RunReport:
+    """Everything about one run.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    return typed(facts(journal, run))
+
+
+def typed(found: dict[str, Any]) -> RunReport:
+    """The report of what `fsm.engine.run_facts.facts` found."""
+    steps = tuple(StepReport(**step) for step in found["steps"])
+    return RunReport(**{**found, "notes": tuple(found["notes"]), "steps": steps})
+
+
+def headline(report: RunReport) -> str:
+    """The result of a run in one line."""
+    move = f"{report.from_version or 'unknown'} -> {report.to_version}" if report.to_version else ""
+    is_set = report.kind == SET
+    match report.outcome:
+        case Outcome.DONE:
+            return f"{report.component}: {_done(report, move)}"
+        case Outcome.UP_TO_DATE:
+            return f"{report.component}: up to date ({report.reason})"
+        case Outcome.REFUSED:
+            return f"{report.component}: refused, nothing was touched: {_because(report)}"
+        case Outcome.ROLLED_BACK:
+            old = "the old versions run" if is_set else f"{report.from_version or 'the old version'} runs"
+            return f"{report.component}: rolled back, {old}: {_because(report)}"
+        case Outcome.BUSY:
+            return f"{report.component}: busy: {_because(report)}"
+        case Outcome.PLANNED:
+            return f"{report.component}: would be updated {move}"
+        case Outcome.FAILED:
+            return f"{report.component}: FAILED, a person is needed: {_because(report)}"
+        case _:
+            return f"{report.component}: {_interrupted(report, move)}; `fsm resume` continues"
+
+
+def _done(report: RunReport, move: str) -> str:
+    if report.kind == SET:
+        return f"all members updated in {report.seconds:.1f} s"
+    verb = "rolled back" if report.kind == "rollback" else "updated"
+    if report.from_version is None:
+        verb, move = "installed", str(report.to_version)
+    down = "" if report.downtime is None else f", down for {report.downtime:.2f} s"
+    return f"{verb} {move} in {report.seconds:.1f} s{down}"
+
+
+def _interrupted(report: RunReport, move: str) -> str:
+    if report.kind == SET:
+        return f"interrupted in {report.state}"
+    if report.state is State.VERIFIED:
+        return f"verified {move}, waits for the others of its set"
+    where = f" at step {_current(report)}" if report.steps else ""
+    return f"interrupted in {report.state}{where} ({move or 'no plan yet'})"
+
+
+def _because(report: RunReport) -> str:
+    return f"{report.reason}; {report.todo}" if report.todo else report.reason
+
+
+def _current(report: RunReport) -> str:
+    active = [step for step in report.steps if step.status in (StepStatus.RUNNING, StepStatus.UNDOING)]
+    name = active[-1].name if active else report.steps[0].name
+    return f"{[step.name for step in report.steps].index(name) + 1}/{len(report.steps)} ({name})"
+
+
+class UpdateResult(RunReport):
+    """How a call for one component ended: the run's report, or, where there was no run, why not.
+
+    Attributes:
+        plan: what would have been done (`plan`, a dry run), or was (`show`); None otherwise.
+    """
+
+    plan: Plan | None = None
+
+
+class InSet(Model):
+    """A set's run that is in progress.
+
+    Attributes:
+        set: the set's name, after an ``@``.
+        run: its id.
+        state: where it is, see the set's lifecycle.
+        running_in: who works on it now, None when nobody does.
+    """
+
+    set: str
+    run: int
+    state: str
+    running_in: str | None = None
+
+
+class ComponentStatus(Model):
+    """One component, as `fsm status` shows it.
+
+    Attributes:
+        component: its name.
+        type: its component type.
+        installed: the version as the component itself tells it; None where it is unknown.
+        why_unknown: why it is; empty otherwise.
+        latest: the newest release of the last check that it could have.
+        update_available: whether `fsm update` would install something, by what the last check found.
+        checked_at: when that was, UTC, ISO 8601; None when there was none.
+        held: why no update may start, None when one may.
+        pin: the version or range that it is kept at, None without one.
+        running_in: who works on it now, None when nobody does.
+        in_set: the set's run in progress that it takes part in, None without one.
+        last: its newest run.
+    """
+
+    component: str
+    type: str
+    installed: str | None
+    why_unknown: str = ""
+    latest: str | None = None
+    update_available: bool = False
+    checked_at: str | None = None
+    held: str | None = None
+    pin: str | None = None
+    running_in: str | None = None
+    in_set: InSet | None = None
+    last: RunReport | None = None

@@ -1,0 +1,208 @@
+"""YAML as a tree of nodes that know where they stand, for changing one scalar and keeping every other byte.
+
+Anchors, aliases, merge keys and tags are read as what they are: an alias is a node that leads to another one. Nothing
+is constructed, so nothing expands. Comments are no nodes; they lie between them and stay where they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from fsm.errors import ManifestError
+from fsm.formats.yamldoc.builder import MAX_DEPTH, MAX_VALUES
+from fsm.formats.yamldoc.document import Place, refusal
+from fsm.formats.yamldoc.events import any_events, place_of
+
+Kind = Literal["scalar", "mapping", "sequence", "alias"]
+
+_PROPERTIES: Final = re.compile(r"(?:[&!]\S*\s+)+")
+"""Anchor and tag before a scalar's own text; no plain scalar begins with one of their signs."""
+
+
+@dataclass(eq=False)
+class Node:
+    """One node of a document.
+
+    Attributes:
+        kind: what it is.
+        place: its line and column, for messages.
+        start, end: its first character and the one behind its last, in the document's text, anchor and tag included.
+        value: the text of a scalar, the name of an alias.
+        style: of a scalar: empty when plain, else its quote or its block sign.
+        anchor: its name, for aliases.
+        tag: ``!reset`` and the like.
+        pairs: of a mapping, in order.
+        items: of a sequence.
+        target: where an alias leads.
+    """
+
+    kind: Kind
+    place: Place
+    start: int
+    end: int
+    value: str = ""
+    style: str = ""
+    anchor: str | None = None
+    tag: str | None = None
+    pairs: list[tuple[Node, Node]] = field(default_factory=list)
+    items: list[Node] = field(default_factory=list)
+    target: Node | None = None
+
+    @property
+    def real(self) -> Node:
+        """The node itself, or where its alias leads."""
+        return self if self.target is None else self.target
+
+    def children(self) -> Iterator[Node]:
+        """Keys and values, or items."""
+        for key, value in self.pairs:
+            yield key
+            yield value
+        yield from self.items
+
+
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """One document.
+
+    Attributes:
+        where: the file's name, for messages.
+        text: the whole file; a byte order mark is its first character.
+        root: None where the document is empty.
+    """
+
+    where: str
+    text: str
+    root: Node | None
+
+    def nodes(self) -> Iterator[Node]:
+        """Every node, each once."""
+        left = [self.root] if self.root else []
+        while left:
+            node = left.pop()
+            yield node
+            left += node.children()
+
+    def content(self, node: Node) -> tuple[int, int] | None:
+        """Where the characters of a scalar stand, without quotes; None where the file has them in another form.
+
+        In another form are block scalars, and what has escapes or spreads over lines.
+        """
+        if node.kind != "scalar" or node.style in ("|", ">"):
+            return None
+        before = _PROPERTIES.match(self.text, node.start, node.end)
+        start, end = before.end() if before else node.start, node.end
+        if node.style:
+            start, end = start + 1, end - 1
+        return (start, end) if self.text[start:end] == node.value else None
+
+    def offset(self, index: int) -> int:
+        """The byte at which a character of the text stands."""
+        return len(self.text[:index].encode())
+
+
+def read_tree(data: bytes, *, where: str, max_bytes: int = 1024 * 1024) -> Tree:
+    """Read one YAML document, whatever it has.
+
+    Args:
+        data: the file's bytes, UTF-8.
+        where: the file's name, for messages.
+        max_bytes: longer input is refused unread.
+
+    Raises:
+        ManifestError: one line with file, line and column, for whatever is wrong.
+    """
+    if len(data) > max_bytes:
+        raise ManifestError(where, f"{len(data)} bytes, more than the {max_bytes} allowed", "make it shorter")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise refusal(where, (line, 1), f"byte 0x{data[error.start]:02x} is not UTF-8", "save it as UTF-8") from error
+    builder = _Builder(where)
+    for event in any_events(text, where):
+        builder.take(event)
+    return Tree(where, text, builder.root)
+
+
+class _Builder:
+    """Makes nodes of parser events."""
+
+    def __init__(self, where: str) -> None:
+        self.root: Node | None = None
+        self._where = where
+        self._open: list[Node] = []
+        self._keys: list[Node | None] = []
+        self._anchors: dict[str, Node] = {}
+        self._count = 0
+        self._documents = 0
+
+    def take(self, event: Any) -> None:
+        match type(event).__name__:
+            case "DocumentStartEvent":
+                self._documents += 1
+                if self._documents > 1:
+                    todo = "keep one document in the file"
+                    raise refusal(self._where, place_of(event.start_mark), "a second document begins", todo)
+            case "MappingStartEvent":
+                self._enter(self._node("mapping", event))
+            case "SequenceStartEvent":
+                self._enter(self._node("sequence", event))
+            case "MappingEndEvent" | "SequenceEndEvent":
+                self._keys.pop()
+                self._open.pop().end = event.end_mark.index
+            case "ScalarEvent":
+                self._node("scalar", event, value=event.value, style=event.style or "")
+            case "AliasEvent":
+                self._alias(event)
+
+    def _enter(self, node: Node) -> None:
+        if len(self._open) >= MAX_DEPTH:
+            raise refusal(self._where, node.place, f"nested deeper than {MAX_DEPTH} levels", "make it flatter")
+        self._open.append(node)
+        self._keys.append(None)
+
+    def _alias(self, event: Any) -> None:
+        target = self._anchors.get(event.anchor)
+        if target is None:
+            why = f"there is no anchor &{event.anchor} above this alias"
+            raise refusal(self._where, place_of(event.start_mark), why, "correct the name")
+        if target in self._open:
+            why = f"the alias *{event.anchor} leads to what it is in itself"
+            raise refusal(self._where, place_of(event.start_mark), why, "remove it")
+        self._node("alias", event, value=event.anchor, target=target)
+
+    def _node(self, kind: Kind, event: Any, **about: Any) -> Node:
+        self._count += 1
+        place = place_of(event.start_mark)
+        if self._count > MAX_VALUES:
+            raise refusal(self._where, place, f"more than {MAX_VALUES} values", "make it shorter")
+        tag = getattr(event, "tag", None)
+        anchor = None if kind == "alias" else event.anchor
+        node = Node(
+            kind,
+            place,
+            event.start_mark.index,
+            event.end_mark.index,
+            anchor=anchor,
+            tag=None if tag is None else str(tag),
+            **about,
+        )
+        if anchor is not None:
+            self._anchors[anchor] = node
+        self._put(node)
+        return node
+
+    def _put(self, node: Node) -> None:
+        if not self._open:
+            self.root = node
+        elif self._open[-1].kind == "sequence":
+            self._open[-1].items.append(node)
+        elif (key := self._keys[-1]) is None:
+            self._keys[-1] = node
+        else:
+            self._open[-1].pairs.append((key, node))
+            self._keys[-1] = None

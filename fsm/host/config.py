@@ -1,0 +1,299 @@
+"""`fsm.toml`: where it is found, what it may say, and one-line errors with file, key and remedy.
+
+Every component has the keys of `ComponentKeys`; the rest of its table belongs to its type and is validated by the
+adapter's own model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from fsm.adapter import Registry, Spec, Target
+from fsm.errors import ConfigError, UsageError
+from fsm.formats.explain import dotted, first_problem, suggestion
+from fsm.formats.trust.host import TrustSpec
+from fsm.host.places import default_state_dir, find, text_of
+from fsm.lifecycle import State
+from fsm.model import COMPONENT_NAME, ComponentName, HostPath, Model, Seconds
+from fsm.services import AnySpec
+from fsm.sources import SourceSpec
+
+__all__ = [
+    "Component",
+    "ComponentKeys",
+    "Config",
+    "Settings",
+    "default_state_dir",
+    "find",
+    "find_cycle",
+    "load",
+    "parse",
+]
+
+
+class Settings(Model):
+    """The table ``[fsm]``: what holds for the whole host.
+
+    Attributes:
+        state_dir: journal, locks, logs and pid files.
+        jobs: components that are updated at the same time.
+        check_interval_hours: how long `fsm check` without ``--force`` believes its last answer.
+        deadlines: seconds that a state may take, by its name, where that differs from the built-in ones.
+    """
+
+    state_dir: HostPath | None = None
+    jobs: Annotated[int, Field(ge=1, le=64)] = 2
+    check_interval_hours: Annotated[float, Field(ge=0)] = 24.0
+    deadlines: dict[State, Annotated[Seconds, Field(gt=0)]] = {}
+
+
+class ComponentKeys(Model):
+    """What every component's table has, whatever its type.
+
+    Attributes:
+        type: the component type.
+        source: where its releases come from; without one it can only be rolled back.
+        prereleases: whether pre-releases are wanted.
+        depends_on: components that are updated before this one.
+        trust: whose signatures its releases must have, where that differs from the host's ``[trust]``.
+    """
+
+    type: str
+    source: SourceSpec | None = None
+    prereleases: bool = False
+    depends_on: tuple[ComponentName, ...] = ()
+    trust: TrustSpec | None = None
+
+
+TABLES: Final = ("fsm", "components", "sets", "trust")
+"""The tables of a configuration file."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One component as configured."""
+
+    name: str
+    keys: ComponentKeys
+    spec: Spec
+    target: Target
+
+    @property
+    def services(self) -> dict[str, AnySpec]:
+        """Its services by the names that their managers get, wherever in its own table they stand."""
+        found: dict[str, AnySpec] = {}
+        for value in (getattr(self.spec, key) for key in type(self.spec).model_fields):
+            if isinstance(value, AnySpec):
+                found[self.name] = value
+            elif isinstance(value, Mapping):
+                found |= {f"{self.name}.{key}": each for key, each in value.items() if isinstance(each, AnySpec)}
+        return found
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole configuration.
+
+    Attributes:
+        path: the file, None for one made in memory.
+        components: by name, in the file's order.
+        sets: components that are updated as one, by the set's name.
+        trust: whose signatures releases must have.
+    """
+
+    state_dir: Path
+    settings: Settings = field(default_factory=Settings)
+    components: Mapping[str, Component] = field(default_factory=dict)
+    sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    path: Path | None = None
+    trust: TrustSpec | None = None
+
+    @property
+    def journal(self) -> Path:
+        """The journal's file."""
+        return self.state_dir / "journal.db"
+
+    def component(self, name: str) -> Component:
+        """One component.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        if name not in self.components:
+            hint = suggestion(name, self.components) if self.components else "none is configured yet"
+            raise UsageError(f"there is no component {name!r}", f"{self.path or 'the configuration'} has none", hint)
+        return self.components[name]
+
+    def trust_of(self, component: Component) -> TrustSpec | None:
+        """Whose signatures a component's releases must have; None where its source takes what is not signed."""
+        source = component.keys.source
+        if source is None or source.allow_unsigned or source.type == "git":
+            return None
+        return component.keys.trust or self.trust
+
+    def set_of(self, name: str) -> tuple[str, ...]:
+        """The members of one set.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        if name not in self.sets:
+            hint = suggestion(name, self.sets) if self.sets else f'add it: [sets], {name} = ["...", "..."]'
+            raise UsageError(f"there is no set {name!r}", f"{self.path or 'the configuration'} has none", hint)
+        return self.sets[name]
+
+
+def load(path: Path | None = None, registry: Registry | None = None) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: with the file, the key and the remedy.
+    """
+    path = find(path)
+    try:
+        data = tomllib.loads(text_of(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}", str(error), "check the file and its permissions") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"cannot read {path}", f"it is no TOML: {error}", "correct that place") from error
+    except RecursionError as error:
+        raise ConfigError(f"cannot read {path}", "it is nested too deep", "make it flatter") from error
+    return parse(data, registry or Registry.discover(), path=path)
+
+
+def parse(data: Mapping[str, Any], registry: Registry, *, path: Path | None = None, base: Path | None = None) -> Config:
+    """Make a configuration of plain data, as TOML gives it.
+
+    Args:
+        data: ``{"fsm": {...}, "trust": {...}, "components": {...}, "sets": {...}}``.
+        registry: knows the component types.
+        path: the file it came from, for messages.
+        base: where relative paths start; by default the file's directory, else the working directory.
+
+    Raises:
+        ConfigError: with the file, the key and the remedy.
+    """
+    reader = _Reader(path, base or (path.parent if path else Path.cwd()))
+    for key in data:
+        if key not in TABLES:
+            reader.refuse(key, "is not a known key", suggestion(key, TABLES))
+    settings = reader.model(Settings, data.get("fsm", {}), "fsm")
+    state_dir = settings.state_dir or default_state_dir()
+    tables = data.get("components", {})
+    if not isinstance(tables, Mapping):
+        reader.refuse("components", "is no table", "write [components.NAME]")
+    components = {name: reader.component(name, table, state_dir, registry) for name, table in tables.items()}
+    sets = reader.model(dict[str, tuple[ComponentName, ...]], data.get("sets", {}), "sets")
+    trust = reader.model(TrustSpec, data["trust"], "trust") if "trust" in data else None
+    config = Config(state_dir, settings, components, sets, path, trust)
+    _check_sets(reader, config)
+    _check_trust(reader, config)
+    for name, component in components.items():
+        for other in component.keys.depends_on:
+            if other not in components:
+                where = f"components.{name}.depends_on"
+                reader.refuse(where, f"names {other!r}, which is not configured", suggestion(other, components))
+    cycle = find_cycle(config)
+    if cycle:
+        key = f"components.{cycle[0]}.depends_on"
+        reader.refuse(key, f"leads in a circle: {' -> '.join(cycle)}", "take one of the dependencies away")
+    return config
+
+
+def _check_sets(reader: _Reader, config: Config) -> None:
+    for name, members in config.sets.items():
+        key = dotted(("sets", name))
+        if not re.match(COMPONENT_NAME, name):
+            reader.refuse(key, "is no name for a set", "use 1 to 64 of a-z 0-9 . _ -, beginning with a-z or 0-9")
+        for member in members:
+            if member not in config.components:
+                todo = suggestion(member, config.components)
+                reader.refuse(key, f"names {member!r}, which is not configured", todo)
+        if len(set(members)) < max(len(members), 2):
+            reader.refuse(key, "is no set: it needs two members at least, each once", "correct the list")
+
+
+def _check_trust(reader: _Reader, config: Config) -> None:
+    for name, component in config.components.items():
+        if config.trust_of(component) is not None and getattr(component.keys.source, "repository", None) is None:
+            why = "is missing, and signed manifests are bound to the repository that they are of"
+            reader.refuse(f"{dotted(('components', name))}.source.repository", why, 'add it: repository = "owner/name"')
+
+
+def find_cycle(config: Config) -> list[str]:
+    """The first circle of dependencies, with its beginning at both ends; empty when there is none."""
+
+    def visit(name: str, trail: list[str]) -> list[str]:
+        if name in trail:
+            return [*trail[trail.index(name) :], name]
+        for other in config.components[name].keys.depends_on:
+            if found := visit(other, [*trail, name]):
+                return found
+        return []
+
+    return next((found for name in config.components if (found := visit(name, []))), [])
+
+
+@cache
+def _validator(kind: Any) -> TypeAdapter[Any]:
+    """Made once for each kind of table: making one takes longer than validating with it."""
+    return TypeAdapter(kind)
+
+
+class _Reader:
+    """Validates tables, and says where they are wrong."""
+
+    def __init__(self, path: Path | None, base: Path) -> None:
+        self._where = str(path) if path else "the configuration"
+        self._base = base
+
+    def refuse(self, key: str, why: str, todo: str) -> NoReturn:
+        """Raise a `ConfigError`."""
+        raise ConfigError(f"{self._where}: {key}", why, todo)
+
+    def model(self, kind: Any, data: Any, key: str) -> Any:
+        """Validate one table."""
+        try:
+            text = json.dumps(data)
+        except TypeError:
+            self.refuse(key, "has a date or a time, which nothing here asks for", "put it in quotes, or remove it")
+        try:
+            return _validator(kind).validate_json(text, context={"base": self._base})
+        except ValidationError as error:
+            where, why, todo = first_problem(error, kind, data)
+            self.refuse(f"{key}.{where}" if where else key, why, todo)
+
+    def component(self, name: str, table: Any, state_dir: Path, registry: Registry) -> Component:
+        """Validate one component's table."""
+        key = dotted(("components", name))
+        if not isinstance(table, Mapping):
+            self.refuse(key, "is no table", f"write [components.{name}]")
+        if not re.match(COMPONENT_NAME, name):
+            self.refuse(key, "is no name for a component", "use 1 to 64 of a-z 0-9 . _ -, beginning with a-z or 0-9")
+        common = {k: v for k, v in table.items() if k in ComponentKeys.model_fields}
+        keys: ComponentKeys = self.model(ComponentKeys, common, key)
+        try:
+            adapter = registry.get(keys.type)
+        except ConfigError as error:
+            self.refuse(f"{key}.type", error.cause, error.todo)
+        rest = {k: v for k, v in table.items() if k not in ComponentKeys.model_fields}
+        spec: Spec = self._spec(adapter.spec, rest, key)
+        source = {} if keys.source is None else json.loads(keys.source.model_dump_json())
+        return Component(name, keys, spec, Target(name=name, state_dir=state_dir, source=source))
+
+    def _spec(self, kind: type[Spec], rest: dict[str, Any], key: str) -> Spec:
+        for word in rest:
+            if word not in kind.model_fields:
+                known = {*kind.model_fields, *ComponentKeys.model_fields}
+                self.refuse(f"{key}.{word}", "is not a known key", suggestion(word, known))
+        spec: Spec = self.model(kind, rest, key)
+        return spec

@@ -1,0 +1,149 @@
+"""What every verb of the façade needs: the journal, the lock, an executor, and results."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fsm.adapter import Registry
+from fsm.engine.executor import Checked, Control, Executor, Surroundings
+from fsm.engine.executor.context import Context
+from fsm.engine.journal import Journal, Run
+from fsm.engine.locks import ComponentLock
+from fsm.engine.plan import Plan
+from fsm.engine.progress import Observer, log
+from fsm.engine.report import Outcome, UpdateResult, run_report
+from fsm.errors import Busy, FsmError, PlanError, PlanUnknown
+from fsm.host.checking import Checking
+from fsm.host.config import Config
+from fsm.lifecycle import State
+from fsm.model import Seconds, Version
+from fsm.version import __version__
+
+
+class Host:
+    """One host: its configuration, its component types, and who listens."""
+
+    def __init__(self, config: Config, registry: Registry, observers: Sequence[Observer]) -> None:
+        self.config = config
+        self.registry = registry
+        self.observers = list(observers)
+        self.control = Control()
+
+    def journal(self, *, readonly: bool = False) -> Journal:
+        """The journal, opened for this thread."""
+        return Journal(self.config.journal, readonly=readonly)
+
+    def looking(self) -> Journal:
+        """The journal for a verb that changes nothing: who may not write to it reads it."""
+        path = self.config.journal
+        may_write = os.access(path if path.exists() else _existing(path), os.W_OK)
+        return self.journal(readonly=not may_write)
+
+    def checking(self, name: str, journal: Journal) -> Checking:
+        """Finds releases and makes plans for one component.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        return Checking(self.config, self.config.component(name), self.registry, journal, Version(__version__))
+
+    def begin(
+        self,
+        journal: Journal,
+        name: str,
+        *,
+        kind: str = "update",
+        data: dict[str, Any] | None = None,
+        part_of: int | None = None,
+    ) -> Run:
+        """Start a run of a component, under a number that no former run has left anything under.
+
+        Raises as `Journal.begin` does; see `Adapter.last_run`.
+        """
+        component = self.config.component(name)
+        above = self.registry.get(component.keys.type).last_run(component.target, component.spec)
+        return journal.begin(name, component.keys.type, kind=kind, data=data, part_of=part_of, above=above)
+
+    def executor(self, journal: Journal) -> Executor:
+        """Drives runs."""
+        around = Surroundings(
+            self.config.state_dir, self.control, observers=self.observers, deadlines=self.config.settings.deadlines
+        )
+        return Executor(journal, self.registry, around)
+
+    def locked(self, name: str, work: Callable[[Journal, Executor], Run]) -> UpdateResult:
+        """Do something to a component while holding its lock; busy when another one holds it."""
+        try:
+            with ComponentLock(self.config.state_dir, name), self.journal() as journal:
+                return self.report(journal, work(journal, self.executor(journal)))
+        except Busy as error:
+            return UpdateResult(component=name, outcome=Outcome.BUSY, reason=error.why, todo=error.todo)
+
+    def is_down(self, run: Run, journal: Journal) -> bool:
+        """Whether a run in progress has its service stopped; one that cannot be taken up needs nothing any more."""
+        try:
+            return self.executor(journal).is_down(run)
+        except PlanUnknown:
+            return False
+
+    @contextmanager
+    def within(self, runs: Sequence[Run], seconds: Seconds | None) -> Iterator[None]:
+        """Cancel those runs when the time is up and they still go on; one that is rolled back already is let be.
+
+        With the run of a set those of its members, as they are by then: they may not have begun yet.
+        """
+        if seconds is None:
+            yield
+            return
+        timer = threading.Timer(seconds, self._expire, (runs, f"it was not done within {seconds:g} s"))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def _expire(self, runs: Sequence[Run], why: str) -> None:
+        try:
+            with self.journal() as journal:
+                known = {each.id for each in runs}
+                for run in journal.runs(in_progress=True):
+                    late = run.id in known or run.part_of in known
+                    if late and run.in_progress and run.state is not State.ROLLING_BACK:
+                        journal.request_cancel(run, why)
+        except FsmError:
+            # The runs have deadlines of their own; whoever drives them sees for himself that the journal is broken.
+            log.exception("cannot ask to cancel what took too long")
+
+    def checked(self, name: str, journal: Journal) -> Checked:
+        """The work of `checking` for a run of a component: what was asked for when it began, also after a crash."""
+        if name not in self.config.components:
+            return _gone
+        checking = self.checking(name, journal)
+
+        def work(run: Run, ctx: Context) -> Plan:
+            asked = next(journal.log(run.id)).data
+            if run.kind == "rollback":
+                return checking.plan_rollback(ctx, Version.parse(asked.get("to")))
+            return checking.plan(ctx, wanted=Version.parse(asked.get("wanted")), force=asked.get("force", False))
+
+        return work
+
+    def report(self, journal: Journal, run: Run) -> UpdateResult:
+        """The result of a run."""
+        return UpdateResult(**dict(run_report(journal, run)))
+
+
+def _existing(path: Path) -> Path:
+    """The nearest directory above a path that is there."""
+    return next(each for each in path.parents if each.exists())
+
+
+def _gone(run: Run, ctx: Context) -> Plan:
+    raise PlanError(f"cannot check {run.component}", "it is no longer in the configuration", "add it again")

@@ -1,0 +1,87 @@
+"""The verbs of the façade that only read: status, history, one run, what is kept, what would fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fsm.adapter import Backup, Finding
+from fsm.engine import plan as plans
+from fsm.engine.journal import Journal
+from fsm.engine.plan import Plan
+from fsm.engine.report import ComponentStatus, RunReport, run_report, typed
+from fsm.errors import UsageError
+from fsm.host.config import Config
+from fsm.host.context import Host
+from fsm.host.quick_status import About, InSets, in_sets, status_of
+
+
+class Reader:
+    """Tells about the components of one host. Needs no write permission and never waits.
+
+    Args:
+        config: of the host.
+        host: the host.
+    """
+
+    def __init__(self, config: Config, host: Host) -> None:
+        self.config = config
+        self._host = host
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The configured components' names."""
+        return tuple(self.config.components)
+
+    def status(self, name: str | None = None) -> list[ComponentStatus]:
+        """Where every component is. Needs no write permission and never waits."""
+        names = [self.config.component(name).name] if name else self.components
+        with self._host.journal(readonly=True) as journal:
+            sets = in_sets(journal, self.config.state_dir)
+            return [self._status(each, journal, sets) for each in names]
+
+    def _status(self, name: str, journal: Journal, sets: InSets) -> ComponentStatus:
+        checking = self._host.checking(name, journal)
+        found = checking.installed()
+        component = self.config.components[name]
+        about = About(name, component.keys.type, component.target.source, component.keys.prereleases)
+        known = status_of(journal, self.config.state_dir, about, found.version, found.why_unknown, sets)
+        return ComponentStatus(**{**known, "last": known["last"] and typed(known["last"])})
+
+    def history(self, name: str | None = None, *, limit: int = 50) -> list[RunReport]:
+        """The newest runs, newest first."""
+        with self._host.journal(readonly=True) as journal:
+            return [run_report(journal, run) for run in journal.runs(name, limit=limit)]
+
+    def verify_history(self) -> tuple[list[str], str]:
+        """Check the journal's hash chain: what is wrong, one sentence each, and the newest hash."""
+        with self._host.journal(readonly=True) as journal:
+            return journal.verify()
+
+    def history_rows(self) -> int:
+        """How many rows the journal's log has."""
+        with self._host.journal(readonly=True) as journal:
+            return journal.length()
+
+    def show(self, run_id: int) -> tuple[RunReport, Plan | None]:
+        """One run and its plan.
+
+        Raises:
+            UsageError: there is no such run.
+        """
+        with self._host.journal(readonly=True) as journal:
+            run = journal.run(run_id)
+            if run is None:
+                raise UsageError(f"there is no run {run_id}", "no such number", "see `fsm history`")
+            text = journal.plan(run_id)
+            return run_report(journal, run), plans.load(text) if text else None
+
+    def backups(self, name: str) -> Sequence[Backup]:
+        """The versions that are kept on this host, newest first."""
+        component = self.config.component(name)
+        return self._host.registry.get(component.keys.type).backups(component.target, component.spec)
+
+    def doctor(self) -> list[Finding]:
+        """Look for what would make updates on this host fail."""
+        from fsm.host.doctor import examine  # noqa: PLC0415 - only for this verb
+
+        return examine(self.config, self._host.registry)

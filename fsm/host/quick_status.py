@@ -1,0 +1,230 @@
+"""Where a component is, from its version file and the journal: `fsm status` within a few milliseconds.
+
+The configuration cannot be validated without pydantic and the adapters, whose import alone takes longer than all that
+`fsm status` may take. So what a status needs of the validated configuration is kept in the state directory, together
+with everything it was made of: the file's text, the version of this program, the adapters' files. As long as all of
+that is the same, nothing else is read. Only the configuration is remembered: the installed version is asked of the
+component and everything else of the journal, each time. Whatever does not fit leads to the long way round.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tomllib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from fsm.engine.journal import SET, Journal
+from fsm.engine.locks import ComponentLock
+from fsm.engine.run_facts import facts
+from fsm.errors import FsmError
+from fsm.formats import version_file
+from fsm.formats.version_file import VersionFile
+from fsm.host.places import default_state_dir, find, text_of
+from fsm.host.selection import select
+from fsm.version import __version__
+from fsm.versions import Version
+
+if TYPE_CHECKING:
+    from fsm.adapter import Registry
+    from fsm.host.config import Component, Config
+    from fsm.sources.base import Announced
+
+SCHEMA: Final = 1
+NAME: Final = "glance.json"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a status needs of one component's configuration; `source` as JSON values."""
+
+    name: str
+    type: str
+    source: dict[str, Any]
+    prereleases: bool
+
+
+InSets = dict[str, dict[str, Any]]
+"""For each member of a set whose run is in progress, what a status says of that run."""
+
+
+class _Known(NamedTuple):
+    """A release as the journal keeps the last check's answer; see `fsm.sources.Announced`."""
+
+    version: Version
+    tag: str
+    prerelease: bool
+    draft: bool
+    notes: str
+    commit: str | None = None
+    head: bool = False
+
+
+def status_of(
+    journal: Journal, state_dir: Path, about: About, installed: Version | None, why_unknown: str, sets: InSets
+) -> dict[str, Any]:
+    """One component, with the keys of `fsm.engine.report.ComponentStatus`.
+
+    Args:
+        journal: open, for reading at least.
+        state_dir: the host's state directory.
+        about: the component.
+        installed: the version that the component itself tells; None where it is unknown.
+        why_unknown: why it is.
+        sets: from `in_sets`; one answer serves for all components.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    latest, held = journal.latest(about.name), journal.policy.held(about.name)
+    return {
+        "component": about.name,
+        "type": about.type,
+        "installed": None if installed is None else str(installed),
+        "why_unknown": why_unknown,
+        **_offer(journal, about, installed),
+        "held": None if held is None else held[1] or "no reason given",
+        "pin": journal.policy.pin(about.name),
+        "running_in": ComponentLock(state_dir, about.name).running(),
+        "in_set": sets.get(about.name),
+        "last": None if latest is None else facts(journal, latest),
+    }
+
+
+def in_sets(journal: Journal, state_dir: Path) -> InSets:
+    """The newest run in progress of a set, for each member: before these begin they have no runs of their own."""
+    found: InSets = {}
+    for run in journal.runs(in_progress=True):
+        if run.kind == SET:
+            holder = ComponentLock(state_dir, run.component).running()
+            about = {"set": run.component, "run": run.id, "state": str(run.state), "running_in": holder}
+            for name in next(journal.log(run.id)).data["needs"]:
+                found.setdefault(name, about)
+    return found
+
+
+def _offer(journal: Journal, about: About, installed: Version | None) -> dict[str, Any]:
+    """What the last check found, however long ago; of a source that is no longer configured it says nothing."""
+    policy = journal.policy
+    last = policy.last_check(about.name)
+    if last is None or last[1].get("source") != about.source:
+        return {"latest": None, "update_available": False, "checked_at": None}
+    known = [_Known(**{**each, "version": Version(each["version"])}) for each in last[1]["cached"]["releases"]]
+    found = select(
+        cast("Sequence[Announced]", known),
+        installed=installed,
+        prereleases=about.prereleases,
+        pin=policy.pin(about.name),
+        quarantined=lambda version: policy.blocks(about.name, version),
+    )
+    return {
+        "latest": None if found.latest is None else str(found.latest.version),
+        "update_available": found.chosen is not None,
+        "checked_at": last[0].isoformat(timespec="seconds"),
+    }
+
+
+def read(explicit: Path | None, names: Iterable[str] = ()) -> list[dict[str, Any]] | None:
+    """Every component, or those named, as `Updater.status` would tell; None where it has to be asked.
+
+    Args:
+        explicit: the configuration that the call names.
+        names: components; those that do not exist lead to None as well.
+    """
+    try:
+        return _read(find(explicit), tuple(names))
+    except Exception:  # whatever is wrong, the long way round says it properly
+        return None
+
+
+def _read(path: Path, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
+    text = text_of(path)
+    state_dir = _state_dir(text, path.parent)
+    kept = json.loads((state_dir / NAME).read_bytes())
+    if kept["key"] != _key(path, text) or kept["modules"] != [_stamp(each[0]) for each in kept["modules"]]:
+        return None
+    entries = {entry["about"]["name"]: entry for entry in kept["components"]}
+    found = []
+    with Journal(state_dir / "journal.db", readonly=True) as journal:
+        sets = in_sets(journal, state_dir)
+        for entry in [entries[name] for name in names] if names else entries.values():
+            version, why = version_file.ask(VersionFile(Path(entry["root"]), entry["file"]))
+            found.append(status_of(journal, state_dir, About(**entry["about"]), version, why, sets))
+    return found
+
+
+def _state_dir(text: str, base: Path) -> Path:
+    """The state directory, as `fsm.host.config` finds it."""
+    given = tomllib.loads(text).get("fsm", {}).get("state_dir")
+    return default_state_dir() if given is None else Path(base, Path(given).expanduser())
+
+
+def _key(path: Path, text: str) -> list[Any]:
+    """All that decides what a configuration means, beside the adapters."""
+    home = os.path.expanduser("~")
+    return [SCHEMA, __version__, list(sys.version_info[:3]), str(path), home, str(default_state_dir()), text]
+
+
+def _stamp(file: str) -> list[Any]:
+    status = os.stat(file)
+    return [file, status.st_mtime_ns, status.st_size]
+
+
+def remember(config: Config, registry: Registry) -> None:
+    """Keep what `read` needs, where that is possible: a cache, so that no failure matters.
+
+    Args:
+        config: just read from its file.
+        registry: the component types.
+    """
+    if config.path is None or not os.access(config.state_dir, os.W_OK):
+        return
+    from fsm.host.config import parse  # noqa: PLC0415 - the long way round has loaded it
+
+    with suppress(OSError, ValueError, FsmError):
+        text = text_of(config.path)
+        # Of exactly this text: the file may have been edited since it was read.
+        components = parse(tomllib.loads(text), registry, path=config.path).components.values()
+        entries = [_entry(component, registry) for component in components]
+        if None in entries:
+            return
+        files = {_module(component, registry) for component in components}
+        modules = [_stamp(file) for file in sorted(files)]
+        kept = {"key": _key(config.path, text), "modules": modules, "components": entries}
+        _write(config.state_dir / NAME, json.dumps(kept), config.path.stat().st_mode & 0o644)
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Put a file in its place whole, readable by nobody who cannot read the configuration: its text is in there."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.chmod(mode)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _entry(component: Component, registry: Registry) -> dict[str, Any] | None:
+    """One component; None where its version is not in a file."""
+    where = registry.get(component.keys.type).version_file(component.target, component.spec)
+    if where is None:
+        return None
+    about = About(component.name, component.keys.type, component.target.source, component.keys.prereleases)
+    return {"about": asdict(about), "root": str(where.root), "file": where.name}
+
+
+def _module(component: Component, registry: Registry) -> str:
+    """The file of the adapter's class."""
+    module = sys.modules[type(registry.get(component.keys.type)).__module__]
+    if module.__file__ is None:
+        raise ValueError(f"{module.__name__} has no file")
+    return module.__file__

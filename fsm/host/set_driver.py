@@ -1,0 +1,237 @@
+"""Several components as one: all of them reach their new versions, or none does.
+
+A set's run is a run of the journal like any other, of the lifecycle `SET_TABLE`; the members' runs belong to it. In
+`checking` every member's plan is made, and all members' runs begin in one commit. In `updating` each goes through its
+own lifecycle to `verified` and waits, dependencies first. When all wait, one commit makes all of them, and the set,
+`done`: there is no moment in which one is and another is not. Where one fails, all are rolled back, last one first.
+What is next always follows from the journal alone, so a resume does not need to know where the set was interrupted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from fsm.engine.executor import Executor, UpToDate
+from fsm.engine.executor.context import Context
+from fsm.engine.executor.run_record import Ledger
+from fsm.engine.journal import SET, Journal, Kind, Record, Run
+from fsm.engine.plan import Plan
+from fsm.engine.scheduling import in_order
+from fsm.errors import FsmError, Interrupted, JournalError, Refused
+from fsm.host.context import Host
+from fsm.lifecycle import LIMIT, Event, State
+from fsm.system import faults
+
+CANCELLED: Final = "cancelled by a person"
+
+
+class SetDriver:
+    """Drives the run of one set. Its caller holds the locks of the set and of every member.
+
+    Args:
+        host: this host.
+        journal: open for writing.
+        jobs: how many members at the same time, where none depends on the other.
+    """
+
+    def __init__(self, host: Host, journal: Journal, jobs: int) -> None:
+        self._host = host
+        self._journal = journal
+        self._jobs = jobs
+        self._executor: Executor = host.executor(journal)
+        self._resumed = False
+
+    def begin(self, name: str, needs: Mapping[str, Sequence[str]], *, force: bool) -> Run:
+        """Write down that the set is to be updated.
+
+        Args:
+            name: with its `@`.
+            needs: the members, dependencies first, each with the members that it depends on.
+            force: as for a single component.
+        """
+        asked = {"needs": {member: list(others) for member, others in needs.items()}, "force": force}
+        run = self._journal.begin(name, SET, kind=SET, data=asked)
+        faults.point("set.begun")
+        return run
+
+    def go(self, run: Run) -> Run:
+        """Take the set's run as far as it goes.
+
+        Returns:
+            It at rest, or still in progress when it was interrupted.
+
+        Raises:
+            JournalError, PlanUnknown: it stays where it is and can be resumed.
+        """
+        steps = ((State.CHECKING, self._check), (State.UPDATING, self._forward), (State.ROLLING_BACK, self._backward))
+        try:
+            for state, work in steps:
+                if run.state is state:
+                    self._executor.announce(run)
+                    run = work(run)
+        except Interrupted as error:
+            interrupted = [Record(Kind.INTERRUPTED, data={"why": str(error)})]
+            return self._journal.write(self._now(run), interrupted, attempt=max(run.attempt - 1, 0))
+        self._executor.announce(run)
+        return run
+
+    def resume(self, run: Run) -> Run:
+        """Continue after a crash, a reboot or an interrupt. Any member's progress counts as the set's.
+
+        While they are rolled back, each counts for itself: to give up the set would leave the others where they are.
+        """
+        self._resumed = True
+        progress = [[own.state, own.position] for own in self._journal.members(run.id)]
+        before = [row.data.get("progress") for row in self._journal.log(run.id) if row.kind is Kind.RESUMED]
+        attempt = run.attempt + 1 if not before or before[-1] == progress else 2
+        if attempt > LIMIT and run.state is not State.ROLLING_BACK:
+            why = f"the updater was killed {LIMIT} times without progress"
+            run = self._move(run, [Event.STUCK], reason=why)
+        else:
+            resumed = Record(Kind.RESUMED, data={"attempt": attempt, "progress": progress})
+            run = self._move(run, [], [resumed], attempt=attempt)
+        faults.point("set.resumed")
+        return self.go(run)
+
+    def cancel(self, run: Run) -> Run:
+        """Roll a set back that nobody drives just now."""
+        self._resumed = True
+        if run.state is State.CHECKING:
+            return self._move(run, [Event.FAIL], [Record(Kind.CANCEL_REQUESTED)], reason=CANCELLED)
+        if run.state is State.UPDATING:
+            run = self._move(run, [Event.FAIL], [Record(Kind.CANCEL_REQUESTED)], reason=CANCELLED)
+        return self.go(run)
+
+    def _move(self, run: Run, events: Sequence[Event], records: Sequence[Record] = (), **changes: Any) -> Run:
+        ledger = Ledger(self._journal, self._host.registry, run)
+        ledger.move(events, records, **changes)
+        return ledger.run
+
+    def _now(self, run: Run) -> Run:
+        return self._journal.run(run.id) or run
+
+    def _asked(self, run: Run) -> dict[str, Any]:
+        return next(self._journal.log(run.id)).data
+
+    def _check(self, run: Run) -> Run:
+        """Make every member's plan before any of them is touched."""
+        asked = self._asked(run)
+        plans: dict[str, Plan] = {}
+        for name in asked["needs"]:
+            try:
+                self._refuse_interrupted(name)
+                as_member = replace(run, component=name)
+                plans[name] = self._executor.look(as_member, partial(self._plan, asked["force"]))
+            except UpToDate:
+                continue
+            except (Interrupted, JournalError):
+                raise
+            except FsmError as error:
+                return self._move(run, [Event.FAIL], reason=f"{name}: {error.cause}", todo=error.todo)
+        faults.point("set.planned")
+        if not plans:
+            return self._move(run, [Event.UP_TO_DATE], reason="every member is up to date")
+        run = self._journal.together(partial(self._begin_members, run, plans, asked["force"]))
+        faults.point("set.members_begun")
+        return run
+
+    def _plan(self, force: bool, run: Run, ctx: Context) -> Plan:
+        return self._host.checking(run.component, self._journal).plan(ctx, force=force)
+
+    def _refuse_interrupted(self, name: str) -> None:
+        owner = self._journal.owner(name)
+        if owner is None and self._journal.active(name) is None:
+            return
+        # One that is at rest already belongs to its set until that has ended: the set may go back yet.
+        own = "it has an interrupted run of its own"
+        why = own if owner is None else f"it is part of {owner.component}, which was interrupted"
+        raise Refused(f"cannot update {name} with its set", why, "`fsm resume` ends that first")
+
+    def _begin_members(self, run: Run, plans: Mapping[str, Plan], force: bool) -> Run:
+        for name, plan in plans.items():
+            wanted = {"wanted": str(plan.to_version), "force": force}
+            own = self._host.begin(self._journal, name, data=wanted, part_of=run.id)
+            self._executor.freeze(own, plan)
+        return self._move(run, [Event.OK], [Record(Kind.PLANNED, data={"members": list(plans)})])
+
+    def _forward(self, run: Run) -> Run:
+        """Bring every member to `verified`, then end all of them at once."""
+        members = {own.component: own for own in self._journal.members(run.id)}
+        needs = {name: others for name, others in self._asked(run)["needs"].items() if name in members}
+        halted = threading.Event()
+        if any(not own.in_progress for own in members.values()):
+            halted.set()  # as a resume finds it: nobody else needs to go on
+        ends = in_order(needs, lambda name, _: self._drive(members[name], halted), jobs=self._jobs)
+        for own in ends.values():
+            if own is not None and own.in_progress and own.state is not State.VERIFIED:
+                raise Interrupted(f"cannot go on with {run.component}", f"{own.component} was interrupted")
+        if self._journal.together(partial(self._commit, run)):
+            faults.point("set.committed")
+            run = self._now(run)
+            for own in self._journal.members(run.id):
+                self._executor.announce(own)
+            return run
+        return self._backward(self._turn_back(run))
+
+    def _drive(self, own: Run, halted: threading.Event) -> Run | None:
+        """One member's way, in a thread of its own; None where it has become pointless."""
+        if halted.is_set():
+            return None
+        with self._host.journal() as journal:
+            executor = self._host.executor(journal)
+            if own.part_of is not None and journal.cancel_requested(own.part_of):
+                halted.set()
+                return None
+            if own.in_progress:
+                own = executor.resume(own, _never) if self._resumed else executor.drive(own)
+        if own.state is not State.VERIFIED:
+            halted.set()
+        faults.point("set.member_ended")
+        return own
+
+    def _commit(self, run: Run) -> bool:
+        """All members and the set become `done`, unless one is not `verified` or somebody has cancelled."""
+        members = self._journal.members(run.id)
+        if self._journal.cancel_requested(run.id) or any(own.state is not State.VERIFIED for own in members):
+            return False
+        for own in members:
+            self._executor.conclude(own)
+        self._move(run, [Event.OK])
+        return True
+
+    def _turn_back(self, run: Run) -> Run:
+        """Write down that the set is rolled back, and because of whom."""
+        run = self._now(run)
+        ended = [own for own in self._journal.members(run.id) if not own.in_progress]
+        culprit = next((own for own in ended if own.state is State.FAILED), ended[0] if ended else None)
+        reason = CANCELLED if run.cancel or culprit is None else f"{culprit.component}: {culprit.reason}"
+        return self._move(run, [Event.FAIL], reason=reason, todo="" if culprit is None else culprit.todo)
+
+    def _backward(self, run: Run) -> Run:
+        """Roll back every member that has not been, the last one first."""
+        faults.point("set.turned_back")
+        for each in reversed(self._journal.members(run.id)):
+            if not each.in_progress:
+                continue
+            if each.state is State.ROLLING_BACK:
+                own = self._executor.resume(each, _never)
+            else:
+                own = self._executor.rollback(each, f"it is updated together with others: {run.reason}")
+            if own.in_progress:
+                raise Interrupted(f"cannot go on with {run.component}", f"{own.component} was interrupted")
+            faults.point("set.member_undone")
+        failed = [own for own in self._journal.members(run.id) if own.state is State.FAILED]
+        if not failed:
+            return self._move(run, [Event.OK])
+        names = ", ".join(own.component for own in failed)
+        reason = f"{run.reason}; then {names} could not be rolled back"
+        return self._move(run, [Event.FAIL], reason=reason, todo=failed[0].todo)
+
+
+def _never(run: Run, ctx: Context) -> Plan:
+    """The work of `checking` of a run that began behind it."""
+    raise AssertionError(f"run {run.id} has a plan")

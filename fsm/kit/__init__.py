@@ -1,0 +1,1 @@
+"""What component types share: steps, retention, and what every type does alike."""

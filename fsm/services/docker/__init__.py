@@ -1,0 +1,1 @@
+"""One client of the Docker engine and of compose."""

@@ -1,0 +1,1 @@
+"""The operating system: files, archives, processes, programs, digests, fault points."""

@@ -1,0 +1,118 @@
+"""The header blocks of tar archives: pax (POSIX.1-2001), ustar, GNU and v7.
+
+Sources: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html and
+https://www.gnu.org/software/tar/manual/html_node/Standard.html. Why not `tarfile`: it takes an archive that stops in
+the middle, or goes on with garbage, for one that ends there; reads extended headers of any size into memory; and
+follows its own idea of which of two contradicting sizes counts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from fsm.system.archive.model import BrokenError
+
+BLOCK: Final = 512
+"""Bytes of a tar block."""
+
+END: Final = bytes(BLOCK)
+"""The block that marks the end."""
+
+_GNU_MAGIC: Final = b"ustar  \0"
+_USTAR_MAGIC: Final = b"ustar"
+_OCTAL: Final = re.compile(rb"^[ \0]*([0-7]*)[ \0]*$")
+
+
+class Header(NamedTuple):
+    """What one header block says."""
+
+    name: bytes
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime: int
+    type: bytes
+    link: bytes
+
+
+def parse(block: bytes) -> Header:
+    """The fields of a header block of 512 bytes.
+
+    Raises:
+        BrokenError: its checksum is wrong, or a number in it is none.
+    """
+    if not _checksum_fits(block):
+        raise BrokenError("a header in it has a wrong checksum: it is damaged, or no tar archive")
+    name, kind = _text(block[0:100]), block[156:157]
+    magic = block[257:265]
+    # GNU keeps times where POSIX keeps the beginning of a long name.
+    if magic.startswith(_USTAR_MAGIC) and magic != _GNU_MAGIC and (prefix := _text(block[345:500])):
+        name = prefix + b"/" + name
+    header = Header(
+        name=name,
+        mode=_number(block[100:108]),
+        uid=_number(block[108:116]),
+        gid=_number(block[116:124]),
+        size=_number(block[124:136]),
+        mtime=_number(block[136:148]),
+        type=b"0" if kind in {b"\0", b"7"} else kind,
+        link=_text(block[157:257]),
+    )
+    if header.size < 0:
+        raise BrokenError(f"an entry in it claims a size of {header.size}")
+    return header
+
+
+def looks_like_tar(head: bytes) -> bool:
+    """Whether a file may be an uncompressed tar archive, by its first block."""
+    return len(head) >= BLOCK and head[:BLOCK] != END and _checksum_fits(head[:BLOCK])
+
+
+def _checksum_fits(block: bytes) -> bool:
+    """The sum of all bytes with the checksum's own taken as spaces; some old programs added signed bytes."""
+    try:
+        said = _number(block[148:156])
+    except BrokenError:
+        return False
+    rest = block[:148] + b" " * 8 + block[156:]
+    unsigned = sum(rest)
+    return said in {unsigned, unsigned - 256 * sum(byte > 127 for byte in rest)}
+
+
+def _text(field: bytes) -> bytes:
+    return field.split(b"\0", 1)[0]
+
+
+def _number(field: bytes) -> int:
+    """An octal number, or one that GNU writes as base 256 because it has too many digits."""
+    if field[0] & 0x80:
+        value = int.from_bytes(field, "big", signed=False) & ((1 << (8 * len(field) - 1)) - 1)
+        return value - (1 << (8 * len(field) - 1)) if field[0] & 0x40 else value
+    match = _OCTAL.match(field)
+    if match is None:
+        raise BrokenError("a number in one of its headers is none")
+    return int(match[1] or b"0", 8)
+
+
+def parse_pax(data: bytes) -> dict[str, bytes]:
+    """The records of an extended header: ``<length> <key>=<value>\\n``, the length counting all of it.
+
+    Raises:
+        BrokenError: a record is none.
+    """
+    records: dict[str, bytes] = {}
+    position = 0
+    while position < len(data):
+        space = data.find(b" ", position, position + 20)
+        digits = data[position:space] if space >= 0 else b""
+        end = position + int(digits) if digits.isdigit() else 0
+        if end <= space or end > len(data) or data[end - 1 : end] != b"\n":
+            raise BrokenError("an extended header in it is damaged")
+        key, found, value = data[space + 1 : end - 1].partition(b"=")
+        if not found:
+            raise BrokenError("an extended header in it is damaged")
+        records[key.decode("utf-8", "replace")] = value
+        position = end
+    return records

@@ -1,0 +1,23 @@
+"""Who a process is, whether it still lives, and how it is ended for sure.
+
+A pid alone names nobody: it is given out again. A process is its pid, the moment it started (clock ticks since the
+boot, so a clock that jumps does not matter) and the boot it belongs to. Every signal goes to a process whose
+identity was checked; the own process, its group, and pid 1 are never signalled.
+
+Everything here reads Linux' /proc (https://man7.org/linux/man-pages/man5/proc.5.html); on other systems the functions
+raise `Unsupported` when they are used.
+"""
+
+from fsm.system.processes.ending import end
+from fsm.system.processes.reading import (
+    Identity,
+    alive,
+    boot_id,
+    group,
+    holding,
+    identify,
+    start_time,
+    with_environment,
+)
+
+__all__ = ["Identity", "alive", "boot_id", "end", "group", "holding", "identify", "start_time", "with_environment"]

@@ -1,0 +1,84 @@
+"""Asking a program something: short, read-only, in and outside of runs.
+
+What is asked changes nothing, so nothing is journaled, and the answer (which may be larger than what a `Shell` keeps,
+and may hold secrets) goes to the caller alone: not to the run's log. Output and complaints come apart, so that an
+answer can be parsed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from fsm.errors import CommandFailed, DeadlineExceeded
+from fsm.model import Seconds
+from fsm.system.processes import end, group, identify
+from fsm.system.shell.programs import CALL, MARKER, SERVICE, find_program
+
+
+class Asked(NamedTuple):
+    """What a program answered.
+
+    Attributes:
+        code: its exit code.
+        out: what it wrote to stdout.
+        complaint: the last line that it wrote to stderr.
+    """
+
+    code: int
+    out: bytes
+    complaint: str
+
+
+def ask(
+    argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: Seconds = 30.0
+) -> Asked:
+    """Run a program that only looks, until it ends; with its whole process group it ends when time is up.
+
+    Args:
+        argv: the program and its arguments; no shell.
+        cwd: its working directory.
+        env: variables to add to the environment.
+        timeout: seconds.
+
+    Raises:
+        CommandFailed: it could not be started.
+        DeadlineExceeded: it was ended because time was up.
+    """
+    import subprocess  # noqa: PLC0415 - 8 ms that only those pay who ask
+
+    environ = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
+    environ = {key: value for key, value in environ.items() if key not in {MARKER, CALL, SERVICE}}
+    program = find_program(argv, cwd=cwd, search=environ.get("PATH"))
+    try:
+        child = subprocess.Popen(
+            [program, *argv[1:]],
+            cwd=cwd,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandFailed(
+            f"cannot run {argv[0]}", str(error), "check that it is a program for this system"
+        ) from error
+    who = identify(child.pid)
+    try:
+        out, complaints = child.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise DeadlineExceeded(
+            f"cannot finish {argv[0]}", f"it did not answer within {timeout:g} s", "find out what it waits for"
+        ) from None
+    finally:
+        if child.returncode is None and who is not None:
+            end(who, grace=0, first=signal.SIGKILL, also=lambda: group(who))
+            with suppress(subprocess.TimeoutExpired):
+                child.communicate(timeout=1)
+    lines = [line.strip() for line in complaints.decode("utf-8", "replace").splitlines() if line.strip()]
+    return Asked(child.returncode, out, lines[-1][-300:] if lines else "")

@@ -1,0 +1,279 @@
+"""One case: a host as it was, a process that is killed, one that goes on, and everything that must be true then."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from fsm.engine.journal import Journal, Run
+from fsm.system.digest import hash_file
+from tests.app_fixture import AppFixture
+from tests.crash.child import PATIENCE
+from tests.crash.scenarios import SCENARIOS, Scenario
+from tests.git_fixture import GitFixture
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+KILLED: Final = -9
+
+Kill = tuple[str, int]
+"""A fault point, and how many times it is reached before it kills."""
+
+Answer = dict[str, Any]
+
+
+class Forge:
+    """One server of `tests.crash.child`: forks processes, one at a time. A context manager.
+
+    Args:
+        log: the file that gets what its processes complain about.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    def __enter__(self) -> Self:
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(
+                [sys.executable, "-m", "tests.crash.child"],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.close()
+        self._server.wait(PATIENCE)
+        self._server.stdout.close()
+
+    def ask(self, app_fixture: Path, scenario: str, verb: str, kill: Kill | None, *, start: bool) -> Answer:
+        """Have a new process do something; tells how it ended."""
+        request = {"root": str(app_fixture), "scenario": scenario, "verb": verb, "kill": kill, "start": start}
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        ready, _, _ = select.select([self._server.stdout], [], [], PATIENCE + 10)
+        line = self._server.stdout.readline() if ready else ""
+        if not line:
+            self._server.kill()
+            raise AssertionError(f"no answer to {request}: {self.complaints()}")
+        answer: Answer = json.loads(line)
+        assert answer["exit"] in (0, KILLED), f"{verb} ended with {answer['exit']}: {self.complaints()}"
+        return answer
+
+    def complaints(self) -> str:
+        """The end of what its processes wrote."""
+        return self._log.read_text(errors="replace")[-4000:]
+
+
+@dataclass
+class Undisturbed:
+    """How a scenario goes when nobody is in its way: what every crash case is compared with.
+
+    Attributes:
+        trail: the fault points, in the order in which they are reached.
+        before, after: the listings.
+        result: what the verb returned.
+    """
+
+    trail: list[str]
+    before: dict[str, Any]
+    after: dict[str, Any]
+    result: Answer
+
+
+@dataclass
+class Workshop:
+    """Makes one crash_case: a copy of the template, with the app running."""
+
+    forge: Forge
+    name: str
+    template: Path
+    place: Path
+
+    def crash_case(self) -> CrashCase:
+        """The crash_case."""
+        subprocess.run(["cp", "-a", str(self.template), str(self.place)], check=True)
+        for record in self.place.rglob(".app.fsm/backups/*/backup.json"):
+            record.write_text(record.read_text().replace(str(self.template), str(self.place)))
+        with Journal(self.template / "state" / "journal.db", readonly=True) as journal:
+            earlier = len(journal.runs())
+        return CrashCase(self.forge, self.name, SCENARIOS[self.name].make_bed(self.place), earlier)
+
+
+@dataclass
+class CrashCase:
+    """One host in one scenario, with as many `earlier` runs. A context manager: nothing of it is left."""
+
+    forge: Forge
+    name: str
+    app_fixture: AppFixture
+    earlier: int
+    started: bool = False
+
+    @property
+    def scenario(self) -> Scenario:
+        """What is interrupted."""
+        return SCENARIOS[self.name]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.app_fixture.kill()
+        for who in _of_bed(self.app_fixture.root):
+            with suppress(ProcessLookupError):
+                os.kill(who, 9)
+        if kind is None or "FSM_CRASH_KEEP" not in os.environ:
+            shutil.rmtree(self.app_fixture.root)
+
+    def ask(self, verb: str, kill: Kill | None = None) -> Answer:
+        """Have a new process do something here; the first one finds the app running."""
+        start = not self.started and self.scenario.before is not None
+        self.started = True
+        return self.forge.ask(self.app_fixture.root, self.name, verb, kill, start=start)
+
+    def finish(self, kill: Kill | None = None) -> Answer:
+        """What an operator's timer does after a crash: resume; where nothing had begun, begin."""
+        if self.run is None:
+            return self.ask(self.scenario.verb, kill)
+        return self.ask("resume", kill)
+
+    @property
+    def run(self) -> Run | None:
+        """The run of this scenario, of a set that of the set; None when it was not begun."""
+        with Journal(self.app_fixture.state / "journal.db", readonly=True) as journal:
+            runs = [run for run in journal.runs() if run.id > self.earlier and run.part_of is None]
+        assert len(runs) <= 1, runs
+        return runs[0] if runs else None
+
+    def judge(self, wanted: Undisturbed) -> None:
+        """Assert everything that must be true once the run has ended."""
+        self.judge_journal()
+        self.judge_service(self.scenario.version)
+        self.compare(wanted.after)
+        if isinstance(self.app_fixture, GitFixture) and self.scenario.version is not None:
+            assert self.app_fixture.is_clean(self.scenario.version, self.scenario.changed), "git finds something"
+
+    def judge_journal(self) -> None:
+        """The run has ended as it should, and the journal is whole."""
+        run = self.run
+        assert run is not None
+        assert run.state == self.scenario.outcome, (run.state, run.reason, run.todo)
+        with Journal(self.app_fixture.state / "journal.db", readonly=True) as journal:
+            assert journal.verify()[0] == []
+            assert journal.database.integrity() == []
+            held = journal.policy.held(self.app_fixture.name)
+            assert {own.state for own in journal.members(run.id)} <= {run.state}
+            assert len(journal.members(run.id)) == (self.scenario.apps if self.scenario.apps > 1 else 0)
+        assert (held is not None) == (self.scenario.verb == "rollback" and self.scenario.outcome == "done"), held
+
+    def judge_service(self, version: str | None) -> None:
+        """Exactly one process runs, with that version; none, where nothing is installed."""
+        assert self.app_fixture.version() == version
+        processes = _of_bed(self.app_fixture.root)
+        if version is None:
+            assert self.app_fixture.silent()
+            assert processes == []
+        else:
+            assert self.app_fixture.answer() == version
+            assert len(processes) == self.scenario.apps, [_described(pid) for pid in processes]
+
+    def compare(self, wanted: Mapping[str, Any]) -> None:
+        """Every file is there, unchanged, and no other. What is wanted decides whether the updater's own count."""
+        found = listing(self.app_fixture.root)
+        if not any(name.startswith("state/") for name in wanted):
+            found = of_user(found)
+        lost = sorted(wanted.keys() - found.keys())
+        stray = sorted(found.keys() - wanted.keys())
+        both = found.keys() & wanted.keys()
+        differ = {name: (found[name], wanted[name]) for name in both if found[name] != wanted[name]}
+        assert (lost, stray, differ) == ([], [], {}), f"lost {lost}, stray {stray}, different {differ}"
+
+
+def listing(root: Path) -> dict[str, Any]:
+    """Everything below a directory: kind, mode, owner, and of what counts also bytes and time."""
+    found: dict[str, Any] = {}
+    by_git = (root / "releases" / "HEAD").exists()
+    for path in _walk(root):
+        name = str(path.relative_to(root))
+        if "/.git/" in name and (path.is_dir() or "/objects/" in name or path.name == "ORIG_HEAD"):
+            continue  # git says itself whether its objects are whole, and keeps empty directories as it likes
+        status = path.lstat()
+        about: list[Any] = [stat.S_IFMT(status.st_mode), status.st_mode & 0o7777, status.st_uid, status.st_gid]
+        if path.is_symlink():
+            about.append(os.readlink(path))
+        elif path.is_file() and not _varies(name):
+            about += [hash_file(path)[0], status.st_mtime_ns if not _stamped(name, by_git) else 0]
+        found[name] = about
+    return found
+
+
+def _walk(directory: Path) -> Iterator[Path]:
+    for path in directory.iterdir():
+        yield path
+        if path.is_dir() and not path.is_symlink():
+            yield from _walk(path)
+
+
+def _varies(name: str) -> bool:
+    """What holds times, process ids and the like: that it is there is all that can be compared."""
+    records = name.endswith(("backup.json", ".inventory", ".pyc", ".tar.zst", "fsm-env.json"))
+    of_git = "/.git/" in name and (name.endswith(("/index", "/config")) or "/logs/" in name)
+    of_git = of_git or (".fsm/kept/" in name and name.endswith(".json"))
+    return records or of_git or name.startswith("state/") or "/envs/" in name
+
+
+def _stamped(name: str, by_git: bool) -> bool:
+    """What was written during the run, and so has another time each time."""
+    if by_git and name.startswith("app/") and not name.startswith(("app/.env", "app/data", "app/local")):
+        return True
+    written = name.endswith(("installed.json", "installed.before.json", "migrated", "copy-in-begun"))
+    return written or "/aside/" in name or "/saved/" in name
+
+
+def of_user(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A listing without the journal, the logs and the pid files."""
+    return {name: about for name, about in found.items() if not name.startswith("state")}
+
+
+def preserved(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a listing that `preserve` names."""
+    return {
+        name: about
+        for name, about in found.items()
+        if name.removeprefix("second/").startswith(("app/.env", "app/data"))
+    }
+
+
+def _of_bed(root: Path) -> list[int]:
+    """The processes that were started, at whatever remove, by a process of this app_fixture."""
+    entry = b"FSM_BED=" + os.fsencode(root)
+    found = []
+    for name in os.listdir("/proc"):
+        with suppress(OSError):
+            if name.isdigit() and entry in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
+                found.append(int(name))
+    return found
+
+
+def _described(pid: int) -> str:
+    try:
+        return f"{pid}: {Path(f'/proc/{pid}/cmdline').read_bytes().replace(bytes(1), b' ').decode(errors='replace')}"
+    except OSError:
+        return f"{pid}: gone"
