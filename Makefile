@@ -5,6 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 BOOTSTRAP := pyproject.toml requirements/uv.txt tools/bootstrap.py
 
+# Children start five times quicker with bytecode on the disk; machines for CI often forbid it for everything.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help test lint types unit crash docs generate demo bench hostkills dist requirements clean
 

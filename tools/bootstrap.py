@@ -85,7 +85,7 @@ def _uv(*arguments: str) -> int:
     if not UV.exists():
         return 1
     environment = {"UV_HTTP_RETRIES": "1", "UV_LINK_MODE": "copy"} | os.environ
-    command = [str(UV), "pip", "install", "--quiet", "--python", str(PYTHON), *arguments]
+    command = [str(UV), "pip", "install", "--quiet", "--compile-bytecode", "--python", str(PYTHON), *arguments]
     return subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode
 
 
