@@ -16,7 +16,7 @@ from benchmarks.figures import Figure, duration, ratio, timed
 from benchmarks.rig import BareContext, Bench
 from benchmarks.webapp import Site
 from fsm.adapter import Done
-from fsm.engine.progress import Kind, ProgressEvent
+from fsm.engine.progress import EventKind, ProgressEvent
 from fsm.engine.report import Outcome, UpdateResult
 from fsm.system import inventory
 from fsm.updater import Updater
@@ -85,9 +85,9 @@ class _Gaps:
         self._gap = 0.0
 
     def __call__(self, event: ProgressEvent) -> None:
-        if event.kind is Kind.STEP_DONE and event.step == "stop_service":
+        if event.kind is EventKind.STEP_DONE and event.step == "stop_service":
             self._stopped = time.perf_counter()
-        elif event.kind is Kind.STEP and event.step == "start_service":
+        elif event.kind is EventKind.STEP and event.step == "start_service":
             self._gap = time.perf_counter() - self._stopped
 
     def of(self, result: UpdateResult) -> float:

@@ -4,31 +4,160 @@
 >>> updater = Updater.from_config()
 >>> updater.update("core").headline
 
-`Updater` is for programs that may wait, `AsyncUpdater` for asyncio. Both are imported when first asked for, so that
-`import fsm` costs nothing.
+Everything that a program needs is imported from here: the verbs (`Updater`, and `AsyncUpdater` for asyncio), what they
+return, what they raise and what observers hear. Adapters import from here, from `fsm.adapter` and from `fsm.kit`.
+What lies below these three may change at any time. Each name is loaded when it is first used, so `import fsm` costs
+nothing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm.version import __version__
 
 if TYPE_CHECKING:
-    from fsm.aio import AsyncUpdater
-    from fsm.engine.report import Outcome, UpdateResult
-    from fsm.errors import FsmError
+    from fsm.adapter import (
+        Adapter,
+        Backup,
+        CommandResult,
+        Done,
+        Draft,
+        Failed,
+        Finding,
+        Installed,
+        Registry,
+        RetryLater,
+        Spec,
+        Step,
+        StepContext,
+        StepResult,
+        Target,
+    )
+    from fsm.aio import AsyncUpdater, Running
+    from fsm.engine.plan import DiskNeed, DownloadNeed, Plan, PlannedStep
+    from fsm.engine.progress import EventKind, Observer, ProgressEvent
+    from fsm.engine.report import ComponentStatus, InSet, Outcome, RunReport, StepReport, StepStatus, UpdateResult
+    from fsm.errors import (
+        ArchiveError,
+        Busy,
+        Cancelled,
+        CommandFailed,
+        ConfigError,
+        DeadlineExceeded,
+        FsmError,
+        IntegrityError,
+        Interrupted,
+        JournalError,
+        LeadsTo,
+        ManifestError,
+        NotReady,
+        PlanError,
+        PlanUnknown,
+        Refused,
+        SourceError,
+        StepFailed,
+        Transient,
+        TrustError,
+        Unsupported,
+        UpToDate,
+        UsageError,
+    )
+    from fsm.formats.manifest import Artifact
+    from fsm.formats.releases import Release
+    from fsm.host.checking import CheckResult
+    from fsm.lifecycle import State
     from fsm.updater import Updater
+    from fsm.versions import Version
 
-__all__ = ["AsyncUpdater", "FsmError", "Outcome", "UpdateResult", "Updater", "__version__"]
-
-_WHERE = {
-    "AsyncUpdater": "fsm.aio",
-    "FsmError": "fsm.errors",
-    "Outcome": "fsm.engine.report",
-    "UpdateResult": "fsm.engine.report",
-    "Updater": "fsm.updater",
+_NAMES: Final = {
+    "fsm.updater": "Updater",
+    "fsm.aio": "AsyncUpdater Running",
+    "fsm.engine.report": "ComponentStatus InSet Outcome RunReport StepReport StepStatus UpdateResult",
+    "fsm.engine.plan": "DiskNeed DownloadNeed Plan PlannedStep",
+    "fsm.engine.progress": "EventKind Observer ProgressEvent",
+    "fsm.host.checking": "CheckResult",
+    "fsm.lifecycle": "State",
+    "fsm.versions": "Version",
+    "fsm.errors": (
+        "ArchiveError Busy Cancelled CommandFailed ConfigError DeadlineExceeded FsmError IntegrityError Interrupted"
+        " JournalError LeadsTo ManifestError NotReady PlanError PlanUnknown Refused SourceError StepFailed Transient"
+        " TrustError Unsupported UpToDate UsageError"
+    ),
+    "fsm.adapter": (
+        "Adapter Backup CommandResult Done Draft Failed Finding Installed Registry RetryLater Spec Step StepContext"
+        " StepResult Target"
+    ),
+    "fsm.formats.manifest": "Artifact",
+    "fsm.formats.releases": "Release",
 }
+"""Where each public name is defined."""
+
+_WHERE: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+__all__ = [
+    "Adapter",
+    "ArchiveError",
+    "Artifact",
+    "AsyncUpdater",
+    "Backup",
+    "Busy",
+    "Cancelled",
+    "CheckResult",
+    "CommandFailed",
+    "CommandResult",
+    "ComponentStatus",
+    "ConfigError",
+    "DeadlineExceeded",
+    "DiskNeed",
+    "Done",
+    "DownloadNeed",
+    "Draft",
+    "EventKind",
+    "Failed",
+    "Finding",
+    "FsmError",
+    "InSet",
+    "Installed",
+    "IntegrityError",
+    "Interrupted",
+    "JournalError",
+    "LeadsTo",
+    "ManifestError",
+    "NotReady",
+    "Observer",
+    "Outcome",
+    "Plan",
+    "PlanError",
+    "PlanUnknown",
+    "PlannedStep",
+    "ProgressEvent",
+    "Refused",
+    "Registry",
+    "Release",
+    "RetryLater",
+    "RunReport",
+    "Running",
+    "SourceError",
+    "Spec",
+    "State",
+    "Step",
+    "StepContext",
+    "StepFailed",
+    "StepReport",
+    "StepResult",
+    "StepStatus",
+    "Target",
+    "Transient",
+    "TrustError",
+    "Unsupported",
+    "UpToDate",
+    "UpdateResult",
+    "Updater",
+    "UsageError",
+    "Version",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -37,3 +166,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module  # noqa: PLC0415 - the whole point is to import late
 
     return getattr(import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -3,7 +3,8 @@
 An adapter is data plus small actions. It never touches the journal and never decides about states: the executor
 calls `do` and `undo` of its steps in the order of the frozen plan and writes down what they return. That keeps an
 adapter short (the how-to shows one in forty lines) and lets one crash test cover them all. `fsm.step` has the
-contract of a step, whose names are offered here as well: an adapter needs no other import.
+contract of a step. Its names are offered here as well, as are the values that both speak of (`Release`, `State`,
+`Version`, `HostPath`): an adapter imports from here, from `fsm.kit`, and its errors from `fsm`.
 """
 
 from __future__ import annotations
@@ -14,34 +15,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from fsm.errors import ConfigError, ManifestError, PlanUnknown, Unsupported
+from fsm.formats.manifest import Artifact
 from fsm.formats.releases import Release
-from fsm.model import ComponentName, Model, Version
+from fsm.formats.version_file import VersionFile
+from fsm.lifecycle import State
+from fsm.model import ComponentName, Digest, HostPath, Model, Seconds, Version
 from fsm.step import CommandResult, Deadline, Done, Failed, RetryLater, Step, StepContext, StepResult
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from fsm.formats.version_file import VersionFile
-
 __all__ = [
     "ENTRY_POINTS",
     "Adapter",
     "AnyAdapter",
+    "Artifact",
     "Backup",
     "CommandResult",
+    "ComponentName",
     "Deadline",
+    "Digest",
     "Done",
     "Draft",
     "Failed",
     "Finding",
+    "HostPath",
     "Installed",
+    "Model",
     "Registry",
+    "Release",
     "RetryLater",
+    "Seconds",
     "Spec",
+    "State",
     "Step",
     "StepContext",
     "StepResult",
     "Target",
+    "Version",
+    "VersionFile",
 ]
 
 ENTRY_POINTS = "fsm.components"

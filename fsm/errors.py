@@ -14,6 +14,7 @@
     │   ├── NotReady              refuse:      the release exists, its artifacts do not yet
     │   ├── PlanError             refuse:      no plan leads from here to there
     │   └── Unsupported           refuse:      this platform lacks what the call needs
+    ├── UpToDate                  refuse:      there is nothing to do
     ├── Transient                 retry later: network, a server that is starting
     ├── StepFailed                roll back:   a step cannot reach its goal
     │   ├── CommandFailed         roll back:   a child process failed
@@ -117,6 +118,12 @@ class PlanError(Refused):
 
 class Unsupported(Refused):
     """This platform or file system lacks something that the call needs."""
+
+
+class UpToDate(FsmError):
+    """There is nothing to do: no release that this component may have is newer than what is installed."""
+
+    leads_to = LeadsTo.REFUSE
 
 
 class Transient(FsmError):

@@ -9,7 +9,7 @@ import click
 
 from fsm.cli import common, output
 from fsm.cli.codes import of_outcome, worst
-from fsm.errors import FsmError, LeadsTo, UsageError
+from fsm.errors import FsmError, LeadsTo, UpToDate, UsageError
 
 if TYPE_CHECKING:
     from fsm.engine.plan import Plan, PlannedStep
@@ -68,7 +68,6 @@ def preview(updater: Updater, names: Sequence[str], *, version: str | None, forc
 
 def _planned(updater: Updater, name: str, version: str | None, force: bool) -> UpdateResult:
     """The plan as a result; a refusal is one as well."""
-    from fsm.engine.executor import UpToDate  # noqa: PLC0415 - loaded with the façade
     from fsm.engine.report import Outcome, UpdateResult  # noqa: PLC0415 - loaded with the façade
 
     try:

@@ -12,8 +12,20 @@ from fsm.lifecycle import State
 log = logging.getLogger("fsm")
 
 
-class Kind(StrEnum):
-    """What an event tells."""
+class EventKind(StrEnum):
+    """What an event tells.
+
+    Attributes:
+        STATE: the run entered `state`.
+        STEP: a step begins; `message` is its title.
+        STEP_DONE: that step ended well.
+        UNDO: a step is being undone; `message` says how.
+        UNDO_DONE: that step is undone.
+        PROGRESS: how far the step is, in `done`, `total` and `unit`.
+        RETRY: a step is tried again later; `message` says why and when.
+        FAILED: a step, or an undo, failed; `message` says why.
+        NOTE: something that people should know, e.g. where local files went.
+    """
 
     STATE = "state"
     STEP = "step"
@@ -31,12 +43,17 @@ class ProgressEvent:
     """One moment of a run.
 
     Attributes:
-        step: the step's name, where the event speaks of one; `index` counts from 1 to `count`.
+        kind: what it tells.
+        component: the component's name.
+        run: the run's number.
+        state: where the run is in its lifecycle.
         message: for people.
-        done, total, unit: how far a step is; `total` is None when unknown.
+        step: the step's name; None where the event is not about one.
+        index, count: which step of how many, counted from 1; 0 where the event is not about one.
+        done, total, unit: how far the step is; `total` is None when unknown.
     """
 
-    kind: Kind
+    kind: EventKind
     component: str
     run: int
     state: State
@@ -50,6 +67,7 @@ class ProgressEvent:
 
 
 Observer = Callable[[ProgressEvent], None]
+"""Called with every event, in the thread that does the work; what it raises is logged and ignored."""
 
 
 def tell(observers: Iterable[Observer], event: ProgressEvent) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 
 from fsm.adapter import AnyAdapter, Backup, Installed, Registry, StepContext
 from fsm.engine import plan
-from fsm.engine.executor import UpToDate
 from fsm.engine.journal import Journal
 from fsm.engine.plan import Plan
-from fsm.errors import PlanError, Refused, UsageError
+from fsm.errors import PlanError, Refused, UpToDate, UsageError
 from fsm.formats.manifest import check_updater_version
 from fsm.formats.releases import Release
 from fsm.host import selection

@@ -15,13 +15,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from fsm.engine.executor import Executor, UpToDate
+from fsm.engine.executor import Executor
 from fsm.engine.executor.context import Context
 from fsm.engine.executor.run_record import Ledger
 from fsm.engine.journal import SET, Journal, Kind, Record, Run
 from fsm.engine.plan import Plan
 from fsm.engine.scheduling import in_order
-from fsm.errors import FsmError, Interrupted, JournalError, Refused
+from fsm.errors import FsmError, Interrupted, JournalError, Refused, UpToDate
 from fsm.host.context import Host
 from fsm.lifecycle import LIMIT, Event, State
 from fsm.system import faults

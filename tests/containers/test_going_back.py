@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fsm.engine.progress import Kind, ProgressEvent
+from fsm.engine.progress import EventKind, ProgressEvent
 from fsm.engine.report import Outcome
 from fsm_container.layout import KEPT
 from tests.compose import ComposeFixture
@@ -75,7 +75,7 @@ def test_an_update_fails_after_the_engine_has_forgotten_the_digest(pinned):
     old, before = image_of(pinned), pinned.file.read_bytes()
 
     def observe(event: ProgressEvent) -> None:
-        if event.step == "stage" and event.kind is Kind.STEP:
+        if event.step == "stage" and event.kind is EventKind.STEP:
             forget(pinned, old)
 
     pinned.publish("1.1.0", "crashes")
@@ -268,7 +268,7 @@ def test_somebody_takes_away_what_is_new(make, step, act, reason):
     app_fixture.publish("1.1.0")
 
     def observe(event: ProgressEvent) -> None:
-        if event.step == step and event.kind is Kind.STEP:
+        if event.step == step and event.kind is EventKind.STEP:
             act(app_fixture)
 
     result = app_fixture.updater(observers=[observe]).update("web")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fsm.engine.executor import UpToDate
 from fsm.engine.journal import Kind, Run
 from fsm.engine.plan import Plan
 from fsm.engine.report import Outcome, run_report
-from fsm.errors import Refused, Transient
+from fsm.errors import Refused, Transient, UpToDate
 from fsm.lifecycle import LIMIT, State
 from fsm.model import Version
 from tests.world import Crash, Rig, crash_at, fresh

@@ -9,12 +9,11 @@ import pytest
 
 import fsm
 from fsm.aio import AsyncUpdater
-from fsm.engine.executor import UpToDate
 from fsm.engine.journal import Journal
 from fsm.engine.locks import ComponentLock
 from fsm.engine.report import Outcome
 from fsm.engine.scheduling import in_order
-from fsm.errors import ConfigError, FsmError, JournalError, PlanUnknown, UsageError
+from fsm.errors import ConfigError, FsmError, JournalError, PlanUnknown, UpToDate, UsageError
 from fsm.model import Version
 from fsm.updater import Updater
 from tests.library.hosts import REGISTRY, publish, updater

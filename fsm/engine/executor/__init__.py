@@ -6,6 +6,6 @@ is what a step sees, `control` asks a run to stop.
 """
 
 from fsm.engine.executor.control import Clock, Control, Surroundings
-from fsm.engine.executor.loop import Checked, Executor, UpToDate
+from fsm.engine.executor.loop import Checked, Executor
 
-__all__ = ["Checked", "Clock", "Control", "Executor", "Surroundings", "UpToDate"]
+__all__ = ["Checked", "Clock", "Control", "Executor", "Surroundings"]

@@ -6,7 +6,7 @@ from fsm.adapter import Done, Failed
 from fsm.engine.executor.run_record import Ledger
 from fsm.engine.executor.runner import Runner
 from fsm.engine.journal import Kind, Record
-from fsm.engine.progress import Kind as Told
+from fsm.engine.progress import EventKind as Told
 from fsm.lifecycle import LIMIT, Event, State
 from fsm.system import faults
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fsm.adapter import CommandResult
 from fsm.engine.executor.control import Clock, Control, StepDeadline
-from fsm.engine.progress import Kind
+from fsm.engine.progress import EventKind
 from fsm.errors import Cancelled, DeadlineExceeded, Interrupted
 from fsm.model import Seconds
 from fsm.system.shell import Shell
@@ -43,7 +43,7 @@ class Context:
     clock: Clock
     deferred: bool
     cancelled: Callable[[], str | None] | None
-    tell: Callable[[Kind, str, int, int | None, str], None]
+    tell: Callable[[EventKind, str, int, int | None, str], None]
     shell: Callable[[Callable[[], None]], Shell]
     provisional: bool = False
 
@@ -66,7 +66,7 @@ class Context:
 
     def progress(self, done: int, total: int | None, unit: str = "bytes") -> None:
         """See `StepContext.progress`."""
-        self.tell(Kind.PROGRESS, self.title, done, total, unit)
+        self.tell(EventKind.PROGRESS, self.title, done, total, unit)
 
     def sleep(self, seconds: Seconds) -> None:
         """Wait, but not longer than until it is time to stop."""

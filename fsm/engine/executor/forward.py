@@ -7,7 +7,7 @@ from fsm.engine.executor.run_record import Ledger
 from fsm.engine.executor.runner import Runner
 from fsm.engine.journal import Kind, Record
 from fsm.engine.plan import Plan
-from fsm.engine.progress import Kind as Told
+from fsm.engine.progress import EventKind as Told
 from fsm.errors import Cancelled
 from fsm.lifecycle import Event, State
 from fsm.system import faults

@@ -14,16 +14,11 @@ from fsm.engine.executor.runner import Runner
 from fsm.engine.journal import Journal, Kind, Record, Run
 from fsm.engine.plan import Plan
 from fsm.engine.progress import log
-from fsm.errors import FsmError, Interrupted, JournalError, Transient
+from fsm.errors import FsmError, Interrupted, JournalError, Transient, UpToDate
 from fsm.lifecycle import LIMIT, Event, State
 from fsm.system import faults
 from fsm.system.processes import Identity
 from fsm.system.shell import Child, Shell, end_orphans
-
-
-class UpToDate(FsmError):
-    """What `checking` raises when there is nothing to do."""
-
 
 Checked = Callable[[Run, Context], Plan]
 """The work of `checking`: gets the run and a context; returns the plan, or raises.

@@ -12,7 +12,7 @@ from fsm.engine.executor.context import Context
 from fsm.engine.executor.control import StepDeadline, Surroundings
 from fsm.engine.executor.run_record import Ledger
 from fsm.engine.journal import Kind as LogKind
-from fsm.engine.progress import Kind, ProgressEvent, log, tell
+from fsm.engine.progress import EventKind, ProgressEvent, log, tell
 from fsm.errors import Cancelled, DeadlineExceeded, FsmError, Interrupted, JournalError, Transient
 from fsm.lifecycle import State
 from fsm.model import Seconds
@@ -34,7 +34,7 @@ class Runner:
         """Start the state's deadline, once for each process, and say so."""
         if state not in self._entered:
             self._entered[state] = self._around.clock.monotonic()
-            self.tell(Kind.STATE, str(state))
+            self.tell(EventKind.STATE, str(state))
 
     def until(self, state: State, seconds: Seconds) -> StepDeadline:
         """The deadline of work of at most `seconds` that begins now in a state."""
@@ -149,7 +149,7 @@ class Runner:
         jittered: Seconds = wanted * self._around.rng.uniform(0.5, 1.5)
         return max(jittered, after or 0.0)
 
-    def tell(self, kind: Kind, message: str = "", index: int = -1, **progress: Any) -> None:
+    def tell(self, kind: EventKind, message: str = "", index: int = -1, **progress: Any) -> None:
         """Let the observers know."""
         if not self._around.observers:
             return
@@ -170,4 +170,4 @@ class Runner:
 
     def tell_retry(self, why: str, delay: Seconds, index: int = -1) -> None:
         """Let the observers know of a pause before the next try."""
-        self.tell(Kind.RETRY, f"{why}; next try in {delay:.1f} s", index)
+        self.tell(EventKind.RETRY, f"{why}; next try in {delay:.1f} s", index)

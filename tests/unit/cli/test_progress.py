@@ -12,12 +12,12 @@ import pytest
 
 from fsm.cli import progress
 from fsm.cli.progress import Lines, line
-from fsm.engine.progress import Kind, ProgressEvent
+from fsm.engine.progress import EventKind, ProgressEvent
 from fsm.lifecycle import State
 from tests.unit.cli.conftest import Line
 
 
-def _event(kind: Kind, message: str = "", **values: object) -> ProgressEvent:
+def _event(kind: EventKind, message: str = "", **values: object) -> ProgressEvent:
     fields = {"state": State.UPDATING, "step": "unpack", "index": 3, "count": 12, **values}
     return ProgressEvent(kind=kind, component="app", run=1, message=message, **fields)  # type: ignore[arg-type]
 
@@ -25,19 +25,19 @@ def _event(kind: Kind, message: str = "", **values: object) -> ProgressEvent:
 @pytest.mark.parametrize(
     ("event", "text"),
     [
-        (_event(Kind.STEP, "unpack the release"), "app [3/12] unpack the release"),
-        (_event(Kind.UNDO, "remove it"), "app [3/12] undo: remove it"),
-        (_event(Kind.UNDO), "app [3/12] undo: unpack"),
-        (_event(Kind.RETRY, "no network; next try in 1.0 s"), "app [3/12] no network; next try in 1.0 s"),
-        (_event(Kind.FAILED, "it is broken"), "app [3/12] failed: it is broken"),
-        (_event(Kind.STATE, state=State.CHECKING, index=0), "app checking"),
-        (_event(Kind.STATE, state=State.ROLLING_BACK, index=0), "app rolling back"),
-        (_event(Kind.STATE, state=State.DONE, index=0), None),
-        (_event(Kind.STEP_DONE, "unpack the release"), None),
-        (_event(Kind.NOTE, "3 local files stay"), None),
-        (_event(Kind.PROGRESS, done=1 << 20, total=4 << 20, unit="bytes"), "app [3/12] 25 % of 4.0 MiB"),
-        (_event(Kind.PROGRESS, done=1 << 20, total=None, unit="bytes"), "app [3/12] 1.0 MiB"),
-        (_event(Kind.PROGRESS, done=5, total=10, unit="files"), "app [3/12] 50 % of 10 files"),
+        (_event(EventKind.STEP, "unpack the release"), "app [3/12] unpack the release"),
+        (_event(EventKind.UNDO, "remove it"), "app [3/12] undo: remove it"),
+        (_event(EventKind.UNDO), "app [3/12] undo: unpack"),
+        (_event(EventKind.RETRY, "no network; next try in 1.0 s"), "app [3/12] no network; next try in 1.0 s"),
+        (_event(EventKind.FAILED, "it is broken"), "app [3/12] failed: it is broken"),
+        (_event(EventKind.STATE, state=State.CHECKING, index=0), "app checking"),
+        (_event(EventKind.STATE, state=State.ROLLING_BACK, index=0), "app rolling back"),
+        (_event(EventKind.STATE, state=State.DONE, index=0), None),
+        (_event(EventKind.STEP_DONE, "unpack the release"), None),
+        (_event(EventKind.NOTE, "3 local files stay"), None),
+        (_event(EventKind.PROGRESS, done=1 << 20, total=4 << 20, unit="bytes"), "app [3/12] 25 % of 4.0 MiB"),
+        (_event(EventKind.PROGRESS, done=1 << 20, total=None, unit="bytes"), "app [3/12] 1.0 MiB"),
+        (_event(EventKind.PROGRESS, done=5, total=10, unit="files"), "app [3/12] 50 % of 10 files"),
     ],
 )
 def test_events_as_lines(event: ProgressEvent, text: str | None):
@@ -51,10 +51,10 @@ def test_how_far_a_step_is_comes_seldom():
     lines = Lines(told.append, clock=lambda: now)
     for second in range(0, 21):
         now = float(second)
-        lines(_event(Kind.PROGRESS, done=second, total=20, unit="files"))
+        lines(_event(EventKind.PROGRESS, done=second, total=20, unit="files"))
     assert told == [f"app [3/12] {percent} % of 20 files" for percent in (25, 50, 75, 100)]
-    lines(_event(Kind.STEP_DONE))
-    lines(_event(Kind.STEP, "two\nlines"))
+    lines(_event(EventKind.STEP_DONE))
+    lines(_event(EventKind.STEP, "two\nlines"))
     assert told[-1] == "app [3/12] two lines"
 
 
@@ -114,12 +114,12 @@ def test_no_color(updated: Line):
 def test_bars(capsys: pytest.CaptureFixture[str]):
     """They take every kind of event, from any component."""
     with progress.bars() as observer:
-        observer(_event(Kind.STATE, state=State.CHECKING, index=0))
-        observer(_event(Kind.STEP, "unpack [bold]"))
-        observer(_event(Kind.PROGRESS, done=1, total=2, unit="files"))
-        observer(_event(Kind.PROGRESS, done=1, total=None, unit="files"))
-        observer(_event(Kind.STEP_DONE))
-        observer(_event(Kind.RETRY, "no [red]network[/]"))
+        observer(_event(EventKind.STATE, state=State.CHECKING, index=0))
+        observer(_event(EventKind.STEP, "unpack [bold]"))
+        observer(_event(EventKind.PROGRESS, done=1, total=2, unit="files"))
+        observer(_event(EventKind.PROGRESS, done=1, total=None, unit="files"))
+        observer(_event(EventKind.STEP_DONE))
+        observer(_event(EventKind.RETRY, "no [red]network[/]"))
     assert "no [red]network[/]" in capsys.readouterr().err
 
 
