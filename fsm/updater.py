@@ -236,16 +236,16 @@ class Updater(Reader):
             if boot_hold.holding():
                 # First every tree is made whole; then the boot may start what it likes, and so may we.
                 for each in sorted(down):
-                    _safely(each, partial(self._resume, each, brink=True))
+                    _safely(each, partial(self._resume, each, until_start=True))
                 boot_hold.release()
             found = {each: work[each]() if name else _safely(each, work[each]) for each in sorted(work)}
         return [result for results in found.values() for result in results]
 
-    def _resume(self, name: str, *, brink: bool = False) -> list[UpdateResult]:
+    def _resume(self, name: str, *, until_start: bool = False) -> list[UpdateResult]:
         def work(journal: Journal, executor: Executor) -> Run:
             run = journal.active(name)
             if run is not None:
-                return executor.resume(run, self._host.checked(name, journal), brink=brink)
+                return executor.resume(run, self._host.checked(name, journal), until_start=until_start)
             latest = journal.latest(name)
             assert latest is not None, "it was in progress a moment ago"
             return latest

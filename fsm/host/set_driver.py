@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from fsm.engine.executor import Executor
 from fsm.engine.executor.context import Context
-from fsm.engine.executor.run_record import Ledger
+from fsm.engine.executor.run_record import RunRecord
 from fsm.engine.journal import SET, Journal, Kind, Record, Run
 from fsm.engine.plan import Plan
 from fsm.engine.scheduling import in_order
@@ -107,9 +107,9 @@ class SetDriver:
         return self.go(run)
 
     def _move(self, run: Run, events: Sequence[Event], records: Sequence[Record] = (), **changes: Any) -> Run:
-        ledger = Ledger(self._journal, self._host.registry, run)
-        ledger.move(events, records, **changes)
-        return ledger.run
+        record = RunRecord(self._journal, self._host.registry, run)
+        record.move(events, records, **changes)
+        return record.run
 
     def _now(self, run: Run) -> Run:
         return self._journal.run(run.id) or run

@@ -1,8 +1,8 @@
 """Drives runs: journals the entered state, runs its steps, fires the event.
 
-Order kept here, for every move: the journal's commit comes first, the side effect second. `drive` is the loop over the
-lifecycle's states, `forward` does steps, `backward` undoes them, `ledger` is the run as the journal has it, `context`
-is what a step sees, `control` asks a run to stop.
+Order kept here, for every move: the journal's commit comes first, the side effect second. `loop` goes over the
+lifecycle's states, `forward` does steps, `backward` undoes them, `run_record` is the run as the journal has it,
+`context` is what a step sees, `control` asks a run to stop.
 """
 
 from fsm.engine.executor.control import Clock, Control, Surroundings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fsm.adapter import Done, Failed
-from fsm.engine.executor.run_record import Ledger
+from fsm.engine.executor.run_record import RunRecord
 from fsm.engine.executor.runner import Runner
 from fsm.engine.journal import Kind, Record
 from fsm.engine.progress import EventKind as Told
@@ -14,22 +14,22 @@ from fsm.system import faults
 class Backward:
     """The state `rolling_back`. `position` is the step being undone."""
 
-    def __init__(self, ledger: Ledger, runner: Runner, *, brink: bool = False) -> None:
-        self._ledger = ledger
+    def __init__(self, record: RunRecord, runner: Runner, *, until_start: bool = False) -> None:
+        self._record = record
         self._runner = runner
-        self._brink = brink
+        self._until_start = until_start
 
     def go(self) -> None:
         """Undo down to the first step; ends in `rolled_back` or `failed`."""
-        ledger = self._ledger
+        record = self._record
         self._runner.enter(State.ROLLING_BACK)
-        while ledger.run.state is State.ROLLING_BACK:
-            index = ledger.run.position
+        while record.run.state is State.ROLLING_BACK:
+            index = record.run.position
             assert index >= 0, "the last undo and the end of the run are one commit"
-            if self._brink and ledger.steps[index].downtime == "begins":
+            if self._until_start and record.steps[index].downtime == "begins":
                 return
-            if ledger.steps[index].undo_title:
-                self._runner.tell(Told.UNDO, ledger.steps[index].undo_title, index)
+            if record.steps[index].undo_title:
+                self._runner.tell(Told.UNDO, record.steps[index].undo_title, index)
             faults.point("step.before_undo")
             result = self._runner.perform(index, lambda step, context: step.undo(context))
             faults.point("step.after_undo")
@@ -37,35 +37,35 @@ class Backward:
                 self.fail(index, result)
             else:
                 self._finish(index, result)
-        self._runner.enter(ledger.run.state)
+        self._runner.enter(record.run.state)
 
     def _finish(self, index: int, result: Done) -> None:
-        ledger = self._ledger
+        record = self._record
         done = Record(Kind.UNDO_DONE, index, {"data": result.data, "notes": list(result.notes)})
         starts = [Record(Kind.UNDO_STARTED, index - 1)] if index else []
         # The last undo and the end of the run are one commit.
-        ledger.move([] if index else [Event.OK], before=[done, *starts], position=index - 1)
-        self._runner.tell(Told.UNDO_DONE, ledger.steps[index].undo_title, index)
+        record.move([] if index else [Event.OK], before=[done, *starts], position=index - 1)
+        self._runner.tell(Told.UNDO_DONE, record.steps[index].undo_title, index)
         for note in result.notes:
             self._runner.tell(Told.NOTE, note, index)
 
     def fail(self, index: int, failed: Failed) -> None:
         """Try the same undo again; when it made no progress for the third time, a person is needed."""
-        ledger = self._ledger
-        record = Record(Kind.UNDO_FAILED, index, failed.model_dump(mode="json"))
+        record = self._record
+        row = Record(Kind.UNDO_FAILED, index, failed.model_dump(mode="json"))
         self._runner.tell(Told.FAILED, failed.why, index)
-        if ledger.run.attempt < LIMIT:
-            ledger.move([], [record], attempt=ledger.run.attempt + 1)
+        if record.run.attempt < LIMIT:
+            record.move([], [row], attempt=record.run.attempt + 1)
             self._runner.pause(index)
             return
-        reason = f"{ledger.run.reason}; then the rollback failed: {failed.why}"
-        ledger.move([Event.FAIL], [record], reason=reason, todo=self.todo(ledger))
+        reason = f"{record.run.reason}; then the rollback failed: {failed.why}"
+        record.move([Event.FAIL], [row], reason=reason, todo=self.todo(record))
 
     @staticmethod
-    def todo(ledger: Ledger) -> str:
+    def todo(record: RunRecord) -> str:
         """What a person is told when a rollback cannot go on."""
-        run = ledger.run
-        left = [step.undo_title or step.title for step in reversed(ledger.steps[: run.position + 1])]
+        run = record.run
+        left = [step.undo_title or step.title for step in reversed(record.steps[: run.position + 1])]
         return (
             f"not undone yet: {', '.join(left)}; mend the cause, then `fsm rollback {run.component}` goes on with that"
             f" (`fsm show {run.id}` has the paths of every step)"

@@ -14,7 +14,7 @@ from fsm.engine.plan import Plan
 from fsm.lifecycle import RESTING, SET_TABLE, TABLE, Event, State
 
 
-class Ledger:
+class RunRecord:
     """Couples the guard with the journal: no state is entered that is not written, none written that is not legal."""
 
     def __init__(self, journal: Journal, registry: Registry, run: Run) -> None:
@@ -106,7 +106,7 @@ class Ledger:
         ]
 
     def note(self, kind: Kind, step: int | None = None, **data: Any) -> None:
-        """Write one record that changes nothing else about the run."""
+        """Write one row that changes nothing else about the run."""
         self.run = self.journal.write(self.run, [Record(kind, step, data)])
 
     @property

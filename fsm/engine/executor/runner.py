@@ -10,7 +10,7 @@ from typing import Any, Final
 from fsm.adapter import Done, Failed, RetryLater, Step, StepResult
 from fsm.engine.executor.context import Context
 from fsm.engine.executor.control import StepDeadline, Surroundings
-from fsm.engine.executor.run_record import Ledger
+from fsm.engine.executor.run_record import RunRecord
 from fsm.engine.journal import Kind as LogKind
 from fsm.engine.progress import EventKind, ProgressEvent, log, tell
 from fsm.errors import Cancelled, DeadlineExceeded, FsmError, Interrupted, JournalError, Transient
@@ -25,8 +25,8 @@ BACK_OFF_MAX: Final[Seconds] = 30.0
 class Runner:
     """What forward and backward have in common."""
 
-    def __init__(self, ledger: Ledger, around: Surroundings) -> None:
-        self._ledger = ledger
+    def __init__(self, record: RunRecord, around: Surroundings) -> None:
+        self._record = record
         self._around = around
         self._entered: dict[State, Seconds] = {}
 
@@ -50,8 +50,8 @@ class Runner:
             Interrupted, Cancelled: see `StepContext.check`.
             JournalError: the journal cannot be written.
         """
-        step = self._ledger.steps[index]
-        deadline = self.until(self._ledger.run.state, step.timeout)
+        step = self._record.steps[index]
+        deadline = self.until(self._record.run.state, step.timeout)
         tries = 0
         while True:
             context = self.context(step, deadline)
@@ -66,7 +66,7 @@ class Runner:
                     todo="mend that, then update again",
                     blame="host",
                 )
-            self._ledger.note(LogKind.STEP_RETRIED, index, why=result.why, after=round(delay, 3))
+            self._record.note(LogKind.STEP_RETRIED, index, why=result.why, after=round(delay, 3))
             self.tell_retry(result.why, delay, index)
             try:
                 context.sleep(delay)
@@ -100,28 +100,28 @@ class Runner:
 
     def pause(self, index: int) -> None:
         """Wait a little before an undo is tried again: what was busy may be free then."""
-        step = self._ledger.steps[index]
-        deadline = self.until(self._ledger.run.state, step.timeout)
+        step = self._record.steps[index]
+        deadline = self.until(self._record.run.state, step.timeout)
         try:
-            self.context(step, deadline).sleep(self.delay(self._ledger.run.attempt, None))
+            self.context(step, deadline).sleep(self.delay(self._record.run.attempt, None))
         except DeadlineExceeded:
             log.warning("no time left to wait before step %s is undone again", step.name)
 
     def context(self, step: Step | None, deadline: StepDeadline) -> Context:
         """The context for a step, or for the work of `checking`."""
-        ledger, run = self._ledger, self._ledger.run
+        record, run = self._record, self._record.run
         title = step.title if step else "check for updates"
         undoing = run.state is State.ROLLING_BACK
         return Context(
             run_id=run.id,
             component=run.component,
             title=f"undo: {title}" if undoing else title,
-            results=ledger.results,
-            touched=ledger.touched,
+            results=record.results,
+            touched=record.touched,
             deadline=deadline,
             control=self._around.control,
             clock=self._around.clock,
-            deferred=ledger.down,
+            deferred=record.down,
             cancelled=None if undoing else self._cancelled,
             tell=lambda kind, message, done, total, unit: self.tell(
                 kind, message, run.position, done=done, total=total, unit=unit
@@ -131,17 +131,17 @@ class Runner:
         )
 
     def _cancelled(self) -> str | None:
-        journal, run = self._ledger.journal, self._ledger.run.id
+        journal, run = self._record.journal, self._record.run.id
         return journal.cancel_reason(run) if journal.cancel_requested(run) else None
 
     def _shell(self, poll: Callable[[], None]) -> Shell:
-        around, run = self._around, self._ledger.run
+        around, run = self._around, self._record.run
         output = around.state_dir / "logs" / f"{run.component}.log"
         marker = f"{around.name}.{run.id}"
-        return Shell(marker=marker, record=self._record, poll=poll, secrets=around.secrets, output=output)
+        return Shell(marker=marker, record=self._started, poll=poll, secrets=around.secrets, output=output)
 
-    def _record(self, child: Child) -> None:
-        self._ledger.note(LogKind.CHILD, self._ledger.run.position, **child.model_dump(mode="json"))
+    def _started(self, child: Child) -> None:
+        self._record.note(LogKind.CHILD, self._record.run.position, **child.model_dump(mode="json"))
 
     def delay(self, tries: int, after: Seconds | None) -> Seconds:
         """How long to wait before the next try: what the other side asked, else doubling, with jitter."""
@@ -153,17 +153,17 @@ class Runner:
         """Let the observers know."""
         if not self._around.observers:
             return
-        ledger = self._ledger
-        known = 0 <= index < len(ledger.steps)
+        record = self._record
+        known = 0 <= index < len(record.steps)
         event = ProgressEvent(
             kind,
-            ledger.run.component,
-            ledger.run.id,
-            ledger.run.state,
+            record.run.component,
+            record.run.id,
+            record.run.state,
             message,
-            step=ledger.steps[index].name if known else None,
+            step=record.steps[index].name if known else None,
             index=index + 1 if known else 0,
-            count=len(ledger.steps),
+            count=len(record.steps),
             **progress,
         )
         tell(self._around.observers, event)
