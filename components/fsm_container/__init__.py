@@ -1,9 +1,9 @@
 """Compose services: an image in a compose file, containers made of it, a registry that has the next one.
 
-The way of an update, in the order of the modules: `spec` (what the host configures), `installed` (the version, asked
-of the containers), `plan` (which steps), `keep`, `pull` (both before anything changes), `switch` (the changed files:
+The way of an update, in the order of the modules: `spec` (what the host configures), `inspect` (the version, asked of
+the containers), `plan` (which steps), `keep`, `pull` (both before anything changes), `switch` (the changed files:
 proved, then renamed into place), `up` (compose makes the containers anew), `verify`, `finish` (retention). Going back
-is `back`. `change` finds the bytes that change, `stack` is the compose project, `docker` asks the engine.
+is `restore`. `image_edit` finds the bytes that change, `stack` is the compose project, `docker` asks the engine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fsm_container.keep import Keep
 from fsm_container.layout import Layout
 from fsm_container.pull import Pull, TakeKept
 from fsm_container.spec import ContainerSpec
-from fsm_container.switch import Clear, Edit, Stage
+from fsm_container.switch import Clear, Edit, Examine
 from fsm_container.up import Up
 from fsm_container.verify import Verify
 
@@ -32,7 +32,7 @@ class ContainerAdapter(Adapter[ContainerSpec, ContainerInstalled]):
 
     component_type: ClassVar[str] = "container"
     spec: ClassVar[type[Spec]] = ContainerSpec
-    steps: ClassVar[tuple[type[Step], ...]] = (Keep, Pull, TakeKept, Stage, Clear, Edit, Up, Verify, Retire, Tidy)
+    steps: ClassVar[tuple[type[Step], ...]] = (Keep, Pull, TakeKept, Examine, Clear, Edit, Up, Verify, Retire, Tidy)
 
     def inspect(self, target: Target, spec: ContainerSpec) -> ContainerInstalled:
         """See `Adapter.inspect`."""

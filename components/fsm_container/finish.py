@@ -13,7 +13,7 @@ from fsm.system import faults, files
 from fsm.system.processes import boot_id
 from fsm_container.layout import KEPT, Layout
 from fsm_container.reference import parse
-from fsm_container.replace import held
+from fsm_container.replace import old_beside
 from fsm_container.spec import ContainerSpec
 from fsm_container.stack import Stack
 from fsm_container.up import start_refused
@@ -78,7 +78,7 @@ class Tidy(Step):
             self._remove_images(ctx)
             # A set that goes back after this makes copies of them instead.
             for file in (*self.stack.files, *self.stack.env_files):
-                held(file, self.layout.component).unlink(missing_ok=True)
+                old_beside(file, self.layout.component).unlink(missing_ok=True)
         except (OSError, Refused, StepFailed, Transient) as error:
             notes.append(f"could not remove everything that is no longer needed: {error}")
         return Done(notes=tuple(notes))

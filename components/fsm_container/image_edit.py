@@ -1,6 +1,6 @@
-"""The change of one image: which bytes of which file, found by where each character of the reference comes from.
+"""The edit of one image: which bytes of which file, found by where each character of the reference comes from.
 
-Pure: bytes in, changes out. What a change must keep is checked here as well: every service that is not named has the
+Pure: bytes in, edits out. What an edit must keep is checked here as well: every service that is not named has the
 image that it had, and every byte beside the reference is what it was.
 """
 
@@ -42,7 +42,7 @@ class Wanted:
 Origins = dict[str, tuple[Origin, Reference]]
 
 
-class _Changes:
+class _Draft:
     """Collects splices by file; two services that share a scalar want the same one."""
 
     def __init__(self, project: Project, what: str) -> None:
@@ -87,7 +87,7 @@ class _Changes:
 
 
 def plan_edits(project: Project, wanted: Wanted, *, what: str) -> tuple[FileEdit, ...]:
-    """The changes that give the named services the wanted image, and nobody else.
+    """The edits that give the named services the wanted image, and nobody else.
 
     Args:
         what: what cannot be done when this raises, for the message.
@@ -95,42 +95,42 @@ def plan_edits(project: Project, wanted: Wanted, *, what: str) -> tuple[FileEdit
     Raises:
         PlanError: with the file, the reason and the remedy. Nothing was changed: nothing is, here.
     """
-    changes = _Changes(project, what)
-    found = {service: _current(project, service, wanted, changes) for service in wanted.services}
+    draft = _Draft(project, what)
+    found = {service: _current(project, service, wanted, draft) for service in wanted.services}
     for service, (origin, reference) in found.items():
-        _change(changes, origin, reference, _target(changes, service, reference, wanted))
-    _refuse_aliases(changes, found)
-    edits = (*_file_edits(changes), *_env_edits(changes))
-    _prove(changes, edits, found, wanted)
+        _edit(draft, origin, reference, _target(draft, service, reference, wanted))
+    _refuse_aliases(draft, found)
+    edits = (*_file_edits(draft), *_env_edits(draft))
+    _prove(draft, edits, found, wanted)
     return edits
 
 
-def _current(project: Project, service: str, wanted: Wanted, changes: _Changes) -> tuple[Origin, Reference]:
+def _current(project: Project, service: str, wanted: Wanted, draft: _Draft) -> tuple[Origin, Reference]:
     """Where a service's image stands, and what it is."""
     origin, image = composefile.origin(project.files, service), project.image(service)
     if isinstance(origin, Nowhere) or isinstance(image, Nowhere):
         why = origin.why if isinstance(origin, Nowhere) else image.why if isinstance(image, Nowhere) else ""
-        raise changes.refuse(why, "correct the compose file, or `services` of the configuration")
+        raise draft.refuse(why, "correct the compose file, or `services` of the configuration")
     reference = parse(image)
     place = f"{origin.file.path}:{origin.node.place[0]}"
     made = [piece.variable for piece in pieces(origin.node.value) if piece.variable in project.made]
     if made:
         why = f"the image at {place} comes from {made[0]}, whose value has another variable or an escape in it"
-        raise changes.refuse(why, f"write the value of {made[0]} plainly in the env file")
+        raise draft.refuse(why, f"write the value of {made[0]} plainly in the env file")
     if reference is None:
-        raise changes.refuse(f"{image!r} at {place} is no image", "correct it, or set its variables in an env file")
+        raise draft.refuse(f"{image!r} at {place} is no image", "correct it, or set its variables in an env file")
     if canonical(reference.repository) != canonical(wanted.repository):
-        raise changes.refuse(
+        raise draft.refuse(
             f"the service {service} has an image of {reference.repository} ({place}), not of {wanted.repository}",
             "correct `image` of the configuration, or the compose file",
         )
     return origin, reference
 
 
-def _target(changes: _Changes, service: str, old: Reference, wanted: Wanted) -> Reference:
+def _target(draft: _Draft, service: str, old: Reference, wanted: Wanted) -> Reference:
     """The new reference, in the form that the old one has."""
     if old.digest and not wanted.digest:
-        raise changes.refuse(
+        raise draft.refuse(
             f"the image of service {service} has a digest, and the new one's is not known",
             "publish the release with its digest, or remove the digest from the compose file",
         )
@@ -138,21 +138,21 @@ def _target(changes: _Changes, service: str, old: Reference, wanted: Wanted) -> 
     return Reference(old.repository, tag, wanted.digest if old.digest else "")
 
 
-def _change(changes: _Changes, origin: Origin, old: Reference, new: Reference) -> None:
+def _edit(draft: _Draft, origin: Origin, old: Reference, new: Reference) -> None:
     """Change the tag, then the digest, each where its characters come from."""
-    parts = segments(origin.node.value, changes.project.values)
+    parts = segments(origin.node.value, draft.project.values)
     repository = len(old.repository)
     if old.tag:
         start = repository + 1
-        _replace(changes, origin, parts, (start, start + len(old.tag)), new.tag)
+        _replace(draft, origin, parts, (start, start + len(old.tag)), new.tag)
     elif new.tag:
-        _replace(changes, origin, parts, (repository, repository), f":{new.tag}")
+        _replace(draft, origin, parts, (repository, repository), f":{new.tag}")
     if old.digest:
         end = len(str(old))
-        _replace(changes, origin, parts, (end - len(old.digest), end), new.digest)
+        _replace(draft, origin, parts, (end - len(old.digest), end), new.digest)
 
 
-def _replace(changes: _Changes, origin: Origin, parts: tuple[Segment, ...], span: tuple[int, int], new: str) -> None:
+def _replace(draft: _Draft, origin: Origin, parts: tuple[Segment, ...], span: tuple[int, int], new: str) -> None:
     """Make other characters of a span of the resolved text; exactly one piece of the template may change."""
     place = f"{origin.file.path}:{origin.node.place[0]}"
     touched = _touched(parts, span)
@@ -165,7 +165,7 @@ def _replace(changes: _Changes, origin: Origin, parts: tuple[Segment, ...], span
             touched, new = touched[:-1], new[: len(new) - len(tail)]
         else:
             sources = "".join(segment.piece.source for segment, _ in touched)
-            raise changes.refuse(
+            raise draft.refuse(
                 f"{sources} at {place} cannot become {new}: several parts would have to change",
                 "use one variable for the whole tag",
             )
@@ -175,17 +175,17 @@ def _replace(changes: _Changes, origin: Origin, parts: tuple[Segment, ...], span
     begin = sum(len(each.text) for each in parts[: parts.index(segment)])
     inside = max(span[0] - begin, 0)
     if segment.piece.variable is None:
-        _literal(changes, origin, segment.piece, inside, old, new)
+        _literal(draft, origin, segment.piece, inside, old, new)
         return
     if segment.piece.operator.endswith("+"):
-        raise changes.refuse(f"{segment.piece.source} at {place} has no single value", "use a plain variable")
+        raise draft.refuse(f"{segment.piece.source} at {place} has no single value", "use a plain variable")
     text = segment.text
-    changes.variable(segment.piece.variable, text[:inside] + new + text[inside + len(old) :], place)
+    draft.variable(segment.piece.variable, text[:inside] + new + text[inside + len(old) :], place)
 
 
-def _literal(changes: _Changes, origin: Origin, piece: Piece, inside: int, old: str, new: str) -> None:
+def _literal(draft: _Draft, origin: Origin, piece: Piece, inside: int, old: str, new: str) -> None:
     assert piece.operator != "$", "no reference has a dollar in it"
-    changes.literal(origin, piece.start + inside, old, new)
+    draft.literal(origin, piece.start + inside, old, new)
 
 
 def _touched(parts: tuple[Segment, ...], span: tuple[int, int]) -> list[tuple[Segment, str]]:
@@ -201,16 +201,16 @@ def _touched(parts: tuple[Segment, ...], span: tuple[int, int]) -> list[tuple[Se
     return found
 
 
-def _refuse_aliases(changes: _Changes, found: Origins) -> None:
+def _refuse_aliases(draft: _Draft, found: Origins) -> None:
     """An anchored image that is also used as something else than the image of a named service stays."""
     for service, (origin, _) in found.items():
-        if origin.file.path not in changes.splices:
+        if origin.file.path not in draft.splices:
             continue
         for alias in aliases_of(origin.file, origin.node):
-            if not _is_image(changes.project, alias):
+            if not _is_image(draft.project, alias):
                 place = f"{origin.file.path}:{alias.place[0]}"
                 why = f"the image of service {service} is an anchor that {place} uses for something else"
-                raise changes.refuse(why, f"write the image of {service} out")
+                raise draft.refuse(why, f"write the image of {service} out")
 
 
 def _is_image(project: Project, alias: object) -> bool:
@@ -223,16 +223,16 @@ def _is_image(project: Project, alias: object) -> bool:
     )
 
 
-def _file_edits(changes: _Changes) -> list[FileEdit]:
-    data = {file.path: file.data for file in changes.project.files}
-    return [FileEdit.of(path, data[path], splices.values()) for path, splices in changes.splices.items()]
+def _file_edits(draft: _Draft) -> list[FileEdit]:
+    data = {file.path: file.data for file in draft.project.files}
+    return [FileEdit.of(path, data[path], splices.values()) for path, splices in draft.splices.items()]
 
 
-def _env_edits(changes: _Changes) -> list[FileEdit]:
+def _env_edits(draft: _Draft) -> list[FileEdit]:
     """Each variable in the last file that sets it, else in the last file."""
-    files = changes.project.env_files
+    files = draft.project.env_files
     made: dict[Path, list[Splice]] = {}
-    for name, value in changes.variables.items():
+    for name, value in draft.variables.items():
         setting = [path for path, data in files.items() if name in dotenv.values(data or b"")]
         path = setting[-1] if setting else list(files)[-1]
         offset, old, new = dotenv.assigned(files[path] or b"", name, value)
@@ -240,32 +240,32 @@ def _env_edits(changes: _Changes) -> list[FileEdit]:
     return [FileEdit.of(path, files[path], each) for path, each in made.items()]
 
 
-def _prove(changes: _Changes, edits: Sequence[FileEdit], found: Origins, wanted: Wanted) -> None:
+def _prove(draft: _Draft, edits: Sequence[FileEdit], found: Origins, wanted: Wanted) -> None:
     """The named services have the new image, and no other service a new one."""
-    before = changes.project.images()
+    before = draft.project.images()
     try:
-        after = applied(changes.project, edits).images()
+        after = applied(draft.project, edits).images()
     except ManifestError as error:
-        raise changes.refuse(f"the changed file would be broken: {error}", "write the image plainly") from error
+        raise draft.refuse(f"the changed file would be broken: {error}", "write the image plainly") from error
     drawn = sorted(name for name in before if name not in found and before[name] != after.get(name))
     if drawn:
         via = next((origin.via for origin, _ in found.values() if origin.via), "a variable")
-        raise changes.refuse(
+        raise draft.refuse(
             f"{', '.join(drawn)} would change as well: the image is shared, by {via}",
             f"name them all in `services` ({', '.join([*found, *drawn])}), or give each an image of its own",
         )
     for service, (_, reference) in found.items():
-        expected = str(_target(changes, service, reference, wanted))
+        expected = str(_target(draft, service, reference, wanted))
         if after.get(service) != expected:
-            raise changes.refuse(
+            raise draft.refuse(
                 f"the image of service {service} would become {after.get(service)!r}, not {expected}",
                 "write the image plainly in the compose file",
             )
     if wanted.others == "refuse":
-        _refuse_others(changes, before, found, wanted)
+        _refuse_others(draft, before, found, wanted)
 
 
-def _refuse_others(changes: _Changes, images: Mapping[str, str], found: Origins, wanted: Wanted) -> None:
+def _refuse_others(draft: _Draft, images: Mapping[str, str], found: Origins, wanted: Wanted) -> None:
     """Other services with an image of this repository would stay behind."""
     same = [
         name
@@ -275,7 +275,7 @@ def _refuse_others(changes: _Changes, images: Mapping[str, str], found: Origins,
         and canonical(reference.repository) == canonical(wanted.repository)
     ]
     if same:
-        raise changes.refuse(
+        raise draft.refuse(
             f"{', '.join(same)} would stay on the old version of {wanted.repository}",
             f'name them in `services` ({", ".join([*found, *same])}), or set others = "leave"',
         )

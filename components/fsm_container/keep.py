@@ -22,7 +22,7 @@ from fsm_container.stack import Stack
 class Keep(Step):
     """Copy the compose and env files, and give the images that run now a name of ours."""
 
-    name: ClassVar[str] = "backup"
+    name: ClassVar[str] = "keep"
     phase: ClassVar[State] = State.BACKING_UP
     title: ClassVar[str] = "keep the compose files and the images that run now"
     undo_title: ClassVar[str] = "remove the copies of this run"

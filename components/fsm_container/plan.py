@@ -26,7 +26,7 @@ from fsm_container.reference import Reference, parse
 from fsm_container.spec import ContainerSpec
 from fsm_container.splice import FileEdit
 from fsm_container.stack import sharing
-from fsm_container.switch import Clear, Edit, Stage, fingerprint
+from fsm_container.switch import Clear, Edit, Examine, fingerprint
 from fsm_container.up import Up
 from fsm_container.verify import Verify
 
@@ -40,7 +40,7 @@ STOP = 300.0
 
 
 @dataclass(frozen=True)
-class Change:
+class ImageEdit:
     """What an update or a rollback has found out.
 
     Attributes:
@@ -74,7 +74,7 @@ def update(target: Target, spec: ContainerSpec, found: ContainerInstalled, relea
     if here is None:
         remote = host.stack.docker.remote(str(Reference(repository, "" if digest else tag, digest)), engine)
         digest = digest or remote.digest
-    change = _change(spec, host, project, (tag, digest), what)
+    edit = _image_edit(spec, host, project, (tag, digest), what)
     layout = Layout.of(target)
     pull = Pull(
         stack=host.stack,
@@ -87,17 +87,17 @@ def update(target: Target, spec: ContainerSpec, found: ContainerInstalled, relea
     size = remote.size if remote else 0
     checks = _checks(release, spec)
     return Draft(
-        steps=_steps(target, spec, change, found, release.version, pull, checks),
+        steps=_steps(target, spec, edit, found, release.version, pull, checks),
         downloads=((str(Reference(repository, tag)), size if remote else 0),),
         disk_need=_disk(spec, engine.data_root, size, layout),
-        preserved=_untouched(change),
-        notes=(*_differs(found), *change.notes),
+        preserved=_untouched(edit),
+        notes=(*_differs(found), *edit.notes),
     )
 
 
-def _untouched(change: Change) -> tuple[str, ...]:
+def _untouched(edit: ImageEdit) -> tuple[str, ...]:
     """The files of the project that keep every byte; of those that are edited it is all but the image."""
-    stack, edited = change.host.stack, {edit.path for edit in change.edits}
+    stack, edited = edit.host.stack, {each.path for each in edit.edits}
     return tuple(str(path) for path in (*stack.files, *stack.env_files) if path not in edited and path.exists())
 
 
@@ -114,12 +114,12 @@ def rollback(target: Target, spec: ContainerSpec, found: ContainerInstalled, bac
     digests = [parsed.digest for name in record.services[0].digests if (parsed := parse(name)) is not None]
     digest = reference.digest or next(iter(digests), "")
     project = host.project
-    change = _change(spec, host, project, (reference.tag, digest), what)
+    edit = _image_edit(spec, host, project, (reference.tag, digest), what)
     take = TakeKept(stack=host.stack, image=image)
     version = backup.version or Version("0")
     return Draft(
-        steps=_steps(target, spec, change, found, version, take, _checks(Release(version=version), spec)),
-        notes=(*_differs(found), *change.notes),
+        steps=_steps(target, spec, edit, found, version, take, _checks(Release(version=version), spec)),
+        notes=(*_differs(found), *edit.notes),
     )
 
 
@@ -145,7 +145,7 @@ def _repository(project: Project, spec: ContainerSpec, what: str) -> str:
     return reference.repository if reference and spec.owns(reference.repository) else spec.image
 
 
-def _change(spec: ContainerSpec, host: Host, project: Project, to: tuple[str, str], what: str) -> Change:
+def _image_edit(spec: ContainerSpec, host: Host, project: Project, to: tuple[str, str], what: str) -> ImageEdit:
     tag, digest = to
     wanted = Wanted(spec.services, spec.image, tag, digest, spec.others)
     edits = plan_edits(project, wanted, what=what)
@@ -160,7 +160,7 @@ def _change(spec: ContainerSpec, host: Host, project: Project, to: tuple[str, st
     dependants = sharing(host.config, spec.services)
     with_containers = {each.service for each in host.stack.containers(*dependants)} if dependants else set()
     mine = tuple(name for name in dependants if name in with_containers)
-    return Change(
+    return ImageEdit(
         host=host,
         edits=edits,
         reference=reference,
@@ -228,13 +228,13 @@ def _disk(spec: ContainerSpec, root: Path | None, size: int, layout: Layout) -> 
 def _steps(
     target: Target,
     spec: ContainerSpec,
-    change: Change,
+    edit: ImageEdit,
     found: ContainerInstalled,
     version: Version,
     image: Pull | TakeKept,
     checks: tuple[Check, ...],
 ) -> tuple[Step, ...]:
-    stack, layout = change.host.stack, Layout.of(target)
+    stack, layout = edit.host.stack, Layout.of(target)
     old = None if found.version is None else str(found.version)
     by_digest = image.by_digest if isinstance(image, Pull) else image.image
     both = spec.start_timeout + STOP
@@ -243,25 +243,25 @@ def _steps(
             stack=stack,
             layout=layout,
             version=old,
-            wanted=change.named or change.reference,
+            wanted=edit.named or edit.reference,
             wanted_by_digest=by_digest,
-            dependants=change.dependants,
+            dependants=edit.dependants,
         ),
         image,
-        Stage(
+        Examine(
             stack=stack,
-            edits=change.edits,
-            reference=change.reference,
-            rest=fingerprint(change.host.config, stack.services),
+            edits=edit.edits,
+            reference=edit.reference,
+            rest=fingerprint(edit.host.config, stack.services),
         ),
         Clear(stack=stack, layout=layout, timeout=both),
-        Edit(stack=stack, layout=layout, edits=change.edits, named=change.named),
+        Edit(stack=stack, layout=layout, edits=edit.edits, named=edit.named),
         Up(
             stack=stack,
-            dependants=change.dependants,
-            one_shot=change.one_shot,
+            dependants=edit.dependants,
+            one_shot=edit.one_shot,
             start_timeout=spec.start_timeout,
-            scale=dict(Counter(each.service for each in without_leftovers(change.host.containers))),
+            scale=dict(Counter(each.service for each in without_leftovers(edit.host.containers))),
             layout=layout,
             timeout=both,
         ),
@@ -269,7 +269,7 @@ def _steps(
             stack=stack,
             layout=layout,
             spec=spec,
-            one_shot=change.one_shot,
+            one_shot=edit.one_shot,
             checks=checks,
             version=version,
             timeout=60.0 + both + spec.settle_seconds + sum(getattr(each, "timeout_seconds", 30.0) for each in checks),

@@ -17,7 +17,7 @@ from fsm_container.stack import Stack
 class Pull(Step):
     """Fetch the image by its digest, so that it is the one that was planned, whatever its tag says by now."""
 
-    name: ClassVar[str] = "pull"
+    name: ClassVar[str] = "download"
     phase: ClassVar[State] = State.UPDATING
     title: ClassVar[str] = "pull the new image"
     undo_title: ClassVar[str] = "remove the pulled image"
@@ -33,7 +33,7 @@ class Pull(Step):
         docker = self.stack.docker
         # An engine that does not answer shows when the pull fails; an image that an interrupted run of this step has
         # fetched is found after it.
-        known = ctx.results["backup"].get("known", True)
+        known = ctx.results["keep"].get("known", True)
         image = docker.image(self.by_digest, sure=False) if known else None
         if image is None:
             pulled = ctx.run(["docker", "image", "pull", "--quiet", self.by_digest], env=docker.environ)
@@ -94,5 +94,5 @@ class TakeKept(Step):
 
 def target_image(ctx: StepContext) -> str:
     """The id of the image that this run is about."""
-    found = ctx.results.get("pull") or ctx.results["take_kept"]
+    found = ctx.results.get("download") or ctx.results["take_kept"]
     return str(found["image"])

@@ -1,6 +1,6 @@
-"""Changing a file of people's by one rename, and back by one: the old file is held beside it until the run is over.
+"""Changing a file of people's by one rename, and back by one: the old file stays beside it until the run is over.
 
-Going back needs no room then: a version that does not do may have filled the disk, and its logs often lie beside the
+Going back needs no room then: a version that does not work may have filled the disk, and its logs often lie beside the
 compose file.
 """
 
@@ -28,7 +28,7 @@ def put(edit: FileEdit, ctx: StepContext) -> bool:
         if not write_beside(edit, ctx):
             return False
         faults.point("container.edit.written")
-        _hold(edit, ctx)
+        _keep_old(edit, ctx)
         beside(edit.path, ctx).replace(edit.path)
         faults.point("container.edit.renamed")
         files.sync_dir(edit.path.parent)
@@ -47,9 +47,9 @@ def put_back(edit: FileEdit, saved: SavedFile, place: Path, ctx: StepContext, *,
         beside(edit.path, ctx).unlink(missing_ok=True)
         now = _digest(_read(edit.path))
         # What somebody else has made of a file that we have not changed is theirs.
-        ours = known or now == edit.after or _is_held(edit.path, ctx)
+        ours = known or now == edit.after or _has_old(edit.path, ctx)
         notes = _restore(edit, saved, place, ctx) if ours and now != edit.before else []
-        held(edit.path, ctx.component).unlink(missing_ok=True)
+        old_beside(edit.path, ctx.component).unlink(missing_ok=True)
         return notes
 
 
@@ -58,7 +58,7 @@ def beside(path: Path, ctx: StepContext) -> Path:
     return path.with_name(f".{path.name}.fsm-{ctx.component}")
 
 
-def held(path: Path, component: str) -> Path:
+def old_beside(path: Path, component: str) -> Path:
     """Where the old file is while a run may go back."""
     return path.with_name(f".{path.name}.fsm-{component}.old")
 
@@ -75,14 +75,14 @@ def write_beside(edit: FileEdit, ctx: StepContext) -> bool:
 def _restore(edit: FileEdit, saved: SavedFile, place: Path, ctx: StepContext) -> list[str]:
     data = _read(edit.path)
     notes: list[str] = []
-    old = _read(held(edit.path, ctx.component))
+    old = _read(old_beside(edit.path, ctx.component))
     if data is None or (digest(data) == edit.after and saved.sha256 == edit.before):
         if old is not None and digest(old) == saved.sha256:
-            held(edit.path, ctx.component).replace(edit.path)
+            old_beside(edit.path, ctx.component).replace(edit.path)
         else:
             _copy_back(edit.path, saved, place, ctx)
     elif old is not None and edit.forward(old) == data:
-        held(edit.path, ctx.component).replace(edit.path)
+        old_beside(edit.path, ctx.component).replace(edit.path)
         notes.append(f"{edit.path} was changed during the update; only the image in it went back")
     elif (back := edit.backward(data)) is not None:
         _write(edit.path, back, ctx)
@@ -99,9 +99,9 @@ def _restore(edit: FileEdit, saved: SavedFile, place: Path, ctx: StepContext) ->
     return notes
 
 
-def _hold(edit: FileEdit, ctx: StepContext) -> None:
+def _keep_old(edit: FileEdit, ctx: StepContext) -> None:
     """The file as it is gets a second name; not where it is the changed one, after a crash."""
-    now, name = _digest(_read(edit.path)), held(edit.path, ctx.component)
+    now, name = _digest(_read(edit.path)), old_beside(edit.path, ctx.component)
     if now is None or now == edit.after:
         return
     name.unlink(missing_ok=True)
@@ -109,14 +109,14 @@ def _hold(edit: FileEdit, ctx: StepContext) -> None:
         os.link(edit.path, name)
     except OSError:  # there are no links, or not for this user
         files.copy_entry(edit.path, name)
-    faults.point("container.edit.held")
+    faults.point("container.edit.old_kept")
 
 
-def _is_held(path: Path, ctx: StepContext) -> bool:
-    """Whether the old file is held, and is no longer the one that is there."""
+def _has_old(path: Path, ctx: StepContext) -> bool:
+    """Whether the old file is beside it, and is no longer the one that is there."""
     with suppress(FileNotFoundError):
-        return not held(path, ctx.component).samefile(path)
-    return held(path, ctx.component).exists()
+        return not old_beside(path, ctx.component).samefile(path)
+    return old_beside(path, ctx.component).exists()
 
 
 def _copy_back(path: Path, saved: SavedFile, place: Path, ctx: StepContext) -> None:

@@ -21,7 +21,7 @@ from fsm_container.stack import Stack
 from fsm_container.up import Upped, follow, override, run_start, scaled, up
 
 
-def bring_back(stack: Stack, record: Record, place: Path, ctx: StepContext) -> StepResult:
+def containers(stack: Stack, record: Record, place: Path, ctx: StepContext) -> StepResult:
     """Have the services run as they did before.
 
     Args:
@@ -78,7 +78,7 @@ def _start_again(stack: Stack, saved: SavedService, ctx: StepContext) -> list[Up
     for each in stack.containers(saved.service) if saved.running else ():
         if not each.running:
             said.append(run_start(stack, ctx, ["docker", "container", "start", each.id]))
-            faults.point("container.back.started")
+            faults.point("container.restore.started")
     return said
 
 
@@ -93,7 +93,7 @@ def _names(stack: Stack, services: Sequence[SavedService], ctx: StepContext) -> 
         named = stack.docker.image(name)
         if named is None or named.id != saved.image:
             stack.docker.tag(ctx, saved.image, name)
-            faults.point("container.back.tagged")
+            faults.point("container.restore.tagged")
             if named is not None:
                 notes.append(f"{name} had been given to another image; it stands for the old one again")
     return tuple(notes)
@@ -122,7 +122,7 @@ def _start(stack: Stack, saved: SavedService, ctx: StepContext, also: Sequence[P
     """Make the containers anew, and start those that ran; a job that was done is not done again."""
     options = [*scaled({saved.service: len(saved.containers)}), *([] if saved.running else ["--no-start"])]
     done = up(stack, ctx, [saved.service], *options, also=also)
-    faults.point("container.back.upped")
+    faults.point("container.restore.upped")
     return done
 
 
@@ -132,7 +132,7 @@ def _remove_new(stack: Stack, record: Record, ctx: StepContext) -> None:
     for name in stack.services:
         for each in stack.containers(name) if name not in before else ():
             ctx.run(["docker", "container", "rm", "--force", each.id], env=stack.docker.environ)
-            faults.point("container.back.removed")
+            faults.point("container.restore.removed")
 
 
 def _check(stack: Stack, record: Record, ctx: StepContext) -> str:

@@ -20,10 +20,10 @@ from fsm_container.splice import FileEdit, digest
 from fsm_container.stack import Stack
 
 
-class Stage(Step):
+class Examine(Step):
     """Ask compose what it would make of the changed files, and compare: nothing but the named services may differ."""
 
-    name: ClassVar[str] = "stage"
+    name: ClassVar[str] = "examine"
     phase: ClassVar[State] = State.UPDATING
     title: ClassVar[str] = "check the changed compose file"
     undo_title: ClassVar[str] = "remove the changed copy"
@@ -40,7 +40,7 @@ class Stage(Step):
             for edit in self.edits:
                 if not write_beside(edit, ctx):
                     return _changed_meanwhile(edit.path)
-            faults.point("container.stage.written")
+            faults.point("container.examine.written")
             instead = {edit.path: beside(edit.path, ctx) for edit in self.edits}
             after = self.stack.config(instead)
             # Compose is asked about the files as they are where something differs from then.
@@ -113,7 +113,7 @@ class Clear(Step):
         record = self.layout.record(ctx.run_id)
         if record is None:
             return Failed(why="the record of what ran before is gone", todo="start the services", blame="host")
-        return restore.bring_back(self.stack, record, self.layout.run(ctx.run_id), ctx)
+        return restore.containers(self.stack, record, self.layout.run(ctx.run_id), ctx)
 
 
 class Edit(Step):

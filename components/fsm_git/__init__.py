@@ -1,9 +1,9 @@
 """Git checkouts: a working tree that follows a branch or tags, with the services that run in it.
 
 The way of an update, in the order of the modules: `spec` (what the host configures), `repository` (what is checked
-out), `plan` (which steps), `keep`, `fetch`, `examine`, `stage` and `images` (all before the stop), `running`, `hold`,
-`reset` and `products` (between stop and start), `verify`, `finish`. `command` says how git is called, `locks` what a
-lock of git means, `marked` what git was told not to look at, `layout` where everything lies.
+out), `plan` (which steps), `keep`, `fetch`, `examine`, `stage` and `images` (all before the stop), `running`,
+`save_local`, `reset` and `products` (between stop and start), `verify`, `finish`. `command` says how git is called,
+`locks` what a lock of git means, `assume_unchanged` what git was told not to look at, `layout` where everything lies.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fsm_git.products import BuildHere, NoteProducts, Products
 from fsm_git.repository import GitInstalled
 from fsm_git.reset import Reset
 from fsm_git.running import StartServices, StopServices
-from fsm_git.save_local import Hold
+from fsm_git.save_local import SaveLocal
 from fsm_git.spec import GitCheckoutSpec
 from fsm_git.stage import BuildCommand, Stage
 from fsm_git.verify import Verify
@@ -47,7 +47,7 @@ class GitCheckout(Adapter[GitCheckoutSpec, GitInstalled]):
         BuildImages,
         NoteProducts,
         StopServices,
-        Hold,
+        SaveLocal,
         Reset,
         Products,
         BuildHere,

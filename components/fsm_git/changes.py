@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from fsm.errors import CommandFailed
 from fsm.system import files
 from fsm_git import assume_unchanged
-from fsm_git.assume_unchanged import Marks
+from fsm_git.assume_unchanged import Flags
 from fsm_git.blobs import GITLINK, is_blob
 from fsm_git.command import LONG, Git
 from fsm_git.repository import places
@@ -53,20 +53,20 @@ def _empty_tree(git: Git) -> str:
     return git.answer("name the empty tree", "hash-object", "-t", "tree", "/dev/null").decode().strip()
 
 
-def local_changes(git: Git, commit: str, *, submodules: bool, marks: Marks | None = None) -> list[str]:
+def local_changes(git: Git, commit: str, *, submodules: bool, flags: Flags | None = None) -> list[str]:
     """Tracked files that differ from a commit, in the index or in the checkout; also if git does not look at them.
 
     Args:
         git: the repository.
         commit: the one that is to be checked out.
         submodules: whether another commit of a submodule counts.
-        marks: the files that git does not look at, where they were looked for a moment ago.
+        flags: the files that git does not look at, where they were looked for a moment ago.
     """
     depth = "untracked" if submodules else "all"
     options = ("-z", "--name-only", "--no-renames", "--no-ext-diff", f"--ignore-submodules={depth}")
     seen = git.entries("look for local changes", "diff", *options, commit)
     return list(
-        dict.fromkeys([*seen, *assume_unchanged.changed(git, assume_unchanged.find(git) if marks is None else marks)])
+        dict.fromkeys([*seen, *assume_unchanged.changed(git, assume_unchanged.find(git) if flags is None else flags)])
     )
 
 

@@ -28,7 +28,7 @@ class Fetch(GitStep):
         patience: seconds for one try.
     """
 
-    name: ClassVar[str] = "fetch"
+    name: ClassVar[str] = "download"
     title: ClassVar[str] = "fetch the new commit"
     undo_title: ClassVar[str] = "remove the refs to it"
 

@@ -108,7 +108,7 @@ class Tidy(GitStep):
                 notes.append(f"{record.version} from {record.made_at} is no longer kept")
             self._drop_refs(git, ctx)
             remove_stage(self, ctx)
-            if not ctx.provisional:  # else what was held may still have to be put back
+            if not ctx.provisional:  # else what was saved may still have to be put back
                 files.remove_tree(self.site.paths(ctx).root, ctx.check)
             faults.point("git.tidy.removed")
             with suppress(OSError):  # something is kept in it

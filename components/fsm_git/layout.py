@@ -5,10 +5,10 @@
     /opt/agent                         the checkout
     /opt/.agent.fsm/                   the work directory
         run-7/                         one run; gone when the run has ended, with its copies of secrets
-            held/                      copies of the preserved files, of the stopped tree
+            preserved/                 copies of the preserved files, of the stopped tree
             local/                     copies of files that the reset would overwrite and git does not have
             index                      git's index as it was
-            hold.json                  written last: what was there is held
+            saved.json                 written last: what was there is saved
             stage/fsm-agent-run-7/     the new commit in a worktree of its own, for the build
             old-products/              what the build's products replaced
             git/                       a repository that is not yet in its place
@@ -84,9 +84,9 @@ class RunPaths(Model):
     stage_name: str
 
     @property
-    def held(self) -> Path:
+    def preserved(self) -> Path:
         """Copies of the preserved files."""
-        return self.root / "held"
+        return self.root / "preserved"
 
     @property
     def local(self) -> Path:
@@ -99,9 +99,9 @@ class RunPaths(Model):
         return self.root / "index"
 
     @property
-    def hold(self) -> Path:
-        """Says that everything is held."""
-        return self.root / "hold.json"
+    def saved_record(self) -> Path:
+        """Says that everything is saved."""
+        return self.root / "saved.json"
 
     @property
     def stage(self) -> Path:

@@ -23,7 +23,7 @@ from fsm_git.products import BuildHere, NoteProducts, Products
 from fsm_git.repository import GitInstalled
 from fsm_git.reset import Reset
 from fsm_git.running import Running, StartServices, StopServices
-from fsm_git.save_local import Hold
+from fsm_git.save_local import SaveLocal
 from fsm_git.site import GitStep, Site
 from fsm_git.spec import Build, GitCheckoutSpec
 from fsm_git.stage import BuildCommand, Stage
@@ -194,7 +194,7 @@ def _rest(
         examine,
         *before,
         StopServices(services=facts.services, flush=(spec.path.parent,)),
-        Hold(site=site, local_changes=spec.local_changes, copies=spec.copies),
+        SaveLocal(site=site, local_changes=spec.local_changes, copies=spec.copies),
         Reset(site=site, copies=spec.copies),
         *between,
         StartServices(services=facts.services),

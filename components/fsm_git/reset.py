@@ -1,6 +1,6 @@
 """Between stop and start: the checkout goes to the new commit, and everything that is not git's goes back into it.
 
-The undo goes by what was held, whatever the state in which the reset was killed: it takes away what the new commit
+The undo goes by what was saved, whatever the state in which the reset was killed: it takes away what the new commit
 brought, has git write the old one, and puts the host's own files back.
 """
 
@@ -15,7 +15,7 @@ from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.system import faults, files
 from fsm_git import assume_unchanged, changes, save_local, submodule_changes, submodules
 from fsm_git.command import Git
-from fsm_git.save_local import Held
+from fsm_git.save_local import Saved
 from fsm_git.site import GitStep
 
 
@@ -35,16 +35,16 @@ class Reset(GitStep):
         self._move_in(ctx)
         notes = site.unlocked(ctx)
         git = site.git(ctx)
-        held = save_local.load(site.paths(ctx))
-        marks = held.marks if held else {}
-        assume_unchanged.clear(git, marks)
-        faults.point("git.reset.unmarked")
+        saved = save_local.load(site.paths(ctx))
+        flags = saved.flags if saved else {}
+        assume_unchanged.clear(git, flags)
+        faults.point("git.reset.unflagged")
         self._reset(git, site.new)
         faults.point("git.reset.done")
         if site.submodules and (live / ".gitmodules").exists():
             submodules.check_out(git)
-        notes += save_local.restore(site.paths(ctx).held, live, ctx, held.touched if held else None)
-        assume_unchanged.restore(git, marks)
+        notes += save_local.restore(site.paths(ctx).preserved, live, ctx, saved.touched if saved else None)
+        assume_unchanged.restore(git, flags)
         faults.point("git.reset.restored")
         notes += save_local.make_copies(site, self.copies)
         self._sync(ctx)
@@ -52,31 +52,31 @@ class Reset(GitStep):
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        held = save_local.load(self.site.paths(ctx))
-        if held is None:
-            return self._nothing_held(ctx)
+        saved = save_local.load(self.site.paths(ctx))
+        if saved is None:
+            return self._nothing_saved(ctx)
         site, live = self.site, self.site.layout.live
         notes: tuple[str, ...] = ()
         if live.is_dir() and (site.had_repository or (live / ".git").exists()):
             site.unlocked(ctx)
             git = site.git(ctx)
-            notes = self._set_aside(ctx, git, held)
-            self._take_away(ctx, held)
+            notes = self._set_aside(ctx, git, saved)
+            self._take_away(ctx, saved)
             if site.old is not None:
-                assume_unchanged.clear(git, held.marks)
+                assume_unchanged.clear(git, saved.flags)
                 self._reset(git, site.old)
                 faults.point("git.reset.undone")
-            submodule_changes.go_back(git, held.heads)
-        self._put_back(ctx, held)
-        self._move_out(ctx, held)
+            submodule_changes.go_back(git, saved.heads)
+        self._put_back(ctx, saved)
+        self._move_out(ctx, saved)
         return Done(notes=notes)
 
-    def _nothing_held(self, ctx: StepContext) -> StepResult:
-        """Nothing was reset yet; or all was done, what was held is gone, and only the end was not written down."""
+    def _nothing_saved(self, ctx: StepContext) -> StepResult:
+        """Nothing was reset yet; or all was done, what was saved is gone, and only the end was not written down."""
         if "retire" not in ctx.results:
             return Done()
         return Failed(
-            why="the update was over but for its last note, and what was held for the way back is gone",
+            why="the update was over but for its last note, and what was saved for the way back is gone",
             todo="the new version is installed whole; go back with `fsm rollback` after the next update, or by hand",
             blame="host",
         )
@@ -98,7 +98,7 @@ class Reset(GitStep):
         files.sync_dir(live)
         faults.point("git.reset.moved_in")
 
-    def _move_out(self, ctx: StepContext, held: Held) -> None:
+    def _move_out(self, ctx: StepContext, saved: Saved) -> None:
         site, live = self.site, self.site.layout.live
         if site.had_repository:
             return
@@ -109,13 +109,15 @@ class Reset(GitStep):
             with suppress(OSError):  # not there any more, or somebody put something into it
                 live.rmdir()
 
-    def _set_aside(self, ctx: StepContext, git: Git, held: Held) -> tuple[str, ...]:
+    def _set_aside(self, ctx: StepContext, git: Git, saved: Saved) -> tuple[str, ...]:
         """What the new version changed in files of git: moved to where people find it, never dropped."""
         site, live = self.site, self.site.layout.live
         dest = site.layout.aside(ctx.run_id)
         if "reset" in ctx.results and git.commit("HEAD") == site.new:
             changed = [
-                path for path in self._not_of_the_new(git, held) if not site.ours(path) and changes.is_file(live / path)
+                path
+                for path in self._not_of_the_new(git, saved)
+                if not site.ours(path) and changes.is_file(live / path)
             ]
             if changed:
                 dest.parent.mkdir(mode=0o700, exist_ok=True)
@@ -126,48 +128,48 @@ class Reset(GitStep):
         moved = sorted(str(path.relative_to(dest)) for path in dest.rglob("*") if changes.is_file(path))
         return (f"what the new version changed is kept in {dest}: {changes.named(moved)}",) if moved else ()
 
-    def _not_of_the_new(self, git: Git, held: Held) -> list[str]:
+    def _not_of_the_new(self, git: Git, saved: Saved) -> list[str]:
         """What the new commit does not have, or not so, and the way back would write over or take away."""
         site = self.site
         found = changes.local_changes(git, site.new, submodules=False)
         back = changes.between(git, site.new, site.old) if site.old is not None else []
         if site.submodules:
-            found += submodule_changes.changed(git, held.submodules)
-            back += submodule_changes.going_back(git, held.heads)
+            found += submodule_changes.changed(git, saved.submodules)
+            back += submodule_changes.going_back(git, saved.heads)
         return list(dict.fromkeys([*found, *changes.in_the_way(site.layout.live, back, site.ours)]))
 
-    def _take_away(self, ctx: StepContext, held: Held) -> None:
+    def _take_away(self, ctx: StepContext, saved: Saved) -> None:
         """Remove what only the new commit has: git does so itself, but not in the middle of a reset."""
         live = self.site.layout.live
-        for path in held.added:
-            if not self.site.ours(path) and path not in held.local and _inside(live, path):
+        for path in saved.added:
+            if not self.site.ours(path) and path not in saved.local and _is_below(live, path):
                 with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                     (live / path).unlink()
-        for path in held.submodules:
-            if _inside(live, path) and (live / path / ".git").exists():
+        for path in saved.submodules:
+            if _is_below(live, path) and (live / path / ".git").exists():
                 submodule_changes.remove(live / path, ctx.check)
             with suppress(OSError):
                 (live / path).rmdir()
-        for path in held.missing:
+        for path in saved.missing:
             if path in {*self.copies, *self.copies.values()}:
                 (live / path).unlink(missing_ok=True)
         faults.point("git.reset.taken_away")
 
-    def _put_back(self, ctx: StepContext, held: Held) -> None:
+    def _put_back(self, ctx: StepContext, saved: Saved) -> None:
         """The host's own files, as they were when the services had stopped."""
         live, paths = self.site.layout.live, self.site.paths(ctx)
         if not live.is_dir():
             return
-        for path in held.new_directories:
+        for path in saved.new_directories:
             with suppress(OSError):  # not there, or something of the user's is in it
                 (live / path).rmdir()
-        for directory in held.directories:
+        for directory in saved.directories:
             _make(live, directory)
-        for path in held.deleted:
-            if _inside(live, path):
+        for path in saved.deleted:
+            if _is_below(live, path):
                 (live / path).unlink(missing_ok=True)
         save_local.restore(paths.local, live, ctx)
-        save_local.restore(paths.held, live, ctx)
+        save_local.restore(paths.preserved, live, ctx)
         if self.site.had_repository and paths.index.exists():
             index = self.site.places(ctx).own / "index"
             files.sweep_temporaries(index.parent)
@@ -183,7 +185,7 @@ class Reset(GitStep):
             files.sync_filesystem(common)
 
 
-def _inside(live: Path, path: str) -> bool:
+def _is_below(live: Path, path: str) -> bool:
     """Whether a path of git's is really below the checkout: a link on the way leads to what is not git's."""
     parents = PurePosixPath(path).parents[:-1]
     return ".." not in PurePosixPath(path).parts and not any((live / parent).is_symlink() for parent in parents)

@@ -1,6 +1,6 @@
 """With the services stopped and nothing changed yet: what the reset could lose is copied, and told apart.
 
-`Held`, written last, is what the reset and its undo go by: without it nothing was changed.
+`Saved`, written last, is what the reset and its undo go by: without it nothing was changed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.model import Model
 from fsm.system import faults, files
 from fsm_git import assume_unchanged, changes, submodule_changes
-from fsm_git.assume_unchanged import Marks
+from fsm_git.assume_unchanged import Flags
 from fsm_git.blobs import GITLINK
 from fsm_git.changes import Change
 from fsm_git.command import LONG, MANY, Git
@@ -38,8 +38,8 @@ class Directory(Model):
     gid: int
 
 
-class Held(Model):
-    """`hold.json`.
+class Saved(Model):
+    """`saved.json`: what was there before the reset.
 
     Attributes:
         added: files that the new commit brings and the old one does not have, with the digests of their blobs.
@@ -53,7 +53,7 @@ class Held(Model):
         missing: files that `copies` would make.
         directories: those that are there now and may be empty in between.
         new_directories: those that are not there yet.
-        marks: files that git does not look at, see `marked`, with the letter of their mark.
+        flags: files that git does not look at, see `assume_unchanged`, with the letter of their flag.
     """
 
     added: dict[str, str]
@@ -65,20 +65,20 @@ class Held(Model):
     missing: tuple[str, ...]
     directories: tuple[Directory, ...]
     new_directories: tuple[str, ...]
-    marks: dict[str, str] = {}
+    flags: dict[str, str] = {}
 
 
-def load(paths: RunPaths) -> Held | None:
-    """What is held; None where the reset has not begun."""
-    if not paths.hold.exists():
+def load(paths: RunPaths) -> Saved | None:
+    """What was saved; None where the reset has not begun."""
+    if not paths.saved_record.exists():
         return None
-    return Held.model_validate_json(paths.hold.read_bytes())
+    return Saved.model_validate_json(paths.saved_record.read_bytes())
 
 
-class Hold(GitStep):
+class SaveLocal(GitStep):
     """Copy the preserved files of the stopped checkout, and what was changed here."""
 
-    name: ClassVar[str] = "hold"
+    name: ClassVar[str] = "save_local"
     title: ClassVar[str] = "copy the preserved files of the stopped checkout"
     undo_title: ClassVar[str] = "forget the saved changes, which are back"
     touches_live: ClassVar[bool] = True
@@ -89,35 +89,35 @@ class Hold(GitStep):
     def act(self, ctx: StepContext) -> StepResult:
         """See `GitStep.act`."""
         paths, site = self.site.paths(ctx), self.site
-        if paths.hold.exists():
+        if paths.saved_record.exists():
             return Done(notes=self._notes(ctx))
         live = site.layout.live
-        for leftover in (paths.held, paths.local):
+        for leftover in (paths.preserved, paths.local):
             files.remove_tree(leftover, ctx.check)
             leftover.mkdir(mode=0o700)
-        faults.point("git.hold.begun")
+        faults.point("git.save_local.begun")
         notes = site.unlocked(ctx)
         git = site.git(ctx)
         differing = site.differing(git)
-        marks: Marks = {} if site.old is None else assume_unchanged.find(git)
-        every = self._changed(git, differing, marks)
+        flags: Flags = {} if site.old is None else assume_unchanged.find(git)
+        every = self._changed(git, differing, flags)
         changed = [path for path in every if not site.ours(path)]
         failed = self._refused(git, differing, changed)
         if failed:
             return failed
         if live.is_dir():
-            files.carry(live, paths.held, files.Patterns(site.preserve), check=ctx.check)
+            files.carry(live, paths.preserved, files.Patterns(site.preserve), check=ctx.check)
         copy(live, paths.local, self._local(live, differing, changed))
-        faults.point("git.hold.copied")
-        self._save(ctx, changed, marks)
+        faults.point("git.save_local.copied")
+        self._save(ctx, changed, flags)
         index = site.places(ctx).own / "index"
         if index.exists():
             files.copy_entry(index, paths.index)  # with its owner: git runs as that user
         files.sync_filesystem(paths.root)
         here = submodule_changes.here(git, differing) if site.submodules else Here({}, [])
-        held = self._held(differing, every, changed, marks, here)
-        files.write_atomic(paths.hold, held.model_dump_json().encode(), 0o600)
-        faults.point("git.hold.recorded")
+        saved = self._saved(differing, every, changed, flags, here)
+        files.write_atomic(paths.saved_record, saved.model_dump_json().encode(), 0o600)
+        faults.point("git.save_local.recorded")
         return Done(notes=(*notes, *self._notes(ctx)))
 
     def undo(self, ctx: StepContext) -> StepResult:
@@ -127,12 +127,12 @@ class Hold(GitStep):
         self.site.layout.patch(ctx.run_id).unlink(missing_ok=True)
         return Done(notes=notes)
 
-    def _changed(self, git: Git, differing: list[Change], marks: Marks) -> list[str]:
+    def _changed(self, git: Git, differing: list[Change], flags: Flags) -> list[str]:
         """What is changed here; without a repository, what differs from the new commit and is not preserved."""
         site = self.site
         if site.old is None:
             return changes.in_the_way(site.layout.live, differing, site.ours)
-        return submodule_changes.local_changes(git, site.old, site.ours, submodules=site.submodules, marks=marks)
+        return submodule_changes.local_changes(git, site.old, site.ours, submodules=site.submodules, flags=flags)
 
     def _refused(self, git: Git, differing: list[Change], changed: list[str]) -> Failed | None:
         """Looked at once more: a build may have taken an hour since."""
@@ -146,13 +146,13 @@ class Hold(GitStep):
         wanted = dict.fromkeys([*changed, *known])
         return [path for path in wanted if changes.is_file(live / path)]
 
-    def _save(self, ctx: StepContext, changed: list[str], marks: Marks) -> None:
+    def _save(self, ctx: StepContext, changed: list[str], flags: Flags) -> None:
         if not changed:
             return
         layout, git = self.site.layout, self.site.git(ctx)
         (layout.work / "saved").mkdir(mode=0o700, exist_ok=True)
         # Git makes no patch of what it does not look at.
-        unseen = set(changed if self.site.old is None else assume_unchanged.changed(git, marks))
+        unseen = set(changed if self.site.old is None else assume_unchanged.changed(git, flags))
         whole = [path for path in changed if path in unseen]
         if whole:
             saved = layout.saved(ctx.run_id)
@@ -166,7 +166,7 @@ class Hold(GitStep):
             options = ("--binary", "--no-ext-diff", "--no-textconv", "--no-color")
             patch = git.answer("save the local changes", "diff", *options, self.site.old, "--", *names, timeout=LONG)
             files.write_atomic(layout.patch(ctx.run_id), patch, 0o600)
-        faults.point("git.hold.saved")
+        faults.point("git.save_local.saved")
 
     def _notes(self, ctx: StepContext) -> tuple[str, ...]:
         patch, saved = self.site.layout.patch(ctx.run_id), self.site.layout.saved(ctx.run_id)
@@ -175,7 +175,7 @@ class Hold(GitStep):
             *([f"files that the new commit replaced were saved in {saved}"] if saved.exists() else ()),
         )
 
-    def _held(self, differing: list[Change], every: list[str], changed: list[str], marks: Marks, here: Here) -> Held:
+    def _saved(self, differing: list[Change], every: list[str], changed: list[str], flags: Flags, here: Here) -> Saved:
         live = self.site.layout.live
         written = dict.fromkeys([*every, *(change.path for change in differing)])
         added = [change for change in differing if change.status == "A"]
@@ -184,7 +184,7 @@ class Hold(GitStep):
         over = changes.for_people(live, filter(self.site.ours, written))
         given_way = [path for path in written if changes.is_directory(live / path)]
         second = {*self.copies, *self.copies.values()}
-        return Held(
+        return Saved(
             added={change.path: change.digest for change in added if change.new_mode != GITLINK},
             submodules=tuple(here.absent),
             local=tuple(self._local(live, differing, changed)),
@@ -193,7 +193,7 @@ class Hold(GitStep):
             missing=tuple(sorted(path for path in second if not os.path.lexists(live / path))),
             directories=tuple(_directory(live, parent) for parent in there),
             new_directories=tuple(str(parent) for parent in sorted(touched - set(there), reverse=True)),
-            marks={path: letter for path, (letter, _) in marks.items()},
+            flags={path: letter for path, (letter, _) in flags.items()},
             heads=here.heads,
         )
 
@@ -212,13 +212,13 @@ def copy(source: Path, dest: Path, names: list[str]) -> None:
         files.copy_entry(source / name, dest / name)
 
 
-def restore(held: Path, live: Path, ctx: StepContext, only: Iterable[str] | None = None) -> tuple[str, ...]:
+def restore(copies: Path, live: Path, ctx: StepContext, only: Iterable[str] | None = None) -> tuple[str, ...]:
     """Put copies back, all or only some; returns notes about what gave way."""
     try:
         wanted = EVERYTHING if only is None else files.Patterns(glob.escape(path) for path in only)
     except ValueError:  # a name that no pattern can say; what is put back besides is as it is there
         wanted = EVERYTHING
-    return files.carry(held, live, wanted, check=ctx.check).notes if held.is_dir() and wanted.texts else ()
+    return files.carry(copies, live, wanted, check=ctx.check).notes if copies.is_dir() and wanted.texts else ()
 
 
 def make_copies(site: Site, copies: dict[str, str]) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ class Build(Model):
 
     @field_validator("products", "compose")
     @classmethod
-    def _inside(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    def _paths_below(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         return None if value is None else tuple(_below(path) for path in value)
 
     @model_validator(mode="after")

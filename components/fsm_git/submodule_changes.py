@@ -16,7 +16,7 @@ from fsm.errors import CommandFailed
 from fsm.system import faults, files
 from fsm.system.digest import Check
 from fsm_git import changes, submodules
-from fsm_git.assume_unchanged import Marks
+from fsm_git.assume_unchanged import Flags
 from fsm_git.blobs import GITLINK
 from fsm_git.changes import Change, is_checked_out
 from fsm_git.command import Git
@@ -135,9 +135,9 @@ def _lead_back(inner: Git) -> None:
         inner.must("say where the files of a submodule are", "config", "core.worktree", here)
 
 
-def local_changes(git: Git, commit: str, ours: Ours, *, submodules: bool, marks: Marks | None = None) -> list[str]:
+def local_changes(git: Git, commit: str, ours: Ours, *, submodules: bool, flags: Flags | None = None) -> list[str]:
     """See `changes.local_changes`; without the submodules in which nothing differs but preserved files."""
-    found = changes.local_changes(git, commit, submodules=submodules, marks=marks)
+    found = changes.local_changes(git, commit, submodules=submodules, flags=flags)
     if not found or not submodules:
         return found
     links = in_index(git)

@@ -127,8 +127,8 @@ def _fetch(
                 return RetryLater(
                     why=f"cannot fetch the submodule {module.path} from {masked(url)}: {complaint(result.tail)}"
                 )
-        inside = inner.directory / "modules"
-        failed = _fetch(inner, source, module.commit, url, inside, hosts, ctx, depth + 1)
+        below = inner.directory / "modules"
+        failed = _fetch(inner, source, module.commit, url, below, hosts, ctx, depth + 1)
         if failed:
             return failed
     return None

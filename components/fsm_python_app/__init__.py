@@ -1,8 +1,8 @@
 """Python apps: an archive unpacked into a plain directory, a virtual environment, a service.
 
-The way of an update, in the order of the modules: `spec` (what the host configures), `installed` (the version, asked
-of the app), `plan` (which steps), `backup`, `unpack`, `environment` (all before the stop), `swap` (between stop and
-start), `verify`, `finish` (retention), and `rollback` to a kept version. `layout` says where everything lies.
+The way of an update, in the order of the modules: `spec` (what the host configures), `inspect` (the version, asked of
+the app), `plan` (which steps), `keep`, `unpack`, `environment` (all before the stop), `swap` (between stop and start),
+`verify`, `finish` (retention), and `take_kept` for the way back to a kept version. `layout` says where everything lies.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from fsm.formats.version_file import VersionFile
 from fsm.kit.steps import Download, StartService, StopService
 from fsm.system import files
 from fsm_python_app import finish, inspect, limits, plan, verify
-from fsm_python_app.backup import Keep
 from fsm_python_app.environment import BuildEnvironment
 from fsm_python_app.finish import Retire, Tidy
+from fsm_python_app.keep import Keep
 from fsm_python_app.layout import Layout
-from fsm_python_app.rollback import TakeBackup
 from fsm_python_app.spec import PythonAppSpec
 from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Exchange, MoveIn, MoveOut, Prepare
+from fsm_python_app.take_kept import TakeKept
 from fsm_python_app.unpack import Unpack
 from fsm_python_app.verify import Migrate, Verify
 
@@ -38,7 +38,7 @@ class PythonApp(Adapter[PythonAppSpec, Installed]):
         Download,
         Unpack,
         BuildEnvironment,
-        TakeBackup,
+        TakeKept,
         CopyOut,
         Prepare,
         StopService,

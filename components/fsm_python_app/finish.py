@@ -14,8 +14,8 @@ from fsm.kit.retention import expired
 from fsm.lifecycle import State
 from fsm.model import Version
 from fsm.system import faults, files, inventory
-from fsm_python_app.backup import BackupRecord, read_record
 from fsm_python_app.environment import discard, linked, links
+from fsm_python_app.keep import BackupRecord, read_record
 from fsm_python_app.layout import Layout, RunPaths, make_directory
 from fsm_python_app.leftovers import sweep
 from fsm_python_app.spec import Retention

@@ -17,14 +17,14 @@ from fsm.model import Version
 from fsm.services import open_service
 from fsm.system import files, inventory
 from fsm_python_app import aside, finish
-from fsm_python_app.backup import Keep
 from fsm_python_app.environment import BuildEnvironment
 from fsm_python_app.finish import Retire, Tidy
+from fsm_python_app.keep import Keep
 from fsm_python_app.layout import Layout, patterns
 from fsm_python_app.leftovers import sweep_foreign
-from fsm_python_app.rollback import TakeBackup
 from fsm_python_app.spec import PythonAppSpec
 from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Exchange, MoveIn, MoveOut, Prepare
+from fsm_python_app.take_kept import TakeKept
 from fsm_python_app.unpack import Unpack, count, shown
 from fsm_python_app.verify import Migrate, Verify
 
@@ -208,7 +208,7 @@ def rollback(target: Target, spec: PythonAppSpec, installed: Installed, backup: 
     old = None if installed.version is None else str(installed.version)
     steps: list[Step] = [
         _keep(target, spec, layout, old, facts),
-        TakeBackup(layout=layout, backup=backup.path),
+        TakeKept(layout=layout, backup=backup.path),
         *_swap(target, spec, layout, facts, carry=False, middle=[]),
         _verify(target, spec, Release(version=version)),
         Retire(layout=layout, from_version=old, to_version=version, restored=backup.path),

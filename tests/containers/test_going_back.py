@@ -44,7 +44,7 @@ def test_the_old_tag_was_pulled_again_since(make):
     app_fixture.push("1.0.0", "unchecked", keep=True)
     app_fixture.publish("1.1.0", "crashes")
     assert any("names another image by now" in note for note in app_fixture.updater().plan("web").notes)
-    result = killed(app_fixture, "container.back.tagged")
+    result = killed(app_fixture, "container.restore.tagged")
     assert result["outcome"] == "rolled_back", result
     assert image_of(app_fixture) == old
     assert app_fixture.answers() == "1.0.0"
@@ -75,7 +75,7 @@ def test_an_update_fails_after_the_engine_has_forgotten_the_digest(pinned):
     old, before = image_of(pinned), pinned.file.read_bytes()
 
     def observe(event: ProgressEvent) -> None:
-        if event.step == "stage" and event.kind is EventKind.STEP:
+        if event.step == "examine" and event.kind is EventKind.STEP:
             forget(pinned, old)
 
     pinned.publish("1.1.0", "crashes")
@@ -133,7 +133,7 @@ def test_the_containers_that_were_only_stopped_are_started(make):
     with crash_at(0, only="container.edit.renamed"), pytest.raises(Crash):
         app_fixture.updater().update("web")
     app_fixture.docker("stop", before["Id"])
-    assert ask(app_fixture.config, "cancel", ("container.back.started", 1)) is None
+    assert ask(app_fixture.config, "cancel", ("container.restore.started", 1)) is None
     answer = ask(app_fixture.config, "cancel")
     assert answer is not None
     after = app_fixture.container()
@@ -148,7 +148,7 @@ def test_a_first_version_that_does_not_do_leaves_nothing(make):
     app_fixture.publish("1.1.0", "crashes")
     assert any("has no container" in note for note in app_fixture.updater().plan("web").notes)
     before = app_fixture.file.read_bytes()
-    result = killed(app_fixture, "container.back.removed")
+    result = killed(app_fixture, "container.restore.removed")
     assert result["outcome"] == "rolled_back", result
     assert app_fixture.names() == []
     assert app_fixture.file.read_bytes() == before
@@ -210,14 +210,14 @@ def test_a_person_edits_the_file_before_it_is_changed(make):
     app_fixture = make(compose=ALONE)
     app_fixture.start()
     app_fixture.publish("1.1.0")
-    with crash_at(0, only="container.stage.written"), pytest.raises(Crash):
+    with crash_at(0, only="container.examine.written"), pytest.raises(Crash):
         app_fixture.updater().update("web")
     app_fixture.file.write_bytes(app_fixture.file.read_bytes() + b"  other: {image: 'busybox:1'}  # mine\n")
     assert app_fixture.updater().resume()[0].outcome is Outcome.DONE
     assert app_fixture.file.read_bytes().endswith(b"  # mine\n")
     assert app_fixture.answers() == "1.1.0"
     app_fixture.publish("1.2.0")
-    with crash_at(0, only="container.stage.written"), pytest.raises(Crash):
+    with crash_at(0, only="container.examine.written"), pytest.raises(Crash):
         app_fixture.updater().update("web")
     mine = app_fixture.file.read_bytes().replace(b":1.1.0", b":1.1.0 # mine")
     app_fixture.file.write_bytes(mine)

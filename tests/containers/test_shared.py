@@ -56,7 +56,7 @@ def test_both_at_once(make):
     assert app_fixture.file.read_bytes() == before.replace(b":1.0.0", b":1.1.0")
 
 
-@pytest.mark.parametrize("point", ["container.stage.written", "container.edit.renamed", "container.up.ended"])
+@pytest.mark.parametrize("point", ["container.examine.written", "container.edit.renamed", "container.up.ended"])
 def test_one_goes_back_and_the_other_stays(make, point):
     """A backup of the compose file that is put back whole would take the other's update back."""
     app_fixture = shop(make)
@@ -125,7 +125,7 @@ def test_one_of_two_of_one_image_goes_back_before_the_other_has_started(make):
     app_fixture = twins(make, post_checks=[{"type": "command", "argv": ["false"]}])
     app_fixture.publish("1.1.0")
     for name in ("web", "db"):
-        with crash_at(0, only="container.stage.written"), pytest.raises(Crash):
+        with crash_at(0, only="container.examine.written"), pytest.raises(Crash):
             app_fixture.updater().update(name)
     before = app_fixture.file.read_bytes()
     assert app_fixture.updater().cancel("web").outcome is Outcome.REFUSED

@@ -80,7 +80,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(root):
     """Right after a boot the network may be missing; that is no reason to roll back."""
     with ReleaseServer(root / "releases") as server:
         app_fixture = installed(root, **over_http(server))
-        with crash_at(0, only="backup.recorded"), pytest.raises(Crash):
+        with crash_at(0, only="keep.recorded"), pytest.raises(Crash):
             app_fixture.updater().update("app")
         server.fault("*", Fault(drop=True, times=3))
         (result,) = app_fixture.updater().resume()

@@ -167,7 +167,7 @@ def test_a_fetch_that_hangs_is_ended_before_anything_is_stopped(made, monkeypatc
     """The deadline is the configured one; the service does not notice."""
     app_fixture = made()
     plan = app_fixture.updater().plan("app")
-    assert [step.timeout for step in plan.steps if step.name == "fetch"] == [60.0]
+    assert [step.timeout for step in plan.steps if step.name == "download"] == [60.0]
     pids = [who.pid for who in app_fixture.processes()]
     hanging = app_fixture.root / "hanging"
     hanging.mkdir()

@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 POINTS = (
-    "backup.copied",
+    "keep.copied",
     "download.renamed",
     "service.systemd.stop",
     "service.systemd.stopped",
@@ -159,7 +159,7 @@ def test_a_boot_without_a_network(host: Machine):
     app.publish("1.1.0")
     server = app.host.begin("python3", "-m", "http.server", "8099", "--bind", "127.0.0.1", "-d", "/srv/releases")
     wait_for(lambda: app.host.fetch("http://127.0.0.1:8099/"), 20, lambda: "no server")
-    app.freeze("backup.copied")
+    app.freeze("keep.copied")
     app.power_cut()
     server.communicate(timeout=30)
     app.answers("1.0.0", 5)

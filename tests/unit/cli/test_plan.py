@@ -96,7 +96,7 @@ def test_a_dry_run_is_a_plan(updated: Line):
     (result,) = updated("plan", "--json").results
     assert result["outcome"] == "planned"
     assert (result["from_version"], result["to_version"]) == ("1.0.0", "1.1.0")
-    assert [step["name"] for step in result["plan"]["steps"]][:3] == ["backup", "download", "unpack"]
+    assert [step["name"] for step in result["plan"]["steps"]][:3] == ["keep", "download", "unpack"]
     assert updated("history", "--json").results == []
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from fsm.system import files
 from fsm_container.layout import SavedFile
-from fsm_container.replace import held, put, put_back
+from fsm_container.replace import old_beside, put, put_back
 from fsm_container.splice import FileEdit, Splice, digest
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_tmpfs]
@@ -79,7 +79,7 @@ def test_a_full_disk_when_the_old_file_is_held_no_more(disk):
     path.write_bytes(TEXT)
     copy, edit = saved(path, disk / "place"), edited(path)
     assert put(edit, CTX)
-    held(path, "web").unlink()
+    old_beside(path, "web").unlink()
     fill(disk)
     assert put_back(edit, copy, disk / "place", CTX, known=True) == []
     assert path.read_bytes() == TEXT
@@ -104,13 +104,13 @@ def test_what_an_earlier_run_has_left_is_not_taken_for_the_old_file(disk):
     """It was killed, and its run set aside with the journal."""
     path = disk / "compose.yml"
     path.write_bytes(TEXT)
-    held(path, "web").write_bytes(b"of another day")
+    old_beside(path, "web").write_bytes(b"of another day")
     copy, edit = saved(path, disk / "place"), edited(path)
     assert put(edit, CTX)
     assert put(edit, CTX), "after a crash it is done again"
     assert put_back(edit, copy, disk / "place", CTX, known=True) == []
     assert path.read_bytes() == TEXT
-    assert not held(path, "web").exists()
+    assert not old_beside(path, "web").exists()
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -120,7 +120,7 @@ def test_a_file_that_was_not_changed_by_us_stays_what_others_made_of_it(disk, ag
     path.write_bytes(TEXT)
     copy, edit = saved(path, disk / "place"), edited(path)
     if again:
-        os.link(path, held(path, "web"))
+        os.link(path, old_beside(path, "web"))
     theirs = TEXT.replace(b"1.0.0", b"1.0.5")
     path.write_bytes(theirs)
     assert not put(edit, CTX)

@@ -11,10 +11,10 @@ from fsm.system import faults, files
 from fsm_python_app.layout import Layout, RunPaths
 
 
-class TakeBackup(Step):
+class TakeKept(Step):
     """Make the tree of a backup the staged one: one rename."""
 
-    name: ClassVar[str] = "take_backup"
+    name: ClassVar[str] = "take_kept"
     phase: ClassVar[State] = State.UPDATING
     title: ClassVar[str] = "take the kept version out of the backups"
     undo_title: ClassVar[str] = "put the kept version back into the backups"
@@ -29,7 +29,7 @@ class TakeBackup(Step):
             if tree.exists():
                 return Failed(why=f"both {kept} and {tree} exist", todo="see `fsm doctor`", blame="host")
             kept.rename(tree)
-            faults.point("take_backup.renamed")
+            faults.point("take_kept.renamed")
         if not tree.is_dir():
             return Failed(why=f"the backup {self.backup} has no tree any more", blame="host")
         self._sync(tree)
@@ -40,7 +40,7 @@ class TakeBackup(Step):
         tree = self.layout.run(ctx.run_id).tree
         if tree.is_dir():
             tree.rename(RunPaths(root=self.backup).tree)
-            faults.point("take_backup.renamed_back")
+            faults.point("take_kept.renamed_back")
             self._sync(tree)
         return Done()
 

@@ -34,7 +34,7 @@ class BackupRecord(Model):
 class Keep(Step):
     """Inventory of the live tree, copies of the preserved files, and, if asked for, an archive elsewhere."""
 
-    name: ClassVar[str] = "backup"
+    name: ClassVar[str] = "keep"
     phase: ClassVar[State] = State.BACKING_UP
     title: ClassVar[str] = "back up the preserved files and list the live tree"
     undo_title: ClassVar[str] = "remove the backup of this run"
@@ -57,7 +57,7 @@ class Keep(Step):
         archive = self._archive(ctx)
         inventory.take(paths.kept, check=ctx.check).save(paths.kept_inventory)
         files.sync_filesystem(paths.root)
-        faults.point("backup.synced")
+        faults.point("keep.synced")
         record = BackupRecord(
             run=ctx.run_id,
             version=self.version,
@@ -68,7 +68,7 @@ class Keep(Step):
             archive=None if archive is None else str(archive),
         )
         files.write_atomic(paths.record, record.model_dump_json(indent=2).encode())
-        faults.point("backup.recorded")
+        faults.point("keep.recorded")
         return self._verify(paths)
 
     def undo(self, ctx: StepContext) -> StepResult:
@@ -87,7 +87,7 @@ class Keep(Step):
         if paths.kept.exists():
             files.remove_tree(paths.kept)
         paths.kept.mkdir(mode=0o700)
-        faults.point("backup.begun")
+        faults.point("keep.begun")
 
     def _inventory(self, ctx: StepContext, paths: RunPaths) -> inventory.Inventory:
         live = self.layout.live
@@ -105,7 +105,7 @@ class Keep(Step):
             ctx.check()
             if _copy_moving(live, paths.kept, path):
                 copied.append(path)
-        faults.point("backup.copied")
+        faults.point("keep.copied")
         return copied
 
     def _archive(self, ctx: StepContext) -> Path | None:
