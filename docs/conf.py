@@ -4,19 +4,13 @@ project = "fsm-updater"
 author = "the fsm-updater authors"
 project_copyright = author
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinxcontrib.mermaid"]
+extensions = ["myst_parser", "sphinxcontrib.mermaid"]
 source_suffix = {".md": "markdown"}
 
 myst_enable_extensions = ["colon_fence"]
 # Fences that GitHub draws are drawn here too.
 myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 3
-
-autodoc_member_order = "bysource"
-autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
-# Docstrings are written in plain single backticks.
-default_role = "code"
 
 html_theme = "furo"
 html_title = "fsm-updater"

@@ -64,9 +64,9 @@ class Installed(Model):
     """What is installed now. Adapters may subclass it with facts that their plan needs.
 
     Attributes:
-        version: None when unknown, then `why_unknown` says why.
+        version: None when it is unknown.
+        why_unknown: why it is; empty otherwise.
         present: whether anything is installed at all.
-        release_name: the version as the component tells it, for display.
     """
 
     version: Version | None = None
@@ -75,7 +75,15 @@ class Installed(Model):
 
 
 class Backup(Model):
-    """An older version that is kept on this host and can be rolled back to without a network."""
+    """An older version that is kept on this host and can be rolled back to without a network.
+
+    Attributes:
+        version: None when nobody knows it any more.
+        path: where it is kept.
+        run_id: the run that replaced it.
+        made_at: when, UTC, ISO 8601.
+        size: bytes; None when nobody has counted.
+    """
 
     version: Version | None
     path: Path
@@ -104,6 +112,7 @@ class Draft(Model):
     """What an adapter makes of a request: steps in order, and what people should know beforehand.
 
     Attributes:
+        steps: ordered by phase; each name once.
         downloads: (name, bytes or None) of each file that the steps will download.
         disk_need: bytes, by directory, that the steps need at most at one time.
         preserved: paths or patterns that keep their bytes through the update.

@@ -83,10 +83,10 @@ class Running(Generic[ResultT]):
 
 
 class AsyncUpdater:
-    """Updates the components of one host; see `fsm.updater.Updater` for what each verb does and raises.
+    """Updates the components of one host; `Updater` says what each verb does and raises.
 
     Args:
-        config: from `fsm.host.config.load` or `fsm.host.config.parse`.
+        config: as `from_config` and `from_data` read it; programs call one of these two.
         registry: the component types; by default those of the installed packages.
     """
 

@@ -20,21 +20,37 @@ from fsm.model import Model, Seconds
 
 
 class Done(Model):
-    """The step reached its goal. `data` (JSON values) is journaled for later steps; `notes` reach the user."""
+    """The step reached its goal.
+
+    Attributes:
+        data: JSON values that are journaled for later steps.
+        notes: what the user should know, one sentence each.
+    """
 
     data: dict[str, Any] = {}
     notes: tuple[str, ...] = ()
 
 
 class RetryLater(Model):
-    """Not possible now, perhaps soon. `after` is in seconds; None leaves it to the executor's back-off."""
+    """Not possible now, perhaps soon; tried again until the step's `timeout`.
+
+    Attributes:
+        why: the reason, for people.
+        after: seconds to wait; None leaves that to the executor's back-off.
+    """
 
     why: str
     after: Seconds | None = None
 
 
 class Failed(Model):
-    """The step cannot reach its goal. `blame` says whose fault: a failed *release* is not tried again by itself."""
+    """The step cannot reach its goal; the run is rolled back.
+
+    Attributes:
+        why: the reason, for people.
+        todo: what a person can do about it.
+        blame: whose fault it is; a release that is to blame is not tried again by itself.
+    """
 
     why: str
     todo: str = ""
@@ -45,7 +61,12 @@ StepResult = Done | RetryLater | Failed
 
 
 class CommandResult(Model):
-    """A child process that ended: its exit code and the last lines (at most 64 KiB) of its output."""
+    """A child process that ended.
+
+    Attributes:
+        code: its exit code.
+        tail: the last lines of its output, at most 64 KiB.
+    """
 
     code: int
     tail: str
@@ -130,6 +151,9 @@ class Step(Model, ABC):
         undo_title: what its undo does, for people; empty where there is nothing to undo.
         touches_live: whether the running component is affected from this step on.
         downtime: whether the downtime begins or ends with this step.
+
+    Attributes:
+        timeout: seconds for one call of `do` or of `undo`, with what is tried again.
     """
 
     name: ClassVar[str]

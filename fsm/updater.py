@@ -43,9 +43,9 @@ class Updater(Reader):
     """Updates the components of one host.
 
     Args:
-        config: from `fsm.host.config.load` or `fsm.host.config.parse`.
+        config: as `from_config` and `from_data` read it; programs call one of these two.
         registry: the component types; by default those of the installed packages.
-        observers: called with every `fsm.engine.progress.ProgressEvent`; what they raise is logged and ignored.
+        observers: called with every `ProgressEvent`; what they raise is logged and ignored.
     """
 
     def __init__(self, config: Config, *, registry: Registry | None = None, observers: Sequence[Observer] = ()) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from fsm import lifecycle
-from tools import describe_models, reference_action, reference_cli, reference_json
+from tools import describe_models, reference_action, reference_api, reference_cli, reference_json
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 BLOCK: Final = re.compile(r"(?P<head><!-- generated: (?P<name>[\w-]+) -->\n).*?(?P<tail><!-- end -->)", re.DOTALL)
@@ -32,6 +32,13 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "action-outputs": reference_action.outputs,
     "cli-commands": reference_cli.commands,
     "cli-exit-codes": reference_cli.exit_codes,
+    "api-updater": reference_api.updater,
+    "api-async": reference_api.asynchronous,
+    "api-results": reference_api.results,
+    "api-events": reference_api.events,
+    "api-errors": reference_api.exceptions,
+    "api-adapter": reference_api.contract,
+    "api-steps": reference_api.steps,
     "json-shapes": reference_json.shapes,
     "config-checks": describe_models.checks,
     **{name: partial(describe_models.table, model) for name, model in describe_models.TABLES.items()},

@@ -236,7 +236,7 @@ def _section(shape: Shape, described: set[str]) -> Iterator[str]:
     yield ""
     yield f"Printed by {shape.commands}. {_summary(model)}"
     yield ""
-    for part in _parts(model):
+    for part in parts(model):
         if part.__name__ in described and part is not model:
             continue
         described.add(part.__name__)
@@ -261,7 +261,7 @@ def _summary(model: type[Model]) -> str:
     return inspect.getdoc(model).splitlines()[0]  # type: ignore[union-attr] # a gate holds that each has one
 
 
-def _parts(model: type[Model]) -> list[type[Model]]:
+def parts(model: type[Model]) -> list[type[Model]]:
     """The model and the models that its fields have, each once."""
     found = [model]
     for current in found:

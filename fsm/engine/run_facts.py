@@ -21,7 +21,18 @@ PLAN_SCHEMA: Final = 1
 
 
 class Outcome(StrEnum):
-    """How a call ended, for people and for exit codes."""
+    """How a call ended, for people and for exit codes.
+
+    Attributes:
+        UP_TO_DATE: there was nothing to do.
+        PLANNED: a dry run; nothing was changed.
+        DONE: the new version runs.
+        REFUSED: nothing was touched.
+        ROLLED_BACK: the old version runs again.
+        FAILED: unknown what runs; a person is needed.
+        INTERRUPTED: the run is in progress; a resume continues it.
+        BUSY: another updater works on the component.
+    """
 
     UP_TO_DATE = "up_to_date"
     PLANNED = "planned"
@@ -34,7 +45,16 @@ class Outcome(StrEnum):
 
 
 class StepStatus(StrEnum):
-    """Where a step is."""
+    """Where a step is.
+
+    Attributes:
+        PENDING: it has not begun.
+        RUNNING: its `do` has begun.
+        DONE: it ended well.
+        FAILED: it could not reach its goal.
+        UNDOING: its `undo` has begun.
+        UNDONE: its `undo` ended well.
+    """
 
     PENDING = "pending"
     RUNNING = "running"
