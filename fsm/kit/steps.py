@@ -42,8 +42,8 @@ class Download(Step):
         source = open_source(spec, component=ctx.component)
         try:
             source.fetch(self.artifact, dest, check=ctx.check, progress=ctx.progress)
-        except Refused as error:
-            # A token that expired or a file that is not there yet says nothing about the release; wrong bytes do.
+        except (Refused, StepFailed) as error:
+            # A full disk, a token that expired, a file that is not there yet say nothing about the release.
             wrong = isinstance(error, IntegrityError)
             return Failed(why=error.cause, todo=error.todo, blame="release" if wrong else "host")
         faults.point("download.done")

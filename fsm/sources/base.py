@@ -5,7 +5,8 @@ then `fetch` for its artifacts, perhaps in another process after a crash. A sour
 that a resume needs only its spec and the artifact that the plan has frozen.
 
 A source is a boundary: what HTTP, a file system or an API throw is converted here, once. `Transient` means "ask
-again", `NotReady` "the release is there, its files are not yet", every other error "not with this release".
+again", `NotReady` "the release is there, its files are not yet", `IntegrityError` "the release is to blame", every
+other error "not from here, as this host is configured". `docs/reference/errors.md` has what leads to which.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ class Source(Protocol):
         Raises:
             NotReady: it is announced, but its files are not there yet.
             ManifestError: its manifest belongs to another release, or is required and cannot be read.
-            IntegrityError: an artifact has no digest anywhere.
+            IntegrityError: an artifact has no digest anywhere, or is longer than its manifest says.
             Transient, SourceError, ConfigError: as for `releases`.
         """
 
@@ -174,9 +175,11 @@ class Source(Protocol):
             progress: called with bytes.
 
         Raises:
-            Transient: the transfer was cut; the part stays and the next call goes on from there.
-            NotReady: the artifact is not there (any more, or yet).
-            IntegrityError: not the promised size or digest; the part is removed.
+            Transient: the transfer was cut, and the part stays: the next call goes on from there; or something else
+                came in the file's place.
+            NotReady: the artifact is not there (any more, or yet), or not as long as it should be.
+            IntegrityError: the release is to blame: all of it came, and it has not the promised digest, or is longer
+                than promised; the part is removed.
             StepFailed: `dest` cannot be written; after a full disk the part is removed.
             SourceError, ConfigError: as for `releases`.
         """

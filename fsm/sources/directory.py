@@ -96,7 +96,7 @@ class DirectorySource:
                     now = f"{about.st_size}-{about.st_mtime_ns}-{about.st_ino}"
                     start = offset if now == validator and offset <= about.st_size else 0
                     os.lseek(fd, start, os.SEEK_SET)
-                yield Body(start, about.st_size, now, _chunks(fd, path))
+                yield Body(start, about.st_size, now, _chunks(fd, path, about))
 
         Download(artifact, dest, open_body, self._spec.max_artifact_mb, check, progress).run()
 
@@ -185,12 +185,15 @@ def _opened(root: Path, path: Path) -> Iterator[int]:
         os.close(fd)
 
 
-def _chunks(fd: int, path: Path) -> Iterator[bytes]:
+def _chunks(fd: int, path: Path, about: os.stat_result) -> Iterator[bytes]:
+    """The bytes of a file that nobody writes to meanwhile; `about` is what it was before."""
     while True:
         with _errors(path):
-            chunk = os.read(fd, CHUNK)
+            chunk, now = os.read(fd, CHUNK), os.fstat(fd)
         if not chunk:
             return
+        if now.st_size == about.st_size and now.st_mtime_ns != about.st_mtime_ns:
+            raise Transient(f"cannot read {path}", "it changed while it was read", "the next try may succeed")
         yield chunk
 
 

@@ -3,7 +3,12 @@
 The source opens a `Body` at an offset; everything else happens here: what to do with an earlier part, how much may
 come, the digest, durability. The order: refuse what has no digest or is too large; leave a file that is whole; go on
 with a part; verify; rename. A resumed part whose digest is wrong is thrown away and fetched once from its beginning,
-because the part may be what is broken (a power cut, a source without validators); then the release is to blame.
+because the part may be what is broken (a power cut, a source without validators).
+
+Who is to blame decides whether the version is tried again by itself. An `IntegrityError` says: the release. So it is
+raised only for bytes that came whole, from the release, and differ from what the release says of them. What broke off,
+what a proxy or a captive portal put in the file's place, and what was changed since the plan was made is something
+else: `docs/reference/errors.md` has the table, and `tests/unit/sources/test_blame.py` each of its rows.
 """
 
 from __future__ import annotations
@@ -16,13 +21,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fsm.errors import FsmError, IntegrityError, SourceError, StepFailed, Transient
+from fsm.errors import FsmError, IntegrityError, NotReady, SourceError, StepFailed, Transient
 from fsm.formats.manifest import Artifact
 from fsm.sources.base import Check, Progress
 from fsm.sources.part import Part, is_whole
 
 _FULL: Final = {getattr(errno, "EDQUOT", -1): "the disk quota is used up", errno.ENOSPC: "the disk is full"}
-_BROKEN: Final = "the release or its server is broken, nothing was changed"
+_LATER: Final = "it may be whole later; try again then"
+
+NOTHING: Final = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"""The digest of no bytes."""
+
+_PAGES: Final = frozenset({"text/html", "application/xhtml+xml", "application/json", "application/problem+json"})
+_PAGE_ENDINGS: Final = (".html", ".htm", ".xhtml", ".json")
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,8 @@ class Body:
         validator: what the source calls this version of the bytes (an ETag).
         chunks: the bytes; raises this package's errors, never another's.
         hint: what the source says it is (a media type), for a message.
-        ends: whether the last chunk is the end of the artifact for sure, and not perhaps that of the connection.
+        ends: whether the last chunk is the end of the body for sure, and not perhaps that of the connection.
+        encoding: how the source has encoded the bytes, by what it says; empty where it has not.
     """
 
     start: int
@@ -44,6 +56,28 @@ class Body:
     chunks: Iterator[bytes]
     hint: str = ""
     ends: bool = False
+    encoding: str = ""
+
+
+@dataclass(frozen=True)
+class _Came:
+    """What a source has sent of an artifact.
+
+    Attributes:
+        body: how it was sent.
+        expected: the bytes that the whole should have, where somebody has said so.
+        short, long: whether it ended before them, or went on behind them.
+    """
+
+    body: Body
+    expected: int | None
+    short: bool = False
+    long: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is all that there is, for sure: a connection may break off where no length is known."""
+        return self.long or (not self.short and (self.expected is not None or self.body.ends))
 
 
 OpenBody = Callable[[int, str | None], AbstractContextManager[Body]]
@@ -93,34 +127,29 @@ class Download:
             if is_whole(self.dest, sha256=wanted, size=self.artifact.size, check=self.check):
                 part.settle()
                 return
-            self._transfer(part)
-            if part.is_right:
-                part.commit()
-                return
-            looks = _looks(part.path)
-            part.discard()
-        raise IntegrityError(f"cannot use {self.artifact.name}", f"its sha256 is not {wanted}{looks}", _BROKEN)
+            part.resume(self.check)
+            if not part.is_right:
+                self._transfer(part)
+            part.commit()
 
     def _transfer(self, part: Part) -> None:
-        """Go on with the part, or begin anew, until all the bytes are there, right or wrong."""
+        """Go on with the part, or begin anew, until all the bytes are there and right."""
         size = self.artifact.size
-        part.resume(self.check)
-        if part.is_right:
-            return
         if size is not None and part.size >= size:
             part.restart(None)
         resumed = part.size > 0
-        self._receive(part)
-        if resumed and not part.is_right:
+        came = self._receive(part)
+        if resumed and came.whole and not part.is_right:
             part.restart(None)
-            self._receive(part)
+            came = self._receive(part)
+        if came.short or not part.is_right:
+            raise self._wrong(part, came)
 
-    def _receive(self, part: Part) -> None:
-        """Append what the source sends.
+    def _receive(self, part: Part) -> _Came:
+        """Append what the source sends; what to make of it is decided afterwards.
 
         Raises:
-            IntegrityError, SourceError: it sends another number of bytes than promised, or too many; the part goes.
-            Transient: it stopped in the middle; the part stays.
+            Transient, NotReady, SourceError: it sends something else, or breaks off.
         """
         with self.open_body(part.size, part.validator) as body, _discarding(part):
             expected = self._expected(body)
@@ -129,43 +158,71 @@ class Download:
             self.progress(part.size, expected)
             for chunk in body.chunks:
                 self.check()
-                self._refuse_overflow(part.size + len(chunk), expected)
+                if expected is not None and part.size + len(chunk) > expected:
+                    return _Came(body, expected, long=True)
+                self._refuse_too_large(part.size + len(chunk))
                 part.append(chunk)
                 self.progress(part.size, expected)
-            if expected is not None and part.size < expected:
-                raise self._short(part.size, expected, body)
-
-    def _short(self, size: int, expected: int, body: Body) -> FsmError:
-        """The error for a transfer that ended too soon."""
-        if body.ends:
-            return self._wrong_size(size, expected, body)
-        return Transient(
-            f"cannot download {self.artifact.name} yet",
-            f"the transfer ended after {size} of {expected} bytes",
-            "the next try goes on from there",
-        )
-
-    def _wrong_size(self, size: int, expected: int, body: Body) -> IntegrityError:
-        hint = f" ({body.hint})" if body.hint else ""
-        return IntegrityError(
-            f"cannot use {self.artifact.name}", f"it has {size} bytes{hint}, {expected} were promised", _BROKEN
-        )
+            return _Came(body, expected, short=expected is not None and part.size < expected)
 
     def _expected(self, body: Body) -> int | None:
-        """How many bytes the whole will have; refuses before the first one when that is wrong already."""
-        declared, told = self.artifact.size, body.total
-        if declared is not None and told is not None and told != declared:
-            raise self._wrong_size(told, declared, body)
-        self._refuse_too_large(told)
-        return told if declared is None else declared
+        """How many bytes the whole will have; refuses before the first one when the source tells of others.
 
-    def _refuse_overflow(self, size: int, expected: int | None) -> None:
-        if expected is None:
-            self._refuse_too_large(size)
-        elif size > expected:
-            raise IntegrityError(
-                f"cannot use {self.artifact.name}", f"it is longer than the {expected} bytes promised", _BROKEN
-            )
+        What the plan knows of the size was true when it was made: a release whose sizes are wrong never gets that far.
+        """
+        declared, told = self.artifact.size, body.total
+        self._refuse_too_large(told)
+        what = f"cannot fetch {self.artifact.name}"
+        if told == 0 and declared is None and self.artifact.sha256 != NOTHING:
+            raise NotReady(what, "it is empty so far", _LATER)
+        if declared is None or told is None or told == declared:
+            return told if declared is None else declared
+        if is_page(body.hint, self.artifact.name):
+            raise self._page()
+        if body.encoding:
+            raise self._encoded(body.encoding)
+        if told < declared:
+            raise NotReady(what, f"it has {told} of {declared} bytes so far", _LATER)
+        why = f"it has {told} bytes now, {declared} when the plan was made"
+        raise SourceError(what, why, "it was changed since: update again")
+
+    def _wrong(self, part: Part, came: _Came) -> FsmError:
+        """What to make of bytes that are not the artifact; a part that the next try can go on from stays."""
+        instead = self._something_else(part.path, came)
+        if instead is None and not came.whole and not part.is_right:
+            of = f" of {came.expected} bytes" if came.short else " bytes, and nothing tells whether that is all"
+            why = f"the transfer ended after {part.size}{of}"
+            return Transient(f"cannot download {self.artifact.name} yet", why, "the next try goes on from there")
+        part.discard()
+        return instead or self._broken(part.size, came)
+
+    def _something_else(self, path: Path, came: _Came) -> FsmError | None:
+        """The error where the bytes are not the release's: a proxy's, a captive portal's, of two versions of a file."""
+        if looks_like_a_page(path, came.body.hint, self.artifact.name):
+            return self._page()
+        if came.body.encoding and (came.whole or came.body.ends):
+            return self._encoded(came.body.encoding)
+        if came.long and came.body.total is not None:
+            return Transient(f"cannot fetch {self.artifact.name}", "it changed while it was read", "try again")
+        return None
+
+    def _broken(self, size: int, came: _Came) -> IntegrityError:
+        """The error where all came that there is, and the release says that it should be something else."""
+        why = f"its sha256 is not {self.artifact.sha256}"
+        if came.long:
+            why = f"it is longer than the {came.expected} bytes promised"
+        elif came.short:
+            why = f"it has {size} bytes, {came.expected} were promised"
+        return IntegrityError(f"cannot use {self.artifact.name}", why, "the release is broken, nothing was changed")
+
+    def _page(self) -> Transient:
+        why = "what came is a page, not the file"
+        todo = "log in to the network if it asks for that, or wait until the server is back"
+        return Transient(f"cannot fetch {self.artifact.name}", why, todo)
+
+    def _encoded(self, encoding: str) -> SourceError:
+        why = f"the server encodes it with {encoding}, although it was asked not to"
+        return SourceError(f"cannot fetch {self.artifact.name}", why, "ask those who run it, or the proxy before it")
 
     def _refuse_too_large(self, size: int | None) -> None:
         if size is not None and size > self.max_mb << 20:
@@ -201,16 +258,23 @@ class Download:
 
 @contextmanager
 def _discarding(part: Part) -> Iterator[None]:
-    """Remove the part when what comes is not what was promised; network troubles leave it."""
+    """Remove the part when what comes cannot be gone on with; network troubles leave it."""
     try:
         yield
-    except (IntegrityError, SourceError):
+    except (NotReady, SourceError):
         part.discard()
         raise
 
 
-def _looks(path: Path) -> str:
-    """What the wrong bytes look like, when that explains them."""
+def is_page(hint: str, name: str) -> bool:
+    """Whether a media type says that this is a page for people or programs, and the file's name does not."""
+    return hint in _PAGES and not name.lower().endswith(_PAGE_ENDINGS)
+
+
+def looks_like_a_page(path: Path, hint: str, name: str) -> bool:
+    """Whether bytes begin as a page does, with or without a media type that says so, and the file's name does not."""
+    if name.lower().endswith(_PAGE_ENDINGS):
+        return False
     with path.open("rb") as stream:
-        start = stream.read(512).lstrip().lower()
-    return " (it is an HTML page)" if start.startswith((b"<!doctype html", b"<html")) else ""
+        start = stream.read(512).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return start.startswith((b"<!doctype html", b"<html")) or (hint in _PAGES and start[:1] in (b"<", b"{", b"["))

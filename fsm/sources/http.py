@@ -23,10 +23,10 @@ from fsm.formats.releases import Release
 from fsm.formats.trust.host import Trust
 from fsm.model import Model
 from fsm.sources.base import MANIFEST_LIMIT, Announced, Cached, Check, Listing, Notices, Progress, versioned
-from fsm.sources.download import Download
+from fsm.sources.download import Download, is_page
 from fsm.sources.htmlindex import Entries
 from fsm.sources.layout import announce, build, first_problem
-from fsm.sources.ranges import length, not_there, opener
+from fsm.sources.ranges import encoding_of, length, media_type, not_there, opener
 from fsm.sources.specs import HttpSpec
 from fsm.sources.urls import below, host_of, join, redact, why_not
 from fsm.sources.web import USABLE, Answer, Web
@@ -184,11 +184,15 @@ class _Folder:
         return url
 
     def size(self, artifact: Artifact) -> int | None:
-        """Asked with HEAD. Some servers do not answer it for what they would send: then the size stays unknown."""
+        """Asked with HEAD. Some servers do not answer it for what they would send: then the size stays unknown.
+
+        So it does where something else was measured: an encoded form of the file, or a captive portal's page.
+        """
         with self._web.open("HEAD", artifact.url, usable=USABLE | _NO_HEAD) as answer:
             if answer.status == 404:
                 raise not_there(artifact.name, artifact.url)
-            return length(answer) if answer.status == 200 else None
+            odd = encoding_of(answer) or is_page(media_type(answer), artifact.name)
+            return length(answer) if answer.status == 200 and not odd else None
 
 
 def _entries(web: Web, url: str) -> Entries | None:

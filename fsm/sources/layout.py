@@ -26,7 +26,7 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from fsm.errors import FsmError, ManifestError, NotReady, SourceError, TrustError
+from fsm.errors import FsmError, IntegrityError, ManifestError, NotReady, SourceError, TrustError
 from fsm.formats.manifest import ARTIFACT_NAME, Artifact, Manifest, current_platform, parse, pick_artifacts
 from fsm.formats.releases import Release
 from fsm.formats.trust.documents import KEYRING, SIGNATURE
@@ -238,6 +238,9 @@ def _complete(artifact: Artifact, shelf: Shelf) -> Artifact:
     if size is not None and size < placed.size:
         why = f"{artifact.name} has {size} of {placed.size} bytes so far"
         raise NotReady(f"cannot use {shelf.where} yet", why, _LATER)
+    if size is not None and size > placed.size:
+        why = f"{artifact.name} has {size} bytes, its manifest says {placed.size}"
+        raise IntegrityError(f"cannot use {shelf.where}", why, "the release is broken, nothing was changed")
     return placed
 
 

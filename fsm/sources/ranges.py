@@ -56,21 +56,35 @@ def _body(answer: Answer, start: int, validator: str | None, name: str) -> Body 
     if answer.status == 404:
         raise not_there(name, answer.url)
     known = _strong_validator(answer)
-    hint = answer.headers.get("Content-Type", "").partition(";")[0]
+    hint = media_type(answer)
+    encoding = encoding_of(answer)
     if answer.status == 200:
-        ends = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
-        return Body(0, None if ends else length(answer), known, answer.chunks(), hint, ends)
+        coding = answer.headers.get("Transfer-Encoding", "").strip().lower()
+        # Of other codings the client knows no end; a length beside any of them does not count (RFC 9112, section 6.3).
+        ends, total = coding == "chunked", None if coding else length(answer)
+        return Body(0, total, known, answer.chunks(), hint, ends, encoding)
     told = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     changed = validator is not None and known is not None and known != validator
     if answer.status != 206 or told is None or start == 0 or int(told[1]) != start or changed:
         return None
-    return Body(start, None if told[3] == "*" else int(told[3]), known, answer.chunks(), hint)
+    return Body(start, None if told[3] == "*" else int(told[3]), known, answer.chunks(), hint, encoding=encoding)
 
 
 def _strong_validator(answer: Answer) -> str | None:
     """What If-Range may name: a weak ETag promises nothing about bytes (RFC 9110, section 13.1.5)."""
     tag = answer.headers.get("ETag", "")
     return tag if tag.startswith('"') else answer.headers.get("Last-Modified")
+
+
+def media_type(answer: Answer) -> str:
+    """What the answer says that its body is."""
+    return answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def encoding_of(answer: Answer) -> str:
+    """How the body is encoded, by what the answer says; empty where it is not."""
+    found = answer.headers.get("Content-Encoding", "").strip().lower()
+    return "" if found == "identity" else found[:60]
 
 
 def length(answer: Answer) -> int | None:

@@ -287,9 +287,17 @@ def test_fetch_of_changed_bytes(depot: Depot, folder_source: AnySource, tmp_path
     with pytest.raises(IntegrityError, match="its sha256 is not sha256:"):
         source.fetch(artifact, dest, check=nothing, progress=unseen)
     (folder / "app.tar.gz").write_bytes(ARCHIVE + b"more")
-    with pytest.raises(IntegrityError, match=f"{len(ARCHIVE)} were promised"):
+    with pytest.raises(SourceError, match=f"{len(ARCHIVE) + 4} bytes now, {len(ARCHIVE)} when the plan was made"):
         source.fetch(artifact, dest, check=nothing, progress=unseen)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["depot"]
+
+
+def test_an_artifact_that_is_longer_than_declared(depot: Depot, any_source: AnySource):
+    """What the source tells of a size is compared when the release is chosen, before any run begins."""
+    folder = depot.declare("1.2.0", {"name": "app.tar.gz", "sha256": sha256(ARCHIVE), "size": len(ARCHIVE)})
+    (folder / "app.tar.gz").write_bytes(ARCHIVE + b"more")
+    with pytest.raises(IntegrityError, match=f"{len(ARCHIVE) + 4} bytes"):
+        any_source().release(announced("1.2.0"))
 
 
 def test_fetch_of_a_missing_artifact(depot: Depot, folder_source: AnySource, tmp_path: Path):
