@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from fsm import lifecycle
-from tools import describe_models, reference_action, reference_api, reference_cli, reference_json
+from tools import describe_house, describe_models, reference_action, reference_api, reference_cli, reference_json
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 BLOCK: Final = re.compile(r"(?P<head><!-- generated: (?P<name>[\w-]+) -->\n).*?(?P<tail><!-- end -->)", re.DOTALL)
@@ -28,6 +28,8 @@ def machine(table: lifecycle.Table = lifecycle.TABLE) -> str:
 GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "lifecycle": machine,
     "set-lifecycle": partial(machine, lifecycle.SET_TABLE),
+    "house-rooms": describe_house.rooms,
+    "house-types": describe_house.types,
     "action-inputs": reference_action.inputs,
     "action-outputs": reference_action.outputs,
     "cli-commands": reference_cli.commands,
