@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Final
 
 from fsm import lifecycle
-from tools import describe_house, describe_models, reference_action, reference_api, reference_cli, reference_json
+from tools import (
+    describe_house,
+    describe_models,
+    reference_action,
+    reference_api,
+    reference_cli,
+    reference_json,
+    show_example,
+)
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 BLOCK: Final = re.compile(r"(?P<head><!-- generated: (?P<name>[\w-]+) -->\n).*?(?P<tail><!-- end -->)", re.DOTALL)
@@ -43,6 +51,8 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "api-steps": reference_api.steps,
     "json-shapes": reference_json.shapes,
     "config-checks": describe_models.checks,
+    "adapter-imports": show_example.imports,
+    **{f"adapter-{name}": partial(show_example.part, name) for name in show_example.PARTS},
     **{name: partial(describe_models.table, model) for name, model in describe_models.TABLES.items()},
 }
 
