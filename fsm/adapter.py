@@ -181,8 +181,8 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
         """The steps from `installed` back to a kept version, without a network."""
         raise Unsupported(
             f"cannot roll {target.name} back to {backup.version}",
-            f"components of type {self.component_type} keep no versions on this host",
-            "update to the wanted version instead",
+            f"components of type {self.component_type} do not keep old versions on this host",
+            "update to that version instead",
         )
 
     def allows(self, target: Target, spec: SpecT, release: Release) -> None:
@@ -276,7 +276,7 @@ class Registry:
                 raise ConfigError(
                     f"unknown component type {component_type!r}",
                     f"the installed types are: {known}",
-                    "correct the type, or install the package that brings it",
+                    "correct the type, or install the package that provides it",
                 )
             self._loaded[component_type] = self._loaders[component_type]()
         return self._loaded[component_type]
@@ -309,14 +309,14 @@ def _loader(entry: EntryPoint) -> Callable[[], AnyAdapter]:
             raise ConfigError(
                 f"cannot load the adapter of component type {entry.name!r} from {entry.value}",
                 f"{error}{_shadow(entry.module)}",
-                "reinstall the package that brings it",
+                "reinstall the package that provides it",
             ) from error
         adapter = made()
         if not isinstance(adapter, Adapter) or adapter.component_type != entry.name:
             raise ConfigError(
                 f"cannot use {entry.value} as the adapter of component type {entry.name!r}",
                 "it is not an fsm.adapter.Adapter of that type",
-                "correct the entry point of the package that brings it",
+                "correct the entry point in the package that provides it",
             )
         return adapter
 

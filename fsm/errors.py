@@ -41,7 +41,18 @@ class LeadsTo(Enum):
     ROLL_BACK = "roll back"
     BUSY = "busy"
     INTERRUPTED = "interrupted"
-    PERSON = "needs a person"
+    PERSON = "needs attention"
+
+
+def count(number: int, thing: str, things: str = "") -> str:
+    """A number of things as messages say it: ``1 error``, ``2 errors``.
+
+    Args:
+        number: how many.
+        thing: the word for one.
+        things: the word for several, where it is not `thing` with an s.
+    """
+    return f"{number} {thing if number == 1 else things or f'{thing}s'}"
 
 
 class FsmError(Exception):

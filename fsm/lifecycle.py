@@ -73,7 +73,7 @@ TABLE: Final = (
     Row(_S.ROLLING_BACK, "undo every started step, last first",   None,        _S.ROLLED_BACK, None,        None,      _S.FAILED,       _S.ROLLING_BACK, _S.FAILED,       None),
     Row(_S.DONE,         "the new version runs",                  _S.CHECKING, None,           None,        None,      None,            None,            None,            None),
     Row(_S.ROLLED_BACK,  "the old version runs",                  _S.CHECKING, None,           None,        None,      None,            None,            None,            None),
-    Row(_S.FAILED,       "unknown what runs: a person is needed", _S.CHECKING, None,           None,        None,      None,            None,            None,            _S.ROLLING_BACK),
+    Row(_S.FAILED,       "unknown what runs: needs attention", _S.CHECKING, None,           None,        None,      None,            None,            None,            _S.ROLLING_BACK),
 )
 
 SET_TABLE: Final = (
@@ -84,7 +84,7 @@ SET_TABLE: Final = (
     Row(_S.ROLLING_BACK, "roll every member back, last first",     None,        _S.ROLLED_BACK, None, None,      _S.FAILED,       _S.ROLLING_BACK, None,            None),
     Row(_S.DONE,         "every member's new version runs",        _S.CHECKING, None,           None, None,      None,            None,            None,            None),
     Row(_S.ROLLED_BACK,  "every member's old version runs",        _S.CHECKING, None,           None, None,      None,            None,            None,            None),
-    Row(_S.FAILED,       "a member failed: a person is needed",    _S.CHECKING, None,           None, None,      None,            None,            None,            None),
+    Row(_S.FAILED,       "a member failed: needs attention",    _S.CHECKING, None,           None, None,      None,            None,            None,            None),
 )
 # fmt: on
 

@@ -51,7 +51,7 @@ def _absolute(path: Path, info: ValidationInfo) -> Path:
     try:
         path = path.expanduser()
     except RuntimeError as error:
-        raise ValueError("this user has no home directory that ~ could stand for; write the whole path") from error
+        raise ValueError("this user has no home directory, so ~ cannot be expanded; write the full path") from error
     base = info.context.get("base") if isinstance(info.context, dict) else None
     found = Path(base, path) if base is not None else path
     try:
@@ -59,7 +59,7 @@ def _absolute(path: Path, info: ValidationInfo) -> Path:
     except UnicodeEncodeError as error:
         # Plans and reports are JSON, which has no place for bytes that are no text.
         shown = str(found).encode("utf-8", "backslashreplace").decode()
-        raise ValueError(f"{shown} is no UTF-8, and so cannot be written down; rename the directory") from error
+        raise ValueError(f"{shown} is not valid UTF-8 and cannot be recorded; rename the directory") from error
     return found
 
 

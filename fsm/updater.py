@@ -220,7 +220,7 @@ class Updater(Reader):
             UsageError: `within` is negative or no number.
         """
         if within is not None and not 0 <= within <= threading.TIMEOUT_MAX:
-            raise UsageError(f"cannot resume within {within:g} s", "that is no number of seconds to wait", "correct it")
+            raise UsageError(f"cannot resume within {within:g} s", "that is not a number of seconds", "correct it")
         with self._host.journal() as journal:
             runs = journal.runs(name, in_progress=True)
             down = {run.component for run in runs if self._host.is_down(run, journal)}
@@ -270,7 +270,7 @@ class Updater(Reader):
         def work(journal: Journal, executor: Executor) -> Run:
             latest = journal.latest(name)
             if latest is not None and latest.in_progress:
-                return executor.rollback(latest, "rolled back by a person")
+                return executor.rollback(latest, "rolled back on request")
             if latest is not None and latest.state is State.FAILED:
                 return executor.retry(latest)
             run = self._host.begin(journal, name, kind="rollback", data={"to": to})
@@ -315,7 +315,7 @@ class Updater(Reader):
     def _cancel_here(self, journal: Journal, run: Run) -> UpdateResult:
         now = journal.run(run.id) or run
         if now.in_progress:
-            now = self._host.executor(journal).rollback(now, "cancelled by a person")
+            now = self._host.executor(journal).rollback(now, "cancelled on request")
         return self._host.report(journal, now)
 
     def hold(self, name: str, why: str = "") -> None:

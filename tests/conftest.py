@@ -75,7 +75,7 @@ def _no_minisign() -> str:
 
 
 def _no_systemd() -> str:
-    return "" if Path("/run/systemd/system").is_dir() else "systemd does not run here"
+    return "" if Path("/run/systemd/system").is_dir() else "systemd is not running here"
 
 
 def _succeeds(argv: list[str]) -> bool:

@@ -243,7 +243,7 @@ class Rig:
         with self.journal() as journal:
             run = journal.active(component)
             assert run is not None
-            return self.executor(journal).rollback(run, "cancelled by a person")
+            return self.executor(journal).rollback(run, "cancelled on request")
 
     def retry(self, component: str = "c") -> Run:
         """What `fsm rollback` does to a failed run."""

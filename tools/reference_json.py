@@ -126,8 +126,8 @@ SHAPES: Final = (
         Finding(
             level="warning",
             subject="core",
-            message="run 8 is interrupted in updating",
-            todo="fsm resume core",
+            message="run 8 is interrupted in the state updating",
+            todo="run `fsm resume core`",
         ),
     ),
     Shape(

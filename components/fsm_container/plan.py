@@ -185,7 +185,7 @@ def _writable(path: Path, what: str) -> None:
     """Refuse what could not be replaced by a rename."""
     folder = path.parent
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise PlanError(what, f"{folder} is not writable for this user", "run the updater as the user who owns it")
+        raise PlanError(what, f"{folder} is not writable by this user", "run the updater as the user who owns it")
     if path in files.mounts_within(folder):
         why = f"{path} is a mount point of its own, and a file that is replaced there would not be seen outside"
         raise PlanError(what, why, f"mount {folder} instead")

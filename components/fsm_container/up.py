@@ -163,5 +163,5 @@ class Up(Step):
             why = f"the new version does not do: {verdict.detail}{told(self.stack, new, self.one_shot, ctx)}"
             return Failed(why=why, todo="the old version is put back; see the container's log")
         why = f"compose could not start the new version ({verdict.detail}); it ended with {done.code}: {done.said}"
-        todo = "restart the engine, then update again" if done.complaint else "mend that, then update again"
+        todo = "restart the engine, then update again" if done.complaint else "fix the cause, then update again"
         return Failed(why=why, todo=todo, blame="host")

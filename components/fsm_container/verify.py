@@ -115,7 +115,7 @@ class Verify(Step):
         for check in self.checks:
             outcome = perform(check, measured)
             if not outcome.ok:
-                return Failed(why=f"{check.type} failed: {outcome.message}", todo="the old version is put back")
+                return Failed(why=f"{check.type} failed: {outcome.message}", todo="the old version is restored")
         return Done(data={"boot": boot_id()}, notes=(*notes, verdict.detail))
 
     def _settle(
@@ -199,4 +199,4 @@ def refuse_unless(checks: tuple[Check, ...], measured: Callable[[], CheckContext
         outcome = perform(check, measured())
         if not outcome.ok:
             why = f"{check.type} failed: {outcome.message}"
-            raise Refused(f"cannot update {name}", why, "mend that, then update again")
+            raise Refused(f"cannot update {name}", why, "fix the cause, then update again")

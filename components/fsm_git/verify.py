@@ -98,6 +98,5 @@ def refuse_unless(
         for one in _about(check, services):
             outcome = perform(check, measured(one))
             if not outcome.ok:
-                raise Refused(
-                    f"cannot update {name}", f"{check.type} failed: {outcome.message}", "mend that, then update again"
-                )
+                why = f"{check.type} failed: {outcome.message}"
+                raise Refused(f"cannot update {name}", why, "fix the cause, then update again")

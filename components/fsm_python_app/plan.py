@@ -60,7 +60,7 @@ def look(target: Target, spec: PythonAppSpec) -> Facts:
     if not os.access(live.parent, os.W_OK | os.X_OK):
         raise PlanError(
             f"cannot update {target.name}",
-            f"{live.parent} is not writable for this user, and the new version is unpacked there",
+            f"{live.parent} is not writable by this user, and the new version is unpacked there",
             "run the updater as the user who owns it",
         )
     sweep_foreign(live.parent)

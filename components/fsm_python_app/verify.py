@@ -106,5 +106,5 @@ def refuse_unless(checks: tuple[Check, ...], measured: Callable[[], CheckContext
         outcome = perform(check, measured())
         if not outcome.ok:
             raise Refused(
-                f"cannot update {name}", f"{check.type} failed: {outcome.message}", "mend that, then update again"
+                f"cannot update {name}", f"{check.type} failed: {outcome.message}", "fix the cause, then update again"
             )

@@ -37,7 +37,7 @@ class ComponentLock:
             import fcntl  # noqa: PLC0415 - not on Windows
         except ImportError as error:
             raise Unsupported(
-                f"cannot update {self._component}", f"updates do not run on {sys.platform}", "use Linux or macOS"
+                f"cannot update {self._component}", f"updates are not supported on {sys.platform}", "use Linux or macOS"
             ) from error
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,8 +54,8 @@ class ComponentLock:
             os.close(descriptor)
             raise Busy(
                 f"cannot work on {self._component} now",
-                f"another updater does: {self.holder()}",
-                "wait until it has ended; `fsm status` shows where it is, `fsm cancel` rolls it back",
+                f"another updater is working on it: {self.holder()}",
+                "wait for it to finish, or roll it back with `fsm cancel`; `fsm status` shows its progress",
             ) from error
         from fsm.system.processes import start_time  # noqa: PLC0415 - `fsm status` reads locks, and seldom finds one
 
@@ -82,7 +82,7 @@ class ComponentLock:
         """Who holds the lock, for people."""
         found = self._read()
         if found is None:
-            return "a process that has not written its name yet"
+            return "a process that has not identified itself yet"
         return f"process {found['pid']} ({' '.join(found['argv'])}) since {found['since']}"
 
     def running(self) -> str | None:

@@ -47,7 +47,7 @@ class Guard:
             raise JournalError(
                 f"cannot continue from the state {stored!r}",
                 "this version of fsm-updater does not know it",
-                "install the version that wrote it, then `fsm resume`",
+                "install the version that wrote it, then run `fsm resume`",
             ) from None
         self._table = table
         _machine(table).add_model(self, initial=initial)

@@ -162,8 +162,8 @@ def load(text: str) -> Plan:
         if schema != SCHEMA:
             raise PlanUnknown(
                 "cannot continue the run",
-                f"its plan has schema {schema}, this version of fsm-updater knows schema {SCHEMA}",
-                "install the version that made the plan, then `fsm resume`",
+                f"its plan has schema {schema}, but this version of fsm-updater only knows schema {SCHEMA}",
+                "install the version that made the plan, then run `fsm resume`",
             )
         return Plan.model_validate_json(text)
     except (ValueError, AttributeError) as error:
@@ -187,9 +187,9 @@ def _thaw(component_type: str, planned: PlannedStep, registry: Registry) -> Step
         return kind.model_validate_json(json.dumps({**planned.args, "timeout": planned.timeout}))
     except ValidationError as error:
         raise PlanUnknown(
-            f"cannot continue the run: the arguments of its step {planned.name!r} do not fit",
+            f"cannot continue the run: its step {planned.name!r} has invalid arguments",
             _first_line(error),
-            "install the version of fsm-updater that made the plan, then `fsm resume`",
+            "install the version of fsm-updater that made the plan, then run `fsm resume`",
         ) from error
 
 

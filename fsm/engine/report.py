@@ -121,16 +121,16 @@ def headline(report: RunReport) -> str:
         case Outcome.REFUSED:
             return f"{report.component}: refused, nothing was touched: {_because(report)}"
         case Outcome.ROLLED_BACK:
-            old = "the old versions run" if is_set else f"{report.from_version or 'the old version'} runs"
+            old = "the old versions are running" if is_set else f"{report.from_version or 'the old version'} is running"
             return f"{report.component}: rolled back, {old}: {_because(report)}"
         case Outcome.BUSY:
             return f"{report.component}: busy: {_because(report)}"
         case Outcome.PLANNED:
             return f"{report.component}: would be updated {move}"
         case Outcome.FAILED:
-            return f"{report.component}: FAILED, a person is needed: {_because(report)}"
+            return f"{report.component}: FAILED, needs attention: {_because(report)}"
         case _:
-            return f"{report.component}: {_interrupted(report, move)}; `fsm resume` continues"
+            return f"{report.component}: {_interrupted(report, move)}; run `fsm resume` to continue"
 
 
 def _done(report: RunReport, move: str) -> str:
@@ -147,7 +147,7 @@ def _interrupted(report: RunReport, move: str) -> str:
     if report.kind == SET:
         return f"interrupted in {report.state}"
     if report.state is State.VERIFIED:
-        return f"verified {move}, waits for the others of its set"
+        return f"verified {move}, waiting for the rest of its set"
     where = f" at step {_current(report)}" if report.steps else ""
     return f"interrupted in {report.state}{where} ({move or 'no plan yet'})"
 

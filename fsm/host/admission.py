@@ -20,7 +20,7 @@ from fsm.model import Version
 from fsm.sources import Source
 from fsm.sources.base import Notices
 
-UNSIGNED: Final = "nothing shows who made its releases (allow_unsigned = true)"
+UNSIGNED: Final = "its releases are not authenticated (allow_unsigned = true)"
 
 
 class Admission:
@@ -86,11 +86,11 @@ class Admission:
             return
         allow = f"or allow_unsigned = true in [components.{name}.source]"
         if source.type == "git":
-            why = "nothing shows who made the commits of a git source"
-            raise TrustError(f"cannot update {name}", why, f"take signed releases from another source, {allow}")
+            why = "the commits of a git source are not authenticated"
+            raise TrustError(f"cannot update {name}", why, f"use another source with signed releases, {allow}")
         if self.trust is None:
-            why = "no keys are pinned, so nothing shows who made its releases"
-            raise TrustError(f"cannot update {name}", why, f'pin them: [trust], root_keys = ["RW..."], {allow}')
+            why = "no root keys are pinned, so its releases cannot be authenticated"
+            raise TrustError(f"cannot update {name}", why, f'set root_keys = ["RW..."] in [trust], {allow}')
 
     def ask(self, source: Source) -> tuple[str, ...]:
         """Read what a source tells beside its releases; warnings where that cannot be believed.
@@ -116,7 +116,7 @@ class Admission:
                 trust.learn(notices.keyring, "the keyring beside the releases")
                 self.keep_keyring()
         except (TrustError, ManifestError) as error:
-            warnings.append(f"{error}; the keyring that is known stays in force")
+            warnings.append(f"{error}; the known keyring stays in force")
         try:
             self._unheard = notices.withdrawn is not None and trust.believed is None
             if notices.withdrawn is not None and not self._unheard:
@@ -124,7 +124,7 @@ class Admission:
                 self._keep_withdrawn(found, notices.withdrawn, trust)
         except (TrustError, ManifestError, NotReady) as error:
             self._unheard = True
-            warnings.append(f"{error}; the list that is known stays in force")
+            warnings.append(f"{error}; the known list stays in force")
         return tuple(warnings)
 
     def keep_keyring(self) -> None:
@@ -194,17 +194,18 @@ class Admission:
         if highest is not None and signed.sequence < highest.sequence:
             why = (
                 f"it is older (sequence {signed.sequence}) than {highest.version} (sequence {highest.sequence}),"
-                " which this host has seen"
+                " which this host has already seen"
             )
-            todo = f"`fsm rollback {self._component.name}` goes back; else release it anew, with a higher sequence"
+            todo = f"go back with `fsm rollback {self._component.name}`, or release it again with a higher sequence"
             raise TrustError(what, why, todo)
         if manifest.expires_at is not None and moment(manifest.expires_at) <= trust.now:
-            why = f"its manifest was good until {manifest.expires_at}"
-            todo = "wait for a newer one; if there is one, something keeps it from this host, or the clock is wrong"
+            why = f"its manifest expired at {manifest.expires_at}"
+            todo = "wait for a newer release; if there is one, it does not reach this host, or the clock is wrong"
             raise TrustError(what, why, todo)
         withdrawn = self.why_withdrawn(release.version)
         if withdrawn and not force:
-            raise TrustError(what, withdrawn, "wait for the next release; --version with --force takes it all the same")
+            todo = "wait for the next release, or install this one anyway with --version and --force"
+            raise TrustError(what, withdrawn, todo)
         if not self._readonly:
             found = Highest(signed.sequence, str(release.version))
             self._trusted.saw(*place, signed.keys, found, manifest.released_at or "")

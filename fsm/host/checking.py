@@ -186,8 +186,8 @@ class Checking:
         if held and not force:
             raise Refused(
                 f"cannot update {self.name}",
-                f"it is held since {held[0][:16]}: {held[1] or 'no reason given'}",
-                f"`fsm unhold {self.name}`, or --force",
+                f"it has been held since {held[0][:16]}: {held[1] or 'no reason given'}",
+                f"run `fsm unhold {self.name}`, or use --force",
             )
         self._admission.require()
         source = self.source()
@@ -233,10 +233,10 @@ class Checking:
         refused = wanted is not None and wanted != installed.version
         blocked = newer and found.latest is not None and self._policy.blocks(self.name, found.latest.version)
         if refused:  # which --force does not change
-            todo = "ask for a version that is published, and that a pin allows"
+            todo = "choose a published version that the pin allows"
             raise Refused(f"cannot update {self.name}", found.reason, todo)
         if blocked:
-            raise Refused(f"cannot update {self.name}", found.reason, "--force tries it all the same")
+            raise Refused(f"cannot update {self.name}", found.reason, "use --force to try it anyway")
         raise UpToDate(found.reason)
 
     def plan_rollback(self, ctx: StepContext, to: Version | None) -> Plan:
@@ -281,7 +281,7 @@ class Checking:
             if need.size > free:
                 raise PlanError(
                     f"cannot update {self.name}",
-                    f"about {need.size >> 20} MiB are needed at {need.path}, {free >> 20} MiB are free",
+                    f"about {need.size >> 20} MiB are needed at {need.path}, but only {free >> 20} MiB are free",
                     "free some disk space",
                 )
         return made

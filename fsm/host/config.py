@@ -75,6 +75,9 @@ class ComponentKeys(Model):
 
 
 TABLES: Final = ("fsm", "components", "sets", "trust")
+
+NAMES: Final = "use 1 to 64 characters of a-z 0-9 . _ -, starting and ending with a-z or 0-9"
+"""How components and sets may be called, in words."""
 """The tables of a configuration file."""
 
 
@@ -129,7 +132,7 @@ class Config:
             UsageError: there is none of that name.
         """
         if name not in self.components:
-            hint = suggestion(name, self.components) if self.components else "none is configured yet"
+            hint = suggestion(name, self.components) if self.components else "no component is configured yet"
             raise UsageError(f"there is no component {name!r}", f"{self.path or 'the configuration'} has none", hint)
         return self.components[name]
 
@@ -164,7 +167,7 @@ def load(path: Path | None = None, registry: Registry | None = None) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}", str(error), "check the file and its permissions") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"cannot read {path}", f"it is no TOML: {error}", "correct that place") from error
+        raise ConfigError(f"cannot read {path}", f"it is not valid TOML: {error}", "correct it there") from error
     except RecursionError as error:
         raise ConfigError(f"cannot read {path}", "it is nested too deep", "make it flatter") from error
     return parse(data, registry or Registry.discover(), path=path)
@@ -190,7 +193,7 @@ def parse(data: Mapping[str, Any], registry: Registry, *, path: Path | None = No
     state_dir = settings.state_dir or default_state_dir()
     tables = data.get("components", {})
     if not isinstance(tables, Mapping):
-        reader.refuse("components", "is no table", "write [components.NAME]")
+        reader.refuse("components", "is not a table", "write [components.NAME]")
     components = {name: reader.component(name, table, state_dir, registry) for name, table in tables.items()}
     sets = reader.model(dict[str, tuple[ComponentName, ...]], data.get("sets", {}), "sets")
     trust = reader.model(TrustSpec, data["trust"], "trust") if "trust" in data else None
@@ -205,7 +208,7 @@ def parse(data: Mapping[str, Any], registry: Registry, *, path: Path | None = No
     cycle = find_cycle(config)
     if cycle:
         key = f"components.{cycle[0]}.depends_on"
-        reader.refuse(key, f"leads in a circle: {' -> '.join(cycle)}", "take one of the dependencies away")
+        reader.refuse(key, f"is circular: {' -> '.join(cycle)}", "remove one of the dependencies")
     return config
 
 
@@ -213,19 +216,19 @@ def _check_sets(reader: _Reader, config: Config) -> None:
     for name, members in config.sets.items():
         key = dotted(("sets", name))
         if not re.match(COMPONENT_NAME, name):
-            reader.refuse(key, "is no name for a set", "use 1 to 64 of a-z 0-9 . _ -, beginning with a-z or 0-9")
+            reader.refuse(key, "is not a valid name for a set", NAMES)
         for member in members:
             if member not in config.components:
                 todo = suggestion(member, config.components)
                 reader.refuse(key, f"names {member!r}, which is not configured", todo)
         if len(set(members)) < max(len(members), 2):
-            reader.refuse(key, "is no set: it needs two members at least, each once", "correct the list")
+            reader.refuse(key, "is not a set: it needs at least two different members", "correct the list")
 
 
 def _check_trust(reader: _Reader, config: Config) -> None:
     for name, component in config.components.items():
         if config.trust_of(component) is not None and getattr(component.keys.source, "repository", None) is None:
-            why = "is missing, and signed manifests are bound to the repository that they are of"
+            why = "is missing, and signed manifests are bound to a repository"
             reader.refuse(f"{dotted(('components', name))}.source.repository", why, 'add it: repository = "owner/name"')
 
 
@@ -265,7 +268,7 @@ class _Reader:
         try:
             text = json.dumps(data)
         except TypeError:
-            self.refuse(key, "has a date or a time, which nothing here asks for", "put it in quotes, or remove it")
+            self.refuse(key, "has a date or a time, which no key takes", "put it in quotes, or remove it")
         try:
             return _validator(kind).validate_json(text, context={"base": self._base})
         except ValidationError as error:
@@ -276,9 +279,9 @@ class _Reader:
         """Validate one component's table."""
         key = dotted(("components", name))
         if not isinstance(table, Mapping):
-            self.refuse(key, "is no table", f"write [components.{name}]")
+            self.refuse(key, "is not a table", f"write [components.{name}]")
         if not re.match(COMPONENT_NAME, name):
-            self.refuse(key, "is no name for a component", "use 1 to 64 of a-z 0-9 . _ -, beginning with a-z or 0-9")
+            self.refuse(key, "is not a valid name for a component", NAMES)
         common = {k: v for k, v in table.items() if k in ComponentKeys.model_fields}
         keys: ComponentKeys = self.model(ComponentKeys, common, key)
         try:

@@ -18,7 +18,7 @@ from fsm.adapter import Finding, Registry
 from fsm.engine import plan as plans
 from fsm.engine.journal import Journal, Run
 from fsm.engine.locks import ComponentLock
-from fsm.errors import FsmError, TrustError
+from fsm.errors import FsmError, TrustError, count
 from fsm.formats.timestamps import moment
 from fsm.host.admission import Admission
 from fsm.host.boot import installing
@@ -125,11 +125,11 @@ def _owners(config: Config) -> Iterator[Finding]:
             continue
         status = path.stat()
         if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
-            message = f"every user of this host may write {path}, and so decide what runs here"
+            message = f"every user of this host can write to {path}, and so decide what runs here"
             yield _error("permissions", message, f"chmod o-w {path}")
         elif status.st_uid != os.geteuid() and os.geteuid() != 0:
-            message = f"{path} belongs to user {status.st_uid}, this is user {os.geteuid()}"
-            yield _warning("permissions", message, "run the updater as one user, always the same")
+            message = f"{path} belongs to user {status.st_uid}, the current user is {os.geteuid()}"
+            yield _warning("permissions", message, "always run the updater as the same user")
     yield _said("permissions", "runs as root" if os.geteuid() == 0 else f"runs as user {os.geteuid()}, without root")
 
 
@@ -139,20 +139,20 @@ def _state_dir(state_dir: Path) -> Iterator[Finding]:
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir():
-        yield _error(subject, f"{place} is no directory", "set another state_dir, or move that file away")
+        yield _error(subject, f"{place} is not a directory", "set a different state_dir, or move that file away")
         return
     if not os.access(place, os.W_OK | os.X_OK):
-        yield _error(subject, f"{place} is not writable for this user", "set state_dir, or run as another user")
+        yield _error(subject, f"{place} is not writable by this user", "set state_dir, or run as another user")
         return
     kind = filesystem(place)
     if kind in REMOTE:
-        message = f"{place} is on {kind}, a network file system: the journal is not safe there"
+        message = f"{place} is on {kind}, a network file system, where the journal is not safe"
         yield _error(subject, message, "set state_dir to a directory on a local disk")
     elif kind in VOLATILE:
-        message = f"{place} is on {kind}: after a reboot nothing is known of an interrupted run"
+        message = f"{place} is on {kind}: a reboot would erase all traces of an interrupted run"
         yield _warning(subject, message, "set state_dir to a directory on a disk")
     if place != state_dir:
-        yield _said(subject, f"{state_dir} does not exist yet, it will be made")
+        yield _said(subject, f"{state_dir} does not exist yet; it will be created")
         return
     with tempfile.TemporaryDirectory(dir=state_dir, prefix=".doctor-") as probe:
         Journal(Path(probe) / "journal.db").close()
@@ -188,13 +188,14 @@ def _disk(state_dir: Path) -> Iterator[Finding]:
     if hasattr(os, "statvfs") and state_dir.exists():
         status = os.statvfs(state_dir)
         if status.f_files and status.f_favail < INODES_WARNING:
-            yield _warning("disk", f"only {status.f_favail} files can still be made at {state_dir}", "remove some")
+            few = f"only {count(status.f_favail, 'more file')} can be created at {state_dir}"
+            yield _warning("disk", few, "remove some files")
 
 
 def _clock(now: datetime) -> Iterator[Finding]:
     if now < EARLIEST:
-        message = f"it shows {now:%Y-%m-%d %H:%M} UTC, which is long ago: certificates will be refused"
-        yield _error("clock", message, "set the clock, or wait for the time service")
+        message = f"it shows {now:%Y-%m-%d %H:%M} UTC, which is long ago, so certificates will be refused"
+        yield _error("clock", message, "set the clock, or wait for time synchronization")
     else:
         yield _said("clock", f"it shows {now:%Y-%m-%d %H:%M} UTC")
 
@@ -205,17 +206,17 @@ def _journal(config: Config, registry: Registry, now: datetime) -> Iterator[Find
         return
     with Journal(config.journal, readonly=True) as journal:
         problems = journal.database.integrity()
-        todo = "`fsm doctor --set-aside-journal` moves it away and keeps it; installed components stay as they are"
+        todo = "run `fsm doctor --set-aside-journal` to move it aside; installed components are not affected"
         if problems:
             yield _error("journal", f"{config.journal} is damaged: {'; '.join(problems[:3])}", todo)
             return
         problems, newest = journal.verify()
         if problems:
-            yield _error("journal", f"its rows are not what was written: {'; '.join(problems[:3])}", todo)
+            yield _error("journal", f"its rows were changed after they were written: {'; '.join(problems[:3])}", todo)
         else:
             yield _said("journal", f"{journal.length()} rows, the chain is whole, newest hash {newest[:16]}...")
         if not os.access(config.journal, os.W_OK):
-            yield _warning("journal", f"{config.journal} is not writable for this user", "run as the one who owns it")
+            yield _warning("journal", f"{config.journal} is not writable by this user", "run as the user who owns it")
         yield from _times(journal.runs(), now)
         for run in journal.runs(in_progress=True):
             yield from _interrupted(config, registry, journal, run)
@@ -226,13 +227,13 @@ def _times(runs: Sequence[Run], now: datetime) -> Iterator[Finding]:
     newest = max((run.updated_at for run in runs), default=None)
     if newest is not None and datetime.fromisoformat(newest) > now:
         message = f"it shows {now:%Y-%m-%d %H:%M:%S} UTC, but the journal has an entry of {newest[:19]}"
-        yield _warning("clock", message, "it was set back, or shows the wrong time now; set it")
+        yield _warning("clock", message, "it was set back, or is wrong now; correct it")
 
 
 def _interrupted(config: Config, registry: Registry, journal: Journal, run: Run) -> Iterator[Finding]:
     holder = ComponentLock(config.state_dir, run.component).running()
     if holder is not None:
-        yield _said(run.component, f"run {run.id} is in {run.state}, by {holder}")
+        yield _said(run.component, f"run {run.id} is in the state {run.state}, driven by {holder}")
         return
     text = journal.plan(run.id)
     try:
@@ -241,7 +242,8 @@ def _interrupted(config: Config, registry: Registry, journal: Journal, run: Run)
     except FsmError as error:
         yield _error(run.component, f"run {run.id} is interrupted, {error.cause}", error.todo)
         return
-    yield _warning(run.component, f"run {run.id} is interrupted in {run.state}", f"fsm resume {run.component}")
+    message = f"run {run.id} is interrupted in the state {run.state}"
+    yield _warning(run.component, message, f"run `fsm resume {run.component}`")
 
 
 def _failed(journal: Journal) -> Iterator[Finding]:
@@ -258,7 +260,7 @@ def _component(component: Component, registry: Registry) -> Iterator[Finding]:
     adapter = registry.get(component.keys.type)
     yield from adapter.doctor(component.target, component.spec)
     if component.keys.source is None:
-        yield _warning(component.name, "it has no source: it can only be rolled back", "add a source")
+        yield _warning(component.name, "it has no source, so it can only be rolled back", "add a source")
     if not adapter.inspect(component.target, component.spec).present:
         return
     for name, spec in component.services.items():
@@ -277,13 +279,13 @@ def _trust(config: Config, component: Component, now: datetime) -> Iterator[Find
         if admission.trust is None:
             return
         if admission.trust.kept is None:
-            yield _said(component.name, "no keyring is known yet; it comes with the first release")
+            yield _said(component.name, "no keyring is known yet; the first release brings it")
             return
         for key in admission.trust.keyring.keys:
             left = None if key.not_after is None else moment(key.not_after) - admission.trust.now
             if left is not None and left < KEY_WARNING:
-                ends = "has ended" if left.total_seconds() <= 0 else f"ends in {left.days} days"
-                todo = "those who release it rotate it: `fsm keys rotate`"
+                ends = "has expired" if left.total_seconds() <= 0 else f"expires in {count(left.days, 'day')}"
+                todo = "ask the publisher to replace it with `fsm keys rotate`"
                 yield _warning(component.name, f"the key {key.name} that signs its releases {ends}", todo)
 
 

@@ -47,7 +47,7 @@ def set_aside(config: Config, registry: Registry, *, now: datetime | None = None
     """
     journal = config.journal
     if not journal.exists():
-        raise Refused("cannot set the journal aside", f"there is none at {journal}", "nothing needs to be done")
+        raise Refused("cannot set the journal aside", f"there is none at {journal}", "nothing to do")
     with ExitStack() as locks:
         for name in _names(config):
             locks.enter_context(ComponentLock(config.state_dir, name))
@@ -82,11 +82,11 @@ def _refuse_useful(journal: Path) -> None:
         names = ", ".join(run.component for run in running)
         raise Refused(
             "cannot set the journal aside",
-            f"it can be read, and has interrupted runs ({names})",
-            "`fsm resume` or `fsm cancel` ends them first",
+            f"it is readable and has interrupted runs ({names})",
+            "finish them first with `fsm resume` or `fsm cancel`",
         )
     raise Refused(
-        "cannot set the journal aside", "nothing is wrong with it", "keep it; holds, pins and the history are in it"
+        "cannot set the journal aside", "nothing is wrong with it", "keep it: it holds your holds, pins and history"
     )
 
 
@@ -116,5 +116,5 @@ def _leftovers(config: Config, registry: Registry) -> tuple[str, ...]:
             adapter = registry.get(component.keys.type)
             found += [str(path) for path in adapter.leftovers(component.target, component.spec)]
         except (FsmError, OSError) as error:
-            found.append(f"{component.name}: cannot be looked at: {error}")
+            found.append(f"{component.name}: cannot be examined: {error}")
     return tuple(found)

@@ -31,15 +31,15 @@ def find(explicit: Path | None = None) -> Path:
             return candidate
     raise ConfigError(
         "there is no configuration",
-        f"neither ./{NAME} nor {SYSTEM} exists",
-        f"`fsm init` writes a commented {NAME}; or name one with --config or $FSM_CONFIG",
+        f"./{NAME} and {SYSTEM} do not exist",
+        f"create {NAME} with `fsm init`, or name a file with --config or $FSM_CONFIG",
     )
 
 
 def _why(path: Path) -> str:
     if not path.exists():
         return "there is no such file"
-    return "it is a directory" if path.is_dir() else "it is no regular file"
+    return "it is a directory" if path.is_dir() else "it is not a regular file"
 
 
 def text_of(path: Path) -> str:
@@ -59,7 +59,7 @@ def default_state_dir() -> Path:
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "fsm"
     except RuntimeError as error:
         raise ConfigError(
-            "cannot tell where the state of this host is",
+            "cannot determine the state directory",
             f"user {os.geteuid()} has no home directory",
             "set state_dir in [fsm], or $HOME",
         ) from error

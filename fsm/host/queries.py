@@ -71,7 +71,7 @@ class Reader:
         with self._host.journal(readonly=True) as journal:
             run = journal.run(run_id)
             if run is None:
-                raise UsageError(f"there is no run {run_id}", "no such number", "see `fsm history`")
+                raise UsageError(f"there is no run {run_id}", "the journal has no such run", "see `fsm history`")
             text = journal.plan(run_id)
             return run_report(journal, run), plans.load(text) if text else None
 

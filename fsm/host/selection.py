@@ -165,7 +165,7 @@ def _choose_highest(
         why = quarantined(release.version)
         if why is None:
             return release, _sentence(_why_chosen(release, installed, pin), skipped)
-        skipped.setdefault(release.version, f"{release.version} is passed over: {why}")
+        skipped.setdefault(release.version, f"skipped {release.version}: {why}")
     return None, _sentence(_why_none(allowed[0], installed, pin, bool(skipped)), skipped)
 
 
@@ -184,7 +184,7 @@ def _choose_wanted(
         return None, f"the pin {pin.text} does not allow {wanted}"
     if installed is not None and found.version == installed:
         return None, f"{installed} is installed already"
-    return found, f"{found.version} was asked for"
+    return found, f"{found.version} was requested"
 
 
 def _why_chosen(release: Announced, installed: Version | None, pin: Pin | None) -> str:

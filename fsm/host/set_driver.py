@@ -26,7 +26,7 @@ from fsm.host.context import Host
 from fsm.lifecycle import LIMIT, Event, State
 from fsm.system import faults
 
-CANCELLED: Final = "cancelled by a person"
+CANCELLED: Final = "cancelled on request"
 
 
 class SetDriver:
@@ -89,7 +89,7 @@ class SetDriver:
         before = [row.data.get("progress") for row in self._journal.log(run.id) if row.kind is Kind.RESUMED]
         attempt = run.attempt + 1 if not before or before[-1] == progress else 2
         if attempt > LIMIT and run.state is not State.ROLLING_BACK:
-            why = f"the updater was killed {LIMIT} times without progress"
+            why = f"the updater was killed {LIMIT} times without making progress"
             run = self._move(run, [Event.STUCK], reason=why)
         else:
             resumed = Record(Kind.RESUMED, data={"attempt": attempt, "progress": progress})
@@ -148,8 +148,8 @@ class SetDriver:
             return
         # One that is at rest already belongs to its set until that has ended: the set may go back yet.
         own = "it has an interrupted run of its own"
-        why = own if owner is None else f"it is part of {owner.component}, which was interrupted"
-        raise Refused(f"cannot update {name} with its set", why, "`fsm resume` ends that first")
+        why = own if owner is None else f"it is part of {owner.component}, which is interrupted"
+        raise Refused(f"cannot update {name} with its set", why, "finish that first with `fsm resume`")
 
     def _begin_members(self, run: Run, plans: Mapping[str, Plan], force: bool) -> Run:
         for name, plan in plans.items():
@@ -168,7 +168,7 @@ class SetDriver:
         ends = in_order(needs, lambda name, _: self._drive(members[name], halted), jobs=self._jobs)
         for own in ends.values():
             if own is not None and own.in_progress and own.state is not State.VERIFIED:
-                raise Interrupted(f"cannot go on with {run.component}", f"{own.component} was interrupted")
+                raise Interrupted(f"cannot continue with {run.component}", f"{own.component} was interrupted")
         if self._journal.together(partial(self._commit, run)):
             faults.point("set.committed")
             run = self._now(run)
@@ -222,7 +222,7 @@ class SetDriver:
             else:
                 own = self._executor.rollback(each, f"it is updated together with others: {run.reason}")
             if own.in_progress:
-                raise Interrupted(f"cannot go on with {run.component}", f"{own.component} was interrupted")
+                raise Interrupted(f"cannot continue with {run.component}", f"{own.component} was interrupted")
             faults.point("set.member_undone")
         failed = [own for own in self._journal.members(run.id) if own.state is State.FAILED]
         if not failed:

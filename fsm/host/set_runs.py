@@ -35,7 +35,7 @@ class SetRuns:
         config = self._host.config
         names = config.set_of(members) if isinstance(members, str) else tuple(dict.fromkeys(members))
         if len(names) < 2:
-            raise UsageError("cannot update them together", "a set has two members at least", "name more components")
+            raise UsageError("cannot update them together", "a set needs at least two members", "name more components")
         needs = {name: [x for x in config.component(name).keys.depends_on if x in names] for name in names}
         label = members if isinstance(members, str) else "+".join(names)
         return f"@{label}", {name: needs[name] for name in TopologicalSorter(needs).static_order()}

@@ -178,7 +178,7 @@ class SystemdService:
     def _must(self, ctx: Runner, verb: str, *units: str) -> None:
         done = self._call(ctx, _SHORT, verb, *units)
         if done.code != 0:
-            self._give_up(verb, f"systemctl ended with {done.code}: {' '.join(done.tail.split())[-300:]}", log="")
+            self._give_up(verb, f"systemctl exited with {done.code}: {' '.join(done.tail.split())[-300:]}", log="")
 
     def _call(self, ctx: Runner, timeout: Seconds, verb: str, *units: str) -> CommandResult:
         argv = self._systemctl.command(verb, *units)

@@ -179,7 +179,9 @@ def _opened(root: Path, path: Path) -> Iterator[int]:
         with _errors(path):
             regular = stat.S_ISREG(os.fstat(fd).st_mode)
         if not regular:
-            raise SourceError(f"cannot read {path}", "it is no regular file", "put a file there, nothing was changed")
+            raise SourceError(
+                f"cannot read {path}", "it is not a regular file", "put a file there; nothing was changed"
+            )
         yield fd
     finally:
         os.close(fd)

@@ -242,7 +242,7 @@ def test_a_freeze(way: Way, tmp_path: Path):
     (tmp_path / "mirror" / "1.2.0" / (MANIFEST + SIGNATURE)).write_bytes(signature)
     with ReleaseServer(tmp_path / "mirror") as server:
         way.configure(f'type = "http"\nurl = "{server.url}"\nrepository = "o/r"\n')
-        way.refused("its manifest was good until 2023-12-14")
+        way.refused("its manifest expired at 2023-12-14")
 
 
 def test_a_mix_of_components(way: Way):

@@ -70,7 +70,7 @@ def test_one_that_is_broken_takes_the_other_back(pair: Host):
         (("--set", "both", "--atomic"), "cannot take --set and more"),
         (("--set", "boht"), "did you mean"),
         (("--set", "both", "--version", "1.1.0"), "--version goes with one component"),
-        (("--atomic", "app"), "a set has two members at least"),
+        (("--atomic", "app"), "a set needs at least two members"),
     ],
 )
 def test_contradictions_are_said(pair: Host, words: tuple[str, ...], says: str):

@@ -141,7 +141,7 @@ def test_a_release_that_failed_waits_though_the_clock_jumps(root):
     assert app_fixture.updater().update("app").outcome is Outcome.ROLLED_BACK
     refused = app_fixture.updater().update("app")
     assert refused.outcome is Outcome.REFUSED
-    assert "failed here 1x" in refused.reason
+    assert "has failed here 1 time " in refused.reason
     for jump, blocked in ((9, False), (7, True), (-24 * 3000, True)):
         clock = Clock(datetime.now(UTC) + timedelta(hours=jump))
         with Journal(app_fixture.state / "journal.db", now=clock) as journal:

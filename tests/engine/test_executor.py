@@ -83,7 +83,7 @@ def test_retries_end_with_the_deadline(rig, world):
     world.acts["do:fetch"] = ["retry"] * 1000
     run = rig.start()
     assert run.state is State.ROLLED_BACK
-    assert "given up after 60 s" in run.reason
+    assert "gave up after 60 s" in run.reason
     with rig.journal() as journal:
         assert journal.policy.quarantined("c", Version("2")) is None
 

@@ -114,7 +114,7 @@ def test_a_commit_is_synced_before_it_returns(path):
         ("UPDATE log SET kind='undo_done' WHERE seq=2", "row 2 was edited"),
         ("DELETE FROM log WHERE seq=2", "rows 2 to 2 are missing"),
         ("DELETE FROM log WHERE seq>=8", "row 8, the last of run 2, is missing"),
-        ("UPDATE run SET last_hash=zeroblob(32) WHERE id=1", "row 4 is not the one that run 1 ended with"),
+        ("UPDATE run SET last_hash=zeroblob(32) WHERE id=1", "row 4 does not match the end that run 1 recorded"),
         ("UPDATE log SET prev=zeroblob(32) WHERE seq=2", "row 2 does not follow row 1"),
     ],
 )
@@ -200,7 +200,7 @@ def test_garbage_is_reported_with_what_to_do_and_left_alone(path, content, reado
     path.write_bytes(content)
     with pytest.raises(JournalError, match="set-aside-journal") as caught:
         Journal(path, readonly=readonly)
-    assert "installed components stay as they are" in caught.value.todo
+    assert "installed components are not affected" in caught.value.todo
     assert path.read_bytes() == content
 
 
@@ -293,7 +293,7 @@ def test_a_full_disk_is_met_with_the_reserve(path, tmp_path):
             with pytest.raises(JournalError, match="disk is full"):
                 write_until_it_fails(journal, run)
             assert journal.verify()[0] == []
-        with Journal(path) as journal, pytest.raises(JournalError, match="in reserve"):
+        with Journal(path) as journal, pytest.raises(JournalError, match="cannot reserve"):
             journal.begin("b", "t")
     finally:
         subprocess.run(["umount", str(path.parent)], check=True)
@@ -343,7 +343,7 @@ def test_a_failed_version_is_tried_again_later_and_later(path):
             waits.append(found.until - wall.now)
         assert waits[:3] == [BACK_OFF, BACK_OFF * 2, BACK_OFF * 4]
         assert max(waits) == BACK_OFF_MAX
-        assert "failed here 10x (it was unhealthy)" in (policy.blocks("a", version) or "")
+        assert "has failed here 10 times (it was unhealthy)" in (policy.blocks("a", version) or "")
         wall.now += BACK_OFF_MAX
         assert policy.blocks("a", version) is None
         policy.release("a", version)

@@ -24,7 +24,7 @@ def test_a_full_disk_keeps_nobody_from_a_lock(tmp_path):
         with pytest.raises(OSError, match="No space"):
             fill(ballast)
         os.close(ballast)
-        with ComponentLock(state, "a"), pytest.raises(Busy, match="has not written its name"):
+        with ComponentLock(state, "a"), pytest.raises(Busy, match="has not identified itself"):
             ComponentLock(state, "a").__enter__()
         with ComponentLock(state, "a"):
             pass

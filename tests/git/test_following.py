@@ -40,9 +40,9 @@ def test_pins_and_quarantine_hold_for_commits():
     """A pin to the installed commit keeps it; one that failed is passed over."""
     assert chosen(OLD, pin=str(OLD))[0] is None
     assert chosen(OLD, pin=str(NEW))[0] == NEW
-    there, why = chosen(OLD, quarantined=lambda version: "it failed here 1x")
+    there, why = chosen(OLD, quarantined=lambda version: "it has failed here 1 time")
     assert there is None
-    assert why == f"{OLD} stays; {NEW} is passed over: it failed here 1x"
+    assert why == f"{OLD} stays; {NEW}: it has failed here 1 time"
     assert chosen(OLD, wanted=NEW)[0] == NEW
 
 

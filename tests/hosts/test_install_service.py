@@ -50,7 +50,7 @@ def test_the_units_are_valid_and_enabled(app: SystemdApp):
     before = app.host.run("stat", "-c", "%i %Y", "/etc/systemd/system/fsm-resume.service")
     assert app.fsm("install-service").count("unchanged ") == 3
     assert app.host.run("stat", "-c", "%i %Y", "/etc/systemd/system/fsm-resume.service") == before
-    assert "ok      boot: fsm-resume.service continues interrupted updates" in app.fsm("doctor")
+    assert "ok      boot: fsm-resume.service resumes interrupted updates" in app.fsm("doctor")
 
 
 def test_nothing_is_left(app: SystemdApp):
@@ -80,7 +80,7 @@ def test_a_changed_configuration_is_noticed(app: SystemdApp):
     config = app.host.read("/etc/fsm/fsm.toml").decode()
     app.host.write("/etc/systemd/system/web.service", app.host.read("/etc/systemd/system/app.service"))
     app.host.write("/etc/fsm/fsm.toml", config.replace('unit = "app"', 'unit = "web"'))
-    assert "fsm-resume.service: not as this configuration would have it" in app.fsm("doctor")
+    assert "fsm-resume.service: out of date for this configuration" in app.fsm("doctor")
     assert app.fsm("install-service").count("wrote ") == 1
     assert "web.service" in app.show("Before", "fsm-resume.service").split()
     app.host.run("rm", "/etc/systemd/system/web.service")
@@ -103,7 +103,7 @@ def test_an_image_that_is_being_built(app: SystemdApp):
     app.host.run("mkdir", "-p", "/srv/elsewhere")
     command = "mount --bind /srv/elsewhere /run/systemd && fsm install-service"
     said = app.host.run("unshare", "--mount", "sh", "-c", command)
-    assert "systemd does not run here now" in said
+    assert "systemd is not running" in said
     assert app.host.run("readlink", "/etc/systemd/system/multi-user.target.wants/fsm-resume.service")
     app.host.run("systemctl", "daemon-reload")
     assert app.show("UnitFileState", "fsm-resume.service") == "enabled"
@@ -125,8 +125,8 @@ def test_who_is_not_root(app: SystemdApp):
     done = app.host.try_run("su", "joe", "-c", "fsm install-service")
     assert done.returncode == 20
     assert done.stderr.strip().splitlines() == [
-        "fsm: cannot install units of the system: this is user joe, not root;"
-        " run it as root, or with --user for units of this user"
+        "fsm: cannot install units of the system: the current user is joe, not root;"
+        " run it as root, or use --user for units of this user"
     ]
 
 

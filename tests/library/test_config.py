@@ -62,7 +62,7 @@ def test_relative_paths_start_at_the_file(tmp_path):
         ({"backup": "archive"}, 'backup = "archive" needs backup_dir'),
         ({"version": {"file": "V", "package": "p"}}, "give exactly one of"),
         ({"depends_on": ["db"]}, "components.web.depends_on: names 'db', which is not configured"),
-        ({"depends_on": ["web"]}, "leads in a circle: web -> web"),
+        ({"depends_on": ["web"]}, "is circular: web -> web"),
         ({"retention": {"count": 0}}, "components.web.retention.count: is wrong"),
     ],
 )
@@ -82,9 +82,9 @@ def test_an_error_names_the_key_and_the_remedy(changes, text, tmp_path):
         ({"sets": {"all": ["web", 3]}}, "sets.all[1]: is wrong"),
         ({"sets": {"all": [["web"], "web"]}}, "sets.all[0]: is wrong"),
         ({"fsm": {"deadlines": {"napping": 1.0}}}, "fsm.deadlines"),
-        ({"components": 3}, "components: is no table"),
-        ({"components": {"web": 3}}, "components.web: is no table"),
-        ({"components": {"Web!": {"type": "python_app"}}}, "is no name for a component"),
+        ({"components": 3}, "components: is not a table"),
+        ({"components": {"web": 3}}, "components.web: is not a table"),
+        ({"components": {"Web!": {"type": "python_app"}}}, "is not a valid name for a component"),
     ],
 )
 def test_errors_outside_of_components(data, text):
@@ -146,7 +146,7 @@ def test_a_file_that_an_editor_on_windows_has_written(tmp_path):
 
 def test_a_path_that_is_no_text_is_refused(tmp_path):
     """A frozen plan could not say it, and that would be found out in the middle of an update."""
-    with pytest.raises(ConfigError, match=r"udce9/state is no UTF-8"):
+    with pytest.raises(ConfigError, match=r"udce9/state is not valid UTF-8"):
         parse(good(), REGISTRY, base=tmp_path / os.fsdecode(b"caf\xe9"))
 
 
@@ -162,7 +162,7 @@ def test_a_user_without_a_home_directory(tmp_path, monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 12345)
     with pytest.raises(ConfigError, match="has no home directory; set state_dir"):
         parse({}, REGISTRY)
-    with pytest.raises(ConfigError, match="no home directory that ~ could stand for"):
+    with pytest.raises(ConfigError, match="no home directory, so ~ cannot be expanded"):
         parse({"fsm": {"state_dir": "~/state"}}, REGISTRY)
     file = tmp_path / "fsm.toml"
     file.write_text('[fsm]\nstate_dir = "."\n')
@@ -173,7 +173,7 @@ def test_what_is_no_file_is_called_so(tmp_path):
     """A directory is there, but cannot be read."""
     with pytest.raises(ConfigError, match="it is a directory"):
         load(tmp_path, REGISTRY)
-    with pytest.raises(ConfigError, match="it is no regular file"):
+    with pytest.raises(ConfigError, match="it is not a regular file"):
         load(Path("/dev/null"), REGISTRY)
 
 
@@ -181,7 +181,7 @@ def test_an_unknown_component_is_a_usage_error(tmp_path):
     """With a suggestion."""
     with pytest.raises(UsageError, match="web"):
         parse(good(), REGISTRY, base=tmp_path).component("wep")
-    with pytest.raises(UsageError, match="none is configured"):
+    with pytest.raises(UsageError, match="no component is configured"):
         Config(state_dir=tmp_path).component("web")
 
 

@@ -80,7 +80,7 @@ def test_a_withdrawn_version_stays_so_when_its_key_ends(shop: Shop):
     shop.put(shop.depot, "fsm-keyring.yaml", shop.maker.keyring(2, not_after=timestamp(datetime.now(UTC) - DAY)))
     found = shop.host().check("a", force=True)
     assert found.target is None
-    assert any("the list that is known stays in force" in each for each in found.warnings)
+    assert any("the known list stays in force" in each for each in found.warnings)
     shop.withdraw("7.7.7", sequence=1, by=[shop.maker.spare])
     assert shop.host().check("a", force=True).target is None
     shop.put(shop.depot, "fsm-keyring.yaml", shop.maker.keyring(3, revoked=[shop.maker.ci]))

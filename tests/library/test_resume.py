@@ -41,7 +41,7 @@ def held(root, world, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 def test_a_time_that_nobody_can_wait_is_refused(root, world, seconds):
     """Else the run would go on as if no time had been given."""
     interrupted(root, "a", 2)
-    with pytest.raises(UsageError, match="no number of seconds"):
+    with pytest.raises(UsageError, match="not a number of seconds"):
         updater(root, "a", "b").resume(within=seconds)
 
 

@@ -161,7 +161,7 @@ def test_killed_three_times_without_progress_all_go_back(root, world):
             host(root).resume()
     results = host(root).resume()
     assert results[0].outcome in (Outcome.ROLLED_BACK, Outcome.REFUSED)
-    assert "killed 3 times without progress" in results[0].reason
+    assert "killed 3 times without making progress" in results[0].reason
     assert_as_one(root, State.ROLLED_BACK)
 
 
@@ -186,7 +186,8 @@ def test_a_verb_for_one_member_goes_on_with_all(root, world):
             host(root).update_set("all")
         status = {each.component: each.last for each in host(root).status()}
         assert status["a"] is not None
-        assert status["a"].headline == "a: verified 1.0 -> 1.1, waits for the others of its set; `fsm resume` continues"
+        waiting = "a: verified 1.0 -> 1.1, waiting for the rest of its set"
+        assert status["a"].headline == f"{waiting}; run `fsm resume` to continue"
         result = getattr(host(root), verb)("b")
         assert (result[0] if verb == "resume" else result).outcome == state
         assert_as_one(root, State(state))
@@ -249,7 +250,7 @@ def test_the_locks_of_all_are_held(root, world):
     with ComponentLock(root / "state", "b"):
         (result,) = host(root).update_set("all")
     assert result.outcome is Outcome.BUSY
-    assert "another updater does: process" in result.reason
+    assert "another updater is working on it: process" in result.reason
     assert host(root).resume() == []
 
 
@@ -280,10 +281,10 @@ def test_components_named_at_the_call_are_a_set(root, world):
 @pytest.mark.parametrize(
     ("sets", "says"),
     [
-        ({"x": ["a"]}, "two members at least"),
-        ({"x": ["a", "a"]}, "each once"),
+        ({"x": ["a"]}, "at least two different members"),
+        ({"x": ["a", "a"]}, "at least two different members"),
         ({"x": ["a", "nobody"]}, "names 'nobody', which is not configured"),
-        ({"X y": ["a", "b"]}, "is no name for a set"),
+        ({"X y": ["a", "b"]}, "is not a valid name for a set"),
         ({"x": "a"}, "sets.x"),
         ([], "sets"),
     ],

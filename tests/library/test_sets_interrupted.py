@@ -70,7 +70,7 @@ def test_a_member_that_is_back_already_enters_no_other_set(root, world: World):
     (root / "d").write_text("1.0")
     results = updater(root, "a", "b", "c", "d", **NEEDS).update_set(["b", "d"])
     assert ends(results) == [("@b+d", "refused")]
-    assert "b: cannot update b with its set: it is part of @all, which was interrupted" in results[0].reason
+    assert "b: cannot update b with its set: it is part of @all, which is interrupted" in results[0].reason
 
 
 def test_a_rollback_that_failed_is_taken_up_though_the_set_is_interrupted(root, world: World):

@@ -114,7 +114,7 @@ def test_a_second_updater_is_told_who_works(root, world):
 def test_who_holds_a_lock_is_read_from_anything(tmp_path):
     """Also from a file that is half written."""
     lock = ComponentLock(tmp_path, "a")
-    assert "not written" in lock.holder()
+    assert "not identified" in lock.holder()
     lock.path.parent.mkdir()
     for text in ("", "[]", "{", '{"pid": 1}', '{"pid": 99999999, "start_time": 1, "since": "x", "argv": []}'):
         lock.path.write_text(text)

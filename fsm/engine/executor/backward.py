@@ -67,6 +67,6 @@ class Backward:
         run = record.run
         left = [step.undo_title or step.title for step in reversed(record.steps[: run.position + 1])]
         return (
-            f"not undone yet: {', '.join(left)}; mend the cause, then `fsm rollback {run.component}` goes on with that"
-            f" (`fsm show {run.id}` has the paths of every step)"
+            f"not undone yet: {', '.join(left)}; fix the cause, then continue with `fsm rollback {run.component}`"
+            f" (`fsm show {run.id}` lists the paths of every step)"
         )

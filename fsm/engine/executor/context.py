@@ -54,7 +54,7 @@ class Context:
     def check(self) -> None:
         """See `StepContext.check`."""
         if self.control.urgent or (self.control.requested and not self.deferred):
-            raise Interrupted("interrupted", "", "`fsm resume` continues")
+            raise Interrupted("interrupted", "", "run `fsm resume` to continue")
         if self.deadline.remaining() <= 0:
             raise DeadlineExceeded(f"cannot {self.title}", "it took longer than its deadline")
         now = self.clock.monotonic()
@@ -62,7 +62,7 @@ class Context:
         if self.cancelled and now - self._asked >= CANCEL_POLL and threading.get_ident() == self._thread:
             self._asked = now
             if (why := self.cancelled()) is not None:
-                raise Cancelled("cancelled", why, "the old version is put back")
+                raise Cancelled("cancelled", why, "the old version is restored")
 
     def progress(self, done: int, total: int | None, unit: str = "bytes") -> None:
         """See `StepContext.progress`."""

@@ -89,7 +89,7 @@ class Forward:
         assert plan is not None, "it was frozen before its first step"
         policy.release(plan.component, plan.to_version)
         if plan.kind == "rollback":
-            policy.hold(plan.component, f"rolled back from {plan.from_version} to {plan.to_version} by a person")
+            policy.hold(plan.component, f"rolled back from {plan.from_version} to {plan.to_version} on request")
 
     def fail(self, index: int, failed: Failed) -> None:
         """End the way forward: the rollback begins."""

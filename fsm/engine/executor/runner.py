@@ -13,7 +13,7 @@ from fsm.engine.executor.control import StepDeadline, Surroundings
 from fsm.engine.executor.run_record import RunRecord
 from fsm.engine.journal import Kind as LogKind
 from fsm.engine.progress import EventKind, ProgressEvent, log, tell
-from fsm.errors import Cancelled, DeadlineExceeded, FsmError, Interrupted, JournalError, Transient
+from fsm.errors import Cancelled, DeadlineExceeded, FsmError, Interrupted, JournalError, Transient, count
 from fsm.lifecycle import State
 from fsm.model import Seconds
 from fsm.system.shell import Child, Shell
@@ -62,8 +62,8 @@ class Runner:
             tries += 1
             if delay >= deadline.remaining():
                 return Failed(
-                    why=f"{result.why}; given up after {step.timeout:g} s and {tries} tries",
-                    todo="mend that, then update again",
+                    why=f"{result.why}; gave up after {step.timeout:g} s and {count(tries, 'try', 'tries')}",
+                    todo="fix the cause, then update again",
                     blame="host",
                 )
             self._record.note(LogKind.STEP_RETRIED, index, why=result.why, after=round(delay, 3))
@@ -87,14 +87,14 @@ class Runner:
             host = isinstance(error, DeadlineExceeded) or step.phase is State.BACKING_UP
             return Failed(why=error.cause, todo=error.todo, blame="host" if host else "release")
         except OSError as error:
-            return Failed(why=f"cannot {step.title}: {error}", todo="mend that, then update again", blame="host")
+            return Failed(why=f"cannot {step.title}: {error}", todo="fix the cause, then update again", blame="host")
         except Exception as error:
             log.exception("step %s failed unexpectedly", step.name)
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(frame.filename).name}:{frame.lineno}"
             return Failed(
                 why=f"cannot {step.title}: {type(error).__name__}: {error} ({where})",
-                todo="this is a bug in the adapter; report it with `fsm show`",
+                todo="this is a bug in the adapter; report it with the output of `fsm show`",
                 blame="host",
             )
 
@@ -170,4 +170,4 @@ class Runner:
 
     def tell_retry(self, why: str, delay: Seconds, index: int = -1) -> None:
         """Let the observers know of a pause before the next try."""
-        self.tell(EventKind.RETRY, f"{why}; next try in {delay:.1f} s", index)
+        self.tell(EventKind.RETRY, f"{why}; next attempt in {delay:.1f} s", index)

@@ -47,5 +47,5 @@ def problems(
         if last_seq not in hashes:
             found.append(f"row {last_seq}, the last of run {run}, is missing")
         elif hashes[last_seq] != last_hash:
-            found.append(f"row {last_seq} is not the one that run {run} ended with")
+            found.append(f"row {last_seq} does not match the end that run {run} recorded")
     return found

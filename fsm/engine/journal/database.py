@@ -76,14 +76,14 @@ class Database:
         if found != APPLICATION_ID and not empty:
             raise JournalError(
                 f"cannot use {self.path} as the journal",
-                "it is a database of another program",
-                "set another state_dir, or see `fsm doctor`",
+                "it belongs to another program",
+                "set a different state_dir, or see `fsm doctor`",
             )
         if version > VERSION:
             raise JournalError(
                 f"cannot use the journal {self.path}",
-                f"it has schema {version}, this version of fsm-updater knows up to {VERSION}",
-                "install the newer version of fsm-updater again",
+                f"it has schema {version}, but this version of fsm-updater only knows schemas up to {VERSION}",
+                "reinstall the newer version of fsm-updater",
             )
 
     def _prepare(self) -> None:
@@ -178,7 +178,7 @@ class Database:
         except OSError as error:
             self._reserve.unlink()
             raise JournalError(
-                f"cannot keep {RESERVE >> 20} MiB in reserve for the journal {self.path}",
+                f"cannot reserve {RESERVE >> 20} MiB for the journal {self.path}",
                 error.strerror or str(error),
                 "free some disk space",
             ) from error
@@ -203,13 +203,13 @@ class Database:
             yield
         except apsw.FullError as error:
             raise JournalError(
-                f"cannot {verb} the journal {self.path}", "the disk is full", "free some space, then `fsm resume`"
+                f"cannot {verb} the journal {self.path}", "the disk is full", "free some space, then run `fsm resume`"
             ) from error
         except (apsw.CorruptError, apsw.NotADBError) as error:
             raise JournalError(
                 f"cannot {verb} the journal {self.path}",
-                f"it is damaged or no journal ({error})",
-                "`fsm doctor --set-aside-journal` moves it away and keeps it; installed components stay as they are",
+                f"it is damaged or not a journal ({error})",
+                "run `fsm doctor --set-aside-journal` to move it aside; installed components are not affected",
             ) from error
         except apsw.Error as error:
             raise JournalError(f"cannot {verb} the journal {self.path}", str(error), "see `fsm doctor`") from error

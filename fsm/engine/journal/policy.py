@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm.engine.journal.database import Database
+from fsm.errors import count
 
 if TYPE_CHECKING:
     import apsw
@@ -107,7 +108,8 @@ class Policy:
         if found is None or found.until <= self._now():
             return None
         until = found.until.isoformat(timespec="minutes")
-        return f"{version} failed here {found.failures}x ({found.reason}); it is tried again after {until}"
+        times = count(found.failures, "time")
+        return f"{version} has failed here {times} ({found.reason}); it will be tried again after {until}"
 
     def _mend_clock(self, component: str) -> None:
         """A failure in the future means that the clock went back: count from now, not from then."""

@@ -89,7 +89,8 @@ class Journal:
 
         def work(db: apsw.Connection) -> Run:
             if self.active(component):
-                raise Busy(f"cannot start a run for {component}", "another one is in progress", "`fsm resume` ends it")
+                what = f"cannot start a run for {component}"
+                raise Busy(what, "another run is in progress", "finish it with `fsm resume`")
             db.execute(
                 f"INSERT INTO run ({_COLUMNS}, last_seq, last_hash)"
                 " SELECT max(coalesce(max(id), 0), ?) + 1,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL,?,0,zeroblob(32) FROM run",
@@ -143,7 +144,7 @@ class Journal:
         """
         return self.database.write(lambda db: work())
 
-    def request_cancel(self, run: Run, why: str = "a person asked for it") -> None:
+    def request_cancel(self, run: Run, why: str = "requested by the user") -> None:
         """Ask whoever drives the run to roll it back; the executor sees it at its next safe point."""
         record = Record(Kind.CANCEL_REQUESTED, data={"why": why})
         self.database.write(lambda db: self._append(db, run.id, [record], self._at(), {"cancel": 1}))
@@ -252,8 +253,9 @@ def _known(kind: Callable[[str], Any], value: str) -> Any:
     try:
         return kind(value)
     except ValueError as error:
+        unknown = f"it has a {getattr(kind, '__name__', 'value').lower()} {value!r}"
         raise JournalError(
             "cannot read the journal",
-            f"it has a {getattr(kind, '__name__', 'value').lower()} {value!r}, unknown to this version of fsm-updater",
+            f"{unknown}, which this version of fsm-updater does not know",
             "install the version that wrote it",
         ) from error

@@ -62,7 +62,7 @@ class Installer:
         self, config: Config, *, user: bool, within: Seconds = units.WITHIN, directory: Path | None = None
     ) -> None:
         if config.path is None:
-            raise ConfigError("cannot make units", "the configuration is no file", "write it into one")
+            raise ConfigError("cannot create the units", "the configuration is not a file", "save it to a file")
         self._user = user
         self._directory = directory or (_user_directory() if user else SYSTEM)
         self._systemctl = Systemctl(user=user, timeout=10.0)
@@ -148,7 +148,7 @@ class Installer:
         if self._booted:
             self._call("start", units.TIMER)
             return ()
-        return ("systemd does not run here now: they take effect when it does",)
+        return ("systemd is not running: they take effect once it is",)
 
     def _call(self, verb: str, *names: str) -> None:
         offline = {} if self._booted else {"SYSTEMD_OFFLINE": "1"}
@@ -158,8 +158,8 @@ class Installer:
         if done.code != 0:
             raise CommandFailed(
                 f"cannot {verb} {' '.join(names) or 'the units'}",
-                f"systemctl ended with {done.code}: {' '.join(done.tail.split())[-400:]}",
-                "mend that, then run the command again",
+                f"systemctl exited with {done.code}: {' '.join(done.tail.split())[-400:]}",
+                "fix the cause, then run the command again",
             )
 
     def _read(self, name: str) -> str | None:
@@ -176,8 +176,8 @@ class Installer:
             name = _user_name()
             raise Refused(
                 "cannot install units of the system",
-                f"this is user {name}, not root",
-                "run it as root, or with --user for units of this user",
+                f"the current user is {name}, not root",
+                "run it as root, or use --user for units of this user",
             )
 
     def _refuse_foreign(self) -> None:
@@ -185,24 +185,25 @@ class Installer:
             path = self._directory / name
             if path.is_symlink():
                 masked = os.readlink(path) == "/dev/null"
-                why = "it is masked" if masked else f"it is a link to {os.readlink(path)}"
+                why = "it is masked" if masked else f"it is a symbolic link to {os.readlink(path)}"
                 user = " --user" if self._user else ""
                 todo = f"systemctl{user} unmask {name}" if masked else "remove that link"
                 raise Refused(f"cannot write {path}", why, todo)
             if not (self._read(name) or units.HEAD).startswith(units.HEAD):
-                why = "there is one already that this command did not write"
+                why = "it exists already, and this command did not write it"
                 raise Refused(f"cannot write {path}", why, "move it away, or keep it and write the others by hand")
 
     def _linger(self) -> tuple[str, ...]:
         name = _user_name()
         if not self._user or Path("/var/lib/systemd/linger", name).exists():
             return ()
-        return (f"units of {name} run while {name} is logged in; for the boot: loginctl enable-linger {name}",)
+        when = f"units of {name} run only while {name} is logged in"
+        return (f"{when}; to start them at boot: loginctl enable-linger {name}",)
 
     def _left(self, ours: list[str]) -> tuple[str, ...]:
         """Drop-ins are people's own; they stay."""
         left = [self._directory / f"{name}.d" for name in ours if (self._directory / f"{name}.d").is_dir()]
-        return tuple(f"{path} has settings of your own: it stays" for path in left)
+        return tuple(f"{path} has settings of your own and was kept" for path in left)
 
 
 def examine(config: Config) -> Iterator[Finding]:
@@ -213,8 +214,8 @@ def examine(config: Config) -> Iterator[Finding]:
     option = " --user" if user else ""
     installer = Installer(config, user=user)
     if not installer.installed():
-        message = "after a reboot nothing continues an interrupted update by itself"
-        yield Finding(level="warning", subject=subject, message=message, todo=f"fsm install-service{option}")
+        message = "nothing resumes interrupted updates after a reboot"
+        yield Finding(level="warning", subject=subject, message=message, todo=f"run `fsm install-service{option}`")
         return
     try:
         found = Systemctl(user=user, timeout=10.0).show(units.RESUME)
@@ -223,12 +224,12 @@ def examine(config: Config) -> Iterator[Finding]:
         return
     if found.file_state not in ("enabled", "enabled-runtime"):
         message = f"{units.RESUME} is installed, but {found.file_state or 'not known to systemd'}"
-        yield Finding(level="warning", subject=subject, message=message, todo=f"fsm install-service{option}")
+        yield Finding(level="warning", subject=subject, message=message, todo=f"run `fsm install-service{option}`")
     elif installer.stale():
-        message = f"{', '.join(installer.stale())}: not as this configuration would have it"
-        yield Finding(level="warning", subject=subject, message=message, todo=f"fsm install-service{option}")
+        message = f"{', '.join(installer.stale())}: out of date for this configuration"
+        yield Finding(level="warning", subject=subject, message=message, todo=f"run `fsm install-service{option}`")
     else:
-        yield Finding(level="ok", subject=subject, message=f"{units.RESUME} continues interrupted updates")
+        yield Finding(level="ok", subject=subject, message=f"{units.RESUME} resumes interrupted updates")
 
 
 def _facts(config: Config, path: Path, user: bool, within: Seconds) -> units.Facts:

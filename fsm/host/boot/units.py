@@ -75,12 +75,12 @@ def resume(facts: Facts) -> str:
             "NotifyAccess=main",
             *_environment(facts),
             f"ExecStart={quoted([*facts.command, 'resume', '--within', f'{facts.within:g}'])}",
-            "# refused (20), rolled back (30), another updater is at it (50): the host is in a good state",
+            "# refused (20), rolled back (30), busy (50): the host is in a good state",
             "SuccessExitStatus=20 30 50",
-            "# the boot is held back no longer than this; then the run is interrupted where its service is up",
+            "# the boot waits no longer than this; then the run is interrupted at a point where its service is up",
             f"TimeoutStartSec={facts.within + ROLLBACK:g}",
             "TimeoutStopSec=120",
-            "# services that it started live on",
+            "# services that it started keep running",
             "KillMode=process",
         ],
         Install=[f"WantedBy={'default' if facts.user else 'multi-user'}.target"],
@@ -91,11 +91,11 @@ def check(facts: Facts) -> str:
     """What asks for new releases."""
     network = [] if facts.user else ["Wants=network-online.target", "After=network-online.target"]
     return _unit(
-        ["Description=Look for new releases (fsm-updater)", *network, f"After={RESUME}"],
+        ["Description=Check for new releases (fsm-updater)", *network, f"After={RESUME}"],
         Service=[
             "Type=oneshot",
             *_environment(facts),
-            "# the timer says how often: no answer is too young",
+            "# the timer decides how often: always ask the sources",
             f"ExecStart={quoted([*facts.command, 'check', '--force'])}",
             "TimeoutStartSec=900",
             "Nice=10",
@@ -108,12 +108,12 @@ def timer(facts: Facts) -> str:
     hours = next(each for each in _DIVISORS if each <= max(facts.hours, 1.0))
     when = "*-*-* 00:00:00" if hours == 24 else f"*-*-* 00/{hours}:00:00"
     return _unit(
-        ["Description=Look for new releases from time to time (fsm-updater)"],
+        ["Description=Check for new releases regularly (fsm-updater)"],
         Timer=[
             "OnBootSec=5min",
             f"OnCalendar={when}",
             f"RandomizedDelaySec={hours * 15}min",
-            "# each host has its own minute, always the same, so that a fleet never asks at once",
+            "# each host has its own minute, always the same, so that a fleet never asks all at once",
             "FixedRandomDelay=true",
             "Persistent=true",
         ],

@@ -95,7 +95,7 @@ def test_a_journal_with_an_edited_row(updated: Line):
     """The chain of hashes is verified."""
     updated("update")
     sql(updated, "DROP TRIGGER log_is_append_only_update; UPDATE log SET data='{}' WHERE seq=3")
-    found = _find(_examine(updated), "journal", "its rows are not what was written")
+    found = _find(_examine(updated), "journal", "its rows were changed after they were written")
     assert found.level == "error"
     assert "row 3 was edited" in found.message
 
@@ -103,10 +103,10 @@ def test_a_journal_with_an_edited_row(updated: Line):
 def test_an_interrupted_run_is_a_warning_with_its_command(updated: Line):
     """Or, while somebody works on it, nothing to worry about."""
     interrupted(updated)
-    found = _find(_examine(updated), "app", "run 1 is interrupted in updating")
-    assert (found.level, found.todo) == ("warning", "fsm resume app")
+    found = _find(_examine(updated), "app", "run 1 is interrupted in the state updating")
+    assert (found.level, found.todo) == ("warning", "run `fsm resume app`")
     with ComponentLock(updated.app_fixture.state, "app"):
-        assert _find(_examine(updated), "app", "run 1 is in updating, by process").level == "ok"
+        assert _find(_examine(updated), "app", "run 1 is in the state updating, driven by process").level == "ok"
 
 
 def test_a_run_that_cannot_be_continued_is_an_error(updated: Line):
@@ -122,7 +122,7 @@ def test_a_run_without_a_plan_can_be_continued(updated: Line):
     """It was killed while it was checking."""
     with Journal(updated.app_fixture.state / "journal.db") as journal:
         journal.begin("app", "python_app")
-    assert _find(_examine(updated), "app", "run 1 is interrupted in checking").level == "warning"
+    assert _find(_examine(updated), "app", "run 1 is interrupted in the state checking").level == "warning"
 
 
 def test_a_failed_run_is_an_error_until_a_newer_one(updated: Line):
@@ -149,7 +149,7 @@ def test_a_clock_that_was_never_set(updated: Line):
 def test_a_place_that_others_may_write_is_an_error(updated: Line):
     """Whoever can write the configuration decides what runs here."""
     updated.path.chmod(0o666)
-    found = _find(_examine(updated), "permissions", "every user of this host may write")
+    found = _find(_examine(updated), "permissions", "every user of this host can write")
     assert (found.level, found.todo) == ("error", f"chmod o-w {updated.path}")
     updated.path.chmod(0o644)
     updated.app_fixture.state.mkdir()
@@ -178,9 +178,9 @@ def test_as_another_user(updated: Line):
     with os.fdopen(read) as pipe:
         text = pipe.read()
     os.waitpid(child, 0)
-    assert f"warning permissions: {updated.path} belongs to user 0, this is user 65534" in text
+    assert f"warning permissions: {updated.path} belongs to user 0, the current user is 65534" in text
     assert "ok permissions: runs as user 65534, without root" in text
-    assert f"error state directory: {updated.app_fixture.state} is not writable for this user" in text
+    assert f"error state directory: {updated.app_fixture.state} is not writable by this user" in text
     assert "warning journal: " in text
     assert "error app: " in text
 
@@ -188,14 +188,14 @@ def test_as_another_user(updated: Line):
 def test_a_state_directory_that_is_a_file(line: Line):
     """Said as it is."""
     line.app_fixture.state.write_text("")
-    found = _find(_examine(line), "state directory", "is no directory")
+    found = _find(_examine(line), "state directory", "is not a directory")
     assert found.level == "error"
 
 
 @pytest.mark.needs_linux
 @pytest.mark.parametrize(
     ("kind", "level", "text"),
-    [("nfs4", "error", "a network file system"), ("tmpfs", "warning", "after a reboot"), ("ext4", "ok", "is writable")],
+    [("nfs4", "error", "a network file system"), ("tmpfs", "warning", "a reboot would"), ("ext4", "ok", "is writable")],
 )
 def test_the_file_system_of_the_state_directory(
     kind: str, level: str, text: str, line: Line, monkeypatch: pytest.MonkeyPatch
@@ -233,7 +233,7 @@ def test_few_inodes(line: Line, monkeypatch: pytest.MonkeyPatch):
     line.app_fixture.state.mkdir()
     status = namedtuple("status", "f_files f_favail f_frsize f_blocks f_bfree f_bavail")
     monkeypatch.setattr(os, "statvfs", lambda path: status(1_000_000, 12, 1 << 20, 1 << 20, 1 << 20, 1 << 20))
-    assert _find(_examine(line), "disk", "only 12 files").level == "warning"
+    assert _find(_examine(line), "disk", "only 12 more files").level == "warning"
 
 
 def test_a_system_without_users_and_inodes(line: Line, monkeypatch: pytest.MonkeyPatch):

@@ -87,7 +87,7 @@ def test_show_says_why_a_run_did_not_succeed(updated: Line):
     assert "  failed  " in text or "  undone  " in text
     updated("update", "--version", "9.9")
     text = updated("show", "2").out
-    assert "\nto do: ask for a version that is published, and that a pin allows\n" in text
+    assert "\nto do: choose a published version that the pin allows\n" in text
     assert "\nthe live component was not touched\n" in text
     assert "PHASE" not in text
 

@@ -86,7 +86,7 @@ def test_it_takes_them_away(line: Line, systemd: Systemd):
     (systemd.units / "fsm-resume.service.d").mkdir()
     ended = line("install-service", "--remove")
     assert ended.out.count("removed ") == 3
-    assert "has settings of your own: it stays" in ended.out
+    assert "has settings of your own and was kept" in ended.out
     assert systemd.names() == ["fsm-resume.service.d"]
     assert systemd.calls()[3:] == [
         "disable fsm-resume.service fsm-check.timer",
@@ -112,8 +112,8 @@ def test_who_is_not_root(line: Line, systemd: Systemd, monkeypatch: pytest.Monke
     ended = line("install-service")
     assert ended.code == 20
     assert ended.err == (
-        "fsm: cannot install units of the system: this is user nobody, not root;"
-        " run it as root, or with --user for units of this user\n"
+        "fsm: cannot install units of the system: the current user is nobody, not root;"
+        " run it as root, or use --user for units of this user\n"
     )
     assert line("install-service", "--remove").code == 20
 
@@ -126,7 +126,7 @@ def test_units_of_a_user(line: Line, systemd: Systemd, monkeypatch: pytest.Monke
     ended = line("install-service", "--user")
     assert ended.code == 0, ended.err
     assert "loginctl enable-linger nobody" in ended.out
-    assert "systemd does not run here now" in ended.out
+    assert "systemd is not running" in ended.out
     assert (tmp_path / "config/systemd/user/fsm-resume.service").is_file()
     assert systemd.calls() == ["enable fsm-resume.service fsm-check.timer"]
 
@@ -142,7 +142,7 @@ def test_what_is_not_ours_stays(line: Line, systemd: Systemd):
     assert "it is masked; systemctl unmask fsm-check.timer" in line("install-service").err
     other.unlink()
     other.symlink_to("/somewhere/else")
-    assert "it is a link to /somewhere/else" in line("install-service").err
+    assert "it is a symbolic link to /somewhere/else" in line("install-service").err
     assert line("install-service", "--remove").code == 0
     assert systemd.names() == ["fsm-check.timer"]
 
@@ -152,7 +152,7 @@ def test_systemd_refuses(line: Line, systemd: Systemd):
     systemd.says(trigger_code=4)
     ended = line("install-service")
     assert ended.code == 20
-    assert "cannot enable fsm-resume.service fsm-check.timer: systemctl ended with 4" in ended.err
+    assert "cannot enable fsm-resume.service fsm-check.timer: systemctl exited with 4" in ended.err
     systemd.says()
     assert line("install-service").code == 0
 
@@ -209,23 +209,23 @@ def test_resume_waits_for_the_file_systems_of_compose_projects(line: Line):
 def test_a_configuration_in_memory_has_no_units(line: Line):
     """A unit must be able to name it."""
     config = parse(line.app_fixture.config, Registry.discover(), base=line.app_fixture.root)
-    with pytest.raises(ConfigError, match="the configuration is no file"):
+    with pytest.raises(ConfigError, match="the configuration is not a file"):
         installing.Installer(config, user=False)
 
 
 def test_the_doctor_looks_after_it(line: Line, systemd: Systemd):
     """Not installed, not enabled, not what it would be now, and as it should be."""
     line("install-service", "--remove")
-    assert "after a reboot nothing continues an interrupted update by itself; fsm install-service" in line("doctor").out
+    assert "nothing resumes interrupted updates after a reboot; run `fsm install-service" in line("doctor").out
     line("install-service")
-    assert "boot: fsm-resume.service continues interrupted updates" in line("doctor").out
+    assert "boot: fsm-resume.service resumes interrupted updates" in line("doctor").out
     line("install-service", "--within", "30")  # nobody's business but the operator's
-    assert "boot: fsm-resume.service continues interrupted updates" in line("doctor").out
+    assert "boot: fsm-resume.service resumes interrupted updates" in line("doctor").out
     systemd.says(properties={"UnitFileState": "disabled"})
     assert "fsm-resume.service is installed, but disabled" in line("doctor").out
     systemd.says()
     resume = systemd.units / "fsm-resume.service"
     resume.write_text(resume.read_text().replace("[Install]", "Nice=1\n[Install]"))
-    assert "fsm-resume.service: not as this configuration would have it" in line("doctor").out
+    assert "fsm-resume.service: out of date for this configuration" in line("doctor").out
     systemd.says(broken="Failed to connect to bus")
     assert "boot: cannot ask systemd about fsm-resume.service: Failed to connect to bus" in line("doctor").out

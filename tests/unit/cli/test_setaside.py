@@ -82,7 +82,7 @@ def test_a_journal_that_still_knows_how_to_go_on_is_not_set_aside(updated: Line)
     interrupted(updated)
     ended = updated("doctor", "--set-aside-journal")
     assert ended.code == 20
-    assert "it can be read, and has interrupted runs (app); `fsm resume` or `fsm cancel` ends them first" in ended.err
+    assert "it is readable and has interrupted runs (app); finish them first with `fsm resume`" in ended.err
     assert updated("resume").code == 0
 
 
@@ -99,7 +99,7 @@ def test_no_journal_to_set_aside(line: Line):
     """20, and nothing is made."""
     ended = line("doctor", "--set-aside-journal")
     assert ended.code == 20
-    assert "nothing needs to be done" in ended.err
+    assert "nothing to do" in ended.err
 
 
 def test_a_journal_that_cannot_be_moved(updated: Line, monkeypatch: pytest.MonkeyPatch):
@@ -127,7 +127,7 @@ def test_leftovers_that_cannot_be_looked_at(updated: Line):
     updated("update")
     damage(updated.app_fixture.state / "journal.db")
     done = set_aside(load(updated.path), Registry.of(Blind(KeyError())))
-    assert done.leftovers == ("app: cannot be looked at: [Errno 13] Permission denied",)
+    assert done.leftovers == ("app: cannot be examined: [Errno 13] Permission denied",)
 
 
 def test_killed_while_setting_aside_the_log_is_kept(updated: Line):

@@ -118,7 +118,7 @@ def test_cancel_from_another_terminal(updated: Line):
         out, _ = child.communicate(timeout=30)
     assert cancelled.code == 0
     assert child.returncode == 30
-    assert out.startswith("app: rolled back, 1.0.0 runs: cancelled")
+    assert out.startswith("app: rolled back, 1.0.0 is running: cancelled")
     assert updated.app_fixture.version() == "1.0.0"
 
 

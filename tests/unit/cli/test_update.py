@@ -74,7 +74,7 @@ def test_a_rolled_back_update(updated: Line):
     updated.configure(app=updated.another("x", install_path=str(updated.app_fixture.live), post_checks=[FAILS]))
     ended = updated("update")
     assert ended.code == 30
-    assert ended.out.startswith("app: rolled back, 1.0.0 runs: ")
+    assert ended.out.startswith("app: rolled back, 1.0.0 is running: ")
     assert "failed: " in ended.err
     assert "undo: " in ended.err
     again = updated("update")
@@ -90,7 +90,7 @@ def test_a_component_that_another_updater_works_on(updated: Line):
         assert updated("resume").code == 0
         assert updated("rollback").code == 50
     assert ended.code == 50
-    assert "busy: another updater does: process" in ended.out
+    assert "busy: another updater is working on it: process" in ended.out
 
 
 def test_a_failed_rollback_needs_a_person(updated: Line):
@@ -108,10 +108,10 @@ def test_a_failed_rollback_needs_a_person(updated: Line):
     updated.configure(app=updated.another("x", install_path=live, post_checks=[check], service=service))
     ended = updated("update")
     assert ended.code == 40
-    assert ended.out.startswith("app: FAILED, a person is needed: ")
+    assert ended.out.startswith("app: FAILED, needs attention: ")
     status = updated("status").out
     assert re.search(r"app: FAILED \d+ s ago: ", status)
-    assert "`fsm rollback app` goes on with that" in status
+    assert "continue with `fsm rollback app`" in status
     wall.unlink()
     ended = updated("rollback")
     assert (ended.code, updated.app_fixture.version()) == (0, "1.0.0")
@@ -178,7 +178,7 @@ def test_what_was_in_progress_is_rolled_back(command: str, updated: Line):
     interrupted(updated, at="verify")
     ended = updated(command)
     assert ended.code == 0
-    assert ended.out.startswith("app: rolled back, 1.0.0 runs: ")
+    assert ended.out.startswith("app: rolled back, 1.0.0 is running: ")
     assert updated.app_fixture.version() == "1.0.0"
 
 

@@ -247,7 +247,7 @@ def test_triggers_are_stopped_and_started_too(unit: Unit):
     service.stop(unit.world.ctx)
     assert unit.calls() == ["start app.socket", "start app.service", "stop app.socket", "stop app.service"]
     unit.write(trigger_code=4)
-    with pytest.raises(StepFailed, match=r"cannot stop app\.service: systemctl ended with 4"):
+    with pytest.raises(StepFailed, match=r"cannot stop app\.service: systemctl exited with 4"):
         service.stop(unit.world.ctx)
 
 

@@ -305,7 +305,7 @@ def test_retry_after(server: ReleaseServer, fetch: Fetch, headers: dict[str, str
 
 
 def test_silence(server: ReleaseServer, fetch: Fetch, dest: Path):
-    """A server that says nothing, before or within the body, is given up after the timeout; the part stays."""
+    """A server that says nothing, before or within the body, is gave up after the timeout; the part stays."""
     server.fault(PATH, Fault(stall=3, times=1), Fault(chunk=300_000, delay=3))
     with pytest.raises(Transient, match=r"127\.0\.0\.1 did not answer within 0\.2 s"):
         fetch(timeout=0.2)

@@ -101,7 +101,7 @@ def test_endless_index(server: ReleaseServer, web_source: WebSource):
 
 
 def test_dribbling_index(server: ReleaseServer, web_source: WebSource):
-    """A small file that comes a byte at a time is given up after four timeouts."""
+    """A small file that comes a byte at a time is gave up after four timeouts."""
     server.fault("/index.json", Fault(body=b" " * 1000, chunk=1, delay=0.02))
     with pytest.raises(Transient, match=r"not complete within 0\.4 s"):
         web_source(timeout=0.1).releases()
