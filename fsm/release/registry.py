@@ -11,16 +11,19 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 from fsm.errors import Transient
-
-if TYPE_CHECKING:
-    from urllib3 import PoolManager
+from fsm.system.http import Client, Unanswered
 
 TIMEOUT: Final = 30.0
 """Seconds for a connection, and for each read."""
+
+TRIES: Final = 3
+"""How often a question is asked that gets no answer."""
 
 LIMIT: Final = 4 << 20
 """Bytes that a manifest may have; the specification's own minimum for registries."""
@@ -70,17 +73,15 @@ def digest_of(image: str) -> str:
     Raises:
         Transient: the registry does not answer, refuses, or does not have it.
     """
-    import urllib3  # noqa: PLC0415 - only where there are images
-
     where = Reference.parse(image)
     url = f"{where.origin}/v2/{where.repository}/manifests/{where.tag}"
     try:
-        with urllib3.PoolManager(timeout=TIMEOUT, retries=urllib3.Retry(2, redirect=0)) as pool:
-            answer = _get(pool, url, {"Accept": _ACCEPT})
+        with Client(TIMEOUT) as client:
+            answer = _get(client, url, {"Accept": _ACCEPT})
             if answer.status == 401:
-                token = _token(pool, where, answer.challenge)
-                answer = _get(pool, url, {"Accept": _ACCEPT, "Authorization": token})
-    except (urllib3.exceptions.HTTPError, ValueError, RecursionError) as error:
+                token = _token(client, where, answer.challenge)
+                answer = _get(client, url, {"Accept": _ACCEPT, "Authorization": token})
+    except (Unanswered, ValueError, RecursionError) as error:
         raise _failed(image, str(error)) from error
     if answer.status != 200:
         raise _failed(image, f"{where.registry} answers {answer.status}")
@@ -93,18 +94,28 @@ class _Answer(NamedTuple):
     body: bytes
 
 
-def _get(pool: PoolManager, url: str, headers: dict[str, str], fields: dict[str, str] | None = None) -> _Answer:
-    answer = pool.request("GET", url, headers=headers, fields=fields, preload_content=False)
+def _get(client: Client, url: str, headers: Mapping[str, str]) -> _Answer:
+    for left in reversed(range(TRIES)):
+        try:
+            return _once(client, url, headers)
+        except Unanswered as failure:
+            if not left or failure.kind != "passing":
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _once(client: Client, url: str, headers: Mapping[str, str]) -> _Answer:
+    reply = client.send("GET", url, headers)
     try:
-        body = answer.read(LIMIT + 1)
+        body = reply.small(LIMIT)
     finally:
-        answer.close()
+        reply.close()
     if len(body) > LIMIT:
         raise ValueError(f"its answer has more than {LIMIT} bytes")
-    return _Answer(answer.status, answer.headers.get("WWW-Authenticate", ""), body)
+    return _Answer(reply.status, reply.headers.get("WWW-Authenticate", ""), body)
 
 
-def _token(pool: PoolManager, where: Reference, challenge: str) -> str:
+def _token(client: Client, where: Reference, challenge: str) -> str:
     """The Authorization header that a challenge asks for; with the credentials of ``docker login``, if any."""
     login = _login(where.registry)
     scheme, _, rest = challenge.partition(" ")
@@ -114,9 +125,9 @@ def _token(pool: PoolManager, where: Reference, challenge: str) -> str:
     realm = asked.get("realm", "")
     if not realm.startswith(("https://", f"{where.origin}/")):
         raise ValueError(f"it sends people to {realm[:80]!r} for a token")  # credentials travel by https only
-    fields = {"service": asked.get("service", ""), "scope": f"repository:{where.repository}:pull"}
+    query = urlencode({"service": asked.get("service", ""), "scope": f"repository:{where.repository}:pull"})
     headers = {"Authorization": f"Basic {login}"} if login else {}
-    answer = _get(pool, realm, headers, fields)
+    answer = _get(client, f"{realm}{'&' if '?' in realm else '?'}{query}", headers)
     data: Any = json.loads(answer.body or b"null")
     token = (data.get("token") or data.get("access_token")) if isinstance(data, dict) else None
     if not isinstance(token, str):

@@ -1,29 +1,23 @@
-"""The HTTP client of the sources, and the only importer of urllib3 here.
+"""Asking one configured server: which URLs may be spoken to, where redirects may lead, and who gets the token.
 
-urllib3 is asked for single requests: it follows no redirect and retries nothing, because the rules for both are ours.
-Each hop is checked before it is spoken to; the token goes to the configured origin and nowhere else. Bodies are read
-as they come, in chunks, never decoded: a ``.tar.gz`` that a server labels ``Content-Encoding: gzip`` stays one.
+`fsm.system.http` asks; the rules are here. Each hop is checked before it is spoken to; the token goes to the configured
+origin and nowhere else. Bodies stay as they come: a ``.tar.gz`` that a server labels ``Content-Encoding: gzip`` is one.
 """
 
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from fsm.errors import ConfigError, FsmError, SourceError, Transient
-from fsm.sources import heads
-from fsm.sources.part import CHUNK
+from fsm.errors import ConfigError, FsmError, SourceError
 from fsm.sources.specs import GitHubSpec, HttpSpec
 from fsm.sources.tokens import token_of
 from fsm.sources.urls import join, origin_of, redact, why_not
-from fsm.sources.weberrors import from_exception, from_status
-
-if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, PoolManager
+from fsm.sources.weberrors import from_failure, from_status
+from fsm.system.http import Client, Reply, Unanswered
 
 Failure = Callable[[int, Mapping[str, str], str], FsmError]
 """The error of a status, from its headers and the URL."""
@@ -31,11 +25,6 @@ Failure = Callable[[int, Mapping[str, str], str], FsmError]
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 USABLE: Final = frozenset({200, 404})
 """Statuses that every caller judges itself; others are errors here, unless a caller says that it judges them, too."""
-
-_SMALL_FILES: Final = 4
-"""A small file as a whole, or the head of an answer, may take this many times the timeout, however slowly it comes."""
-
-_LAST_READS: Final = 4
 
 
 class Answer:
@@ -47,12 +36,11 @@ class Answer:
         url: where it came from, after redirects.
     """
 
-    def __init__(self, response: BaseHTTPResponse, url: str, timeout: float) -> None:
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
+    def __init__(self, reply: Reply, url: str) -> None:
+        self.status = reply.status
+        self.headers = reply.headers
         self.url = url
-        self._response = response
-        self._timeout = timeout
+        self._reply = reply
 
     def chunks(self) -> Iterator[bytes]:
         """The body's bytes as they come.
@@ -60,16 +48,8 @@ class Answer:
         Raises:
             Transient: the connection was cut, or nothing came for longer than the timeout.
         """
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - loaded by now
-
-        while True:
-            try:
-                chunk = self._response.read1(CHUNK, decode_content=False)
-            except (HTTPError, OSError) as error:
-                raise from_exception(error, self.url, self._timeout) from error
-            if not chunk:
-                return
-            yield chunk
+        with _answered(self.url):
+            yield from self._reply.chunks()
 
     def small(self, limit: int) -> bytes:
         """The body of a small file: at most `limit` + 1 bytes of it, so that the caller sees when it is longer.
@@ -77,19 +57,8 @@ class Answer:
         Raises:
             Transient: as for `chunks`, or it takes too long as a whole.
         """
-        until = time.monotonic() + _SMALL_FILES * self._timeout
-        found = bytearray()
-        for chunk in self.chunks():
-            found += chunk
-            if len(found) > limit:
-                break
-            if time.monotonic() > until:
-                raise Transient(
-                    f"cannot read {redact(self.url)}",
-                    f"it was not complete within {_SMALL_FILES * self._timeout:g} s",
-                    "the next try may succeed",
-                )
-        return bytes(found[: limit + 1])
+        with _answered(self.url):
+            return self._reply.small(limit)
 
 
 class Web:
@@ -104,13 +73,13 @@ class Web:
         self._spec = spec
         self._failure = failure
         self._token = token_of(spec)
-        self._pool = _pool(spec)
+        self._client = Client(spec.timeout, None if spec.ca_file is None else _trusting(spec.ca_file))
 
     def __enter__(self) -> Web:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.clear()
+        self._client.__exit__()
 
     @contextmanager
     def open(
@@ -136,16 +105,16 @@ class Web:
         previous = None
         for _ in range(self._spec.max_redirects + 1):
             self._refuse(url, previous)
-            response = self._send(method, url, headers or {})
+            reply = self._send(method, url, headers or {})
             try:
-                location = response.headers.get("Location") if response.status in REDIRECTS else None
+                location = reply.headers.get("Location") if reply.status in REDIRECTS else None
                 if location is None:
-                    if response.status not in usable:
-                        raise self._failure(response.status, response.headers, url)
-                    yield Answer(response, url, self._spec.timeout)
+                    if reply.status not in usable:
+                        raise self._failure(reply.status, reply.headers, url)
+                    yield Answer(reply, url)
                     return
             finally:
-                _finish(response)
+                reply.close()
             previous, url = url, _target(url, location)
         raise SourceError(
             f"cannot read {redact(url)}",
@@ -153,20 +122,12 @@ class Web:
             "check the url of the component's source, or raise max_redirects",
         )
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - loaded by now
-
-        sent = {"User-Agent": "fsm-updater", "Accept-Encoding": "identity", **headers}
-        if self._token and origin_of(url) == origin_of(self._spec.url):
-            sent["Authorization"] = f"Bearer {self._token}"
-        began, limit = time.monotonic(), _SMALL_FILES * self._spec.timeout
-        try:
-            return self._pool.request(
-                method, url, headers=sent, retries=False, redirect=False, preload_content=False, decode_content=False
+    def _send(self, method: str, url: str, headers: Mapping[str, str]) -> Reply:
+        mine = self._token and origin_of(url) == origin_of(self._spec.url)
+        with _answered(url):
+            return self._client.send(
+                method, url, {**headers, **({"Authorization": f"Bearer {self._token}"} if mine else {})}
             )
-        except (HTTPError, OSError, UnicodeError) as error:
-            waited = limit if time.monotonic() - began >= limit else self._spec.timeout
-            raise from_exception(error, url, waited) from error
 
     def _refuse(self, url: str, previous: str | None) -> None:
         """Raise SourceError where a URL, or a redirect from `previous` to it, may not be spoken to."""
@@ -192,27 +153,13 @@ def _target(url: str, location: str) -> str:
         raise SourceError(what, "it leads to something that is no URL", "ask those who run the server") from error
 
 
-def _finish(response: BaseHTTPResponse) -> None:
-    """Keep the connection where little or nothing is left to read; close it otherwise."""
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - loaded by now
-
-    left = response.length_remaining
-    if response.status not in (200, 206) and left is not None and left <= CHUNK:
-        with suppress(HTTPError, OSError):
-            all(response.read1(CHUNK, decode_content=False) for _ in range(_LAST_READS))  # until nothing comes
-    response.close()
-
-
-def _pool(spec: HttpSpec | GitHubSpec) -> PoolManager:
-    import urllib3  # noqa: PLC0415 - 40 ms, only for those who use the network
-
-    options: dict[str, Any] = {}
-    if spec.ca_file is not None:
-        options["ssl_context"] = _trusting(spec.ca_file)
-    timeout = urllib3.Timeout(connect=spec.timeout, read=spec.timeout)
-    made = urllib3.PoolManager(num_pools=4, timeout=timeout, **options)
-    made.pool_classes_by_scheme = heads.pools(_SMALL_FILES * spec.timeout)
-    return made
+@contextmanager
+def _answered(url: str) -> Iterator[None]:
+    """Turn what the client throws into this package's errors."""
+    try:
+        yield
+    except Unanswered as failure:
+        raise from_failure(failure, url) from failure
 
 
 def _trusting(ca_file: Path) -> ssl.SSLContext:

@@ -6,14 +6,15 @@ yet, a refused connection, a timeout, 408, 425, 429, 5xx), but no certificate th
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 from fsm.errors import FsmError, SourceError, Transient
+from fsm.model import Seconds
 from fsm.sources.urls import host_of, redact
+from fsm.system.http import Unanswered, explain
 
 LONGEST_WAIT: Final = 86_400.0
 """Seconds; a server that asks for more is asked again after a day."""
@@ -85,51 +86,28 @@ def _limited(headers: Mapping[str, str], message: str) -> float | None:
     return _SECONDARY if "rate limit" in message.lower() else None
 
 
-def from_exception(error: Exception, url: str, timeout: float) -> FsmError:
+def from_exception(error: Exception, url: str, timeout: Seconds) -> FsmError:
     """The error of a request that got no whole answer.
 
     Args:
-        error: what urllib3 threw.
+        error: what urllib3 threw, or a client that is built on it.
         url: what was asked; shown without its query.
         timeout: the configured timeout in seconds.
     """
-    from urllib3 import exceptions  # noqa: PLC0415 - 40 ms, only for those who use the network
+    return from_failure(explain(error, host_of(url), timeout), url)
 
+
+def from_failure(failure: Unanswered, url: str) -> FsmError:
+    """The error of a request that got no whole answer; the URL is shown without its query."""
     what = f"cannot read {redact(url)}"
-    for cause in _chain(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
+    match failure.kind:
+        case "certificate":
             todo = "check the clock of this host; for a private authority set ca_file of the component's source"
-            return SourceError(what, f"the certificate of {host_of(url)} is not accepted: {cause.verify_message}", todo)
-    if isinstance(error, (exceptions.LocationValueError, UnicodeError)):
-        return SourceError(what, "the URL cannot be used", "check the url of the component's source")
-    return Transient(what, _why(error, host_of(url), timeout), "the next try may succeed")
-
-
-def _why(error: Exception, host: str, timeout: float) -> str:
-    from urllib3 import exceptions  # noqa: PLC0415 - see above
-
-    if isinstance(error, exceptions.NameResolutionError):
-        return f"the name {host} cannot be resolved"
-    # A refused connection is a "connect timeout" by inheritance only.
-    if isinstance(error, exceptions.TimeoutError) and not isinstance(error, exceptions.NewConnectionError):
-        return f"{host} did not answer within {timeout:g} s"
-    for cause in _chain(error):
-        if isinstance(cause, ssl.SSLError):
-            return f"the TLS connection to {host} failed: {cause.reason or 'no reason given'}"
-        if isinstance(cause, OSError) and cause.strerror:
-            return f"the connection to {host} failed: {cause.strerror.lower()}"
-    return f"the connection to {host} was cut"
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, what it wraps and what it came from; at most ten, for a chain may be a ring."""
-    found: BaseException | None = error
-    for _ in range(10):
-        if found is None:
-            return
-        yield found
-        inside = next((arg for arg in found.args if isinstance(arg, BaseException)), None)
-        found = inside or found.__cause__ or found.__context__
+            return SourceError(what, failure.why, todo)
+        case "address":
+            return SourceError(what, failure.why, "check the url of the component's source")
+        case _:
+            return Transient(what, failure.why, "the next try may succeed")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

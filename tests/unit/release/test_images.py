@@ -100,7 +100,7 @@ def served(answer) -> Iterator[str]:
         def do_GET(self) -> None:
             status, headers, body = answer(self)
             self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
@@ -162,3 +162,28 @@ def test_an_answer_without_end_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("fsm.release.registry.LIMIT", 10)
     with served(lambda request: (200, {}, b"x" * 11)) as address, pytest.raises(Transient, match="more than 10 bytes"):
         digest_of(f"{address}/app:1")
+
+
+def test_a_registry_that_redirects_is_not_followed():
+    """Where a question may go is said by the image's name."""
+    with (
+        served(lambda request: (307, {"Location": "http://127.0.0.1:1/"}, b"")) as address,
+        pytest.raises(Transient, match=f"{address} answers 307"),
+    ):
+        digest_of(f"{address}/app:1")
+
+
+def test_a_connection_that_was_cut_is_tried_again():
+    """A registry behind a proxy that restarts is no reason to end a build; one that stays silent is."""
+    seen = []
+
+    def answer(request):
+        seen.append(request.path)
+        return 200, {"Content-Length": "8"}, b"manifest" if len(seen) == 3 else b"mani"
+
+    with served(answer) as address:
+        digest_of(f"{address}/app:1")
+    assert len(seen) == 3
+    with served(lambda request: (200, {"Content-Length": "8"}, b"mani")) as address, pytest.raises(Transient) as caught:
+        digest_of(f"{address}/app:1")
+    assert "the connection to 127.0.0.1 was cut" in str(caught.value)

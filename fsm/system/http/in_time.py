@@ -6,17 +6,16 @@ and again, would hold up whoever asks it for good. Only another thread can end t
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.client import HTTPException
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fsm.model import Seconds
+from fsm.system.sockets import shut
 
 if TYPE_CHECKING:
-    from urllib3 import HTTPConnectionPool, HTTPResponse
+    from urllib3 import HTTPConnectionPool
 
 
 def pools(limit: Seconds) -> dict[str, type[HTTPConnectionPool]]:
@@ -27,15 +26,11 @@ def pools(limit: Seconds) -> dict[str, type[HTTPConnectionPool]]:
     """
     from urllib3 import connection, connectionpool  # noqa: PLC0415 - 40 ms, only for those who use the network
 
-    class Plain(connection.HTTPConnection):
-        def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3 itself
-            with _ending(self.sock, limit):
-                return super().getresponse()
+    class Plain(_InTime, connection.HTTPConnection):
+        longest = limit
 
-    class Secure(connection.HTTPSConnection):
-        def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3 itself
-            with _ending(self.sock, limit):
-                return super().getresponse()
+    class Secure(_InTime, connection.HTTPSConnection):
+        longest = limit
 
     class PlainPool(connectionpool.HTTPConnectionPool):
         ConnectionCls = Plain
@@ -46,15 +41,28 @@ def pools(limit: Seconds) -> dict[str, type[HTTPConnectionPool]]:
     return {"http": PlainPool, "https": SecurePool}
 
 
+class _InTime:
+    """Stands before a connection's class: the head of an answer has an end."""
+
+    longest: Seconds
+    sock: Any
+
+    def getresponse(self) -> Any:
+        """Part of a connection."""
+        with _ending(self.sock, self.longest):
+            return super().getresponse()  # type: ignore[misc] # of the class behind this one
+
+
 @contextmanager
 def _ending(sock: Any, limit: Seconds) -> Iterator[None]:
     """Shut a connection down when the block takes longer; raises TimeoutError then, as a socket does."""
+    from http.client import HTTPException  # noqa: PLC0415 - urllib3 has loaded it
+
     over = threading.Event()
 
     def end() -> None:
         over.set()
-        with suppress(OSError):
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's own, which would wait for the other side
+        shut(sock)
 
     timer = threading.Timer(limit, end)
     timer.daemon = True
