@@ -39,7 +39,7 @@ def measure(bench: Bench) -> list[Figure]:
         site.publish(1)
         os.sync()
         step = bench.turns(_step(site), 20)
-        shutil.rmtree(Layout(live=site.live).run(RUN).root)
+        shutil.rmtree(Layout.of(site.live).run(RUN))
         gaps = _Gaps()
         updater = Updater.from_config(site.config, observers=[gaps])
         cases = {
@@ -99,8 +99,8 @@ class _Gaps:
 
 def _step(site: Site) -> dict[str, Callable[[], float]]:
     """The exchange of the big tree with another one, and back, by the step itself."""
-    layout = Layout(live=site.live)
-    tree = layout.run(RUN).tree
+    layout = Layout.of(site.live)
+    tree = layout.paths(RUN).tree
     tree.mkdir(parents=True)
     inodes = {"new": tree.stat().st_ino, "old": site.live.stat().st_ino}
     context = BareContext(run_id=RUN, results={"prepare": inodes})

@@ -18,15 +18,15 @@ from pydantic.fields import FieldInfo
 from fsm.formats import checkspec
 from fsm.formats.trust import TrustSpec
 from fsm.host.config import ComponentKeys, Settings
+from fsm.kit import Retention
 from fsm.lifecycle import State
 from fsm.release.description import ArtifactRule, ComponentRule, Description
 from fsm.services import CommandSpec, ComposeSpec, NoService, ProcessSpec, SystemdSpec
 from fsm.sources.specs import DirectorySpec, GitHubSpec, GitSpec, HttpSpec
 from fsm.versions import Version
 from fsm_container.spec import ContainerSpec
-from fsm_container.spec import Retention as ImageRetention
 from fsm_git.spec import Build, GitCheckoutSpec
-from fsm_python_app.spec import Environment, Migration, PythonAppSpec, Retention, VersionFrom
+from fsm_python_app.spec import Environment, Migration, PythonAppSpec, VersionFrom
 
 TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-trust": TrustSpec,
@@ -38,7 +38,6 @@ TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-migration": Migration,
     "config-retention": Retention,
     "config-container": ContainerSpec,
-    "config-container-retention": ImageRetention,
     "config-git": GitCheckoutSpec,
     "config-git-build": Build,
     "config-source-directory": DirectorySpec,

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from fsm.adapter import Adapter, Backup, Draft, Finding, Spec, Step, StepContext, Target
 from fsm.formats.releases import Release
-from fsm.system import files
-from fsm_container import inspect, limits, plan, verify
+from fsm.kit import Probe, own_names, refuse_unless
+from fsm_container import doctor, inspect, limits, plan, verify
 from fsm_container.finish import Retire, Tidy
 from fsm_container.inspect import ContainerInstalled
 from fsm_container.keep import Keep
@@ -52,10 +52,10 @@ class ContainerAdapter(Adapter[ContainerSpec, ContainerInstalled]):
     ) -> None:
         """See `Adapter.pre_check`."""
         asked: tuple[Any, ...] = release.manifest.pre_update_checks if release.manifest else ()
-        checks = plan.own_names((*asked, *spec.pre_checks))
+        checks = own_names((*asked, *spec.pre_checks))
         if checks:
             measured = verify.of_host(spec, Layout.of(target), runner, release.version)
-            verify.refuse_unless(checks, lambda: measured, target.name)
+            refuse_unless((Probe(each, measured) for each in checks), target.name)
 
     def draft(self, target: Target, spec: ContainerSpec, installed: ContainerInstalled, release: Release) -> Draft:
         """See `Adapter.draft`."""
@@ -73,12 +73,12 @@ class ContainerAdapter(Adapter[ContainerSpec, ContainerInstalled]):
 
     def doctor(self, target: Target, spec: ContainerSpec) -> Sequence[Finding]:
         """See `Adapter.doctor`."""
-        return limits.doctor(target, spec)
+        return doctor.look(target, spec)
 
     def last_run(self, target: Target, spec: ContainerSpec) -> int:
         """See `Adapter.last_run`."""
-        return files.highest_number(Layout.of(target).root)
+        return Layout.of(target).last_run()
 
     def leftovers(self, target: Target, spec: ContainerSpec) -> Sequence[Path]:
         """See `Adapter.leftovers`."""
-        return sorted(Layout.of(target).root.glob("run-*"))
+        return Layout.of(target).leftovers()

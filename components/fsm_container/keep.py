@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.errors import Transient
+from fsm.kit import made_at, remove_empty, write_record
 from fsm.lifecycle import State
 from fsm.system import faults, files
 from fsm_container.facts import Container, Image, without_leftovers
@@ -56,9 +56,7 @@ class Keep(Step):
                 ctx.run(["docker", "image", "rm", "--no-prune", kept], env=docker.environ)
                 faults.point("container.keep.untagged")
         files.remove_tree(self.layout.run(ctx.run_id), ctx.check)
-        for directory in (self.layout.root, self.layout.root.parent):
-            if directory.is_dir() and not any(directory.iterdir()):
-                directory.rmdir()
+        remove_empty(self.layout.backups, self.layout.root, self.layout.root.parent)
         return Done()
 
     def _make(self, ctx: StepContext, place: Path) -> Record:
@@ -77,7 +75,7 @@ class Keep(Step):
         record = Record(
             run=ctx.run_id,
             version=self.version,
-            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            made_at=made_at(),
             files=saved,
             services=services,
             wanted=self.wanted,
@@ -87,7 +85,7 @@ class Keep(Step):
             dependants=self.dependants,
         )
         files.sync_filesystem(place)
-        files.write_atomic(place / "record.json", record.model_dump_json(indent=2).encode(), mode=0o600)
+        write_record(place, record, mode=0o600)
         faults.point("container.keep.recorded")
         return record
 

@@ -8,21 +8,20 @@
             0.docker-compose.yml       the files as they were
             1..env
             override.yml               for a rollback whose image is not the one that the file says
-        1.1.0@7/                       run-7, once its update is done: what to roll back to
+        backups/1.1.0@7/               run-7, once its update is done: what to roll back to
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
+from fsm import kit
 from fsm.adapter import Target
+from fsm.kit import read_record
 from fsm.model import Model
 from fsm_container.facts import Image
 
@@ -68,8 +67,8 @@ class SavedService(Model):
     finished: bool
 
 
-class Record(Model):
-    """``record.json``: what a backup is of.
+class Record(kit.BackupRecord):
+    """What a backup of compose services is of.
 
     Attributes:
         wanted: the new image's name in the compose file.
@@ -79,9 +78,6 @@ class Record(Model):
         dependants: services that share the network of the updated ones, and had containers.
     """
 
-    run: int
-    version: str | None
-    made_at: str
     files: tuple[SavedFile, ...]
     services: tuple[SavedService, ...]
     wanted: str
@@ -95,15 +91,13 @@ class Record(Model):
         return any(name and image.has(name) for name in (self.wanted, self.wanted_by_digest))
 
 
-class Layout(Model):
-    """The paths of one component; frozen in the plan.
+class Layout(kit.Layout):
+    """The paths of one component.
 
     Attributes:
-        root: everything that is kept for it.
         component: its name.
     """
 
-    root: Path
     component: str
 
     @classmethod
@@ -111,22 +105,14 @@ class Layout(Model):
         """The layout of a component."""
         return cls(root=target.state_dir / "containers" / target.name, component=target.name)
 
-    def run(self, run: int) -> Path:
-        """The directory of a run in progress."""
-        return self.root / f"run-{run}"
-
-    def backup(self, version: str | None, run: int) -> Path:
-        """The directory of what a finished run replaced."""
-        return self.root / f"{version or 'unknown'}@{run}"
-
     def record(self, run: int) -> Record | None:
         """The record of a run in progress."""
-        return read_record(self.run(run))
+        return read_record(self.run(run), Record)
 
     def elsewhere(self) -> Iterator[Record]:
         """The records of other components' runs in progress."""
         for path in self.root.parent.glob("*/run-*"):
-            if path.parent != self.root and (record := read_record(path)) is not None:
+            if path.parent != self.root and (record := read_record(path, Record)) is not None:
                 yield record
 
     @property
@@ -138,20 +124,3 @@ class Layout(Model):
     def kept_name(self, run: int, number: int) -> str:
         """The name that keeps the image that a service, by its number, had before a run."""
         return f"{KEPT}:{self.mark}{run}.{number}"
-
-    def backups(self) -> Iterator[tuple[Path, Record]]:
-        """What can be rolled back to, newest first."""
-        found = [
-            (path, record)
-            for path in (self.root.iterdir() if self.root.is_dir() else ())
-            if "@" in path.name and (record := read_record(path)) is not None
-        ]
-        yield from sorted(found, key=lambda pair: pair[1].run, reverse=True)
-
-
-def read_record(directory: Path) -> Record | None:
-    """The record of a backup; None where it is missing or damaged."""
-    try:
-        return Record.model_validate_json((directory / "record.json").read_bytes())
-    except (OSError, ValidationError, json.JSONDecodeError):
-        return None

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from fsm.adapter import Backup, Draft, Step, Target
 from fsm.errors import ManifestError, PlanError
-from fsm.formats.checkspec import Check, ServiceActive, ServiceRunning, VersionCheck
+from fsm.formats.checkspec import Check, VersionCheck
 from fsm.formats.releases import Release
+from fsm.kit import own_names, read_record, time_for
 from fsm.model import Version
 from fsm.system import files
 from fsm_container import limits
@@ -19,7 +20,7 @@ from fsm_container.finish import Retire, Tidy
 from fsm_container.image_edit import Wanted, plan_edits
 from fsm_container.inspect import ContainerInstalled, Host
 from fsm_container.keep import Keep
-from fsm_container.layout import Layout, Record, read_record
+from fsm_container.layout import Layout, Record
 from fsm_container.project import Project, applied
 from fsm_container.pull import Pull, TakeKept
 from fsm_container.reference import Reference, parse
@@ -65,7 +66,7 @@ def update(target: Target, spec: ContainerSpec, found: ContainerInstalled, relea
     engine = host.stack.docker.engine()
     repository = _repository(project, spec, what)
     tag = spec.tag_of(release.version)
-    digest = limits.declared(release)
+    digest = limits.promised_digest(release)
     if release.signed is not None and not digest:
         why = "its signed manifest names no digest of the image, and a tag may be moved to any other"
         raise ManifestError(what, why, "release it with `images` in its description; nothing was changed")
@@ -104,7 +105,7 @@ def _untouched(edit: ImageEdit) -> tuple[str, ...]:
 def rollback(target: Target, spec: ContainerSpec, found: ContainerInstalled, backup: Backup) -> Draft:
     """The steps back to a kept version; its image is here, no network is needed."""
     what = f"cannot roll {target.name} back to {backup.version}"
-    record = read_record(backup.path)
+    record = read_record(backup.path, Record)
     if record is None or not record.services:
         raise PlanError(what, f"the backup {backup.path} cannot be read", "update to that version instead")
     image, reference = _kept(record, spec, what)
@@ -272,18 +273,10 @@ def _steps(
             one_shot=edit.one_shot,
             checks=checks,
             version=version,
-            timeout=60.0 + both + spec.settle_seconds + sum(getattr(each, "timeout_seconds", 30.0) for each in checks),
+            timeout=60.0 + both + spec.settle_seconds + time_for(checks),
         ),
         Retire(layout=layout, from_version=old),
-        Tidy(stack=stack, layout=layout, spec=spec),
-    )
-
-
-def own_names(checks: tuple[Check, ...]) -> tuple[Check, ...]:
-    """The checks, about these services: that they may name them was found out before (`narrow`)."""
-    return tuple(
-        check.model_copy(update={"service_name": None}) if isinstance(check, ServiceActive | ServiceRunning) else check
-        for check in checks
+        Tidy(layout=layout, retention=spec.retention, stack=stack, spec=spec),
     )
 
 

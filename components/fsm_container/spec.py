@@ -9,7 +9,8 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from fsm.adapter import Spec
 from fsm.formats.checkspec import Check
-from fsm.model import HostPath, Model, Seconds, Version
+from fsm.kit import Retention
+from fsm.model import HostPath, Seconds, Version
 from fsm.services.docker.engine import EngineUnit
 from fsm_container.reference import canonical, parse
 
@@ -19,18 +20,6 @@ TAG: Final = r"^[A-Za-z0-9._-]*\{version\}[A-Za-z0-9._-]*$"
 
 DEFAULTS: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """File names beside which compose looks for an override file by itself."""
-
-
-class Retention(Model):
-    """How long old images are kept.
-
-    Attributes:
-        count: at least so many old versions, whatever their age.
-        days: all that are younger.
-    """
-
-    count: Annotated[int, Field(ge=1)] = 3
-    days: Annotated[float, Field(ge=0)] = 7.0
 
 
 class ContainerSpec(Spec):

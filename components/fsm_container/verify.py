@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
 from fsm.adapter import Backup, Done, Failed, Step, StepContext, StepResult
-from fsm.errors import Refused, StepFailed
+from fsm.errors import StepFailed
 from fsm.formats.checkspec import Check
+from fsm.kit import Probe, first_failure, measured
 from fsm.lifecycle import State
 from fsm.model import Version
 from fsm.services import Runner, ServiceStatus
-from fsm.services.checks import CheckContext, perform
+from fsm.services.checks import CheckContext
 from fsm.system.processes import boot_id
 from fsm.system.shell import ask
 from fsm_container import inspect
 from fsm_container.docker import Docker
 from fsm_container.facts import Container
 from fsm_container.inspect import Host
-from fsm_container.layout import Layout
+from fsm_container.layout import Layout, Record
 from fsm_container.pull import target_image
 from fsm_container.ready import Verdict, of_image, overall, told, wait
 from fsm_container.spec import ContainerSpec
@@ -111,11 +111,10 @@ class Verify(Step):
             why = f"the new version does not do: {verdict.detail}{said}"
             blame: Literal["release", "host"] = "host" if any(each.refused for each in containers) else "release"
             return Failed(why=why, todo="the old one is put back", blame=blame)
-        measured = context(self.spec, self.stack, self.layout, ctx, self.version, self.one_shot, tuple(containers))
-        for check in self.checks:
-            outcome = perform(check, measured)
-            if not outcome.ok:
-                return Failed(why=f"{check.type} failed: {outcome.message}", todo="the old version is restored")
+        asked = context(self.spec, self.stack, self.layout, ctx, self.version, self.one_shot, tuple(containers))
+        why = first_failure(Probe(check, asked) for check in self.checks)
+        if why:
+            return Failed(why=why, todo="the old version is restored")
         return Done(data={"boot": boot_id()}, notes=(*notes, verdict.detail))
 
     def _settle(
@@ -149,7 +148,8 @@ def context(
     Args:
         seen: the containers, where they were looked at a moment ago.
     """
-    return CheckContext(
+    return measured(
+        ctx,
         path=data_root(stack.docker) or spec.directory,
         service=Services(ctx.component, stack, one_shot),
         installed=lambda: inspect.of_host(
@@ -157,11 +157,7 @@ def context(
         ),
         backups=lambda: backups(layout),
         expected=expected,
-        runner=ctx,
-        sleep=ctx.sleep,
-        remaining=ctx.deadline.remaining,
         settle=min(spec.settle_seconds, 2.0),
-        now=lambda: datetime.now(UTC),
     )
 
 
@@ -181,22 +177,6 @@ def data_root(docker: Docker) -> Path | None:
 
 
 def backups(layout: Layout) -> list[Backup]:
-    """The versions whose images are kept, newest first."""
-    return [
-        Backup(version=Version.parse(record.version), path=path, run_id=record.run, made_at=record.made_at)
-        for path, record in layout.backups()
-        if record.services
-    ]
-
-
-def refuse_unless(checks: tuple[Check, ...], measured: Callable[[], CheckContext], name: str) -> None:
-    """Perform pre-checks.
-
-    Raises:
-        Refused: one of them failed.
-    """
-    for check in checks:
-        outcome = perform(check, measured())
-        if not outcome.ok:
-            why = f"{check.type} failed: {outcome.message}"
-            raise Refused(f"cannot update {name}", why, "fix the cause, then update again")
+    """The versions whose images are kept, newest first; where there was no container, no image was replaced."""
+    whole = {path for path, record in layout.records(Record) if record.services}
+    return [each for each in layout.kept(Record) if each.path in whole]

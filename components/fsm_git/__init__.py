@@ -1,9 +1,10 @@
 """Git checkouts: a working tree that follows a branch or tags, with the services that run in it.
 
-The way of an update, in the order of the modules: `spec` (what the host configures), `repository` (what is checked
-out), `plan` (which steps), `keep`, `fetch`, `examine`, `stage` and `images` (all before the stop), `running`,
-`save_local`, `reset` and `products` (between stop and start), `verify`, `finish`. `command` says how git is called,
-`locks` what a lock of git means, `assume_unchanged` what git was told not to look at, `layout` where everything lies.
+The way of an update, in the order of the modules: `spec` (what the host configures), `inspect` (what is checked out),
+`limits` (what a release may not widen), `plan` (which steps), `keep`, `fetch`, `examine`, `stage` and `images` (all
+before the stop), `services`, `save_local`, `reset` and `products` (between stop and start), `verify`, `finish`.
+`command` says how git is called, `repository` where it keeps things, `locks` what a lock of git means,
+`assume_unchanged` what git was told not to look at, `layout` where everything of ours lies.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from typing import ClassVar
 
 from fsm.adapter import Adapter, Backup, Draft, Finding, Spec, Step, StepContext, Target
 from fsm.formats.releases import Release
-from fsm.system import files
-from fsm_git import doctor, finish, plan, repository, running, verify
+from fsm.kit import refuse_unless
+from fsm_git import doctor, inspect, plan, services, verify
 from fsm_git.examine import Examine
 from fsm_git.fetch import Fetch
-from fsm_git.finish import Retire, Tidy
+from fsm_git.finish import BackupRecord, Retire, Tidy
 from fsm_git.images import BuildImages, ForgetImages, KeepImages, UseImages
+from fsm_git.inspect import GitInstalled
 from fsm_git.keep import Keep
 from fsm_git.layout import Layout
 from fsm_git.products import BuildHere, NoteProducts, Products
-from fsm_git.repository import GitInstalled
 from fsm_git.reset import Reset
-from fsm_git.running import StartServices, StopServices
 from fsm_git.save_local import SaveLocal
+from fsm_git.services import StartService, StopService
 from fsm_git.spec import GitCheckoutSpec
 from fsm_git.stage import BuildCommand, Stage
 from fsm_git.verify import Verify
@@ -46,13 +47,13 @@ class GitCheckout(Adapter[GitCheckoutSpec, GitInstalled]):
         KeepImages,
         BuildImages,
         NoteProducts,
-        StopServices,
+        StopService,
         SaveLocal,
         Reset,
         Products,
         BuildHere,
         UseImages,
-        StartServices,
+        StartService,
         Verify,
         Retire,
         Tidy,
@@ -61,18 +62,19 @@ class GitCheckout(Adapter[GitCheckoutSpec, GitInstalled]):
 
     def inspect(self, target: Target, spec: GitCheckoutSpec) -> GitInstalled:
         """See `Adapter.inspect`."""
-        return repository.read(target, spec)
+        return inspect.read(target, spec)
 
     def pre_check(
         self, target: Target, spec: GitCheckoutSpec, installed: GitInstalled, release: Release, runner: StepContext
     ) -> None:
         """See `Adapter.pre_check`."""
-        verify.refuse_unless(
-            spec.pre_checks,
-            running.of(target, spec),
-            lambda one: verify.context(target, spec, runner, release.version, one),
-            target.name,
+        units = services.of(target, spec)
+        probes = (
+            verify.probe(target, spec, runner, release.version, check, one)
+            for check in spec.pre_checks
+            for one in verify.about(check, units)
         )
+        refuse_unless(probes, target.name)
 
     def draft(self, target: Target, spec: GitCheckoutSpec, installed: GitInstalled, release: Release) -> Draft:
         """See `Adapter.draft`."""
@@ -81,7 +83,7 @@ class GitCheckout(Adapter[GitCheckoutSpec, GitInstalled]):
 
     def backups(self, target: Target, spec: GitCheckoutSpec) -> Sequence[Backup]:
         """See `Adapter.backups`."""
-        return finish.backups(Layout(live=spec.path, component=target.name))
+        return Layout.of(target, spec).kept(BackupRecord)
 
     def draft_rollback(self, target: Target, spec: GitCheckoutSpec, installed: GitInstalled, backup: Backup) -> Draft:
         """See `Adapter.draft_rollback`."""
@@ -93,9 +95,9 @@ class GitCheckout(Adapter[GitCheckoutSpec, GitInstalled]):
 
     def last_run(self, target: Target, spec: GitCheckoutSpec) -> int:
         """See `Adapter.last_run`."""
-        layout = Layout(live=spec.path, component=target.name)
-        return files.highest_number(layout.work, layout.kept, layout.work / "aside", layout.work / "saved")
+        layout = Layout.of(target, spec)
+        return layout.last_run(layout.saved)
 
     def leftovers(self, target: Target, spec: GitCheckoutSpec) -> Sequence[Path]:
         """See `Adapter.leftovers`."""
-        return sorted(Layout(live=spec.path, component=target.name).work.glob("run-*"))
+        return Layout.of(target, spec).leftovers()

@@ -30,7 +30,7 @@ class Examine(GitStep):
     required: tuple[str, ...]
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`. It reads only, but for a list that it has git write."""
+        """See `HostStep.act`. It reads only, but for a list that it has git write."""
         notes = self.site.unlocked(ctx)
         git, site = self.site.git(ctx), self.site
         if site.old is not None and git.commit(site.layout.kept_ref(ctx.run_id)) is None:

@@ -39,7 +39,7 @@ class Fetch(GitStep):
     patience: Seconds
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`."""
+        """See `HostStep.act`."""
         self._make(ctx)
         notes = self.site.unlocked(ctx)
         found, git = self.site.places(ctx), self.site.git(ctx)

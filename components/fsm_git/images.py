@@ -18,7 +18,7 @@ from fsm.errors import StepFailed
 from fsm.lifecycle import State
 from fsm.system import faults
 from fsm.system.shell import Asked, ask
-from fsm_git.finish import records
+from fsm_git.finish import BackupRecord
 from fsm_git.site import GitStep
 from fsm_git.spec import Build
 
@@ -39,7 +39,7 @@ class KeepImages(GitStep):
     project: str
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`. Once it is done it never runs again, so what it finds are the old images."""
+        """See `HostStep.act`. Once it is done it never runs again, so what it finds are the old images."""
         stage = self.site.paths(ctx).stage
         names = built(stage, self.build, self.project)
         if not names:
@@ -73,7 +73,7 @@ class BuildImages(GitStep):
     project: str
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`."""
+        """See `HostStep.act`."""
         old = _old(ctx)
         kept = self._kept()
         if kept:
@@ -103,7 +103,9 @@ class BuildImages(GitStep):
 
     def _kept(self) -> dict[str, str]:
         """The images that were kept with this commit, where all of them are still here."""
-        every = (record.images for _, record in records(self.site.layout) if record.commit == self.site.new)
+        every = (
+            record.images for _, record in self.site.layout.records(BackupRecord) if record.commit == self.site.new
+        )
         found = {name: image_id(ours) for name, ours in next(every, {}).items()}
         return {name: image for name, image in found.items() if image} if all(found.values()) else {}
 
@@ -117,7 +119,7 @@ class UseImages(GitStep):
     touches_live: ClassVar[bool] = True
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`."""
+        """See `HostStep.act`."""
         give_names(ctx.results["build_images"]["new"])
         return Done()
 
@@ -136,8 +138,8 @@ class ForgetImages(GitStep):
     touches_live: ClassVar[bool] = True
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`. Nothing here can fail an update that has been verified."""
-        known = {ours for _, record in records(self.site.layout) for ours in record.images.values()}
+        """See `HostStep.act`. Nothing here can fail an update that has been verified."""
+        known = {ours for _, record in self.site.layout.records(BackupRecord) for ours in record.images.values()}
         try:
             remove_tags(ctx.component, keep=known)
         except StepFailed as error:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import ClassVar
 
 from fsm.adapter import Done, Failed, StepContext, StepResult
+from fsm.kit import make_directory, remove_empty
 from fsm.lifecycle import State
 from fsm.system import faults, files
 from fsm_git.command import Git
@@ -29,10 +29,11 @@ class Keep(GitStep):
     reserve: int
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`."""
+        """See `HostStep.act`."""
         layout, paths = self.site.layout, self.site.paths(ctx)
-        layout.work.mkdir(mode=0o711, exist_ok=True)
-        paths.root.mkdir(mode=0o711, exist_ok=True)
+        # Git may run as another user, who has to come through here.
+        make_directory(layout.root, 0o711)
+        make_directory(paths.root, 0o711)
         faults.point("git.keep.begun")
         free = files.disk_free(paths.root)
         if free < self.reserve:
@@ -63,7 +64,5 @@ class Keep(GitStep):
             self.site.git(ctx).must("remove a ref of ours", "update-ref", "-d", layout.kept_ref(ctx.run_id))
             faults.point("git.keep.dropped")
         files.remove_tree(self.site.paths(ctx).root, ctx.check)
-        for directory in (layout.kept, layout.work / "saved", layout.work / "aside", layout.work):
-            with suppress(OSError):  # something is in it, or it was never made
-                directory.rmdir()
+        remove_empty(layout.backups, layout.saved, layout.aside, layout.root)
         return Done()

@@ -14,7 +14,7 @@
             git/                       a repository that is not yet in its place
         saved/7.patch                  local changes that an update replaced
         aside/7/                       what a version wrote that was rolled back
-        kept/7.json                    an old commit that can be rolled back to
+        backups/1.1.0@7/record.json    an old commit that can be rolled back to
 
 In the repository, ``refs/fsm/<component>/`` has `runs/7` (the commit that run 7 installs) and `kept/7` (the one that
 was installed before it), so that git's garbage collection leaves both.
@@ -24,13 +24,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fsm import kit
+from fsm.adapter import Target
 from fsm.model import Model
+from fsm_git.spec import GitCheckoutSpec
 
 
-class Layout(Model):
+class Layout(kit.Layout):
     """The paths and refs of one checkout.
 
-    Args:
+    Attributes:
         live: the checkout.
         component: its name.
     """
@@ -38,35 +41,27 @@ class Layout(Model):
     live: Path
     component: str
 
-    @property
-    def work(self) -> Path:
-        """Everything that the updater keeps for this checkout."""
-        return self.live.parent / f".{self.live.name}.fsm"
+    @classmethod
+    def of(cls, target: Target, spec: GitCheckoutSpec) -> Layout:
+        """The layout of a component."""
+        return cls(root=spec.path.parent / f".{spec.path.name}.fsm", live=spec.path, component=target.name)
 
     @property
-    def kept(self) -> Path:
-        """The records of old commits."""
-        return self.work / "kept"
-
-    def record(self, run: int) -> Path:
-        """The record of the commit that a run replaced."""
-        return self.kept / f"{run}.json"
-
-    def aside(self, run: int) -> Path:
-        """What a rolled-back version wrote."""
-        return self.work / "aside" / str(run)
+    def saved(self) -> Path:
+        """Local changes that updates replaced."""
+        return self.root / "saved"
 
     def patch(self, run: int) -> Path:
         """Local changes that a run replaced."""
-        return self.work / "saved" / f"{run}.patch"
+        return self.saved / f"{run}.patch"
 
-    def saved(self, run: int) -> Path:
+    def saved_files(self, run: int) -> Path:
         """Files without a repository that a run replaced."""
-        return self.work / "saved" / str(run)
+        return self.saved / str(run)
 
-    def run(self, run: int) -> RunPaths:
+    def paths(self, run: int) -> RunPaths:
         """The paths of one run."""
-        return RunPaths(root=self.work / f"run-{run}", stage_name=f"fsm-{self.component}-run-{run}")
+        return RunPaths(root=self.run(run), stage_name=f"fsm-{self.component}-run-{run}")
 
     def new_ref(self, run: int) -> str:
         """What keeps the commit that a run installs."""

@@ -10,20 +10,21 @@ from typing import Literal
 from fsm.adapter import Backup, Draft, Step, Target
 from fsm.errors import CommandFailed, PlanError
 from fsm.formats.releases import Release
+from fsm.kit import ServiceUnit, read_record, time_for
 from fsm.model import Version
 from fsm.system import files
-from fsm_git import changes, checkout_facts, finish, repository, running, submodule_changes
+from fsm_git import changes, checkout_facts, inspect, limits, repository, services, submodule_changes
 from fsm_git.examine import Examine
 from fsm_git.fetch import Fetch
-from fsm_git.finish import Retire, Tidy
+from fsm_git.finish import BackupRecord, Retire, Tidy
 from fsm_git.images import BuildImages, ForgetImages, KeepImages, UseImages
+from fsm_git.inspect import GitInstalled
 from fsm_git.keep import Keep
 from fsm_git.layout import Layout
 from fsm_git.products import BuildHere, NoteProducts, Products
-from fsm_git.repository import GitInstalled
 from fsm_git.reset import Reset
-from fsm_git.running import Running, StartServices, StopServices
 from fsm_git.save_local import SaveLocal
+from fsm_git.services import StartService, StopService
 from fsm_git.site import GitStep, Site
 from fsm_git.spec import Build, GitCheckoutSpec
 from fsm_git.stage import BuildCommand, Stage
@@ -44,7 +45,7 @@ class Facts:
     preserved: int
     tag_is_new: bool
     lfs: bool
-    services: tuple[Running, ...]
+    services: tuple[ServiceUnit, ...]
     notes: tuple[str, ...]
 
 
@@ -54,8 +55,8 @@ def look(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, ref: st
     Raises:
         PlanError: the checkout is in a state from which no update should start.
     """
-    repository.refuse_unusable(target, spec)
-    services = running.of(target, spec)
+    inspect.refuse_unusable(target, spec)
+    units = services.of(target, spec)
     present = spec.path.is_dir()
     preserved = sum(_size(spec.path / path) for path in files.Patterns(spec.preserve).find(spec.path)) if present else 0
     costs = [f"{preserved // MEBI} MiB of preserved files are copied while the services are down"]
@@ -63,10 +64,10 @@ def look(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, ref: st
     if not (spec.path / ".git").exists():
         what = "has no repository: one is made, and files that differ from the new commit count as local changes"
         notes += [f"{spec.path} {what}"] if present else []
-        return Facts(False, present, preserved, ref is not None, False, services, tuple(notes))
+        return Facts(False, present, preserved, ref is not None, False, units, tuple(notes))
     git = repository.open_checkout(spec.path)
     if installed.commit is None:
-        repository.refuse_without_commit(target, git)
+        inspect.refuse_without_commit(target, git)
     tag = ref if ref and ref.startswith("refs/tags/") else None
     if checkout_facts.is_detached(git):
         notes.append("HEAD is detached, and stays so")
@@ -78,7 +79,7 @@ def look(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, ref: st
     if installed.commit is not None:
         notes += _local(target, spec, installed.commit)
     new_tag = tag is not None and git.commit(tag) is None
-    return Facts(True, present, preserved, new_tag, lfs, services, tuple(notes))
+    return Facts(True, present, preserved, new_tag, lfs, units, tuple(notes))
 
 
 def _size(path: Path) -> int:
@@ -115,14 +116,13 @@ def update(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, relea
     Raises:
         PlanError: the release is no commit.
     """
-    if release.commit is None or release.ref is None:
-        raise PlanError(f"cannot update {target.name}", f"{release.version} is no commit", "use a source of type git")
-    site = _site(target, spec, installed, facts, release.commit)
-    tag = release.ref.removeprefix("refs/tags/") if release.ref.startswith("refs/tags/") else None
+    commit, ref = limits.commit_of(target, release)
+    site = _site(target, spec, installed, facts, commit)
+    tag = ref.removeprefix("refs/tags/") if ref.startswith("refs/tags/") else None
     fetch = Fetch(
         site=site,
-        source=repository.source_of(target),
-        ref=release.ref,
+        source=limits.source_of(target),
+        ref=ref,
         new_tag=tag if facts.tag_is_new else None,
         submodule_hosts=spec.submodule_hosts,
         patience=spec.fetch_timeout,
@@ -138,19 +138,18 @@ def rollback(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, bac
     Raises:
         PlanError: its record is gone.
     """
-    layout = Layout(live=spec.path, component=target.name)
-    record = next((record for path, record in finish.records(layout) if path == backup.path), None)
+    record = read_record(backup.path, BackupRecord)
     if record is None:
         raise PlanError(f"cannot roll {target.name} back", f"{backup.path} is gone", "see `fsm doctor`")
     site = _site(target, spec, installed, facts, record.commit)
-    steps = _rest(target, spec, site, facts, record.version, installed, rewritten="back")
+    steps = _rest(target, spec, site, facts, backup.version or Version("0"), installed, rewritten="back")
     note = "preserved files stay as they are now; a build runs again" if spec.build else "preserved files stay as now"
     return _draft(spec, site, facts, steps, note)
 
 
 def _site(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, facts: Facts, new: str) -> Site:
     return Site(
-        layout=Layout(live=spec.path, component=target.name),
+        layout=Layout.of(target, spec),
         preserve=spec.preserve,
         submodules=spec.submodules,
         lock_wait=spec.lock_wait,
@@ -188,26 +187,26 @@ def _rest(
         local_changes=spec.local_changes,
         required=spec.required,
     )
+    old = None if installed.version is None else str(installed.version)
     before, between = _build(target, spec.build, site, facts)
-    slowest = sum(getattr(check, "timeout_seconds", 30.0) for check in spec.post_checks)
     return [
         examine,
         *before,
-        StopServices(services=facts.services, flush=(spec.path.parent,)),
+        StopService(services=facts.services, flush=(spec.path.parent,)),
         SaveLocal(site=site, local_changes=spec.local_changes, copies=spec.copies),
         Reset(site=site, copies=spec.copies),
         *between,
-        StartServices(services=facts.services),
+        StartService(services=facts.services),
         Verify(
             site=site,
             target=target,
             spec=spec,
             services=facts.services,
             version=version,
-            timeout=60.0 + slowest + len(facts.services) * (30.0 + spec.settle_seconds),
+            timeout=60.0 + time_for(spec.post_checks) + len(facts.services) * (30.0 + spec.settle_seconds),
         ),
-        Retire(site=site, version=installed.version),
-        Tidy(site=site, keep=spec.keep),
+        Retire(layout=site.layout, from_version=old, commit=site.old),
+        Tidy(layout=site.layout, retention=spec.retention, site=site),
         *([ForgetImages(site=site)] if spec.build and spec.build.compose else []),
     ]
 

@@ -28,7 +28,7 @@ class Products(GitStep):
     build: Build
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`."""
+        """See `HostStep.act`."""
         paths, live = self.site.paths(ctx), self.site.layout.live
         old: dict[str, Any] = ctx.results["note_products"]["old"]
         new: dict[str, Any] = ctx.results.get("build", {}).get("products", {})
@@ -66,7 +66,7 @@ class NoteProducts(GitStep):
     build: Build
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`. Never runs again once a later step has started."""
+        """See `HostStep.act`. Never runs again once a later step has started."""
         return Done(data={"old": inodes(self.site.layout.live, self.build.products)})
 
 
@@ -80,7 +80,7 @@ class BuildHere(GitStep):
     build: Build
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`. What it makes is undone as far as `products` names it."""
+        """See `HostStep.act`. What it makes is undone as far as `products` names it."""
         failed = run_build(ctx, self.build, self.site.layout.live)
         if failed:
             return failed

@@ -30,7 +30,7 @@ class Reset(GitStep):
     copies: dict[str, str]
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`."""
+        """See `HostStep.act`."""
         site, live = self.site, self.site.layout.live
         self._move_in(ctx)
         notes = site.unlocked(ctx)
@@ -112,7 +112,7 @@ class Reset(GitStep):
     def _set_aside(self, ctx: StepContext, git: Git, saved: Saved) -> tuple[str, ...]:
         """What the new version changed in files of git: moved to where people find it, never dropped."""
         site, live = self.site, self.site.layout.live
-        dest = site.layout.aside(ctx.run_id)
+        dest = site.layout.aside / str(ctx.run_id)
         if "reset" in ctx.results and git.commit("HEAD") == site.new:
             changed = [
                 path

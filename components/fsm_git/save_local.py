@@ -87,7 +87,7 @@ class SaveLocal(GitStep):
     copies: dict[str, str]
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`."""
+        """See `HostStep.act`."""
         paths, site = self.site.paths(ctx), self.site
         if paths.saved_record.exists():
             return Done(notes=self._notes(ctx))
@@ -123,7 +123,7 @@ class SaveLocal(GitStep):
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. The reset was undone before: what was saved is back in its place."""
         notes = ("the local changes are back in the checkout",) if self._notes(ctx) else ()
-        files.remove_tree(self.site.layout.saved(ctx.run_id), ctx.check)
+        files.remove_tree(self.site.layout.saved_files(ctx.run_id), ctx.check)
         self.site.layout.patch(ctx.run_id).unlink(missing_ok=True)
         return Done(notes=notes)
 
@@ -150,12 +150,12 @@ class SaveLocal(GitStep):
         if not changed:
             return
         layout, git = self.site.layout, self.site.git(ctx)
-        (layout.work / "saved").mkdir(mode=0o700, exist_ok=True)
+        layout.saved.mkdir(mode=0o700, exist_ok=True)
         # Git makes no patch of what it does not look at.
         unseen = set(changed if self.site.old is None else assume_unchanged.changed(git, flags))
         whole = [path for path in changed if path in unseen]
         if whole:
-            saved = layout.saved(ctx.run_id)
+            saved = layout.saved_files(ctx.run_id)
             files.remove_tree(saved, ctx.check)
             saved.mkdir(mode=0o700)
             copy(self.site.layout.live, saved, whole)
@@ -169,7 +169,7 @@ class SaveLocal(GitStep):
         faults.point("git.save_local.saved")
 
     def _notes(self, ctx: StepContext) -> tuple[str, ...]:
-        patch, saved = self.site.layout.patch(ctx.run_id), self.site.layout.saved(ctx.run_id)
+        patch, saved = self.site.layout.patch(ctx.run_id), self.site.layout.saved_files(ctx.run_id)
         return (
             *([f"local changes were saved as {patch} (`git apply` brings them back)"] if patch.exists() else ()),
             *([f"files that the new commit replaced were saved in {saved}"] if saved.exists() else ()),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
-from fsm.adapter import Failed, Step, StepContext, StepResult
+from fsm.adapter import StepContext
 from fsm.errors import StepFailed
+from fsm.kit import HostStep
 from fsm.lifecycle import State
 from fsm.model import Model, Seconds
 from fsm_git import changes, locks, submodule_changes
@@ -42,7 +42,7 @@ class Site(Model):
 
     def paths(self, ctx: StepContext) -> RunPaths:
         """The paths of a run."""
-        return self.layout.run(ctx.run_id)
+        return self.layout.paths(ctx.run_id)
 
     def dot_git(self, ctx: StepContext) -> Path:
         """The repository: a new one is made in the run's directory, and takes its place with the reset."""
@@ -85,20 +85,9 @@ class Site(Model):
         return changes.ours(self.preserve, self.layout.live, path)
 
 
-class GitStep(Step):
-    """A step on a checkout."""
+class GitStep(HostStep):
+    """A step on a checkout. What git itself cannot do is the host's trouble: no commit is to blame for a bad disk."""
 
     phase: ClassVar[State] = State.UPDATING
 
     site: Site
-
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`. What git itself cannot do is the host's trouble: no commit is to blame for a broken disk."""
-        try:
-            return self.act(ctx)
-        except StepFailed as error:
-            return Failed(why=error.cause, todo=error.todo, blame="host")
-
-    @abstractmethod
-    def act(self, ctx: StepContext) -> StepResult:
-        """What the step does."""

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from fsm.adapter import Spec
 from fsm.formats.checkspec import Check
+from fsm.kit import Retention
 from fsm.model import COMPONENT_NAME, HostPath, Model, Seconds
 from fsm.services import ServiceSpec
 from fsm.system.files import Patterns
@@ -79,7 +80,7 @@ class GitCheckoutSpec(Spec):
         submodule_hosts: hosts beside the source's own that submodules may come from.
         pre_checks, post_checks: before and after an update; that every service is active is checked always.
         settle_seconds: how long the services must stay up before they count as active.
-        keep: old commits, and their images, that can be rolled back to.
+        retention: how long old commits, and their images, are kept.
         fetch_timeout: seconds to fetch; before anything is stopped.
         lock_wait: seconds to wait for a lock of git that is there.
         reserve_mb: MiB that must stay free on the disk.
@@ -98,7 +99,7 @@ class GitCheckoutSpec(Spec):
     pre_checks: tuple[Check, ...] = ()
     post_checks: tuple[Check, ...] = ()
     settle_seconds: Annotated[float, Field(ge=0, le=600)] = 2.0
-    keep: Annotated[int, Field(ge=1)] = 3
+    retention: Retention = Retention()
     fetch_timeout: Annotated[Seconds, Field(gt=0)] = 60.0
     lock_wait: Annotated[Seconds, Field(ge=0, le=600)] = 10.0
     reserve_mb: Annotated[int, Field(ge=0)] = 64

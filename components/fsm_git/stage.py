@@ -10,7 +10,7 @@ from typing import ClassVar
 from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.system import faults, files
 from fsm_git import submodules
-from fsm_git.site import GitStep
+from fsm_git.site import GitStep, Site
 from fsm_git.spec import Build
 
 
@@ -22,7 +22,7 @@ class Stage(GitStep):
     undo_title: ClassVar[str] = "remove that worktree"
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`."""
+        """See `HostStep.act`."""
         paths, live = self.site.paths(ctx), self.site.layout.live
         notes = self.site.unlocked(ctx)
         self._remove(ctx)
@@ -46,16 +46,16 @@ class Stage(GitStep):
         return Done()
 
     def _remove(self, ctx: StepContext) -> None:
-        remove_stage(self, ctx)
+        remove_stage(self.site, ctx)
 
 
-def remove_stage(step: GitStep, ctx: StepContext) -> None:
+def remove_stage(site: Site, ctx: StepContext) -> None:
     """Remove the worktree and git's note of it. ``git worktree prune`` would remove those of other people as well."""
-    paths = step.site.paths(ctx)
+    paths = site.paths(ctx)
     files.remove_tree(paths.stage.parent, ctx.check)
-    dot_git = step.site.dot_git(ctx)
+    dot_git = site.dot_git(ctx)
     if dot_git.exists():
-        notes = step.site.places(ctx).common / "worktrees"
+        notes = site.places(ctx).common / "worktrees"
         for name in os.listdir(notes) if notes.is_dir() else ():
             if name.startswith(paths.stage_name) and not name[len(paths.stage_name) :].strip("0123456789"):
                 files.remove_tree(notes / name, ctx.check)
@@ -72,7 +72,7 @@ class BuildCommand(GitStep):
     build: Build
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`. It starts from a fresh worktree, but may find what it made before it was killed."""
+        """See `HostStep.act`. It starts from a fresh worktree, but may find what it made before it was killed."""
         stage = self.site.paths(ctx).stage
         failed = run_build(ctx, self.build, stage)
         if failed:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -17,15 +16,14 @@ from fsm.adapter import Failed, RetryLater, StepContext
 from fsm.errors import CommandFailed
 from fsm.sources import GitSpec
 from fsm.sources.git import complaint, remote_settings
-from fsm.sources.remotes import masked, remote_host, why_no_remote
+from fsm.sources.remotes import masked, remote_host
 from fsm.system import faults, files
+from fsm_git import limits
 from fsm_git.blobs import GITLINK
 from fsm_git.command import Git
 from fsm_git.repository import Places
 
 _SECTION: Final = "submodule."
-_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/ +-]*")
-_DEEPEST: Final = 8
 _UNFINISHED: Final = ".fsm-new"
 
 
@@ -183,13 +181,7 @@ def _absolute(base: str, url: str) -> str:
 
 
 def _refused(module: Submodule, url: str, hosts: tuple[str, ...], depth: int) -> Failed | None:
-    """A commit may name any URL; only the configuration's hosts are spoken to."""
-    bad_name = _NAME.fullmatch(module.name) is None or ".." in module.name
-    why = why_no_remote(url) or ("its name leads out of the repository" if bad_name else "")
-    if not why and remote_host(url) not in hosts:
-        why = f"submodule_hosts does not name {remote_host(url) or 'a directory of this host'}"
-    if not why and depth >= _DEEPEST:
-        why = f"submodules are nested more than {_DEEPEST} deep"
+    why = limits.why_no_submodule(module.name, url, hosts, depth)
     if not why:
         return None
     return Failed(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import ClassVar
 
 from fsm.adapter import Done, Failed, StepContext, StepResult, Target
-from fsm.errors import Refused
 from fsm.formats.checkspec import Check, ServiceActive, ServiceRunning
+from fsm.kit import Probe, ServiceUnit, first_failure, measured
 from fsm.lifecycle import State
 from fsm.model import Version
-from fsm.services.checks import CheckContext, perform
-from fsm_git import finish, repository
+from fsm_git import inspect
+from fsm_git.finish import BackupRecord
 from fsm_git.layout import Layout
-from fsm_git.running import Running
 from fsm_git.site import GitStep
 from fsm_git.spec import GitCheckoutSpec
 
@@ -29,34 +26,27 @@ class Verify(GitStep):
 
     target: Target
     spec: GitCheckoutSpec
-    services: tuple[Running, ...]
+    services: tuple[ServiceUnit, ...]
     version: Version
 
     def act(self, ctx: StepContext) -> StepResult:
-        """See `GitStep.act`."""
+        """See `HostStep.act`."""
         there = self.site.git(ctx).commit("HEAD")
         if there != self.site.new:
             return Failed(why=f"HEAD is {there}, not {self.site.new}", todo="somebody works in the checkout")
         up = ServiceActive(type="service_active")
-        for check in (up, *self.spec.post_checks):
-            for one in self.services if check is up else _about(check, self.services):
-                failed = self._failed(check, ctx, one)
-                if failed:
-                    return failed
-        return Done()
-
-    def _failed(self, check: Check, ctx: StepContext, one: Running | None) -> Failed | None:
-        outcome = perform(check, context(self.target, self.spec, ctx, self.version, one))
-        if outcome.ok:
-            return None
-        name = f" of {one.unit}" if one is not None else ""
-        return Failed(
-            why=f"{check.type}{name} failed: {outcome.message}",
-            todo="the old commit is put back; see the service's log",
+        probes = (
+            *(self._probe(ctx, up, one) for one in self.services),
+            *(self._probe(ctx, check, one) for check in self.spec.post_checks for one in about(check, self.services)),
         )
+        why = first_failure(probes)
+        return Failed(why=why, todo="the old commit is put back; see the service's log") if why else Done()
+
+    def _probe(self, ctx: StepContext, check: Check, one: ServiceUnit | None) -> Probe:
+        return probe(self.target, self.spec, ctx, self.version, check, one)
 
 
-def _about(check: Check, services: tuple[Running, ...]) -> tuple[Running | None, ...]:
+def about(check: Check, services: tuple[ServiceUnit, ...]) -> tuple[ServiceUnit | None, ...]:
     """The services that a check is about: the named one, or all of them; for other checks, none."""
     if not isinstance(check, ServiceActive | ServiceRunning):
         return (None,)
@@ -65,38 +55,22 @@ def _about(check: Check, services: tuple[Running, ...]) -> tuple[Running | None,
     return tuple(one for one in services if one.unit.endswith(f".{check.service_name}")) or (None,)
 
 
-def context(
-    target: Target, spec: GitCheckoutSpec, ctx: StepContext, expected: Version | None, one: Running | None
-) -> CheckContext:
-    """What checks of this checkout measure."""
-    return CheckContext(
-        path=spec.path if spec.path.exists() else spec.path.parent,
+def probe(
+    target: Target,
+    spec: GitCheckoutSpec,
+    ctx: StepContext,
+    expected: Version | None,
+    check: Check,
+    one: ServiceUnit | None,
+) -> Probe:
+    """A check of this checkout, about one of its services or about none."""
+    asked = measured(
+        ctx,
+        path=spec.path,
         service=one.open() if one is not None else None,
-        installed=lambda: repository.read(target, spec),
-        backups=lambda: finish.backups(Layout(live=spec.path, component=target.name)),
+        installed=lambda: inspect.read(target, spec),
+        backups=lambda: Layout.of(target, spec).kept(BackupRecord),
         expected=expected,
-        runner=ctx,
-        sleep=ctx.sleep,
-        remaining=ctx.deadline.remaining,
         settle=spec.settle_seconds,
-        now=lambda: datetime.now(UTC),
     )
-
-
-def refuse_unless(
-    checks: tuple[Check, ...],
-    services: tuple[Running, ...],
-    measured: Callable[[Running | None], CheckContext],
-    name: str,
-) -> None:
-    """Perform pre-checks.
-
-    Raises:
-        Refused: one of them failed.
-    """
-    for check in checks:
-        for one in _about(check, services):
-            outcome = perform(check, measured(one))
-            if not outcome.ok:
-                why = f"{check.type} failed: {outcome.message}"
-                raise Refused(f"cannot update {name}", why, "fix the cause, then update again")
+    return Probe(check, asked, one.unit if one is not None else "")

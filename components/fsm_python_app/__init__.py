@@ -14,12 +14,11 @@ from typing import Any, ClassVar
 from fsm.adapter import Adapter, Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
 from fsm.formats.releases import Release
 from fsm.formats.version_file import VersionFile
-from fsm.kit.steps import Download, StartService, StopService
-from fsm.system import files
-from fsm_python_app import finish, inspect, limits, plan, verify
+from fsm.kit import Download, Probe, StartService, StopService, own_names, refuse_unless
+from fsm_python_app import doctor, inspect, limits, plan, verify
 from fsm_python_app.environment import BuildEnvironment
 from fsm_python_app.finish import Retire, Tidy
-from fsm_python_app.keep import Keep
+from fsm_python_app.keep import BackupRecord, Keep
 from fsm_python_app.layout import Layout
 from fsm_python_app.spec import PythonAppSpec
 from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Exchange, MoveIn, MoveOut, Prepare
@@ -68,7 +67,7 @@ class PythonApp(Adapter[PythonAppSpec, Installed]):
         """See `Adapter.pre_check`."""
         asked: tuple[Any, ...] = release.manifest.pre_update_checks if release.manifest else ()
         measured = verify.context(spec, target.state_dir, runner, release.version)
-        verify.refuse_unless(plan.own_names((*asked, *spec.pre_checks)), lambda: measured, target.name)
+        refuse_unless((Probe(each, measured) for each in own_names((*asked, *spec.pre_checks))), target.name)
 
     def draft(self, target: Target, spec: PythonAppSpec, installed: Installed, release: Release) -> Draft:
         """See `Adapter.draft`."""
@@ -77,7 +76,7 @@ class PythonApp(Adapter[PythonAppSpec, Installed]):
 
     def backups(self, target: Target, spec: PythonAppSpec) -> Sequence[Backup]:
         """See `Adapter.backups`."""
-        return finish.backups(Layout(live=spec.install_path))
+        return Layout.of(spec.install_path).kept(BackupRecord)
 
     def draft_rollback(self, target: Target, spec: PythonAppSpec, installed: Installed, backup: Backup) -> Draft:
         """See `Adapter.draft_rollback`."""
@@ -85,7 +84,7 @@ class PythonApp(Adapter[PythonAppSpec, Installed]):
 
     def doctor(self, target: Target, spec: PythonAppSpec) -> Sequence[Finding]:
         """See `Adapter.doctor`."""
-        return limits.doctor(target, spec)
+        return doctor.look(target, spec)
 
     def version_file(self, target: Target, spec: PythonAppSpec) -> VersionFile | None:
         """See `Adapter.version_file`."""
@@ -93,9 +92,8 @@ class PythonApp(Adapter[PythonAppSpec, Installed]):
 
     def last_run(self, target: Target, spec: PythonAppSpec) -> int:
         """See `Adapter.last_run`."""
-        layout = Layout(live=spec.install_path)
-        return files.highest_number(layout.work, layout.backups, layout.work / "aside")
+        return Layout.of(spec.install_path).last_run()
 
     def leftovers(self, target: Target, spec: PythonAppSpec) -> Sequence[Path]:
         """See `Adapter.leftovers`."""
-        return sorted(Layout(live=spec.install_path).work.glob("run-*"))
+        return Layout.of(spec.install_path).leftovers()

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from fsm.kit import sweep
 from fsm.system import faults, files, inventory
 from fsm_python_app.layout import Layout, printable
-from fsm_python_app.leftovers import sweep
 
 
 def is_cache(path: PurePosixPath) -> bool:
@@ -41,7 +41,7 @@ def set_aside(
     Returns:
         Notes for the user: one that names the place, or none.
     """
-    dest = layout.aside(run)
+    dest = layout.aside / str(run)
     if tree.is_dir() and finished:
         dest.parent.mkdir(mode=0o700, exist_ok=True)
         known = _known(layout, run)
@@ -77,7 +77,7 @@ def _move(source: Path, dest: Path) -> None:
 
 
 def _known(layout: Layout, run: int) -> dict[str, tuple[int, int]]:
-    path = layout.run(run).new_inventory
+    path = layout.paths(run).new_inventory
     if not path.exists():
         return {}
     return {entry.path: (entry.size, entry.mtime_ns) for entry in inventory.load(path)}

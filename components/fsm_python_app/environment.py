@@ -19,11 +19,11 @@ from typing import ClassVar
 
 from fsm.adapter import Done, Step, StepContext, StepResult
 from fsm.errors import StepFailed, Transient
+from fsm.kit import make_directory, sweep
 from fsm.lifecycle import State
 from fsm.system import faults, files
 from fsm.system.digest import Check, hash_file
-from fsm_python_app.layout import Layout, make_directory
-from fsm_python_app.leftovers import sweep
+from fsm_python_app.layout import Layout
 from fsm_python_app.spec import Environment
 
 MARKER = "fsm-env.json"
@@ -47,7 +47,7 @@ class BuildEnvironment(Step):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        tree = self.layout.run(ctx.run_id).tree
+        tree = self.layout.paths(ctx.run_id).tree
         requirements = tree / self.environment.requirements
         link = tree / self.environment.link
         if not requirements.is_file():
@@ -125,7 +125,7 @@ class BuildEnvironment(Step):
         files.remove_tree(env, ctx.check)
         faults.point("environment.cleared")
         make_directory(env.parent, 0o755)
-        scratch = self.layout.run(ctx.run_id).root / "tmp"
+        scratch = self.layout.paths(ctx.run_id).root / "tmp"
         scratch.mkdir(exist_ok=True)
         for argv in self._commands(requirements, tree, python, env):
             done = ctx.run(argv, cwd=tree, env={"TMPDIR": str(scratch), "UV_PYTHON_DOWNLOADS": "never"})

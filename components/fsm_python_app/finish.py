@@ -4,70 +4,49 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from fsm.adapter import Backup, Done, Step, StepContext, StepResult
-from fsm.errors import DeadlineExceeded, Refused
-from fsm.kit.retention import expired
-from fsm.lifecycle import State
+from fsm import kit
+from fsm.adapter import Done, StepContext, StepResult
+from fsm.kit import sweep
 from fsm.model import Version
 from fsm.system import faults, files, inventory
 from fsm_python_app.environment import discard, linked, links
-from fsm_python_app.keep import BackupRecord, read_record
-from fsm_python_app.layout import Layout, RunPaths, make_directory
-from fsm_python_app.leftovers import sweep
-from fsm_python_app.spec import Retention
+from fsm_python_app.keep import BackupRecord
+from fsm_python_app.layout import Layout, RunPaths
 
 
-class Retire(Step):
-    """Turn the run's directory into the backup of the old version: one rename."""
+class Retire(kit.Retire):
+    """Turn the run's directory into the backup of the old version, and remember which files the new one brought."""
 
-    name: ClassVar[str] = "retire"
-    phase: ClassVar[State] = State.VERIFYING
     title: ClassVar[str] = "keep the old tree as a backup"
     undo_title: ClassVar[str] = "take the old tree back from the backups"
-    touches_live: ClassVar[bool] = True
 
     layout: Layout
-    from_version: str | None
     to_version: Version
     restored: Path | None = None
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        paths, kept = self.layout.run(ctx.run_id), self._kept(ctx)
-        self._note_files(paths, kept)
-        if paths.root.exists() and not kept.exists():
-            make_directory(kept.parent, 0o711)
-            paths.root.rename(kept)
-            faults.point("retire.renamed")
-        for parent in (kept.parent, self.layout.work):
-            files.sync_dir(parent)
-        return Done(data={"backup": str(kept)}, notes=self._notes(ctx, kept))
+        backup = self.backup(ctx)
+        self._note_files(self.layout.paths(ctx.run_id), backup)
+        retired = super().do(ctx)
+        assert isinstance(retired, Done), "a rename ends or raises"
+        return retired.model_copy(update={"notes": self._notes(ctx, backup)})
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        paths, kept = self.layout.run(ctx.run_id), self._kept(ctx)
-        before = paths.root / "installed.before.json"
-        sweep(self.layout.work)
-        if kept.exists() and not paths.root.exists():
-            kept.rename(paths.root)
-            files.sync_dir(kept.parent)
-            files.sync_dir(self.layout.work)
+        sweep(self.layout.root)
+        undone = super().undo(ctx)
+        before = self.layout.run(ctx.run_id) / "installed.before.json"
         if before.exists():
             former = before.read_bytes()
             if former:
                 files.write_atomic(self.layout.installed, former)
             else:
                 self.layout.installed.unlink(missing_ok=True)
-        # A first installation leaves no backup; what is undone next needs the directory all the same.
-        make_directory(paths.root, 0o711)
-        return Done()
-
-    def _kept(self, ctx: StepContext) -> Path:
-        return self.layout.backups / f"{self.from_version or 'unknown'}@{ctx.run_id}"
+        return undone
 
     def _note_files(self, paths: RunPaths, kept: Path) -> None:
         """Remember which files the installed release brought, and what was remembered before, for the undo.
@@ -75,7 +54,7 @@ class Retire(Step):
         Nothing before is remembered as an empty file: a second call must not take the first one's list for the former.
         """
         here = paths if paths.root.exists() else RunPaths(root=kept)
-        sweep(here.root, self.layout.work)
+        sweep(here.root, self.layout.root)
         before = here.root / "installed.before.json"
         if not before.exists():
             files.write_atomic(before, self.layout.installed.read_bytes() if self.layout.installed.exists() else b"")
@@ -101,58 +80,42 @@ class Retire(Step):
         return (f"{number} local file{plural} in the backup at {where}: {', '.join(names[:5])}{more}",)
 
 
-class Tidy(Step):
-    """Remove what is no longer needed. Nothing here can fail an update that has been verified."""
+class Tidy(kit.Tidy):
+    """Remove old versions, and what only they needed."""
 
-    name: ClassVar[str] = "tidy"
-    phase: ClassVar[State] = State.VERIFYING
-    title: ClassVar[str] = "remove versions that retention no longer covers"
-    touches_live: ClassVar[bool] = True
+    record: ClassVar[type[kit.BackupRecord]] = BackupRecord
 
     layout: Layout
-    retention: Retention
     environment_link: str
 
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
-        notes = []
-        try:
-            self._finish_backup(ctx)
-            rule, kept = self.retention, records(self.layout)
-            for path, record in expired(kept, rule.count, rule.days, keep_run=ctx.run_id, provisional=ctx.provisional):
-                if record.archive is not None:
-                    Path(record.archive).unlink(missing_ok=True)
-                # Without its record nobody can roll back to a tree that a crash left half removed.
-                RunPaths(root=path).record.unlink(missing_ok=True)
-                files.remove_tree(path, ctx.check)
-                faults.point("tidy.removed")
-                notes.append(f"removed the backup of {record.version} from {record.made_at}, as retention says")
-            self._unused_environments(ctx)
-        except (OSError, Refused, DeadlineExceeded) as error:
-            notes.append(f"could not remove everything that is no longer needed: {error}")
-        return Done(notes=tuple(notes))
+    def tidy(self, ctx: StepContext) -> Iterator[str]:
+        """See `kit.Tidy.tidy`."""
+        self._finish_backups(ctx)
+        yield from super().tidy(ctx)
+        self._unused_environments(ctx)
 
-    def undo(self, ctx: StepContext) -> StepResult:
-        """See `Step.undo`. What was removed does not come back; what is half removed goes."""
-        with suppress(OSError, Refused):
-            for path in self.layout.backups.iterdir() if self.layout.backups.is_dir() else ():
-                if not RunPaths(root=path).record.exists():
-                    files.remove_tree(path, ctx.check)
-        return Done()
+    def forget(self, record: kit.BackupRecord) -> None:
+        """See `kit.Tidy.forget`."""
+        assert isinstance(record, BackupRecord), "`record` says so"
+        if record.archive is not None:
+            Path(record.archive).unlink(missing_ok=True)
 
-    def _finish_backup(self, ctx: StepContext) -> None:
+    def _finish_backups(self, ctx: StepContext) -> None:
         """The download and a copy of the new tree are no part of a backup; one without an old version is none."""
         for path in self.layout.backups.iterdir() if self.layout.backups.is_dir() else ():
             paths = RunPaths(root=path)
             files.remove_tree(paths.download, ctx.check)
             if paths.old.is_dir():
                 files.remove_tree(paths.tree, ctx.check)
-            if not paths.old_version.is_dir() or not paths.record.exists():
+            if not paths.old_version.is_dir():
                 files.remove_tree(path, ctx.check)
 
     def _unused_environments(self, ctx: StepContext) -> None:
         used: set[str] = set()
-        for tree in (self.layout.live, *(RunPaths(root=path).old_version for path, _ in records(self.layout))):
+        for tree in (
+            self.layout.live,
+            *(RunPaths(root=path).old_version for path, _ in self.layout.records(BackupRecord)),
+        ):
             used |= {linked(tree, self.environment_link), *links(tree)}
         for env in self.layout.envs.iterdir() if self.layout.envs.is_dir() else ():
             if env.name not in used:
@@ -171,21 +134,3 @@ def _file_list(path: Path) -> tuple[str, list[str]]:
         return str(record["version"]), list(record["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return "", []
-
-
-def records(layout: Layout) -> Iterator[tuple[Path, BackupRecord]]:
-    """The kept versions that are whole, newest first."""
-    found = [
-        (path, record)
-        for path in (layout.backups.iterdir() if layout.backups.is_dir() else ())
-        if (record := read_record(RunPaths(root=path).record)) and RunPaths(root=path).old_version.is_dir()
-    ]
-    yield from sorted(found, key=lambda pair: pair[1].run, reverse=True)
-
-
-def backups(layout: Layout) -> list[Backup]:
-    """The kept versions as the library tells of them, newest first."""
-    return [
-        Backup(version=Version.parse(record.version), path=path, run_id=record.run, made_at=record.made_at)
-        for path, record in records(layout)
-    ]

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
+from fsm import kit
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
+from fsm.kit import made_at, make_directory, read_record, remove_empty, sweep, sweep_foreign, write_record
 from fsm.lifecycle import State
-from fsm.model import Model
 from fsm.system import faults, files, inventory
 from fsm.system.archive import verify_tar_zst, write_tar_zst
-from fsm_python_app.layout import Layout, RunPaths, make_directory, patterns, printable
-from fsm_python_app.leftovers import sweep, sweep_foreign
+from fsm_python_app.layout import Layout, RunPaths, patterns, printable
 
 _TRIES: Final = 10
 
 
-class BackupRecord(Model):
-    """`backup.json`: what a backup is of."""
+class BackupRecord(kit.BackupRecord):
+    """What the backup of an app is of."""
 
-    run: int
-    version: str | None
-    made_at: str
     service_active: bool
     files: int
     preserved: tuple[str, ...]
@@ -48,45 +43,45 @@ class Keep(Step):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        paths = self.layout.run(ctx.run_id)
-        if paths.record.exists():
-            return self._verify(paths)
+        paths = self.layout.paths(ctx.run_id)
+        record = read_record(paths.root, BackupRecord)
+        return self._verify(paths, self._make(ctx, paths) if record is None else record)
+
+    def _make(self, ctx: StepContext, paths: RunPaths) -> BackupRecord:
         self._make_work(paths)
         found = self._inventory(ctx, paths)
         preserved = self._copy(ctx, paths)
         archive = self._archive(ctx)
-        inventory.take(paths.kept, check=ctx.check).save(paths.kept_inventory)
+        inventory.take(paths.preserved, check=ctx.check).save(paths.preserved_inventory)
         files.sync_filesystem(paths.root)
         faults.point("keep.synced")
         record = BackupRecord(
             run=ctx.run_id,
             version=self.version,
-            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            made_at=made_at(),
             service_active=self.service_active,
             files=len(found),
             preserved=tuple(printable(path) for path in preserved),
             archive=None if archive is None else str(archive),
         )
-        files.write_atomic(paths.record, record.model_dump_json(indent=2).encode())
+        write_record(paths.root, record)
         faults.point("keep.recorded")
-        return self._verify(paths)
+        return record
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. An archive in another directory stays: it costs nothing to keep and was asked for."""
-        files.remove_tree(self.layout.run(ctx.run_id).root, ctx.check)
-        for directory in (self.layout.envs, self.layout.backups, self.layout.work / "aside", self.layout.work):
-            if directory.is_dir() and not any(directory.iterdir()):
-                directory.rmdir()
+        files.remove_tree(self.layout.paths(ctx.run_id).root, ctx.check)
+        remove_empty(self.layout.envs, self.layout.backups, self.layout.aside, self.layout.root)
         return Done()
 
     def _make_work(self, paths: RunPaths) -> None:
         """The work directory holds copies of secrets: nobody else may look into it."""
-        make_directory(self.layout.work, 0o711)
+        make_directory(self.layout.root, 0o711)
         make_directory(paths.root, 0o711)
-        sweep(self.layout.work, paths.root)
-        if paths.kept.exists():
-            files.remove_tree(paths.kept)
-        paths.kept.mkdir(mode=0o700)
+        sweep(self.layout.root, paths.root)
+        if paths.preserved.exists():
+            files.remove_tree(paths.preserved)
+        paths.preserved.mkdir(mode=0o700)
         faults.point("keep.begun")
 
     def _inventory(self, ctx: StepContext, paths: RunPaths) -> inventory.Inventory:
@@ -103,7 +98,7 @@ class Keep(Step):
         copied = []
         for path in patterns(self.preserve).find(live) if live.is_dir() else ():
             ctx.check()
-            if _copy_moving(live, paths.kept, path):
+            if _copy_moving(live, paths.preserved, path):
                 copied.append(path)
         faults.point("keep.copied")
         return copied
@@ -123,13 +118,12 @@ class Keep(Step):
         verify_tar_zst(dest, before, steady=steady, check=ctx.check)
         return dest
 
-    def _verify(self, paths: RunPaths) -> Done | Failed:
+    def _verify(self, paths: RunPaths, record: BackupRecord) -> Done | Failed:
         """Read the copies back and compare them with what they were when they were made.
 
         The live files may change until the stop; a copy that differs from those is no damage.
         """
-        record = BackupRecord.model_validate_json(paths.record.read_bytes())
-        damaged = inventory.load(paths.kept_inventory).compare(inventory.take(paths.kept))
+        damaged = inventory.load(paths.preserved_inventory).compare(inventory.take(paths.preserved))
         if damaged:
             names = [*damaged.removed, *damaged.changed, *damaged.added]
             shown = ", ".join(printable(name) for name in names[:3])
@@ -156,11 +150,3 @@ def make_parents(source: Path, dest: Path, path: PurePosixPath) -> None:
     for parent in reversed(path.parents[:-1]):
         if not (dest / parent).is_dir():
             files.copy_entry(source / parent, dest / parent)
-
-
-def read_record(path: Path) -> BackupRecord | None:
-    """The record of a backup, None where it is missing or damaged."""
-    try:
-        return BackupRecord.model_validate(json.loads(path.read_text(encoding="utf-8")), strict=False)
-    except (OSError, ValueError):
-        return None

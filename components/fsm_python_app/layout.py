@@ -8,10 +8,10 @@
             download/                  what was downloaded, under its own name
             tree/                      the new version; after the exchange the old one
             old/                       the old version, where there is no exchange
-            kept/                      copies of the preserved files
+            preserved/                 copies of the preserved files
             live.inventory             what the live tree was
             new.inventory              what the new tree was when it was unpacked
-            backup.json                written last: the backup is whole
+            record.json                written last: the backup is whole
         backups/1.1.0@7/               run-7, once its update is done: `tree/` is version 1.1.0
         envs/3f2a…/                    virtual environments, never moved
         aside/7/                       what a version wrote that was rolled back
@@ -21,9 +21,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
+from fsm import kit
 from fsm.model import Model
 from fsm.system.files import Patterns
 
@@ -38,49 +38,37 @@ def patterns(preserve: Iterable[str]) -> Patterns:
     return Patterns(preserve, links=True)
 
 
-def make_directory(path: Path, mode: int) -> None:
-    """Make a directory with that mode, whatever the mask; one that is there keeps its own."""
-    with suppress(FileExistsError):
-        path.mkdir()
-        path.chmod(mode)
+class Layout(kit.Layout):
+    """The paths of one app.
 
-
-class Layout(Model):
-    """The paths of one app; frozen in the plan as its install path and run number's parent.
-
-    Args:
+    Attributes:
         live: the app's directory.
     """
 
     live: Path
 
-    @property
-    def work(self) -> Path:
-        """Everything that the updater keeps for this app."""
-        return self.live.parent / f".{self.live.name}.fsm"
+    @classmethod
+    def of(cls, live: Path) -> Layout:
+        """The layout of the app in a directory."""
+        return cls(root=live.parent / f".{live.name}.fsm", live=live)
 
     @property
     def envs(self) -> Path:
         """The virtual environments."""
-        return self.work / "envs"
-
-    @property
-    def backups(self) -> Path:
-        """The old versions."""
-        return self.work / "backups"
+        return self.root / "envs"
 
     @property
     def installed(self) -> Path:
         """The list of the installed release's files."""
-        return self.work / "installed.json"
+        return self.root / "installed.json"
 
-    def aside(self, run: int) -> Path:
-        """What a rolled-back version wrote."""
-        return self.work / "aside" / str(run)
+    def is_whole(self, backup: Path) -> bool:
+        """See `kit.Layout.is_whole`: the old tree is there."""
+        return RunPaths(root=backup).old_version.is_dir()
 
-    def run(self, run: int) -> RunPaths:
+    def paths(self, run: int) -> RunPaths:
         """The paths of one run."""
-        return RunPaths(root=self.work / f"run-{run}")
+        return RunPaths(root=self.run(run))
 
 
 class RunPaths(Model):
@@ -109,9 +97,9 @@ class RunPaths(Model):
         return self.old if self.old.is_dir() else self.tree
 
     @property
-    def kept(self) -> Path:
+    def preserved(self) -> Path:
         """Copies of the preserved files."""
-        return self.root / "kept"
+        return self.root / "preserved"
 
     @property
     def live_inventory(self) -> Path:
@@ -124,11 +112,6 @@ class RunPaths(Model):
         return self.root / "new.inventory"
 
     @property
-    def kept_inventory(self) -> Path:
+    def preserved_inventory(self) -> Path:
         """What the copies of the preserved files were when they were made."""
-        return self.root / "kept.inventory"
-
-    @property
-    def record(self) -> Path:
-        """Written last; says that the backup is whole."""
-        return self.root / "backup.json"
+        return self.root / "preserved.inventory"

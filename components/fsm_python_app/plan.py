@@ -9,19 +9,17 @@ from typing import Literal
 
 from fsm.adapter import Backup, Draft, Installed, Step, Target
 from fsm.errors import PlanError
-from fsm.formats.checkspec import Check, ServiceActive, ServiceRunning, VersionCheck
+from fsm.formats.checkspec import Check, ServiceActive, VersionCheck
 from fsm.formats.manifest import Artifact
 from fsm.formats.releases import Release
-from fsm.kit.steps import Download, StartService, StopService
+from fsm.kit import Download, ServiceUnit, StartService, StopService, own_names, sweep_foreign, time_for
 from fsm.model import Version
-from fsm.services import open_service
 from fsm.system import files, inventory
 from fsm_python_app import aside, finish
 from fsm_python_app.environment import BuildEnvironment
 from fsm_python_app.finish import Retire, Tidy
 from fsm_python_app.keep import Keep
 from fsm_python_app.layout import Layout, patterns
-from fsm_python_app.leftovers import sweep_foreign
 from fsm_python_app.spec import PythonAppSpec
 from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Exchange, MoveIn, MoveOut, Prepare
 from fsm_python_app.take_kept import TakeKept
@@ -42,7 +40,7 @@ class Facts:
 
     way: Way
     note: str
-    service_active: bool
+    service: ServiceUnit
     preserved: int
     live: int
 
@@ -64,15 +62,15 @@ def look(target: Target, spec: PythonAppSpec) -> Facts:
             "run the updater as the user who owns it",
         )
     sweep_foreign(live.parent)
-    active = open_service(spec.service, name=target.name, state_dir=target.state_dir).status().active
+    service = ServiceUnit.look(target.name, spec.service, target.state_dir)
     if not live.is_dir():
-        return Facts("fresh", "", active, 0, 0)
+        return Facts("fresh", "", service, 0, 0)
     way, note = _way(target, spec)
     preserved = sum(_size(live / path) for path in patterns(spec.preserve).find(live))
     size = files.tree_size(live)[0] if way == "copy" else 0
     if way == "copy":
         note += f"; {size // MEBI} MiB are copied, part of it while the service is down"
-    return Facts(way, note, active, preserved, size)
+    return Facts(way, note, service, preserved, size)
 
 
 def _size(path: Path) -> int:
@@ -130,16 +128,16 @@ def update(
     target: Target, spec: PythonAppSpec, installed: Installed, release: Release, artifact: Artifact, facts: Facts
 ) -> Draft:
     """The steps from the installed version to a release."""
-    layout = Layout(live=spec.install_path)
+    layout = Layout.of(spec.install_path)
     old = None if installed.version is None else str(installed.version)
     is_wheel = artifact.name.endswith(".whl")
     migrate = _migration(spec)
     steps: list[Step] = [
-        _keep(target, spec, layout, old, facts),
+        _keep(spec, layout, old, facts),
         Download(
             artifact=artifact,
             source=target.source,
-            directory=str(layout.work / "run-{run}" / "download"),
+            directory=str(layout.root / "run-{run}" / "download"),
             timeout=3600.0,
         ),
         Unpack(
@@ -156,7 +154,7 @@ def update(
         BuildEnvironment(
             layout=layout, environment=spec.environment, from_wheel=is_wheel, timeout=spec.environment.timeout
         ),
-        *_swap(target, spec, layout, facts, carry=True, middle=migrate),
+        *_swap(spec, layout, facts, carry=True, middle=migrate),
         _verify(target, spec, release),
         Retire(layout=layout, from_version=old, to_version=release.version),
         Tidy(layout=layout, retention=spec.retention, environment_link=spec.environment.link),
@@ -203,13 +201,13 @@ def _local_files(spec: PythonAppSpec, layout: Layout) -> tuple[str, ...]:
 
 def rollback(target: Target, spec: PythonAppSpec, installed: Installed, backup: Backup, facts: Facts) -> Draft:
     """The steps back to a kept version: no network, and no disk but for copies of the preserved files."""
-    layout = Layout(live=spec.install_path)
+    layout = Layout.of(spec.install_path)
     version = backup.version or Version("0")
     old = None if installed.version is None else str(installed.version)
     steps: list[Step] = [
-        _keep(target, spec, layout, old, facts),
+        _keep(spec, layout, old, facts),
         TakeKept(layout=layout, backup=backup.path),
-        *_swap(target, spec, layout, facts, carry=False, middle=[]),
+        *_swap(spec, layout, facts, carry=False, middle=[]),
         _verify(target, spec, Release(version=version)),
         Retire(layout=layout, from_version=old, to_version=version, restored=backup.path),
         Tidy(layout=layout, retention=spec.retention, environment_link=spec.environment.link),
@@ -224,21 +222,19 @@ def rollback(target: Target, spec: PythonAppSpec, installed: Installed, backup: 
     )
 
 
-def _keep(target: Target, spec: PythonAppSpec, layout: Layout, old: str | None, facts: Facts) -> Keep:
+def _keep(spec: PythonAppSpec, layout: Layout, old: str | None, facts: Facts) -> Keep:
     return Keep(
         layout=layout,
         preserve=spec.preserve,
         version=old,
-        service_active=facts.service_active,
+        service_active=facts.service.was_active,
         skip=spec.environment.link,
         archive_dir=spec.backup_dir if spec.backup == "archive" else None,
         timeout=3600.0,
     )
 
 
-def _swap(
-    target: Target, spec: PythonAppSpec, layout: Layout, facts: Facts, *, carry: bool, middle: list[Step]
-) -> list[Step]:
+def _swap(spec: PythonAppSpec, layout: Layout, facts: Facts, *, carry: bool, middle: list[Step]) -> list[Step]:
     copies: dict[Way, list[Step]] = {
         "fresh": [MoveIn(layout=layout)],
         "exchange": [Exchange(layout=layout)],
@@ -250,32 +246,22 @@ def _swap(
     return [
         *before,
         Prepare(layout=layout, furnish=carry),
-        StopService(
-            service=spec.service, unit=target.name, state_dir=target.state_dir, was_active=facts.service_active
-        ),
+        StopService(services=(facts.service,)),
         *carried,
         *copies[facts.way],
         *middle,
-        StartService(service=spec.service, unit=target.name, state_dir=target.state_dir),
+        StartService(services=(facts.service,)),
     ]
 
 
 def _migration(spec: PythonAppSpec) -> list[Step]:
     if spec.migration is None:
         return []
-    layout = Layout(live=spec.install_path)
+    layout = Layout.of(spec.install_path)
     migration = spec.migration
     return [
         Migrate(layout=layout, migration=migration, environment_link=spec.environment.link, timeout=migration.timeout)
     ]
-
-
-def own_names(checks: tuple[Check, ...]) -> tuple[Check, ...]:
-    """The checks, about this component's service: that they may name it was found out before (`narrow`)."""
-    return tuple(
-        check.model_copy(update={"service_name": None}) if isinstance(check, ServiceActive | ServiceRunning) else check
-        for check in checks
-    )
 
 
 def _verify(target: Target, spec: PythonAppSpec, release: Release) -> Verify:
@@ -287,5 +273,5 @@ def _verify(target: Target, spec: PythonAppSpec, release: Release) -> Verify:
     missing = tuple(check for check in always if check.type not in {given.type for given in checks})
     ordered = (*(check for check in missing if check.type == "service_active"), *checks)
     ordered += tuple(check for check in missing if check.type == "version_check")
-    timeout = 60.0 + sum(getattr(check, "timeout_seconds", 30.0) + spec.settle_seconds for check in ordered)
+    timeout = 60.0 + time_for(ordered, spec.settle_seconds)
     return Verify(spec=spec, checks=ordered, version=release.version, state_dir=target.state_dir, timeout=timeout)

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from fsm.adapter import Spec
 from fsm.formats.checkspec import Check
+from fsm.kit import Retention
 from fsm.model import HostPath, Model, Seconds
 from fsm.services import NoService, ServiceSpec
 from fsm.system.files import Patterns
@@ -67,18 +68,6 @@ class Migration(Model):
     command: Annotated[tuple[str, ...], Field(min_length=1)]
     optional: bool = False
     timeout: Seconds = 600.0
-
-
-class Retention(Model):
-    """How long old versions are kept.
-
-    Attributes:
-        count: at least so many, whatever their age.
-        days: all that are younger.
-    """
-
-    count: Annotated[int, Field(ge=1)] = 3
-    days: Annotated[float, Field(ge=0)] = 7.0
 
 
 class PythonAppSpec(Spec):

@@ -13,11 +13,11 @@ from typing import ClassVar
 
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.errors import Refused
+from fsm.kit import sweep
 from fsm.lifecycle import State
 from fsm.system import faults, files
 from fsm_python_app import aside
 from fsm_python_app.layout import Layout, patterns
-from fsm_python_app.leftovers import sweep
 
 
 class _Swap(Step):
@@ -40,7 +40,7 @@ class Prepare(_Swap):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`. Never runs again once a later step has started, so the trees are where they began."""
-        live, tree = self.layout.live, self.layout.run(ctx.run_id).tree
+        live, tree = self.layout.live, self.layout.paths(ctx.run_id).tree
         notes: tuple[str, ...] = ()
         if self.furnish and live.is_dir():
             notes = files.furnish(live, tree, check=ctx.check)
@@ -60,7 +60,7 @@ class CarryOver(_Swap):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        live, tree = self.layout.live, self.layout.run(ctx.run_id).tree
+        live, tree = self.layout.live, self.layout.paths(ctx.run_id).tree
         if not live.is_dir():
             return Done()
         report = files.carry(live, tree, patterns(self.preserve), check=ctx.check)
@@ -85,7 +85,7 @@ class Exchange(_Swap):
         return self._set(ctx, "old")
 
     def _set(self, ctx: StepContext, wanted: str) -> StepResult:
-        live, tree = self.layout.live, self.layout.run(ctx.run_id).tree
+        live, tree = self.layout.live, self.layout.paths(ctx.run_id).tree
         inodes = ctx.results["prepare"]
         found = _inode(live)
         if found not in (inodes["new"], inodes["old"]):
@@ -111,11 +111,11 @@ class MoveOut(_Swap):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        return _move(self.layout.live, self.layout.run(ctx.run_id).old, ctx.results["prepare"]["old"])
+        return _move(self.layout.live, self.layout.paths(ctx.run_id).old, ctx.results["prepare"]["old"])
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        return _move(self.layout.run(ctx.run_id).old, self.layout.live, ctx.results["prepare"]["old"])
+        return _move(self.layout.paths(ctx.run_id).old, self.layout.live, ctx.results["prepare"]["old"])
 
 
 class MoveIn(_Swap):
@@ -128,11 +128,11 @@ class MoveIn(_Swap):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        return _move(self.layout.run(ctx.run_id).tree, self.layout.live, ctx.results["prepare"]["new"])
+        return _move(self.layout.paths(ctx.run_id).tree, self.layout.live, ctx.results["prepare"]["new"])
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        return _move(self.layout.live, self.layout.run(ctx.run_id).tree, ctx.results["prepare"]["new"])
+        return _move(self.layout.live, self.layout.paths(ctx.run_id).tree, ctx.results["prepare"]["new"])
 
 
 class CopyOut(_Swap):
@@ -144,7 +144,7 @@ class CopyOut(_Swap):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        old = self.layout.run(ctx.run_id).old
+        old = self.layout.paths(ctx.run_id).old
         old.mkdir(exist_ok=True)
         try:
             files.mirror(self.layout.live, old, check=ctx.check)
@@ -155,7 +155,7 @@ class CopyOut(_Swap):
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. Runs after `CopyIn` was undone, so the live tree is whole again."""
-        files.remove_tree(self.layout.run(ctx.run_id).old, ctx.check)
+        files.remove_tree(self.layout.paths(ctx.run_id).old, ctx.check)
         return Done()
 
 
@@ -171,7 +171,7 @@ class CopyIn(_Swap):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        paths = self.layout.run(ctx.run_id)
+        paths = self.layout.paths(ctx.run_id)
         begun = paths.root / "copy-in-begun"
         sweep(paths.root)
         if not begun.exists():
@@ -188,7 +188,7 @@ class CopyIn(_Swap):
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        paths = self.layout.run(ctx.run_id)
+        paths = self.layout.paths(ctx.run_id)
         begun = paths.root / "copy-in-begun"
         notes: tuple[str, ...] = ()
         if begun.exists():

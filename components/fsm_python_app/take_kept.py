@@ -24,7 +24,7 @@ class TakeKept(Step):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        tree, kept = self.layout.run(ctx.run_id).tree, RunPaths(root=self.backup).old_version
+        tree, kept = self.layout.paths(ctx.run_id).tree, RunPaths(root=self.backup).old_version
         if kept.is_dir():
             if tree.exists():
                 return Failed(why=f"both {kept} and {tree} exist", todo="see `fsm doctor`", blame="host")
@@ -37,7 +37,7 @@ class TakeKept(Step):
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        tree = self.layout.run(ctx.run_id).tree
+        tree = self.layout.paths(ctx.run_id).tree
         if tree.is_dir():
             tree.rename(RunPaths(root=self.backup).tree)
             faults.point("take_kept.renamed_back")

@@ -9,12 +9,12 @@ from typing import ClassVar, Literal
 
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.formats import version_file
+from fsm.kit import sweep
 from fsm.lifecycle import State
 from fsm.model import Version
 from fsm.system import archive, faults, files, inventory
 from fsm_python_app import aside, finish
 from fsm_python_app.layout import Layout, RunPaths, patterns, printable
-from fsm_python_app.leftovers import sweep
 
 SHOWN = 5
 """Local files that a note names; the rest is counted."""
@@ -40,7 +40,7 @@ class Unpack(Step):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        paths = self.layout.run(ctx.run_id)
+        paths = self.layout.paths(ctx.run_id)
         if not paths.new_inventory.exists():
             failed = self._unpack(ctx, paths)
             if failed:
@@ -57,7 +57,7 @@ class Unpack(Step):
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        paths = self.layout.run(ctx.run_id)
+        paths = self.layout.paths(ctx.run_id)
         notes = aside.set_aside(
             paths.tree,
             self.layout.live,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
-from fsm.errors import Refused
 from fsm.formats.checkspec import Check
+from fsm.kit import Probe, first_failure, measured
 from fsm.lifecycle import State
 from fsm.model import Version
 from fsm.services import open_service
-from fsm.services.checks import CheckContext, perform
+from fsm.services.checks import CheckContext
 from fsm.system import faults
-from fsm_python_app import finish, inspect
+from fsm_python_app import inspect
+from fsm_python_app.keep import BackupRecord
 from fsm_python_app.layout import Layout
 from fsm_python_app.spec import Migration, PythonAppSpec
 
@@ -66,45 +65,19 @@ class Verify(Step):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        return run_checks(self.checks, context(self.spec, self.state_dir, ctx, self.version))
+        asked = context(self.spec, self.state_dir, ctx, self.version)
+        why = first_failure(Probe(check, asked) for check in self.checks)
+        return Failed(why=why, todo="the old version is put back; see the service's log") if why else Done()
 
 
 def context(spec: PythonAppSpec, state_dir: Path, ctx: StepContext, expected: Version | None) -> CheckContext:
     """What checks of this app measure."""
-    return CheckContext(
-        path=spec.install_path if spec.install_path.exists() else spec.install_path.parent,
+    return measured(
+        ctx,
+        path=spec.install_path,
         service=open_service(spec.service, name=ctx.component, state_dir=state_dir),
         installed=lambda: inspect.read(spec),
-        backups=lambda: finish.backups(Layout(live=spec.install_path)),
+        backups=lambda: Layout.of(spec.install_path).kept(BackupRecord),
         expected=expected,
-        runner=ctx,
-        sleep=ctx.sleep,
-        remaining=ctx.deadline.remaining,
         settle=spec.settle_seconds,
-        now=lambda: datetime.now(UTC),
     )
-
-
-def run_checks(checks: tuple[Check, ...], measured: CheckContext) -> StepResult:
-    """Perform checks in order until one fails."""
-    for check in checks:
-        outcome = perform(check, measured)
-        if not outcome.ok:
-            return Failed(
-                why=f"{check.type} failed: {outcome.message}", todo="the old version is put back; see the service's log"
-            )
-    return Done()
-
-
-def refuse_unless(checks: tuple[Check, ...], measured: Callable[[], CheckContext], name: str) -> None:
-    """Perform pre-checks.
-
-    Raises:
-        Refused: one of them failed.
-    """
-    for check in checks:
-        outcome = perform(check, measured())
-        if not outcome.ok:
-            raise Refused(
-                f"cannot update {name}", f"{check.type} failed: {outcome.message}", "fix the cause, then update again"
-            )

@@ -1,1 +1,107 @@
-"""What component types share: steps, retention, and what every type does alike."""
+"""What component types share, so that each is written once and is found under the same name in every type.
+
+| for | names |
+|---|---|
+| the place of a component's runs and backups | `Layout`, `BackupRecord`, `made_at`, `write_record`, `read_record` |
+| steps | `Download`, `StopService`, `StartService`, `Retire`, `Tidy`, `HostStep` |
+| services | `ServiceUnit` |
+| how long old versions are kept | `Retention` |
+| checks before and after an update | `Probe`, `measured`, `own_names`, `first_failure`, `refuse_unless`, `time_for` |
+| what a manifest may not widen | `Claim`, `declared`, `check_hosts`, `refuse_claims` |
+| what `fsm doctor` looks at | `Findings` |
+| files | `make_directory`, `remove_empty`, `sweep`, `sweep_foreign`, `remove_tree`, `sync_dir`, `write_atomic` |
+| versions in files, places to be killed at in tests | `read_version`, `fault_point` |
+
+Each name is loaded when it is first used: `import fsm.kit` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from fsm.formats.checkspec import Check
+    from fsm.formats.version_file import ask as read_version
+    from fsm.kit.checks import Probe, first_failure, measured, own_names, refuse_unless, time_for
+    from fsm.kit.directories import make_directory, remove_empty, sweep, sweep_foreign
+    from fsm.kit.doctor import Findings
+    from fsm.kit.finish import Retire, Tidy
+    from fsm.kit.layout import BackupRecord, Layout, made_at, read_record, write_record
+    from fsm.kit.limits import Claim, check_hosts, declared, refuse_claims
+    from fsm.kit.retention import Retention
+    from fsm.kit.steps import Download, HostStep, ServiceUnit, StartService, StopService
+    from fsm.services import ServiceSpec
+    from fsm.system.faults import point as fault_point
+    from fsm.system.files import remove_tree, sync_dir, write_atomic
+
+_NAMES: Final = {
+    "fsm.kit.checks": "Probe first_failure measured own_names refuse_unless time_for",
+    "fsm.kit.directories": "make_directory remove_empty sweep sweep_foreign",
+    "fsm.kit.doctor": "Findings",
+    "fsm.kit.finish": "Retire Tidy",
+    "fsm.kit.layout": "BackupRecord Layout made_at read_record write_record",
+    "fsm.kit.limits": "Claim check_hosts declared refuse_claims",
+    "fsm.kit.retention": "Retention",
+    "fsm.kit.steps": "Download HostStep ServiceUnit StartService StopService",
+    "fsm.formats.checkspec": "Check",
+    "fsm.services": "ServiceSpec",
+    "fsm.system.files": "remove_tree sync_dir write_atomic",
+}
+"""Where each name is defined."""
+
+_WHERE: Final = {
+    **{name: (module, name) for module, names in _NAMES.items() for name in names.split()},
+    "fault_point": ("fsm.system.faults", "point"),
+    "read_version": ("fsm.formats.version_file", "ask"),
+}
+
+__all__ = [
+    "BackupRecord",
+    "Check",
+    "Claim",
+    "Download",
+    "Findings",
+    "HostStep",
+    "Layout",
+    "Probe",
+    "Retention",
+    "Retire",
+    "ServiceSpec",
+    "ServiceUnit",
+    "StartService",
+    "StopService",
+    "Tidy",
+    "check_hosts",
+    "declared",
+    "fault_point",
+    "first_failure",
+    "made_at",
+    "make_directory",
+    "measured",
+    "own_names",
+    "read_record",
+    "read_version",
+    "refuse_claims",
+    "refuse_unless",
+    "remove_empty",
+    "remove_tree",
+    "sweep",
+    "sweep_foreign",
+    "sync_dir",
+    "time_for",
+    "write_atomic",
+    "write_record",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'fsm.kit' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - the whole point is to import late
+
+    module, there = _WHERE[name]
+    return getattr(import_module(module), there)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

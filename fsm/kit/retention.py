@@ -1,44 +1,45 @@
-"""Which of the versions that are kept may go: the same for every component type that keeps them by number and age."""
+"""How long the versions that updates replaced stay on the host: configured alike in every component type."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Annotated, TypeVar
+
+from pydantic import Field
+
+from fsm.adapter import StepContext
+from fsm.kit.layout import BackupRecord
+from fsm.model import Model
+
+RecordT = TypeVar("RecordT", bound=BackupRecord)
 
 
-class Record(Protocol):
-    """What is asked of the record of a version that is kept."""
+class Retention(Model):
+    """How long old versions are kept.
 
-    @property
-    def run(self) -> int:
-        """The run that replaced it."""
-
-    @property
-    def made_at(self) -> str:
-        """When; ISO 8601 with an offset."""
-
-
-RecordT = TypeVar("RecordT", bound=Record)
-
-
-def expired(
-    kept: Iterable[tuple[Path, RecordT]], count: int, days: float, *, keep_run: int, provisional: bool
-) -> list[tuple[Path, RecordT]]:
-    """What may go: beyond the newest, and older than some days; never what this run replaced.
-
-    Args:
-        kept: the versions with their places, newest first.
-        count: so many stay, whatever their age.
-        days: all that are younger stay.
-        keep_run: this run.
-        provisional: whether it may still go back with its set, which takes what it replaced out of them: as long as
-            that is so, it does not count.
+    Attributes:
+        count: at least so many, whatever their age.
+        days: all that are younger.
     """
-    limit = datetime.now(UTC) - timedelta(days=days)
-    return [
-        (path, record)
-        for path, record in list(kept)[count + provisional :]
-        if record.run != keep_run and datetime.fromisoformat(record.made_at) < limit
-    ]
+
+    count: Annotated[int, Field(ge=1)] = 3
+    days: Annotated[float, Field(ge=0)] = 7.0
+
+    def expired(self, kept: Iterable[tuple[Path, RecordT]], ctx: StepContext) -> list[tuple[Path, RecordT]]:
+        """What may go: beyond the newest, and older than some days; never what this run replaced.
+
+        A run that waits for the others of its set may still go back, which takes what it replaced out of the backups:
+        as long as that is so, it does not count.
+
+        Args:
+            kept: the versions with their places, newest first.
+            ctx: the context of the step that asks.
+        """
+        limit = datetime.now(UTC) - timedelta(days=self.days)
+        return [
+            (path, record)
+            for path, record in list(kept)[self.count + ctx.provisional :]
+            if record.run != ctx.run_id and datetime.fromisoformat(record.made_at) < limit
+        ]

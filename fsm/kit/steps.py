@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,13 +14,37 @@ from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.errors import IntegrityError, Refused, StepFailed
 from fsm.formats.manifest import Artifact
 from fsm.lifecycle import State
-from fsm.services import ServiceSpec, open_service
+from fsm.model import Model
+from fsm.services import AnySpec, ServiceManager, ServiceSpec, open_service
 from fsm.sources import SourceSpec, open_source
 from fsm.system import faults, files
 
 
+class HostStep(Step):
+    """A step that no release is to blame for: what it cannot do is the host's trouble.
+
+    Subclasses say in `act` what it does; the `StepFailed` that it raises becomes a failure of the host, after which
+    the same release may be tried again.
+    """
+
+    def do(self, ctx: StepContext) -> StepResult:
+        """See `Step.do`."""
+        return _blame_host(self.act, ctx)
+
+    @abstractmethod
+    def act(self, ctx: StepContext) -> StepResult:
+        """What the step does; as `Step.do`."""
+
+
+def _blame_host(act: Callable[[StepContext], StepResult], ctx: StepContext) -> StepResult:
+    try:
+        return act(ctx)
+    except StepFailed as error:
+        return Failed(why=error.cause, todo=error.todo, blame="host")
+
+
 class Download(Step):
-    """Fetch one artifact, resumably, checked while it streams.
+    """Fetch one artifact, resumably, checked while it streams. Its result has the file's `path` and `size`.
 
     Attributes:
         source: the configured source, as JSON values.
@@ -58,63 +84,95 @@ class Download(Step):
         return Path(self.directory.replace("{run}", str(ctx.run_id))) / self.artifact.name
 
 
-class _Service(Step):
+class ServiceUnit(Model):
+    """One service of a component; frozen in plans.
+
+    Attributes:
+        unit: its name; unique on this host.
+        service: what starts, stops and asks it, as configured.
+        state_dir: the host's state directory.
+        was_active: whether it ran when the plan was made.
+    """
+
+    unit: str
+    service: ServiceSpec
+    state_dir: Path
+    was_active: bool = False
+
+    @classmethod
+    def look(cls, unit: str, service: AnySpec, state_dir: Path) -> ServiceUnit:
+        """The service as it is now."""
+        active = open_service(service, name=unit, state_dir=state_dir).status().active
+        return cls(unit=unit, service=service, state_dir=state_dir, was_active=active)
+
+    def open(self) -> ServiceManager:
+        """What starts, stops and asks it."""
+        return open_service(self.service, name=self.unit, state_dir=self.state_dir)
+
+
+class _Services(Step):
     phase: ClassVar[State] = State.UPDATING
     touches_live: ClassVar[bool] = True
 
-    service: ServiceSpec
-    unit: str
-    state_dir: Path
+    services: tuple[ServiceUnit, ...]
 
-    def _start(self, ctx: StepContext) -> None:
-        open_service(self.service, name=self.unit, state_dir=self.state_dir).start(ctx)
+    def _start(self, ctx: StepContext, units: tuple[ServiceUnit, ...]) -> None:
+        for each in units:
+            each.open().start(ctx)
 
     def _stop(self, ctx: StepContext) -> None:
-        open_service(self.service, name=self.unit, state_dir=self.state_dir).stop(ctx)
+        for each in reversed(self.services):
+            each.open().stop(ctx)
 
 
-class StopService(_Service):
-    """Stop the service; undone by starting it, where it ran before."""
+class StopService(_Services):
+    """Stop the services, last first; undone by starting those that ran before.
+
+    One that does not stop is the old version's: no release is to blame for it.
+
+    Attributes:
+        flush: where the disk is brought up to date first, so that syncing what changes afterwards takes no longer
+            than that itself, whatever a build, a download or anybody else has just written.
+    """
 
     name: ClassVar[str] = "stop_service"
     title: ClassVar[str] = "stop the service"
     undo_title: ClassVar[str] = "start the service"
     downtime: ClassVar[Literal["begins", "ends"] | None] = "begins"
 
-    was_active: bool
+    flush: tuple[Path, ...] = ()
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        failed = self._stopped(ctx)
-        if failed is None:
+        for place in self.flush:
+            files.sync_filesystem(place)
+        result = _blame_host(self._down, ctx)
+        if isinstance(result, Done):
             faults.point("stop_service.done")
-        return failed or Done()
+        return result
 
     def keep_down(self, ctx: StepContext) -> StepResult:
         """See `Step.keep_down`."""
-        failed = self._stopped(ctx)
-        if failed is None:
+        result = _blame_host(self._down, ctx)
+        if isinstance(result, Done):
             faults.point("stop_service.kept")
-        return failed or Done()
+        return result
 
-    def _stopped(self, ctx: StepContext) -> Failed | None:
-        """Stop it. One that does not stop is the old version's: no release is to blame for it."""
-        try:
-            self._stop(ctx)
-        except StepFailed as error:
-            return Failed(why=error.cause, todo=error.todo, blame="host")
-        return None
+    def _down(self, ctx: StepContext) -> StepResult:
+        self._stop(ctx)
+        return Done()
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        if self.was_active:
-            self._start(ctx)
+        ran = tuple(each for each in self.services if each.was_active)
+        if ran:
+            self._start(ctx, ran)
             faults.point("stop_service.undone")
         return Done()
 
 
-class StartService(_Service):
-    """Start the service; undone by stopping it."""
+class StartService(_Services):
+    """Start the services, first first; undone by stopping them."""
 
     name: ClassVar[str] = "start_service"
     title: ClassVar[str] = "start the service"
@@ -123,7 +181,7 @@ class StartService(_Service):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        self._start(ctx)
+        self._start(ctx, self.services)
         faults.point("start_service.done")
         return Done()
 

@@ -109,7 +109,7 @@ class Workshop:
     def crash_case(self) -> CrashCase:
         """The crash_case."""
         subprocess.run(["cp", "-a", str(self.template), str(self.place)], check=True)
-        for record in self.place.rglob(".app.fsm/backups/*/backup.json"):
+        for record in self.place.rglob(".app.fsm/backups/*/record.json"):
             record.write_text(record.read_text().replace(str(self.template), str(self.place)))
         with Journal(self.template / "state" / "journal.db", readonly=True) as journal:
             earlier = len(journal.runs())
@@ -233,9 +233,8 @@ def _walk(directory: Path) -> Iterator[Path]:
 
 def _varies(name: str) -> bool:
     """What holds times, process ids and the like: that it is there is all that can be compared."""
-    records = name.endswith(("backup.json", ".inventory", ".pyc", ".tar.zst", "fsm-env.json"))
+    records = name.endswith(("record.json", ".inventory", ".pyc", ".tar.zst", "fsm-env.json"))
     of_git = "/.git/" in name and (name.endswith(("/index", "/config")) or "/logs/" in name)
-    of_git = of_git or (".fsm/kept/" in name and name.endswith(".json"))
     return records or of_git or name.startswith("state/") or "/envs/" in name
 
 

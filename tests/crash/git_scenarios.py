@@ -129,7 +129,7 @@ def tagged_broken(app_fixture: GitFixture) -> None:
 
 
 FROM_LIBRARY: Final = ["sh", "-c", "mkdir -p dist && cp vendor/lib/VERSION dist/"]
-PLAIN: Final[dict[str, Any]] = {"settle_seconds": 0, "keep": 1}
+PLAIN: Final[dict[str, Any]] = {"settle_seconds": 0, "retention": {"count": 1, "days": 0}}
 RICH: Final[dict[str, Any]] = {
     **PLAIN,
     "local_changes": "save",
@@ -141,6 +141,9 @@ RICH: Final[dict[str, Any]] = {
 SPOILING: Final = ["sh", "-c", "cd {live}; test ! -e BROKEN || { echo spoilt > serve.py; exit 1; }"]
 HERE: Final = {**RICH["build"], "where": "checkout"}
 TAGS: Final = {"type": "git", "allow_unsigned": True, "url": "{root}/releases", "tags": "v*"}
+
+SHARED: Final = ("stop_service.", "start_service.", "tidy.")
+"""Points of the kit, to which a checkout comes as well as an app."""
 
 SCENARIOS: Final[dict[str, dict[str, Any]]] = {
     "git-update": {"verb": "update", "prepare": good, "outcome": "done", "version": "1.1.0", "app_fixture": PLAIN},
@@ -157,7 +160,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "outcome": "done",
         "version": "0.9.0",
         "app_fixture": PLAIN,
-        "only": ("git.", "step."),
+        "only": ("git.", "step.", *SHARED),
     },
     "git-first": {
         "verb": "update",
@@ -166,7 +169,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "version": "1.1.0",
         "before": None,
         "app_fixture": PLAIN,
-        "only": ("git.", "step."),
+        "only": ("git.", "step.", *SHARED),
     },
     "git-first-broken": {
         "verb": "update",
@@ -175,7 +178,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "version": None,
         "before": None,
         "app_fixture": PLAIN,
-        "only": ("git.", "step."),
+        "only": ("git.", "step.", *SHARED),
     },
     "git-rich": {
         "verb": "update",
@@ -183,7 +186,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "outcome": "done",
         "version": "1.1.0",
         "app_fixture": RICH,
-        "only": ("git.",),
+        "only": ("git.", *SHARED),
     },
     "git-rich-broken": {
         "verb": "update",
@@ -191,7 +194,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "outcome": "rolled_back",
         "version": "1.0.0",
         "app_fixture": {**RICH, "post_checks": [{"type": "command", "argv": SPOILING}]},
-        "only": ("git.",),
+        "only": ("git.", *SHARED),
         "changed": "M lib/names.txt",
     },
     "git-here-broken": {

@@ -41,7 +41,7 @@ class AgentFixture(GitFixture):
             copies={"agent/.env": ".env"},
             build={"compose": ["agent/compose.yaml"], "project": project},
             post_checks=[],
-            keep=1,
+            retention={"count": 1, "days": 0},
         )
         self.docker, self.project, self.port = engine, project, port
 
@@ -105,7 +105,7 @@ def test_the_whole_life_of_a_checkout_with_a_compose_project(app_fixture):
     assert (app_fixture.live / "agent/.env").read_bytes() == b"GREETING=ciao\r\n"
     assert result.downtime is not None
     assert [step.name for step in result.steps].index("build_images") < [step.name for step in result.steps].index(
-        "stop_services"
+        "stop_service"
     )
     assert len(app_fixture.ours()) == 1
     second = app_fixture.docker("image", "inspect", "--format", "{{.Id}}", f"{app_fixture.project}-web").strip()

@@ -77,7 +77,7 @@ def test_a_failed_update_puts_everything_back(made):
 
 def test_a_rollback_needs_no_network_and_holds(made):
     """To a kept commit, and from there forward again."""
-    app_fixture = made(keep=1)
+    app_fixture = made(retention={"count": 1, "days": 0})
     assert app_fixture.updater().update("app").outcome is Outcome.DONE
     app_fixture.publish("1.2.0")
     assert app_fixture.updater().update("app").outcome is Outcome.DONE
@@ -281,7 +281,7 @@ def test_a_member_of_a_set_goes_back_after_its_last_step(tmp_path):
 
 def test_a_set_that_goes_back_leaves_as_many_old_commits_as_are_kept(tmp_path):
     """A member that waits for the others has forgotten none that it could need when it goes back."""
-    with GitFixture(tmp_path / "one", keep=1) as one, GitFixture(tmp_path / "two") as two:
+    with GitFixture(tmp_path / "one", retention={"count": 1, "days": 0}) as one, GitFixture(tmp_path / "two") as two:
         for app_fixture in (one, two):
             app_fixture.publish("1.0.0")
             app_fixture.install("1.0.0")
@@ -309,7 +309,7 @@ def test_a_way_back_that_is_gone_is_said(tmp_path):
             if verb == "cancel":
                 result = app_fixture.updater().cancel("app")
                 assert result.outcome == "failed"
-                assert "what was held for the way back is gone" in result.reason
+                assert "what was saved for the way back is gone" in result.reason
             else:
                 assert [each.outcome for each in app_fixture.updater().resume()] == ["done"]
             assert app_fixture.version() == "1.1.0"

@@ -1,4 +1,4 @@
-"""What a killed updater left half written in the places where this adapter writes.
+"""Directories of the updater's own: made with the modes that they are meant to have, swept, and removed when empty.
 
 A step sweeps where it is about to write, so that a resume removes what the attempt before it left, and no later one
 has to ask whose it was.
@@ -11,6 +11,20 @@ from pathlib import Path
 
 from fsm.errors import Refused
 from fsm.system import files
+
+
+def make_directory(path: Path, mode: int) -> None:
+    """Make a directory with that mode, whatever the mask; one that is there keeps its own."""
+    with suppress(FileExistsError):
+        path.mkdir()
+        path.chmod(mode)
+
+
+def remove_empty(*directories: Path) -> None:
+    """Remove those that are there and empty."""
+    for directory in directories:
+        if directory.is_dir() and not any(directory.iterdir()):
+            directory.rmdir()
 
 
 def sweep(*directories: Path) -> None:

@@ -1,0 +1,50 @@
+"""What would make an update of a Python app fail, or surprise; `fsm doctor` tells of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fsm.adapter import Finding, Target
+from fsm.errors import FsmError
+from fsm.kit import Findings
+from fsm_python_app import inspect, plan
+from fsm_python_app.environment import uv_program
+from fsm_python_app.layout import Layout
+from fsm_python_app.spec import PythonAppSpec
+
+
+def look(target: Target, spec: PythonAppSpec) -> Sequence[Finding]:
+    """Everything that is worth saying."""
+    say = Findings(target.name)
+    return [
+        *_place(target, spec, say),
+        say.version(inspect.read(spec)),
+        *say.unmatched(spec.preserve, spec.install_path, links=True),
+        *_tools(spec, say),
+    ]
+
+
+def _place(target: Target, spec: PythonAppSpec, say: Findings) -> Iterator[Finding]:
+    live = spec.install_path
+    try:
+        facts = plan.look(target, spec)
+    except FsmError as error:
+        yield say.error(error.cause, error.todo)
+        return
+    except OSError as error:
+        yield say.error(f"cannot look at {live}: {error}")
+        return
+    yield say.warning(facts.note) if facts.note else say.ok(f"{live} can be swapped by one rename")
+    yield say.free_space(live, spec.reserve_mb)
+    yield from say.set_aside(Layout.of(live).aside)
+
+
+def _tools(spec: PythonAppSpec, say: Findings) -> Iterator[Finding]:
+    if spec.environment.builder != "pip" and uv_program() is None:
+        needed = spec.environment.builder == "uv"
+        yield (say.error if needed else say.warning)("uv is not installed; pip builds environments slower")
+    python = spec.environment.python
+    if python is not None and Path(python).is_absolute() and not os.access(python, os.X_OK):
+        yield say.error(f"{python} cannot be run", "correct `python`")

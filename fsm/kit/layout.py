@@ -1,0 +1,122 @@
+"""Where the updater keeps things for one component: a directory for each run, and one for each old version.
+
+::
+
+    <root>/
+        run-7/                 one run: what it needs until it has ended
+            record.json        written last: what is needed for the way back is there
+        backups/1.1.0@7/       run-7, once its update is done: what `fsm rollback` goes back to
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+from fsm.adapter import Backup
+from fsm.model import Model, Version
+from fsm.system import files
+
+RECORD: Final = "record.json"
+
+
+class BackupRecord(Model):
+    """``record.json``: what a backup is of. Component types subclass it with what their way back needs.
+
+    Attributes:
+        run: the run that replaced this version.
+        version: what was replaced; None where that was not known.
+        made_at: when; ISO 8601 with an offset.
+    """
+
+    run: int
+    version: str | None
+    made_at: str
+
+
+RecordT = TypeVar("RecordT", bound=BackupRecord)
+
+
+def made_at() -> str:
+    """This moment, for a record."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write_record(directory: Path, record: BackupRecord, mode: int = 0o644) -> None:
+    """Write the record of a backup: the last thing, and durable."""
+    files.write_atomic(directory / RECORD, record.model_dump_json(indent=2).encode(), mode)
+
+
+def read_record(directory: Path, model: type[RecordT]) -> RecordT | None:
+    """The record of a backup; None where it is missing or damaged: nobody can go back to such a one."""
+    try:
+        return model.model_validate_json((directory / RECORD).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+class Layout(Model):
+    """The paths of one component; frozen in plans. Component types subclass it with paths of their own.
+
+    Attributes:
+        root: everything that the updater keeps for this component; on the file system of what it swaps by renames.
+    """
+
+    root: Path
+
+    @property
+    def backups(self) -> Path:
+        """The old versions."""
+        return self.root / "backups"
+
+    @property
+    def aside(self) -> Path:
+        """What versions wrote that were rolled back, by the numbers of their runs."""
+        return self.root / "aside"
+
+    def run(self, run: int) -> Path:
+        """The directory of a run in progress."""
+        return self.root / f"run-{run}"
+
+    def backup(self, version: object, run: int) -> Path:
+        """The directory of the version that a finished run replaced."""
+        return self.backups / f"{version or 'unknown'}@{run}"
+
+    def records(self, model: type[RecordT]) -> list[tuple[Path, RecordT]]:
+        """The backups that are whole, with their records, newest first."""
+        found = [
+            (path, record)
+            for path in self._backups()
+            if self.is_whole(path) and (record := read_record(path, model)) is not None
+        ]
+        return sorted(found, key=lambda pair: pair[1].run, reverse=True)
+
+    def is_whole(self, backup: Path) -> bool:
+        """Whether a backup has all that it needs beside its record; component types say what that is."""
+        return True
+
+    def kept(self, model: type[RecordT]) -> list[Backup]:
+        """The backups that are whole, as the library tells of them, newest first."""
+        return [
+            Backup(version=Version.parse(record.version), path=path, run_id=record.run, made_at=record.made_at)
+            for path, record in self.records(model)
+        ]
+
+    def sweep_backups(self, check: Callable[[], None]) -> None:
+        """Remove backups that have no record: a crash left them half made or half removed, or nothing was replaced."""
+        for path in self._backups():
+            if not (path / RECORD).exists():
+                files.remove_tree(path, check)
+
+    def last_run(self, *more: Path) -> int:
+        """The highest number of a run of which something is left, here or in some more directories."""
+        return files.highest_number(self.root, self.backups, self.aside, *more)
+
+    def leftovers(self) -> list[Path]:
+        """The directories of runs that have not ended."""
+        return sorted(self.root.glob("run-*"))
+
+    def _backups(self) -> Iterator[Path]:
+        yield from sorted(self.backups.iterdir()) if self.backups.is_dir() else ()
