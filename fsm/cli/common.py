@@ -69,9 +69,13 @@ def updater(*observers: Observer) -> Updater:
     """
     from fsm.updater import Updater  # noqa: PLC0415 - 150 ms that `--help` need not pay
 
-    gc.enable()
     _quiet()
-    return Updater.from_config(config_path(), observers=observers)
+    try:
+        return Updater.from_config(config_path(), observers=observers)
+    finally:
+        # What has been imported by now stays for good: a collection need not look through it (a tenth of a resume).
+        gc.freeze()
+        gc.enable()
 
 
 def config_path() -> Path | None:

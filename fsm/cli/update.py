@@ -84,19 +84,26 @@ def resume(names: tuple[str, ...], as_json: bool, within: float | None) -> int:
     Without a name everything that is in progress. Safe to call at any time, best at every boot: what another updater
     works on just now is left to it.
     """
-    from fsm.system import boot_hold  # noqa: PLC0415 - loaded with the façade
+    from fsm.host.quick_resume import nothing_to_do  # noqa: PLC0415 - not for `--help`
+    from fsm.system import boot_hold  # noqa: PLC0415 - not for `--help`
 
     # At boot, where systemd waits: nothing that is ordered after us starts while a run needs it down.
     boot_hold.hold()
     try:
+        if not names and nothing_to_do(common.config_path()):
+            return _resumed_nothing(as_json)
         updater = common.updater()
         with stopping(updater.stop), shown(updater):
             results = [result for name in names or (None,) for result in _resumed(updater, name, within)]
     finally:
         boot_hold.release()
-    if not results and not as_json:
+    return report(results, as_json) if results else _resumed_nothing(as_json)
+
+
+def _resumed_nothing(as_json: bool) -> int:
+    if not as_json:
         output.say("nothing is in progress")
-    return report(results, as_json)
+    return report([], as_json)
 
 
 def _resumed(updater: Updater, name: str | None, within: float | None) -> Sequence[UpdateResult]:

@@ -47,6 +47,22 @@ def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig")
 
 
+def state_dir_of(text: str, base: Path) -> Path:
+    """The state directory, as `fsm.host.config` finds it; the rest of the configuration is not looked at.
+
+    Args:
+        text: of the configuration file.
+        base: its directory.
+
+    Raises:
+        Exception: whatever reading it raises; only `fsm.host.config` says what is wrong with it.
+    """
+    import tomllib  # noqa: PLC0415 - not for a shell's completions
+
+    given = tomllib.loads(text).get("fsm", {}).get("state_dir")
+    return default_state_dir() if given is None else Path(base, Path(given).expanduser())
+
+
 def default_state_dir() -> Path:
     """``/var/lib/fsm`` for root, ``$XDG_STATE_HOME/fsm`` (``~/.local/state/fsm``) for others.
 

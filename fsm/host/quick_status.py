@@ -25,7 +25,7 @@ from fsm.engine.run_facts import facts
 from fsm.errors import FsmError
 from fsm.formats import version_file
 from fsm.formats.version_file import VersionFile
-from fsm.host.places import default_state_dir, find, text_of
+from fsm.host.places import default_state_dir, find, state_dir_of, text_of
 from fsm.host.selection import select
 from fsm.version import __version__
 from fsm.versions import Version
@@ -144,7 +144,7 @@ def read(explicit: Path | None, names: Iterable[str] = ()) -> list[dict[str, Any
 
 def _read(path: Path, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
     text = text_of(path)
-    state_dir = _state_dir(text, path.parent)
+    state_dir = state_dir_of(text, path.parent)
     kept = json.loads((state_dir / NAME).read_bytes())
     if kept["key"] != _key(path, text) or kept["modules"] != [_stamp(each[0]) for each in kept["modules"]]:
         return None
@@ -156,12 +156,6 @@ def _read(path: Path, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
             version, why = version_file.ask(VersionFile(Path(entry["root"]), entry["file"]))
             found.append(status_of(journal, state_dir, About(**entry["about"]), version, why, sets))
     return found
-
-
-def _state_dir(text: str, base: Path) -> Path:
-    """The state directory, as `fsm.host.config` finds it."""
-    given = tomllib.loads(text).get("fsm", {}).get("state_dir")
-    return default_state_dir() if given is None else Path(base, Path(given).expanduser())
 
 
 def _key(path: Path, text: str) -> list[Any]:

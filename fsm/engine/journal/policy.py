@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fsm.engine.journal.database import Database
 from fsm.errors import count
@@ -25,8 +24,7 @@ BACK_OFF: Final = timedelta(hours=8)
 BACK_OFF_MAX: Final = timedelta(weeks=2)
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined:
+class Quarantined(NamedTuple):
     """A version that failed on this host. `until` is when it may be tried again by itself."""
 
     version: str

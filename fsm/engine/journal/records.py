@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fsm.lifecycle import RESTING, State
 
@@ -41,8 +41,7 @@ class Record:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class LogRow:
+class LogRow(NamedTuple):
     """A row as it stands in the log. `at` is UTC, ISO 8601 with milliseconds."""
 
     seq: int

@@ -16,7 +16,7 @@ from fsm.adapter import Registry
 from fsm.engine import plan, run_facts
 from fsm.engine.locks import ComponentLock
 from fsm.engine.report import ComponentStatus
-from fsm.host import quick_status
+from fsm.host import places, quick_status
 from fsm.host.config import load
 from fsm.sources import Announced
 from fsm.updater import Updater
@@ -194,7 +194,7 @@ def test_the_state_directory_is_found_as_the_configuration_finds_it(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
     path = tmp_path / "fsm.toml"
     path.write_text("" if state_dir is None else f'[fsm]\nstate_dir = "{state_dir}"\n')
-    assert quick_status._state_dir(path.read_text(), path.parent) == load(path).state_dir
+    assert places.state_dir_of(path.read_text(), path.parent) == load(path).state_dir
 
 
 def test_the_schema_of_plans_is_the_same():

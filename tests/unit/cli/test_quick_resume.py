@@ -1,0 +1,65 @@
+"""`fsm resume` where nothing is in progress: at once, and whatever else is wrong on the host."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from fsm.host.quick_resume import nothing_to_do
+from tests.unit.cli.conftest import Line, interrupted
+
+
+def test_it_loads_neither_pydantic_nor_the_adapters(updated: Line):
+    """Every boot does it, so its start-up time is a measured number."""
+    updated("check")
+    script = (
+        f"import sys; sys.argv = ['fsm', '--config', {str(updated.path)!r}, 'resume']\nfrom fsm.cli import main\n"
+        "code = main()\nslow = ('pydantic', 'fsm.updater', 'fsm_python_app', 'importlib.metadata', 'rich', 'urllib3')\n"
+        "print(code, [name for name in slow if name in sys.modules])"
+    )
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60, env=environ
+    )
+    assert done.stdout.splitlines() == ["nothing is in progress", "0 []"]
+
+
+def test_json_has_the_same_shape(updated: Line):
+    """An empty list of results."""
+    updated("check")
+    assert updated("resume", "--json").results == []
+
+
+def test_a_mistake_in_the_configuration_keeps_no_host_from_booting(updated: Line):
+    """What is wrong with it matters when something is to be done."""
+    updated("check")
+    updated.path.write_text(updated.path.read_text() + "\n[nonsense]\nkey = 1\n")
+    assert updated("resume").code == 0
+    assert updated("check").code == 2
+
+
+def test_only_the_long_way_round_tells_of_what_is_in_progress(updated: Line):
+    """Then everything is loaded, and the update goes on."""
+    interrupted(updated)
+    assert not nothing_to_do(updated.path)
+    assert updated("resume").out.startswith("app: updated 1.0.0 -> 1.1.0")
+    assert nothing_to_do(updated.path)
+
+
+def test_what_cannot_be_read_is_left_to_the_long_way_round(tmp_path: Path):
+    """It says why, in a line."""
+    assert not nothing_to_do(tmp_path / "missing.toml")
+    (tmp_path / "fsm.toml").write_text("[fsm\n")
+    assert not nothing_to_do(tmp_path / "fsm.toml")
+    (tmp_path / "fsm.toml").write_text('[fsm]\nstate_dir = "."\n')
+    (tmp_path / "journal.db").write_bytes(b"no database" * 500)
+    assert not nothing_to_do(tmp_path / "fsm.toml")
+
+
+def test_a_host_without_a_journal_has_nothing_in_progress(tmp_path: Path):
+    """And the question leaves nothing behind."""
+    (tmp_path / "fsm.toml").write_text('[fsm]\nstate_dir = "state"\n')
+    assert nothing_to_do(tmp_path / "fsm.toml")
+    assert not (tmp_path / "state").exists()
