@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,3 +19,14 @@ def children() -> set[int]:
         with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended meanwhile
             found.update(int(pid) for pid in (task / "children").read_text(encoding="ascii").split())
     return found
+
+
+@contextmanager
+def in_background() -> Iterator[None]:
+    """Ignore what a shell lets a job in the background ignore."""
+    before = {signum: signal.signal(signum, signal.SIG_IGN) for signum in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

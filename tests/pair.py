@@ -58,9 +58,9 @@ class Pair(AppFixture):
 
     def start(self) -> None:
         """Start both."""
-        super().start()
+        self.manager().start(_Patient())
         self._second().start(_Patient())
-        assert self.other.answer() is not None
+        assert self.answer() is not None
 
     def stop(self) -> None:
         """Stop both."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from fsm.errors import Busy, JournalError, Unsupported
+from fsm.errors import Busy, JournalError
 
 LONGEST: Final = 150
 """Characters of a name that go into a file's name, which has 255 bytes at most."""
@@ -25,6 +25,8 @@ class ComponentLock:
 
     Raises (on entering):
         Busy: another process, or another thread of this one, holds it; says who and since when.
+        JournalError: there can be no lock in that state directory.
+        Unsupported: updates do not run on this system.
     """
 
     def __init__(self, state_dir: Path, component: str) -> None:
@@ -33,44 +35,44 @@ class ComponentLock:
         self._descriptor = -1
 
     def __enter__(self) -> ComponentLock:
+        me = _this_process()  # first: where processes cannot be told apart, nothing may be locked
+        descriptor = self._open()
         try:
-            import fcntl  # noqa: PLC0415 - not on Windows
-        except ImportError as error:
-            raise Unsupported(
-                f"cannot update {self._component}", f"updates are not supported on {sys.platform}", "use Linux or macOS"
-            ) from error
+            self._take(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        with suppress(OSError):
+            # On a full disk nobody can be told who holds the lock; but what was interrupted there goes on.
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(me).encode(), 0)
+        return self
+
+    def _open(self) -> int:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise JournalError(
-                f"cannot lock {self._component}",
-                f"{error.filename}: {error.strerror}",
-                "check state_dir and its permissions",
-            ) from error
+            raise self._failed(f"{error.filename}: {error.strerror}", "check state_dir and its permissions") from error
+
+    def _take(self, descriptor: int) -> None:
+        import fcntl  # noqa: PLC0415 - not on Windows
+
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            os.close(descriptor)
             raise Busy(
                 f"cannot work on {self._component} now",
                 f"another updater is working on it: {self.holder()}",
                 "wait for it to finish, or roll it back with `fsm cancel`; `fsm status` shows its progress",
             ) from error
-        from fsm.system.processes import start_time  # noqa: PLC0415 - `fsm status` reads locks, and seldom finds one
+        except OSError as error:
+            todo = "put state_dir on a local file system"
+            raise self._failed(f"{self.path}: {error.strerror}", todo) from error
 
-        holder = {
-            "pid": os.getpid(),
-            "start_time": start_time(os.getpid()),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            "argv": [Path(sys.argv[0]).name, *sys.argv[1:5]],
-        }
-        self._descriptor = descriptor
-        with suppress(OSError):
-            # On a full disk nobody can be told who holds the lock; but what was interrupted there goes on.
-            os.truncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(holder).encode(), 0)
-        return self
+    def _failed(self, why: str, todo: str) -> JournalError:
+        return JournalError(f"cannot lock {self._component}", why, todo)
 
     def __exit__(self, *exc: object) -> None:
         with suppress(OSError):
@@ -105,6 +107,22 @@ class ComponentLock:
             return found if {"pid", "start_time", "since", "argv"} <= found.keys() else None
         except (OSError, ValueError, AttributeError):
             return None
+
+
+def _this_process() -> dict[str, Any]:
+    """What a lock's file says about its holder.
+
+    Raises:
+        Unsupported: updates do not run on this system.
+    """
+    from fsm.system.processes import start_time  # noqa: PLC0415 - `fsm status` reads locks, and seldom finds one
+
+    return {
+        "pid": os.getpid(),
+        "start_time": start_time(os.getpid()),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "argv": [Path(sys.argv[0]).name, *sys.argv[1:5]],
+    }
 
 
 def _file_name(name: str) -> str:

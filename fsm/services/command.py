@@ -30,7 +30,7 @@ from fsm.services.base import (
     tail,
 )
 from fsm.system import faults
-from fsm.system.processes import end, identify
+from fsm.system.processes import before_exec, end, identify
 from fsm.system.shell import UNMARKED, find_program
 
 _INACTIVE: Final = frozenset({1, 3})
@@ -185,6 +185,7 @@ def _ask(program: str, spec: CommandSpec) -> int | None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=before_exec(),  # noqa: PLW1509 - it takes no lock
     ) as child:
         who = identify(child.pid)
         try:

@@ -19,5 +19,18 @@ from fsm.system.processes.reading import (
     start_time,
     with_environment,
 )
+from fsm.system.processes.signals import before_exec, default_signals
 
-__all__ = ["Identity", "alive", "boot_id", "end", "group", "holding", "identify", "start_time", "with_environment"]
+__all__ = [
+    "Identity",
+    "alive",
+    "before_exec",
+    "boot_id",
+    "default_signals",
+    "end",
+    "group",
+    "holding",
+    "identify",
+    "start_time",
+    "with_environment",
+]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from fsm.errors import CommandFailed, DeadlineExceeded
 from fsm.model import Seconds
-from fsm.system.processes import end, group, identify
+from fsm.system.processes import before_exec, end, group, identify
 from fsm.system.shell.programs import CALL, MARKER, SERVICE, find_program
 
 
@@ -63,6 +63,7 @@ def ask(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=before_exec(),  # noqa: PLW1509 - it takes no lock
         )
     except OSError as error:
         raise CommandFailed(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm.errors import CommandFailed, Unsupported
 from fsm.model import Seconds
-from fsm.system.processes import Identity, boot_id, identify
+from fsm.system.processes import Identity, boot_id, default_signals, identify
 from fsm.system.processes.ending import KILL_WAIT
 from fsm.system.shell.output import Output, Redactor
 from fsm.system.shell.programs import CALL
@@ -110,7 +110,7 @@ def _start(
                 _env=dict(environ),
                 _encoding="utf-8",
                 _ok_code=range(-128, 256),
-                _preexec_fn=_plain_signals,
+                _preexec_fn=default_signals,
             )
             return command
     except (sh.ForkException, sh.CommandNotFound, OSError, RuntimeError) as error:
@@ -123,13 +123,6 @@ def _start(
         ) from error
     finally:
         output.close_write_end()
-
-
-def _plain_signals() -> None:  # pragma: no cover - runs in the child, between fork and exec
-    """Undo what Python and `sh` leave to a child: ignored signals stay ignored through exec."""
-    for signum in (signal.SIGHUP, signal.SIGXFSZ):
-        signal.signal(signum, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _give_up(error: BaseException) -> None:

@@ -20,8 +20,8 @@ import pytest
 from fsm.adapter import CommandResult
 from fsm.errors import CommandFailed, DeadlineExceeded, Interrupted, StepFailed, Unsupported
 from fsm.system.processes import Identity, alive, boot_id, identify, with_environment
-from fsm.system.shell import UNMARKED, Child, Shell, orphans, running
-from tests.family import OF_THE_C_LIBRARY, children
+from fsm.system.shell import UNMARKED, Child, Shell, ask, orphans, running
+from tests.family import OF_THE_C_LIBRARY, children, in_background
 
 pytestmark = pytest.mark.needs_linux
 
@@ -102,11 +102,19 @@ def test_the_environment_is_extended_and_marked(world: World, monkeypatch: pytes
 
 
 def test_signals_are_as_a_program_expects_them(world: World):
-    """Neither Python's nor sh's ignored signals are inherited, and no descriptor but the three."""
-    lines = world.run("sh", "-c", "grep SigIgn /proc/self/status; ls /proc/self/fd | wc -l").tail
+    """No ignored signal is inherited, whoever ignores it, and no descriptor but the three."""
+    with in_background():
+        lines = world.run("sh", "-c", "grep SigIgn /proc/self/status; ls /proc/self/fd | wc -l").tail
     _, ignored, descriptors = lines.split()
     assert int(ignored, 16) & ~OF_THE_C_LIBRARY == 0
     assert descriptors == "4"  # the fourth is the directory that ls reads
+
+
+def test_what_is_asked_has_its_signals_as_well():
+    """A question is a program like any other."""
+    with in_background():
+        _, ignored = ask(["grep", "SigIgn", "/proc/self/status"]).out.split()
+    assert int(ignored, 16) & ~OF_THE_C_LIBRARY == 0
 
 
 def test_the_child_is_recorded_while_it_runs(make: Callable[..., World]):

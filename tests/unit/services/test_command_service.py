@@ -10,7 +10,7 @@ import pytest
 
 from fsm.errors import CommandFailed, DeadlineExceeded, StepFailed
 from fsm.services import ServiceManager
-from tests.family import children
+from tests.family import children, in_background
 from tests.unit.services.conftest import World, wait_for
 
 pytestmark = pytest.mark.needs_linux
@@ -145,3 +145,11 @@ def test_status_works_without_descriptors_of_ours(world: World):
     before = children()
     assert commands(world, status=[sys.executable, "-c", "import os; os._exit(0)"]).status().active
     assert children() <= before
+
+
+def test_the_status_command_ignores_no_signal(world: World):
+    """Also where the updater was started in the background."""
+    status = ["sh", "-c", "awk '/SigIgn/ {print substr($2, 15)}' /proc/self/status > ignored"]
+    with in_background():
+        assert commands(world, status=status).status().active
+    assert (world.path / "ignored").read_text() == "00\n"

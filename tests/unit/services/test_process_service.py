@@ -17,7 +17,7 @@ import pytest
 from fsm.errors import CommandFailed, ConfigError, DeadlineExceeded, Interrupted, StepFailed
 from fsm.services import ProcessSpec, ServiceManager, launch, open_service, process
 from fsm.system.processes import alive, holding, identify
-from tests.family import OF_THE_C_LIBRARY, children
+from tests.family import OF_THE_C_LIBRARY, children, in_background
 from tests.unit.services.conftest import World, wait_for
 
 pytestmark = pytest.mark.needs_linux
@@ -42,7 +42,8 @@ def test_a_service_is_a_daemon(world: World, monkeypatch: pytest.MonkeyPatch):
     before = children()
     service = world.process("sleep", "60")
     assert service.status().model_dump(exclude={"detail", "ended"}) == {"active": False, "pid": None, "since": None}
-    service.start(world.ctx)
+    with in_background():
+        service.start(world.ctx)
     status = service.status()
     assert status.active
     assert status.since is not None
