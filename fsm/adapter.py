@@ -19,7 +19,7 @@ from fsm.formats.manifest import Artifact
 from fsm.formats.releases import Release
 from fsm.formats.version_file import VersionFile
 from fsm.lifecycle import State
-from fsm.model import ComponentName, Digest, HostPath, Model, Seconds, Version
+from fsm.model import ComponentName, Digest, HostPath, Model, Seconds, Text, Version
 from fsm.step import CommandResult, Deadline, Done, Failed, RetryLater, Step, StepContext, StepResult
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Finding(Model):
     level: Literal["ok", "warning", "error"]
     subject: str
     message: str
-    todo: str = ""
+    todo: Text = ""
 
 
 class Draft(Model):

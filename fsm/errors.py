@@ -28,7 +28,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import ClassVar
 
 
@@ -55,6 +55,24 @@ def count(number: int, thing: str, things: str = "") -> str:
     return f"{number} {thing if number == 1 else things or f'{thing}s'}"
 
 
+class BlockedBy(StrEnum):
+    """What keeps an update back. The list is closed: a new word comes with a new version of fsm-updater.
+
+    Attributes:
+        HELD: a person holds the component: `fsm unhold`.
+        UNTRUSTED: nothing shows who makes its releases, and `allow_unsigned` is not set.
+        PINNED: the pin does not allow the newer release: `fsm pin`.
+        WITHDRAWN: its maker has taken the newer release back.
+        QUARANTINED: the newer release failed on this host, and its back-off has not passed.
+    """
+
+    HELD = "held"
+    UNTRUSTED = "untrusted"
+    PINNED = "pinned"
+    WITHDRAWN = "withdrawn"
+    QUARANTINED = "quarantined"
+
+
 class FsmError(Exception):
     """An error that explains itself.
 
@@ -62,14 +80,16 @@ class FsmError(Exception):
         what: what could not be done, e.g. ``cannot unpack core-1.2.0.tar.gz``.
         why: the reason, e.g. ``entry "../etc/passwd" leaves the archive``.
         todo: what to do next, e.g. ``the release is broken, nothing was changed``.
+        blocked: what keeps the update back, where that is known not to be the release's content.
     """
 
     leads_to: ClassVar[LeadsTo] = LeadsTo.PERSON
 
-    def __init__(self, what: str, why: str = "", todo: str = "") -> None:
+    def __init__(self, what: str, why: str = "", todo: str = "", *, blocked: BlockedBy | None = None) -> None:
         self.what = what
         self.why = why
         self.todo = todo
+        self.blocked = blocked
         super().__init__(what, why, todo)
 
     @property

@@ -9,7 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    ValidationInfo,
+)
 
 from fsm.versions import Version, matches
 
@@ -23,6 +31,7 @@ __all__ = [
     "HttpUrl",
     "Model",
     "Seconds",
+    "Text",
     "Version",
     "matches",
 ]
@@ -65,6 +74,13 @@ def _absolute(path: Path, info: ValidationInfo) -> Path:
 
 HostPath = Annotated[Path, AfterValidator(_absolute)]
 """A path on the host: ``~`` is the home directory, a relative one starts at the configuration file's directory."""
+
+Text = Annotated[
+    str,
+    BeforeValidator(lambda value: "" if value is None else value),
+    PlainSerializer(lambda value: value or None, return_type=str | None, when_used="json"),
+]
+"""A text that may be absent: empty for programs, null in JSON."""
 
 Seconds = float
 """A length of time in seconds."""

@@ -1,12 +1,12 @@
-"""What a process that started others may look at: its own children, and the signals they ignore."""
+"""What a process that starts others has to do with them: its own children, and the signals that they ignore."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 OF_THE_C_LIBRARY: Final = 0b11 << 31
 """Signals 32 and 33, as bits of ``SigIgn``: glibc keeps them, so nobody above it can set them back."""
@@ -21,10 +21,20 @@ def children() -> set[int]:
     return found
 
 
-@contextmanager
-def in_background() -> Iterator[None]:
+def in_background() -> AbstractContextManager[None]:
     """Ignore what a shell lets a job in the background ignore."""
-    before = {signum: signal.signal(signum, signal.SIG_IGN) for signum in (signal.SIGINT, signal.SIGQUIT)}
+    return _handling({signal.SIGINT: signal.SIG_IGN, signal.SIGQUIT: signal.SIG_IGN})
+
+
+def in_foreground() -> AbstractContextManager[None]:
+    """Ignore no signal that a terminal sends, however the tests were started: by `&`, or by nohup."""
+    default = signal.SIG_DFL
+    return _handling({signal.SIGINT: signal.default_int_handler, signal.SIGQUIT: default, signal.SIGHUP: default})
+
+
+@contextmanager
+def _handling(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
+    before = {signum: signal.signal(signum, handler) for signum, handler in handlers.items()}
     try:
         yield
     finally:

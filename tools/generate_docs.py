@@ -50,6 +50,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "api-adapter": reference_api.contract,
     "api-steps": reference_api.steps,
     "json-shapes": reference_json.shapes,
+    "json-blocked": reference_json.blocked,
     "config-checks": describe_models.checks,
     "adapter-imports": show_example.imports,
     **{f"adapter-{name}": partial(show_example.part, name) for name in show_example.PARTS},

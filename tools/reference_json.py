@@ -26,7 +26,7 @@ from fsm.cli.shapes import (
 )
 from fsm.engine.plan import DiskNeed, DownloadNeed, Plan, PlannedStep
 from fsm.engine.report import ComponentStatus, Outcome, RunReport, StepReport, StepStatus, UpdateResult
-from fsm.errors import ConfigError
+from fsm.errors import BlockedBy, ConfigError
 from fsm.host.boot.installing import InstalledUnits
 from fsm.host.checking import CheckResult
 from fsm.host.journal_reset import SetAside
@@ -230,6 +230,13 @@ def shapes() -> str:
     return "\n" + "\n".join(line for shape in SHAPES for line in _section(shape, described)) + "\n" + _error()
 
 
+def blocked() -> str:
+    """A table of what can keep an update back."""
+    meanings = _meanings(BlockedBy)
+    rows = "".join(f"| `{each}` | {meanings[each.name]} |\n" for each in BlockedBy)
+    return f"\n| `blocked` | meaning |\n|---|---|\n{rows}\n"
+
+
 def _section(shape: Shape, described: set[str]) -> Iterator[str]:
     model = type(shape.example)
     yield f"## {model.__name__}"
@@ -287,11 +294,13 @@ def _fields(model: type[Model]) -> Iterator[str]:
     whole = model.model_json_schema(mode="serialization")
     yield from ("| field | type | meaning |", "|---|---|---|")
     for name, schema in whole["properties"].items():
-        yield f"| `{name}` | {_type(schema, whole.get('$defs', {}))} | {meanings[name]} |"
+        kind = _type(schema, whole.get("$defs", {}))
+        meaning = meanings[name].replace("empty", "null") if kind == "string or null" else meanings[name]
+        yield f"| `{name}` | {kind} | {meaning} |"
     yield ""
 
 
-def _meanings(model: type[Model]) -> dict[str, str]:
+def _meanings(model: type) -> dict[str, str]:
     """The ``Attributes`` of the docstrings, also of the models that this one extends."""
     found: dict[str, str] = {}
     for kind in reversed(model.__mro__):

@@ -19,8 +19,8 @@ MOST_NOTES: Final = 12
 
 @click.command()
 @common.names_argument
-@click.option("--exit-code", is_flag=True, help="Exit with 10 when an update is available.")
-@click.option("--force", is_flag=True, help="Ask the source although the last answer is young; also passes quarantine.")
+@click.option("--exit-code", is_flag=True, help="Exit with 10 when `fsm update` would install something.")
+@click.option("--force", is_flag=True, help="Ask the source although the last answer is young.")
 @common.json_option
 def check(names: tuple[str, ...], exit_code: bool, as_json: bool, **options: Any) -> int:
     """Ask the sources for newer releases.

@@ -206,4 +206,4 @@ def _row(key: KeyState) -> tuple[str, str, str]:
         return key.name, key.id, f"revoked: {output.one_line(key.why)}" if key.why else "revoked"
     until = key.not_after or "without end"
     only = f", for {', '.join(key.repositories)}" if key.repositories else ""
-    return key.name, key.id, f"{until}{' (over)' if key.state == 'over' else ''}{only}"
+    return key.name, key.id, f"{until}{' (expired)' if key.state == 'expired' else ''}{only}"

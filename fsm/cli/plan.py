@@ -73,11 +73,17 @@ def _planned(updater: Updater, name: str, version: str | None, force: bool) -> U
     try:
         made = updater.plan(name, version=version, force=force)
     except UpToDate as error:
-        return UpdateResult(component=name, outcome=Outcome.UP_TO_DATE, reason=str(error))
+        return UpdateResult(component=name, outcome=Outcome.UP_TO_DATE, reason=str(error), blocked=error.blocked)
     except FsmError as error:
         if error.leads_to in (LeadsTo.USAGE, LeadsTo.PERSON, LeadsTo.INTERRUPTED):
             raise
-        return UpdateResult(component=name, outcome=Outcome.REFUSED, reason=error.cause, todo=error.todo)
+        return UpdateResult(
+            component=name,
+            outcome=Outcome.REFUSED,
+            reason=error.cause,
+            todo=error.todo,
+            blocked=error.blocked,
+        )
     return UpdateResult(
         component=name,
         outcome=Outcome.PLANNED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fsm.errors import FsmError
 from fsm.formats.trust import Withdrawn
-from fsm.model import Model
+from fsm.model import Model, Text
 
 
 class ErrorParts(Model):
@@ -15,16 +15,16 @@ class ErrorParts(Model):
         code: the exit code.
         message: the line on standard error.
         what: what could not be done.
-        why: the reason.
-        todo: what to do next.
+        why: the reason; empty where `what` says it all.
+        todo: what to do next; empty where that is nothing.
     """
 
     type: str
     code: int
     message: str
     what: str
-    why: str
-    todo: str
+    why: Text
+    todo: Text
 
 
 class Verified(Model):
@@ -97,7 +97,7 @@ class BuiltRelease(Model):
     """
 
     version: str
-    tag: str
+    tag: Text
     manifests: dict[str, str]
     sums: tuple[str, ...]
     artifacts: tuple[BuiltFile, ...]
@@ -111,12 +111,12 @@ class WithdrawnVersion(Model):
     Attributes:
         component: whose; null means every component of the repository.
         version: which.
-        why: what hosts show.
+        why: what hosts show; empty where nobody said.
     """
 
     component: str | None
     version: str
-    why: str
+    why: Text
 
 
 class WithdrawnList(Model):
@@ -133,7 +133,7 @@ class WithdrawnList(Model):
     repository: str
     sequence: int
     is_new: bool
-    url: str
+    url: Text
     withdrawn: tuple[WithdrawnVersion, ...]
 
     @classmethod
@@ -150,22 +150,22 @@ class ReleaseProblem(Model):
     """Something that is wrong with a release.
 
     Attributes:
-        file: where to correct it; empty where that is unknown.
-        line: in that file, from 1; 0 where that is unknown.
-        column: in that line, from 1; 0 where that is unknown.
+        file: where to correct it; None where that is unknown.
+        line: in that file, from 1; None where that is unknown.
+        column: in that line, from 1; None where that is unknown.
         message: the line for people.
     """
 
-    file: str
-    line: int
-    column: int
+    file: str | None
+    line: int | None
+    column: int | None
     message: str
 
     @classmethod
     def of(cls, error: FsmError) -> ReleaseProblem:
         """An error as the command line shows it."""
         file, line, column = getattr(error, "spot", ("", 0, 0))
-        return cls(file=file, line=line, column=column, message=str(error))
+        return cls(file=file or None, line=line or None, column=column or None, message=str(error))
 
 
 class PublishedFile(Model):

@@ -69,16 +69,28 @@ def _set_remark(run: dict[str, Any]) -> str:
 
 
 def _row(each: dict[str, Any], now: datetime) -> tuple[str, ...]:
-    latest = each["latest"] or ("none" if each["checked_at"] else "not checked")
     held = [f"held: {each['held']}"] if each["held"] else []
     pinned = [f"pinned to {each['pin']}"] if each["pin"] else []
     return (
         each["component"],
         each["installed"] or "unknown",
-        f"{latest} (new)" if each["update_available"] else latest,
+        _latest(each),
         _last(each["last"], now, running=bool(each["running_in"])),
         ", ".join((*held, *pinned)) or "-",
     )
+
+
+def _latest(each: dict[str, Any]) -> str:
+    """What the last check found, and whether an update would install it."""
+    latest = each["latest"] or ("none" if each["checked_at"] else "not checked")
+    if each["update_available"]:
+        return f"{each['target']} (new)"
+    return f"{latest} ({each['blocked']})" if each["blocked"] and _is_newer(each) else latest
+
+
+def _is_newer(each: dict[str, Any]) -> bool:
+    """Whether there is something that could be installed but for what blocks it."""
+    return each["latest"] not in (None, each["installed"])
 
 
 def _last(run: dict[str, Any] | None, now: datetime, *, running: bool) -> str:
@@ -98,15 +110,21 @@ def _last(run: dict[str, Any] | None, now: datetime, *, running: bool) -> str:
 def _remarks(each: dict[str, Any], now: datetime) -> Iterator[str]:
     if each["why_unknown"]:
         yield f"the installed version is unknown: {each['why_unknown']}"
+    if each["blocked"] and _is_newer(each):
+        yield each["reason"]
     run, name = each["last"], each["component"]
     if each["running_in"]:
         yield f"{_where(run)} now, by {each['running_in']}" if run else f"worked on now by {each['running_in']}"
     elif run and run["outcome"] == "interrupted":
         yield f"interrupted {_where(run)}; go on with: fsm resume {name}"
     elif run and run["outcome"] == "failed":
-        yield f"FAILED {output.ago(run['ended_at'], now)}: {run['reason']}; {run['todo']}"
+        yield f"FAILED {output.ago(run['ended_at'], now)}: {_because(run)}"
     elif run and run["outcome"] in ("refused", "rolled_back"):
-        yield f"{run['outcome'].replace('_', ' ')}: {run['reason']}" + (f"; {run['todo']}" if run["todo"] else "")
+        yield f"{run['outcome'].replace('_', ' ')}: {_because(run)}"
+
+
+def _because(run: dict[str, Any]) -> str:
+    return f"{run['reason']}; {run['todo']}" if run["todo"] else str(run["reason"])
 
 
 def _where(run: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from fsm.adapter import Draft, Registry, Step
 from fsm.errors import PlanError, PlanUnknown
 from fsm.lifecycle import STEP_STATES, State
-from fsm.model import ComponentName, Model, Seconds, Version
+from fsm.model import ComponentName, Model, Seconds, Text, Version
 
 SCHEMA: Final = 1
 """Version of the plan's schema; raised when a field changes its meaning."""
@@ -40,7 +40,7 @@ class PlannedStep(Model):
     name: str
     phase: State
     title: str
-    undo_title: str = ""
+    undo_title: Text = ""
     touches_live: bool = False
     downtime: Literal["begins", "ends"] | None = None
     timeout: Seconds

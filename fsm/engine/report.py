@@ -7,11 +7,14 @@ from typing import Any
 from fsm.engine.journal import SET, Journal, Run
 from fsm.engine.plan import Plan
 from fsm.engine.run_facts import Outcome, StepStatus, facts
+from fsm.errors import BlockedBy
 from fsm.lifecycle import State
-from fsm.model import Model, Seconds
+from fsm.model import Model, Seconds, Text
 
 __all__ = [
+    "BlockedBy",
     "ComponentStatus",
+    "Offered",
     "Outcome",
     "RunReport",
     "StepReport",
@@ -34,7 +37,7 @@ class StepReport(Model):
         started_at: when it was begun (the last time), UTC, ISO 8601; None where it was not.
         seconds: how long it took, None while it has not ended.
         retries: how often something was tried again.
-        message: why it failed, or was tried again the last time.
+        message: why it failed, or was tried again the last time; empty where neither happened.
     """
 
     name: str
@@ -44,7 +47,7 @@ class StepReport(Model):
     started_at: str | None = None
     seconds: Seconds | None = None
     retries: int = 0
-    message: str = ""
+    message: Text = ""
 
 
 class RunReport(Model):
@@ -59,7 +62,7 @@ class RunReport(Model):
         from_version: what was installed before, None where that was unknown.
         to_version: what was to be installed, None where the run did not come so far.
         reason: why it did not reach its goal, or why there was nothing to do; empty otherwise.
-        todo: what a person can do about that.
+        todo: what a person can do about that; empty where that is nothing.
         touched: whether the live component was affected at any time.
         started_at: UTC, ISO 8601; empty without a run.
         ended_at: the same; None while it is in progress.
@@ -77,10 +80,10 @@ class RunReport(Model):
     outcome: Outcome
     from_version: str | None = None
     to_version: str | None = None
-    reason: str = ""
-    todo: str = ""
+    reason: Text = ""
+    todo: Text = ""
     touched: bool = False
-    started_at: str = ""
+    started_at: Text = ""
     ended_at: str | None = None
     seconds: Seconds = 0.0
     downtime: Seconds | None = None
@@ -166,9 +169,11 @@ class UpdateResult(RunReport):
     """How a call for one component ended: the run's report, or, where there was no run, why not.
 
     Attributes:
+        blocked: what kept this call from an update; None where nothing did.
         plan: what would have been done (`plan`, a dry run), or was (`show`); None otherwise.
     """
 
+    blocked: BlockedBy | None = None
     plan: Plan | None = None
 
 
@@ -188,17 +193,37 @@ class InSet(Model):
     running_in: str | None = None
 
 
-class ComponentStatus(Model):
-    """One component, as `fsm status` shows it.
+class Offered(Model):
+    """What is offered to a component; a check, a status and a plan say the same.
 
     Attributes:
         component: its name.
-        type: its component type.
         installed: the version as the component itself tells it; None where it is unknown.
         why_unknown: why it is; empty otherwise.
-        latest: the newest release of the last check that it could have.
-        update_available: whether `fsm update` would install something, by what the last check found.
-        checked_at: when that was, UTC, ISO 8601; None when there was none.
+        latest: the newest release that it could have, installed or not, blocked or not; None where there is none.
+        update_available: whether `fsm update` would install something now.
+        target: the version that it would install; None where it would install nothing.
+        blocked: what keeps it from installing something newer; None where nothing does.
+        reason: why so, one sentence; empty where the source was never asked.
+        checked_at: when the source was asked, UTC, ISO 8601; None where it never was, or could not be.
+    """
+
+    component: str
+    installed: str | None = None
+    why_unknown: Text = ""
+    latest: str | None = None
+    update_available: bool = False
+    target: str | None = None
+    blocked: BlockedBy | None = None
+    reason: Text = ""
+    checked_at: str | None = None
+
+
+class ComponentStatus(Offered):
+    """One component, as `fsm status` shows it; what is offered is that of the last check.
+
+    Attributes:
+        type: its component type.
         held: why no update may start, None when one may.
         pin: the version or range that it is kept at, None without one.
         running_in: who works on it now, None when nobody does.
@@ -206,13 +231,7 @@ class ComponentStatus(Model):
         last: its newest run.
     """
 
-    component: str
     type: str
-    installed: str | None
-    why_unknown: str = ""
-    latest: str | None = None
-    update_available: bool = False
-    checked_at: str | None = None
     held: str | None = None
     pin: str | None = None
     running_in: str | None = None

@@ -95,8 +95,8 @@ def facts(journal: Journal, run: Run) -> dict[str, Any]:
         "outcome": _outcome(run, fold.last_event, touched),
         "from_version": run.from_version,
         "to_version": run.to_version,
-        "reason": run.reason,
-        "todo": run.todo,
+        "reason": run.reason or None,
+        "todo": run.todo or None,
         "touched": touched,
         "started_at": run.started_at,
         "ended_at": run.ended_at,
@@ -205,7 +205,7 @@ def _step(planned: Planned, step: _Step) -> dict[str, Any]:
         "started_at": step.started_at,
         "seconds": seconds,
         "retries": step.retries,
-        "message": step.message,
+        "message": step.message or None,
     }
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Final
 
 from fsm.engine.journal import Highest, Journal
-from fsm.errors import ManifestError, NotReady, TrustError
+from fsm.errors import BlockedBy, ManifestError, NotReady, TrustError
 from fsm.formats.releases import Release
 from fsm.formats.timestamps import moment
 from fsm.formats.trust import SignedFile, Trust, TrustSpec, Withdrawn
@@ -21,6 +21,16 @@ from fsm.sources import Source
 from fsm.sources.base import Notices
 
 UNSIGNED: Final = "its releases are not authenticated (allow_unsigned = true)"
+
+
+def why_untrusted(config: Config, component: Component) -> str | None:
+    """Why nothing that the component's source has can be believed; None where signatures or the host's owner vouch."""
+    source = component.keys.source
+    if source is None or source.allow_unsigned:
+        return None
+    if source.type == "git":
+        return "the commits of a git source are not authenticated"
+    return None if config.trust_of(component) else "no root keys are pinned, so its releases cannot be authenticated"
 
 
 class Admission:
@@ -34,6 +44,7 @@ class Admission:
     """
 
     def __init__(self, config: Config, component: Component, journal: Journal, now: datetime | None = None) -> None:
+        self._config = config
         self._component = component
         self._trusted = journal.trusted
         self._readonly = journal.database.readonly
@@ -81,16 +92,13 @@ class Admission:
         Raises:
             TrustError: no keys are pinned, or the source cannot be verified, and unsigned releases are not allowed.
         """
-        source, name = self._component.keys.source, self._component.name
-        if source is None or source.allow_unsigned:
+        name, why = self._component.name, why_untrusted(self._config, self._component)
+        if why is None:
             return
+        is_git = self._component.keys.source is not None and self._component.keys.source.type == "git"
+        todo = "use another source with signed releases" if is_git else 'set root_keys = ["RW..."] in [trust]'
         allow = f"or allow_unsigned = true in [components.{name}.source]"
-        if source.type == "git":
-            why = "the commits of a git source are not authenticated"
-            raise TrustError(f"cannot update {name}", why, f"use another source with signed releases, {allow}")
-        if self.trust is None:
-            why = "no root keys are pinned, so its releases cannot be authenticated"
-            raise TrustError(f"cannot update {name}", why, f'set root_keys = ["RW..."] in [trust], {allow}')
+        raise TrustError(f"cannot update {name}", why, f"{todo}, {allow}", blocked=BlockedBy.UNTRUSTED)
 
     def ask(self, source: Source) -> tuple[str, ...]:
         """Read what a source tells beside its releases; warnings where that cannot be believed.
@@ -173,6 +181,12 @@ class Admission:
         why = known.why(self._component.name, version) if known else None
         return None if why is None else f"it was withdrawn ({why})"
 
+    def all_withdrawn(self) -> dict[str, str]:
+        """What `why_withdrawn` says of every version that it says something of, by the canonical version."""
+        known = self._known_withdrawn()
+        listed = [each.version for each in known.withdrawn] if known else []
+        return {each.canonical: why for each in listed if (why := self.why_withdrawn(each)) is not None}
+
     def admit(self, release: Release, *, force: bool = False) -> None:
         """Let a release in whose signatures were verified, and remember it.
 
@@ -205,7 +219,7 @@ class Admission:
         withdrawn = self.why_withdrawn(release.version)
         if withdrawn and not force:
             todo = "wait for the next release, or install this one anyway with --version and --force"
-            raise TrustError(what, withdrawn, todo)
+            raise TrustError(what, withdrawn, todo, blocked=BlockedBy.WITHDRAWN)
         if not self._readonly:
             found = Highest(signed.sequence, str(release.version))
             self._trusted.saw(*place, signed.keys, found, manifest.released_at or "")

@@ -47,6 +47,6 @@ def _judge(host: Host, name: str, force: bool, known: Cached | Listing | FsmErro
             raise known
         with host.looking() as journal:
             checking = host.checking(name, journal)
-            return checking.judge(known or checking.ask(force=force), force=force)
+            return checking.judge(known or checking.ask(force=force))
     except FsmError as error:
-        return CheckResult(component=name, checked_at="", reason="the check failed", error=str(error))
+        return CheckResult(component=name, reason="the check failed", error=str(error))

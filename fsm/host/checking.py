@@ -10,46 +10,31 @@ from fsm.adapter import AnyAdapter, Backup, Installed, Registry, StepContext
 from fsm.engine import plan
 from fsm.engine.journal import Journal
 from fsm.engine.plan import Plan
-from fsm.errors import PlanError, Refused, UpToDate, UsageError
+from fsm.engine.report import Offered
+from fsm.errors import BlockedBy, PlanError, Refused, UpToDate, UsageError
 from fsm.formats.manifest import check_updater_version
 from fsm.formats.releases import Release
-from fsm.host import selection
-from fsm.host.admission import Admission
+from fsm.host.admission import Admission, why_untrusted
 from fsm.host.config import Component, Config
+from fsm.host.offers import Offers, told
 from fsm.host.selection import Selection
-from fsm.model import Model, Version
+from fsm.model import Text, Version
 from fsm.sources import Announced, Cached, Listing, Source, open_source
 from fsm.system import files
 
 
-class CheckResult(Model):
+class CheckResult(Offered):
     """What a check found.
 
     Attributes:
-        component: its name.
-        installed: the version as the component itself tells it; None where it is unknown.
-        why_unknown: why it is; empty otherwise.
-        latest: the newest release that this component could have.
-        update_available: whether `fsm update` would install something now.
-        target: the version that it would install.
-        reason: why so, one sentence.
-        notes: release notes of the release that would be installed.
+        notes: release notes of the target; empty where there are none.
         warnings: what is odd about the source's releases, one sentence each.
-        checked_at: when the source was asked, UTC, ISO 8601.
         from_cache: whether the answer is that of an earlier check.
         error: why the check failed, None when it did not.
     """
 
-    component: str
-    installed: str | None = None
-    why_unknown: str = ""
-    latest: str | None = None
-    update_available: bool = False
-    target: str | None = None
-    reason: str = ""
-    notes: str = ""
+    notes: Text = ""
     warnings: tuple[str, ...] = ()
-    checked_at: str
     from_cache: bool = False
     error: str | None = None
 
@@ -71,6 +56,13 @@ class Checking:
         self._readonly = journal.database.readonly
         self._version = version
         self._admission = Admission(config, component, journal)
+        self.offers = Offers(
+            journal.policy,
+            component.name,
+            component.keys.prereleases,
+            why_untrusted(config, component),
+            self._admission.why_withdrawn,
+        )
 
     @property
     def name(self) -> str:
@@ -98,29 +90,23 @@ class Checking:
         Raises:
             Transient, Refused: the source cannot be asked, or its answer not used.
         """
-        return self.judge(self.ask(force=force), force=force)
+        return self.judge(self.ask(force=force))
 
     def ask(self, *, force: bool = False) -> Cached | Listing:
         """The first half of a check: the releases, from the source, or (`Cached`) from the last answer."""
         return (None if force else self._young()) or self._list(self.source())
 
-    def judge(self, known: Cached | Listing, *, force: bool = False) -> CheckResult:
+    def judge(self, known: Cached | Listing) -> CheckResult:
         """The other half: what the releases mean for what is installed."""
-        return self._result(known, self.installed(), force=force, from_cache=isinstance(known, Cached))
-
-    def _result(self, known: Cached | Listing, installed: Installed, *, force: bool, from_cache: bool) -> CheckResult:
-        chosen = self._select(known.releases, installed, wanted=None, force=force)
+        installed, from_cache = self.installed(), isinstance(known, Cached)
+        found = self.offers.now(known.releases, installed.version)
         at = self._policy.last_check(self.name)
-        held = self._policy.held(self.name)
         return CheckResult(
             component=self.name,
             installed=None if installed.version is None else str(installed.version),
             why_unknown=installed.why_unknown,
-            latest=None if chosen.latest is None else str(chosen.latest.version),
-            update_available=chosen.chosen is not None,
-            target=None if chosen.chosen is None else str(chosen.chosen.version),
-            reason=f"{chosen.reason}; updates are held: {held[1] or 'no reason given'}" if held else chosen.reason,
-            notes=chosen.chosen.notes if chosen.chosen else "",
+            **told(found),
+            notes=found.chosen.notes if found.chosen else "",
             warnings=(*known.warnings, *self._odd(installed)),
             checked_at=(at[0] if at and (from_cache or not self._readonly) else datetime.now(UTC)).isoformat(
                 timespec="seconds"
@@ -159,22 +145,6 @@ class Checking:
             self._policy.remember_check(self.name, data)
         return listing
 
-    def _select(
-        self, releases: tuple[Announced, ...], installed: Installed, *, wanted: Version | None, force: bool
-    ) -> Selection:
-        return selection.select(
-            releases,
-            installed=installed.version,
-            prereleases=self._component.keys.prereleases,
-            pin=self._policy.pin(self.name),
-            quarantined=lambda version: self._speaks_against(version, force=force),
-            wanted=wanted,
-        )
-
-    def _speaks_against(self, version: Version, *, force: bool) -> str | None:
-        """Why a version is passed over."""
-        return self._admission.why_withdrawn(version) or (None if force else self._policy.blocks(self.name, version))
-
     def plan(self, ctx: StepContext, *, wanted: Version | None = None, force: bool = False) -> Plan:
         """The plan to the release that is to be installed.
 
@@ -182,20 +152,17 @@ class Checking:
             UpToDate: nothing is to be done.
             Transient, Refused: see there.
         """
-        held = self._policy.held(self.name)
-        if held and not force:
-            raise Refused(
-                f"cannot update {self.name}",
-                f"it has been held since {held[0][:16]}: {held[1] or 'no reason given'}",
-                f"run `fsm unhold {self.name}`, or use --force",
-            )
+        objection = self.offers.objection()
+        if objection is not None and objection.by is BlockedBy.HELD and not force:
+            todo = f"run `fsm unhold {self.name}`, or use --force"
+            raise Refused(f"cannot update {self.name}", objection.why, todo, blocked=objection.by)
         self._admission.require()
         source = self.source()
         # With keys pinned the whole list is asked for, as only that says where withdrawn versions are listed.
         listing = self._list(source, anew=self._admission.trust is not None)
         ctx.check()
         installed = self.installed()
-        found = self._select(listing.releases, installed, wanted=wanted, force=force)
+        found = self.offers.choose(listing.releases, installed.version, wanted=wanted, force=force)
         if found.chosen is None:
             self._nothing(found, installed, wanted)
         assert found.chosen is not None
@@ -229,15 +196,13 @@ class Checking:
         return release
 
     def _nothing(self, found: Selection, installed: Installed, wanted: Version | None) -> None:
-        newer = found.latest is not None and selection.supersedes(found.latest, installed.version)
-        refused = wanted is not None and wanted != installed.version
-        blocked = newer and found.latest is not None and self._policy.blocks(self.name, found.latest.version)
-        if refused:  # which --force does not change
+        what = f"cannot update {self.name}"
+        if wanted is not None and wanted != installed.version:  # which --force does not change
             todo = "choose a published version that the pin allows"
-            raise Refused(f"cannot update {self.name}", found.reason, todo)
-        if blocked:
-            raise Refused(f"cannot update {self.name}", found.reason, "use --force to try it anyway")
-        raise UpToDate(found.reason)
+            raise Refused(what, found.reason, todo, blocked=found.blocked)
+        if found.blocked is BlockedBy.QUARANTINED:
+            raise Refused(what, found.reason, "use --force to try it anyway", blocked=found.blocked)
+        raise UpToDate(found.reason, blocked=found.blocked)
 
     def plan_rollback(self, ctx: StepContext, to: Version | None) -> Plan:
         """The plan back to a version that is kept on this host; by default the newest other one.

@@ -17,7 +17,7 @@ from fsm.engine.locks import ComponentLock
 from fsm.engine.plan import Plan
 from fsm.engine.progress import Observer, log
 from fsm.engine.report import Outcome, UpdateResult, run_report
-from fsm.errors import Busy, FsmError, PlanError, PlanUnknown
+from fsm.errors import BlockedBy, Busy, FsmError, PlanError, PlanUnknown
 from fsm.host.checking import Checking
 from fsm.host.config import Config
 from fsm.lifecycle import State
@@ -33,6 +33,7 @@ class Host:
         self.registry = registry
         self.observers = list(observers)
         self.control = Control()
+        self._blocked: dict[int, BlockedBy | None] = {}
 
     def journal(self, *, readonly: bool = False) -> Journal:
         """The journal, opened for this thread."""
@@ -131,13 +132,17 @@ class Host:
             asked = next(journal.log(run.id)).data
             if run.kind == "rollback":
                 return checking.plan_rollback(ctx, Version.parse(asked.get("to")))
-            return checking.plan(ctx, wanted=Version.parse(asked.get("wanted")), force=asked.get("force", False))
+            try:
+                return checking.plan(ctx, wanted=Version.parse(asked.get("wanted")), force=asked.get("force", False))
+            except FsmError as error:
+                self._blocked[run.id] = error.blocked
+                raise
 
         return work
 
     def report(self, journal: Journal, run: Run) -> UpdateResult:
         """The result of a run."""
-        return UpdateResult(**dict(run_report(journal, run)))
+        return UpdateResult(**dict(run_report(journal, run)), blocked=self._blocked.pop(run.id, None))
 
 
 def _existing(path: Path) -> Path:

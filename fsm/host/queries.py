@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from fsm.adapter import Backup, Finding
 from fsm.engine import plan as plans
-from fsm.engine.journal import Journal
 from fsm.engine.plan import Plan
 from fsm.engine.report import ComponentStatus, RunReport, run_report, typed
 from fsm.errors import UsageError
 from fsm.host.config import Config
 from fsm.host.context import Host
-from fsm.host.quick_status import About, InSets, in_sets, status_of
+from fsm.host.quick_status import About, Hosted, in_sets, status_of
 
 
 class Reader:
@@ -36,15 +35,14 @@ class Reader:
         """Where every component is. Needs no write permission and never waits."""
         names = [self.config.component(name).name] if name else self.components
         with self._host.journal(readonly=True) as journal:
-            sets = in_sets(journal, self.config.state_dir)
-            return [self._status(each, journal, sets) for each in names]
+            host = Hosted(journal, self.config.state_dir, in_sets(journal, self.config.state_dir))
+            return [self._status(each, host) for each in names]
 
-    def _status(self, name: str, journal: Journal, sets: InSets) -> ComponentStatus:
-        checking = self._host.checking(name, journal)
+    def _status(self, name: str, host: Hosted) -> ComponentStatus:
+        checking = self._host.checking(name, host.journal)
         found = checking.installed()
-        component = self.config.components[name]
-        about = About(name, component.keys.type, component.target.source, component.keys.prereleases)
-        known = status_of(journal, self.config.state_dir, about, found.version, found.why_unknown, sets)
+        about = About.of(self.config, self.config.components[name])
+        known = status_of(host, about, found.version, found.why_unknown, checking.offers.withdrawn)
         return ComponentStatus(**{**known, "last": known["last"] and typed(known["last"])})
 
     def history(self, name: str | None = None, *, limit: int = 50) -> list[RunReport]:

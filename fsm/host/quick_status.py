@@ -5,6 +5,9 @@ The configuration cannot be validated without pydantic and the adapters, whose i
 with everything it was made of: the file's text, the version of this program, the adapters' files. As long as all of
 that is the same, nothing else is read. Only the configuration is remembered: the installed version is asked of the
 component and everything else of the journal, each time. Whatever does not fit leads to the long way round.
+
+Which versions were withdrawn is kept there as well, with the signatures of the documents that say so: verifying them
+takes an import, too.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ import json
 import os
 import sys
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -25,28 +29,47 @@ from fsm.engine.run_facts import facts
 from fsm.errors import FsmError
 from fsm.formats import version_file
 from fsm.formats.version_file import VersionFile
+from fsm.host.offers import Offers, told
 from fsm.host.places import default_state_dir, find, state_dir_of, text_of
-from fsm.host.selection import select
 from fsm.version import __version__
 from fsm.versions import Version
 
 if TYPE_CHECKING:
     from fsm.adapter import Registry
+    from fsm.engine.journal.policy import Policy
     from fsm.host.config import Component, Config
     from fsm.sources.base import Announced
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 NAME: Final = "glance.json"
 
 
 @dataclass(frozen=True)
 class About:
-    """What a status needs of one component's configuration; `source` as JSON values."""
+    """What a status needs of one component's configuration; `source` as JSON values, `untrusted` see `Offers`."""
 
     name: str
     type: str
     source: dict[str, Any]
     prereleases: bool
+    untrusted: str | None
+
+    @classmethod
+    def of(cls, config: Config, component: Component) -> About:
+        """What is needed of a validated configuration."""
+        from fsm.host.admission import why_untrusted  # noqa: PLC0415 - signatures, only the long way round
+
+        return cls(
+            name=component.name,
+            type=component.keys.type,
+            source=component.target.source,
+            prereleases=component.keys.prereleases,
+            untrusted=why_untrusted(config, component),
+        )
+
+
+Withdrawn = Callable[[Version], str | None]
+"""Why nobody should install a version; None where nothing is known against it."""
 
 
 InSets = dict[str, dict[str, Any]]
@@ -65,34 +88,48 @@ class _Known(NamedTuple):
     head: bool = False
 
 
+class Hosted(NamedTuple):
+    """What all components of a host have in common for a status.
+
+    Attributes:
+        journal: open, for reading at least.
+        state_dir: the host's state directory.
+        sets: from `in_sets`.
+    """
+
+    journal: Journal
+    state_dir: Path
+    sets: InSets
+
+
 def status_of(
-    journal: Journal, state_dir: Path, about: About, installed: Version | None, why_unknown: str, sets: InSets
+    host: Hosted, about: About, installed: Version | None, why_unknown: str, withdrawn: Withdrawn
 ) -> dict[str, Any]:
     """One component, with the keys of `fsm.engine.report.ComponentStatus`.
 
     Args:
-        journal: open, for reading at least.
-        state_dir: the host's state directory.
+        host: what one answer serves for all components.
         about: the component.
         installed: the version that the component itself tells; None where it is unknown.
         why_unknown: why it is.
-        sets: from `in_sets`; one answer serves for all components.
+        withdrawn: see there.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    latest, held = journal.latest(about.name), journal.policy.held(about.name)
+    policy, latest = host.journal.policy, host.journal.latest(about.name)
+    held = policy.held(about.name)
     return {
         "component": about.name,
-        "type": about.type,
         "installed": None if installed is None else str(installed),
-        "why_unknown": why_unknown,
-        **_offer(journal, about, installed),
+        "why_unknown": why_unknown or None,
+        **_offer(policy, about, installed, withdrawn),
+        "type": about.type,
         "held": None if held is None else held[1] or "no reason given",
-        "pin": journal.policy.pin(about.name),
-        "running_in": ComponentLock(state_dir, about.name).running(),
-        "in_set": sets.get(about.name),
-        "last": None if latest is None else facts(journal, latest),
+        "pin": policy.pin(about.name),
+        "running_in": ComponentLock(host.state_dir, about.name).running(),
+        "in_set": host.sets.get(about.name),
+        "last": None if latest is None else facts(host.journal, latest),
     }
 
 
@@ -108,25 +145,15 @@ def in_sets(journal: Journal, state_dir: Path) -> InSets:
     return found
 
 
-def _offer(journal: Journal, about: About, installed: Version | None) -> dict[str, Any]:
+def _offer(policy: Policy, about: About, installed: Version | None, withdrawn: Withdrawn) -> dict[str, Any]:
     """What the last check found, however long ago; of a source that is no longer configured it says nothing."""
-    policy = journal.policy
+    offers = Offers(policy, about.name, about.prereleases, about.untrusted, withdrawn)
     last = policy.last_check(about.name)
     if last is None or last[1].get("source") != about.source:
-        return {"latest": None, "update_available": False, "checked_at": None}
+        return {**told(offers.unknown()), "checked_at": None}
     known = [_Known(**{**each, "version": Version(each["version"])}) for each in last[1]["cached"]["releases"]]
-    found = select(
-        cast("Sequence[Announced]", known),
-        installed=installed,
-        prereleases=about.prereleases,
-        pin=policy.pin(about.name),
-        quarantined=lambda version: policy.blocks(about.name, version),
-    )
-    return {
-        "latest": None if found.latest is None else str(found.latest.version),
-        "update_available": found.chosen is not None,
-        "checked_at": last[0].isoformat(timespec="seconds"),
-    }
+    found = offers.now(cast("Sequence[Announced]", known), installed)
+    return {**told(found), "checked_at": last[0].isoformat(timespec="seconds")}
 
 
 def read(explicit: Path | None, names: Iterable[str] = ()) -> list[dict[str, Any]] | None:
@@ -151,11 +178,18 @@ def _read(path: Path, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
     entries = {entry["about"]["name"]: entry for entry in kept["components"]}
     found = []
     with Journal(state_dir / "journal.db", readonly=True) as journal:
-        sets = in_sets(journal, state_dir)
+        if kept["trusted"] != journal.trusted.marks():
+            return None
+        host = Hosted(journal, state_dir, in_sets(journal, state_dir))
         for entry in [entries[name] for name in names] if names else entries.values():
             version, why = version_file.ask(VersionFile(Path(entry["root"]), entry["file"]))
-            found.append(status_of(journal, state_dir, About(**entry["about"]), version, why, sets))
+            withdrawn = partial(_why_withdrawn, entry["withdrawn"])
+            found.append(status_of(host, About(**entry["about"]), version, why, withdrawn))
     return found
+
+
+def _why_withdrawn(known: dict[str, str], version: Version) -> str | None:
+    return known.get(version.canonical)
 
 
 def _key(path: Path, text: str) -> list[Any]:
@@ -176,21 +210,24 @@ def remember(config: Config, registry: Registry) -> None:
         config: just read from its file.
         registry: the component types.
     """
-    if config.path is None or not os.access(config.state_dir, os.W_OK):
+    path = config.path
+    if path is None or not os.access(config.state_dir, os.W_OK):
         return
     from fsm.host.config import parse  # noqa: PLC0415 - the long way round has loaded it
 
     with suppress(OSError, ValueError, FsmError):
-        text = text_of(config.path)
+        text = text_of(path)
         # Of exactly this text: the file may have been edited since it was read.
-        components = parse(tomllib.loads(text), registry, path=config.path).components.values()
-        entries = [_entry(component, registry) for component in components]
+        config = parse(tomllib.loads(text), registry, path=path)
+        with Journal(config.journal, readonly=True) as journal:
+            trusted = journal.trusted.marks()  # before the lists: what is learned meanwhile makes the next one ask anew
+            entries = [_entry(config, component, registry, journal) for component in config.components.values()]
         if None in entries:
             return
-        files = {_module(component, registry) for component in components}
+        files = {_module(component, registry) for component in config.components.values()}
         modules = [_stamp(file) for file in sorted(files)]
-        kept = {"key": _key(config.path, text), "modules": modules, "components": entries}
-        _write(config.state_dir / NAME, json.dumps(kept), config.path.stat().st_mode & 0o644)
+        kept = {"key": _key(path, text), "modules": modules, "trusted": trusted, "components": entries}
+        _write(config.state_dir / NAME, json.dumps(kept), path.stat().st_mode & 0o644)
 
 
 def _write(path: Path, text: str, mode: int) -> None:
@@ -207,13 +244,19 @@ def _write(path: Path, text: str, mode: int) -> None:
         raise
 
 
-def _entry(component: Component, registry: Registry) -> dict[str, Any] | None:
+def _entry(config: Config, component: Component, registry: Registry, journal: Journal) -> dict[str, Any] | None:
     """One component; None where its version is not in a file."""
+    from fsm.host.admission import Admission  # noqa: PLC0415 - signatures, only the long way round
+
     where = registry.get(component.keys.type).version_file(component.target, component.spec)
     if where is None:
         return None
-    about = About(component.name, component.keys.type, component.target.source, component.keys.prereleases)
-    return {"about": asdict(about), "root": str(where.root), "file": where.name}
+    return {
+        "about": asdict(About.of(config, component)),
+        "root": str(where.root),
+        "file": where.name,
+        "withdrawn": Admission(config, component, journal).all_withdrawn(),
+    }
 
 
 def _module(component: Component, registry: Registry) -> str:

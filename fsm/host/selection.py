@@ -6,7 +6,8 @@ The rules, each a test:
 2. Drafts never. Pre-releases (marked so, or so by their form) by choice, or where the pin names one.
 3. Never back: an installed version newer than every candidate stays; only `wanted` goes back.
 4. A pin holds, also against `wanted`: the pin is lifted first, or not at all.
-5. A quarantined version is passed over with its reason; `wanted` takes it.
+5. A version that something speaks against (it failed here, it was withdrawn) is passed over with its reason;
+   `wanted` takes it.
 6. An unknown installed version is said to be unknown; it is never called outdated.
 7. The end of a branch that is followed (`Announced.head`) has no order: it is the one to have, before or after the
    installed one; rules 4 to 6 hold for it as well.
@@ -16,9 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from fsm.errors import UsageError
+from fsm.errors import BlockedBy, UsageError
 from fsm.versions import Version
 
 if TYPE_CHECKING:
@@ -26,8 +27,16 @@ if TYPE_CHECKING:
 
     from fsm.sources.base import Announced
 
-Quarantined = Callable[[Version], str | None]
-"""Says why a version is not to be tried by itself, or None."""
+
+class Objection(NamedTuple):
+    """What speaks against an update: the kind, and a sentence for people."""
+
+    by: BlockedBy
+    why: str
+
+
+Against = Callable[[Version], Objection | None]
+"""Says why a version is not to be installed by itself, or None."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +45,15 @@ class Selection:
 
     Attributes:
         chosen: the release to install; None where there is nothing to do.
-        latest: the highest release that the component could have if nothing were installed, quarantined or pinned.
+        latest: the highest release that the component could have if nothing were installed, pinned or objected to.
         reason: one sentence for people, whatever the decision is.
+        blocked: why nothing is chosen although `latest` is newer than what is installed; None where that is not so.
     """
 
     chosen: Announced | None
     latest: Announced | None
     reason: str
+    blocked: BlockedBy | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +107,7 @@ def select(
     installed: Version | None,
     prereleases: bool,
     pin: Version | str | None,
-    quarantined: Quarantined,
+    against: Against,
     wanted: Version | None = None,
 ) -> Selection:
     """Choose a release.
@@ -106,7 +117,7 @@ def select(
         installed: None where it is unknown.
         prereleases: whether this component takes pre-releases.
         pin: a version or a specifier that holds the component.
-        quarantined: why a version is not tried by itself, e.g. because it failed before.
+        against: why a version is not installed by itself, e.g. because it failed before.
         wanted: the version that somebody asked for by name.
 
     Raises:
@@ -118,12 +129,13 @@ def select(
     allowed = _allowed(published, by_choice, held)
     latest = max((*by_choice[:1], *allowed[:1]), key=_rank, default=None)
     if wanted is not None:
-        chosen, reason = _choose_wanted(wanted, listing_releases, published, held, installed)
-    elif not allowed:
+        return _choose_wanted(wanted, listing_releases, published, held, installed, latest)
+    if not allowed:
         chosen, reason = None, _why_nothing(published, by_choice, held)
     else:
-        chosen, reason = _choose_highest(allowed, installed, quarantined, held)
-    return Selection(chosen=chosen, latest=latest, reason=reason)
+        chosen, reason = _choose_highest(allowed, installed, against, held)
+    blocked = None if chosen else _blocked(latest, installed, held, against)
+    return Selection(chosen=chosen, latest=latest, reason=reason, blocked=blocked)
 
 
 def is_prerelease(release: Announced) -> bool:
@@ -155,17 +167,17 @@ def _allowed(published: list[Announced], by_choice: list[Announced], pin: Pin | 
 
 
 def _choose_highest(
-    allowed: list[Announced], installed: Version | None, quarantined: Quarantined, pin: Pin | None
+    allowed: list[Announced], installed: Version | None, against: Against, pin: Pin | None
 ) -> tuple[Announced | None, str]:
-    """The highest allowed release above the installed version that is not quarantined."""
+    """The highest allowed release above the installed version that nothing speaks against."""
     skipped: dict[Version, str] = {}
     for release in allowed:
         if not supersedes(release, installed):
             break
-        why = quarantined(release.version)
-        if why is None:
+        objection = against(release.version)
+        if objection is None:
             return release, _sentence(_why_chosen(release, installed, pin), skipped)
-        skipped.setdefault(release.version, f"skipped {release.version}: {why}")
+        skipped.setdefault(release.version, f"skipped {release.version}: {objection.why}")
     return None, _sentence(_why_none(allowed[0], installed, pin, bool(skipped)), skipped)
 
 
@@ -175,16 +187,30 @@ def _choose_wanted(
     published: list[Announced],
     pin: Pin | None,
     installed: Version | None,
-) -> tuple[Announced | None, str]:
+    latest: Announced | None,
+) -> Selection:
     found = find(published, wanted)
     if found is None:
         is_draft = any(release.version == wanted for release in releases)
-        return None, f"{wanted} is a draft, not published yet" if is_draft else f"the source has no release {wanted}"
+        why = f"{wanted} is a draft, not published yet" if is_draft else f"the source has no release {wanted}"
+        return Selection(None, latest, why)
     if pin is not None and not pin.allows(wanted):
-        return None, f"the pin {pin.text} does not allow {wanted}"
+        return Selection(None, latest, f"the pin {pin.text} does not allow {wanted}", BlockedBy.PINNED)
     if installed is not None and found.version == installed:
-        return None, f"{installed} is installed already"
-    return found, f"{found.version} was requested"
+        return Selection(None, latest, f"{installed} is installed already")
+    return Selection(found, latest, f"{found.version} was requested")
+
+
+def _blocked(
+    latest: Announced | None, installed: Version | None, pin: Pin | None, against: Against
+) -> BlockedBy | None:
+    """What keeps the newest release from being chosen; None where it is no newer than what is installed."""
+    if latest is None or not supersedes(latest, installed):
+        return None
+    if pin is not None and not pin.allows(latest.version):
+        return BlockedBy.PINNED
+    objection = against(latest.version)
+    return None if objection is None else objection.by
 
 
 def _why_chosen(release: Announced, installed: Version | None, pin: Pin | None) -> str:

@@ -16,7 +16,7 @@ from fsm.formats.timestamps import timestamp
 from fsm.formats.trust import SIGNATURE, Key, Keyring, PublicKey, SecretKey, SignedFile, Trust, TrustSpec
 from fsm.formats.trust.documents import DOCUMENT_LIMIT, parse
 from fsm.formats.trust.signing import sign_keyring
-from fsm.model import COMPONENT_NAME, Model, matches
+from fsm.model import COMPONENT_NAME, Model, Text, matches
 from fsm.system import files
 
 Ask = Callable[[str, str, bool], str]
@@ -31,18 +31,18 @@ class KeyState(Model):
         id: as minisign shows it.
         key: the public key, a line that begins with ``RW``.
         not_after: when it ends; null means never.
-        state: `good`, `over` (it has ended) or `revoked`.
+        state: `good`, `expired` or `revoked`.
         repositories: what it may sign for; empty means everything.
-        why: it was revoked.
+        why: it was revoked; empty where nobody said so, or it was not.
     """
 
     name: str
     id: str
     key: str
     not_after: str | None = None
-    state: Literal["good", "over", "revoked"] = "good"
+    state: Literal["good", "expired", "revoked"] = "good"
     repositories: tuple[str, ...] = ()
-    why: str = ""
+    why: Text = ""
 
 
 class KeyFile(Model):
@@ -54,19 +54,19 @@ class KeyFile(Model):
         id: of the key; empty for a keyring, and for a secret key that is locked and does not tell it.
         key: the public key; empty for a keyring, and for a secret key that was only looked at.
         encrypted: whether a secret key needs a password.
-        version: of a keyring; 0 for a key.
-        threshold: how many keys of a keyring must sign.
+        version: of a keyring; None for a key.
+        threshold: how many keys of a keyring must sign; None for a key.
         verified: whether a keyring is known to be signed by a root key.
         keys: of a keyring.
     """
 
     path: str
     kind: Literal["public", "secret", "keyring"]
-    id: str = ""
-    key: str = ""
+    id: Text = ""
+    key: Text = ""
     encrypted: bool = False
-    version: int = 0
-    threshold: int = 0
+    version: int | None = None
+    threshold: int | None = None
     verified: bool = False
     keys: tuple[KeyState, ...] = ()
 
@@ -274,7 +274,7 @@ def described_ring(path: Path, ring: Keyring, *, verified: bool) -> KeyFile:
             id=each.public.name,
             key=each.key,
             not_after=each.not_after,
-            state="over" if each.is_over(now) else "good",
+            state="expired" if each.is_over(now) else "good",
             repositories=each.repositories,
         )
         for each in ring.keys

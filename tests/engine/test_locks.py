@@ -68,7 +68,7 @@ def test_a_file_system_without_locks_is_explained(tmp_path: Path, monkeypatch: p
 def test_a_state_directory_that_cannot_be_made_is_explained(tmp_path: Path):
     """By the file that is in its way."""
     (tmp_path / "state").write_text("a file")
-    with pytest.raises(JournalError, match="cannot lock a: .*check state_dir and its permissions"):
+    with pytest.raises(JournalError, match=r"cannot lock a: .*check state_dir and its permissions"):
         ComponentLock(tmp_path / "state", "a").__enter__()
 
 

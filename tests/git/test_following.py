@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fsm.host.selection import is_prerelease, select, supersedes
+from fsm.errors import BlockedBy
+from fsm.host.selection import Objection, is_prerelease, select, supersedes
 from fsm.sources.base import Announced
 from fsm.sources.git import commit_version, tag_version
 from fsm.versions import Version
@@ -20,7 +21,7 @@ def head(version: Version) -> Announced:
 
 def chosen(installed: Version | None, **given: object) -> tuple[Version | None, str]:
     """What is chosen of a branch, and why."""
-    keys = {"prereleases": False, "pin": None, "quarantined": lambda version: None, **given}
+    keys = {"prereleases": False, "pin": None, "against": lambda version: None, **given}
     found = select((head(NEW),), installed=installed, **keys)  # type: ignore[arg-type]
     return (found.chosen.version if found.chosen else None), found.reason
 
@@ -40,7 +41,7 @@ def test_pins_and_quarantine_hold_for_commits():
     """A pin to the installed commit keeps it; one that failed is passed over."""
     assert chosen(OLD, pin=str(OLD))[0] is None
     assert chosen(OLD, pin=str(NEW))[0] == NEW
-    there, why = chosen(OLD, quarantined=lambda version: "it has failed here 1 time")
+    there, why = chosen(OLD, against=lambda version: Objection(BlockedBy.QUARANTINED, "it has failed here 1 time"))
     assert there is None
     assert why == f"{OLD} stays; {NEW}: it has failed here 1 time"
     assert chosen(OLD, wanted=NEW)[0] == NEW

@@ -69,6 +69,11 @@ class Trusted:
             (domain, repository, data, signature),
         )
 
+    def marks(self) -> list[str]:
+        """The signatures of everything above: as long as these are the same, it says the same."""
+        sql = "SELECT hex(signature) FROM keyring UNION ALL SELECT hex(signature) FROM withdrawn ORDER BY 1"
+        return [row[0] for row in self._rows(sql, ())]
+
     def highest(self, domain: str, component: str, repository: str, revoked: Collection[str]) -> Highest | None:
         """The highest sequence of a component that a key has signed that is still believed."""
         rows = self._rows(

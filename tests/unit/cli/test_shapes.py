@@ -93,6 +93,14 @@ def describe(root: Path) -> None:
 def _fits(model: type[Model], data: dict[str, Any]) -> None:
     assert set(data) == set(model.model_fields)
     model.model_validate_json(json.dumps(data))
+    assert "" not in _values(data), data
+
+
+def _values(data: Any) -> Iterator[Any]:
+    """Everything in a document but the keys."""
+    for part in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+        yield from _values(part)
+    yield data
 
 
 def test_errors_have_their_documented_shape(line: Line):

@@ -16,7 +16,16 @@ from pathlib import Path
 import pytest
 
 from fsm.cli import signals
+from tests.family import in_foreground
 from tests.unit.cli.conftest import Line
+
+
+@pytest.fixture(autouse=True)
+def _foreground() -> Iterator[None]:
+    """Also where the whole suite runs in the background."""
+    with in_foreground():
+        yield
+
 
 SLOW = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(float(sys.argv[2]))"
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm.errors import UsageError
-from fsm.host.selection import Pin, Selection, find, is_prerelease, select
+from fsm.errors import BlockedBy, UsageError
+from fsm.host.selection import Objection, Pin, Selection, find, is_prerelease, select
 from fsm.model import Version
 from fsm.sources import Announced
 
@@ -30,9 +30,13 @@ def choose(tags: str, installed: str | None, **options: object) -> Selection:
     return select(
         releases(*tags.split()),
         installed=V(installed) if installed else None,
-        quarantined=lambda version: quarantined.get(str(version)),
+        against=lambda version: _failed(quarantined.get(str(version))),
         **keys,  # type: ignore[arg-type]  # the tests name options as they need them
     )
+
+
+def _failed(why: str | None) -> Objection | None:
+    return None if why is None else Objection(BlockedBy.QUARANTINED, why)
 
 
 def chosen(found: Selection) -> str | None:
@@ -207,7 +211,7 @@ def test_what_always_holds(listed, installed, prereleases, pin, bad, wanted, ran
             installed=installed,
             prereleases=prereleases,
             pin=pin,
-            quarantined=lambda version: "bad" if version in bad else None,
+            against=lambda version: _failed("bad" if version in bad else None),
             wanted=wanted,
         )
 
