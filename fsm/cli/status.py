@@ -19,8 +19,8 @@ from fsm.host import quick_status
 def status(names: tuple[str, ...], as_json: bool) -> int:
     """Show where every component is.
 
-    What is installed (asked of the component), the newest release that the last check found, the last run, holds and
-    pins. Needs no write permission and never waits.
+    What is installed (asked of the component), the newest release that the last check found, what keeps it from being
+    installed, the last run, holds and pins. Needs no write permission and never waits.
     """
     found = _ask(names)
     if as_json:
@@ -110,7 +110,7 @@ def _last(run: dict[str, Any] | None, now: datetime, *, running: bool) -> str:
 def _remarks(each: dict[str, Any], now: datetime) -> Iterator[str]:
     if each["why_unknown"]:
         yield f"the installed version is unknown: {each['why_unknown']}"
-    if each["blocked"] and _is_newer(each):
+    if each["blocked"] not in (None, "held", "pinned") and _is_newer(each):  # these two stand in the table
         yield each["reason"]
     run, name = each["last"], each["component"]
     if each["running_in"]:

@@ -108,7 +108,7 @@ def test_a_rotation_lets_the_old_key_end(drawer: Drawer):
     options = ("--overlap", "0", "--dir", "{dir}", "--no-password", "--keyring", "{ring}", "--root", "{root}")
     drawer("rotate", "next", "third", *options)
     states = {each["name"]: each["state"] for each in drawer("show", "{ring}", "--json").results[0]["keys"]}
-    assert states["next"] == "over"
+    assert states["next"] == "expired"
 
 
 def test_a_rotation_widens_nothing(drawer: Drawer):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from fsm.cli import plan
 from fsm.engine.report import UpdateResult
 from tests.unit.cli.conftest import Line, interrupted
@@ -20,6 +22,23 @@ def test_check_says_what_is_available(updated: Line):
         "app: 1.0.0 -> 1.1.0 is available (1.1.0 is newer than the installed 1.0.0; checked now)"
     )
     assert "    Answers faster.\n" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("block", "word"), [(("hold", "app", "--why", "a fair"), "held"), (("pin", "app", "1.0.0"), "pinned")]
+)
+def test_what_an_update_does_not_install_is_not_available(updated: Line, block: tuple[str, ...], word: str):
+    """No exit code 10, no "is available", and no "(new)"; plan and update name the same reason."""
+    assert updated("check", "--exit-code").code == 10
+    assert "1.1.0 (new)" in updated("status").out
+    assert updated(*block).code == 0
+    checked = updated("check", "--exit-code", "--force")
+    assert checked.code == 0
+    assert "is available" not in checked.out
+    for _ in range(2):  # through the façade, and at a glance
+        assert f"1.1.0 ({word})" in updated("status").out
+    assert updated("plan", "--json").results[0]["blocked"] == word
+    assert updated("update", "--json").results[0]["blocked"] == word
 
 
 def test_check_exit_code(updated: Line):

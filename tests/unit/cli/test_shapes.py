@@ -97,8 +97,9 @@ def _fits(model: type[Model], data: dict[str, Any]) -> None:
 
 
 def _values(data: Any) -> Iterator[Any]:
-    """Everything in a document but the keys."""
-    for part in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+    """Everything in a document, without its keys, and without what the fields of an adapter's steps are."""
+    parts = [data[key] for key in data if key != "args"] if isinstance(data, dict) else data
+    for part in parts if isinstance(parts, list) else ():
         yield from _values(part)
     yield data
 

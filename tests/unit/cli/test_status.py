@@ -278,7 +278,7 @@ def test_refusals_and_rollbacks_come_with_their_reason(updated: Line):
     assert "#2 rolled back 1.1.0 -> 1.0.0, " in text
     assert "held: rolled back from 1.1.0 to 1.0.0 on request" in text
     updated("update")
-    assert "app: refused: cannot update app: it has been held since " in updated("status").out
+    assert "app: refused: cannot update app: updates have been held since " in updated("status").out
     updated("rollback", "--to", "9.9")
     assert "#4 rollback refused, " in updated("status").out
 
