@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from fsm.engine.report import ComponentStatus, InSet, Outcome, RunReport, StepReport, StepStatus, UpdateResult
     from fsm.errors import (
         ArchiveError,
+        BlockedBy,
         Busy,
         Cancelled,
         CommandFailed,
@@ -80,9 +81,9 @@ _NAMES: Final = {
     "fsm.lifecycle": "State",
     "fsm.versions": "Version",
     "fsm.errors": (
-        "ArchiveError Busy Cancelled CommandFailed ConfigError DeadlineExceeded FsmError IntegrityError Interrupted"
-        " JournalError LeadsTo ManifestError NotReady PlanError PlanUnknown Refused SourceError StepFailed Transient"
-        " TrustError Unsupported UpToDate UsageError"
+        "ArchiveError BlockedBy Busy Cancelled CommandFailed ConfigError DeadlineExceeded FsmError IntegrityError"
+        " Interrupted JournalError LeadsTo ManifestError NotReady PlanError PlanUnknown Refused SourceError StepFailed"
+        " Transient TrustError Unsupported UpToDate UsageError"
     ),
     "fsm.adapter": (
         "Adapter Backup CommandResult Done Draft Failed Finding Installed Registry RetryLater Spec Step StepContext"
@@ -101,6 +102,7 @@ __all__ = [
     "Artifact",
     "AsyncUpdater",
     "Backup",
+    "BlockedBy",
     "Busy",
     "Cancelled",
     "CheckResult",

@@ -17,6 +17,9 @@ from tools import reference_json
 SECTION: Final = re.compile(r"^(Args|Attributes|Class attributes|Returns|Raises):\n", re.MULTILINE)
 ENTRY: Final = re.compile(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", re.MULTILINE)
 CONSTRAINED: Final = re.compile(r"Annotated\[(\w+),.*\]")
+TEXT: Final = re.compile(r"\bText\b")
+"""A text that may be empty, `fsm.model.Text`: that it is null in JSON is no matter of a program."""
+
 ELSEWHERE: Final = "See `"
 """A member whose docstring begins so repeats what its base says."""
 
@@ -81,6 +84,7 @@ def results() -> str:
             "",
             *_class(fsm.Outcome, level=3),
             *_class(fsm.StepStatus, level=3),
+            *_class(fsm.BlockedBy, level=3),
         ]
     )
 
@@ -183,7 +187,7 @@ def _given(parameters: list[inspect.Parameter]) -> Iterator[str]:
 def _bare(annotation: Any) -> str:
     """An annotation as it is written; of one with constraints, what they constrain: its docstring has them in words."""
     text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else str(annotation)
-    return CONSTRAINED.sub(r"\1", text)
+    return TEXT.sub("str", CONSTRAINED.sub(r"\1", text))
 
 
 def _summary(kind: type[Any]) -> str:

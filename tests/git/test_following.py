@@ -43,7 +43,7 @@ def test_pins_and_quarantine_hold_for_commits():
     assert chosen(OLD, pin=str(NEW))[0] == NEW
     there, why = chosen(OLD, against=lambda version: Objection(BlockedBy.QUARANTINED, "it has failed here 1 time"))
     assert there is None
-    assert why == f"{OLD} stays; {NEW}: it has failed here 1 time"
+    assert why == f"{OLD} stays; skipped {NEW}: it has failed here 1 time"
     assert chosen(OLD, wanted=NEW)[0] == NEW
 
 

@@ -17,7 +17,14 @@ from tools import reference_api
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "reference").glob("*.md"))
-DESCRIBED = (*reference_api.CONTRACT, *reference_api.STEPS, fsm.ProgressEvent, fsm.EventKind, fsm.Outcome)
+DESCRIBED = (
+    *reference_api.CONTRACT,
+    *reference_api.STEPS,
+    fsm.ProgressEvent,
+    fsm.EventKind,
+    fsm.Outcome,
+    fsm.BlockedBy,
+)
 
 
 def _fields(kind: type[Any]) -> set[str]:

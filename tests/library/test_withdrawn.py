@@ -14,8 +14,10 @@ def test_a_withdrawn_version_is_passed_over(shop: Shop):
     shop.withdraw("1.2.0")
     host = shop.host()
     found = host.check("a", force=True)
-    assert found.target == "1.1.0"
-    assert "1.2.0: it was withdrawn (loses settings)" in found.reason
+    assert (found.target, found.latest, found.blocked) == ("1.1.0", "1.2.0", None)
+    assert "skipped 1.2.0: it was withdrawn (loses settings)" in found.reason
+    shown = host.status("a")[0]
+    assert (shown.target, shown.latest, shown.blocked, shown.reason) == ("1.1.0", "1.2.0", None, found.reason)
     shop.installed("1.1.0")
     found = shop.host().check("a", force=True)
     assert not found.update_available
