@@ -40,7 +40,9 @@ class Offers:
         """What speaks against every update of the component, whatever its source has."""
         held = self.policy.held(self.component)
         if held is not None:
-            return Objection(BlockedBy.HELD, f"updates have been held since {held[0][:16]}: {held[1] or 'no reason given'}")
+            return Objection(
+                BlockedBy.HELD, f"updates have been held since {held[0][:16]}: {held[1] or 'no reason given'}"
+            )
         return None if self.untrusted is None else Objection(BlockedBy.UNTRUSTED, self.untrusted)
 
     def choose(
