@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         Refused,
         SourceError,
         StepFailed,
+        StillRunning,
         Transient,
         TrustError,
         Unsupported,
@@ -83,7 +84,7 @@ _NAMES: Final = {
     "fsm.errors": (
         "ArchiveError BlockedBy Busy Cancelled CommandFailed ConfigError DeadlineExceeded FsmError IntegrityError"
         " Interrupted JournalError LeadsTo ManifestError NotReady PlanError PlanUnknown Refused SourceError StepFailed"
-        " Transient TrustError Unsupported UpToDate UsageError"
+        " StillRunning Transient TrustError Unsupported UpToDate UsageError"
     ),
     "fsm.adapter": (
         "Adapter Backup CommandResult Done Draft Failed Finding Installed Registry RetryLater Spec Step StepContext"
@@ -149,6 +150,7 @@ __all__ = [
     "StepReport",
     "StepResult",
     "StepStatus",
+    "StillRunning",
     "Target",
     "Transient",
     "TrustError",

@@ -22,6 +22,7 @@
     ├── Busy                      busy:        another updater works on this component
     ├── Interrupted               interrupted: stopped at a safe point, `fsm resume` continues
     ├── Cancelled                 roll back:   a person asked for it
+    ├── StillRunning              needs a person: what a crashed run started cannot be ended
     ├── JournalError              needs a person: the journal cannot be read or written
     └── PlanUnknown               needs a person: a frozen plan names what this version does not know
 """
@@ -201,6 +202,10 @@ class Cancelled(FsmError):
     """A person cancelled the run; it is rolled back."""
 
     leads_to = LeadsTo.ROLL_BACK
+
+
+class StillRunning(FsmError):
+    """What a crashed run left running cannot be ended; the run stays as it is."""
 
 
 class JournalError(FsmError):

@@ -40,7 +40,20 @@ from fsm.lifecycle import State
 from fsm.model import Version
 from fsm.system import faults
 
-Act = Literal["ok", "fail", "fail_host", "retry", "raise", "transient", "os_error", "step_failed", "child"]
+Act = Literal[
+    "ok",
+    "fail",
+    "fail_host",
+    "retry",
+    "raise",
+    "transient",
+    "os_error",
+    "step_failed",
+    "child",
+    "slow",
+    "nothing",
+    "no_json",
+]
 
 
 class Crash(BaseException):
@@ -89,7 +102,10 @@ class Cell(Step):
         """See `Step.keep_down`."""
         WORLD.kept.append(self.name)
         acts = WORLD.acts.get(f"keep:{self.name}", [])
-        return _misfortune(acts.pop(0)) if acts else super().keep_down(ctx)
+        act = acts.pop(0) if acts else "ok"
+        if act == "slow":
+            ctx.sleep(1.0)
+        return super().keep_down(ctx) if act in ("ok", "slow") else _misfortune(act)
 
     def _act(self, verb: str, ctx: StepContext, value: str) -> StepResult:
         WORLD.calls.append(f"{verb}:{self.name}")
@@ -118,6 +134,10 @@ def _misfortune(act: Act) -> StepResult:
             return RetryLater(why="not yet", after=0.1)
         case "transient":
             raise Transient("cannot reach it", "the network is down", after=0.2)
+        case "nothing":
+            return None  # type: ignore[return-value] # a bug of an adapter that is not checked by mypy
+        case "no_json":
+            return Done(data={"made": Path("/nowhere")})
         case "os_error":
             raise OSError(28, "No space left on device")
         case "step_failed":

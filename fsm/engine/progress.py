@@ -19,11 +19,12 @@ class EventKind(StrEnum):
         STATE: the run entered `state`.
         STEP: a step begins; `message` is its title.
         STEP_DONE: that step ended well.
-        UNDO: a step is being undone; `message` says how.
+        UNDO: a step is being undone; `message` says how. A step that has nothing to undo is passed over in silence.
         UNDO_DONE: that step is undone.
         PROGRESS: how far the step is, in `done`, `total` and `unit`.
         RETRY: a step is tried again later; `message` says why and when.
         FAILED: a step, or an undo, failed; `message` says why.
+        CANCELLED: the run is rolled back because somebody asked for that; `message` says why. Nothing failed.
         NOTE: something that people should know, e.g. where local files went.
     """
 
@@ -35,6 +36,7 @@ class EventKind(StrEnum):
     PROGRESS = "progress"
     RETRY = "retry"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     NOTE = "note"
 
 

@@ -21,7 +21,7 @@ from fsm.engine.executor.run_record import RunRecord
 from fsm.engine.journal import SET, Journal, Kind, Record, Run
 from fsm.engine.plan import Plan
 from fsm.engine.scheduling import in_order
-from fsm.errors import FsmError, Interrupted, JournalError, Refused, UpToDate
+from fsm.errors import Cancelled, FsmError, Interrupted, JournalError, Refused, UpToDate
 from fsm.host.context import Host
 from fsm.lifecycle import LIMIT, Event, State
 from fsm.system import faults
@@ -74,10 +74,17 @@ class SetDriver:
                     self._executor.announce(run)
                     run = work(run)
         except Interrupted as error:
-            interrupted = [Record(Kind.INTERRUPTED, data={"why": str(error)})]
-            return self._journal.write(self._now(run), interrupted, attempt=max(run.attempt - 1, 0))
+            return self._pause(run, str(error))
+        except (KeyboardInterrupt, SystemExit) as error:
+            self._pause(run, f"the program was ended by {type(error).__name__}")
+            raise
         self._executor.announce(run)
         return run
+
+    def _pause(self, run: Run, why: str) -> Run:
+        """Not a crash: the attempt that was cut short on purpose does not count against the set."""
+        paused = [Record(Kind.INTERRUPTED, data={"why": why})]
+        return self._journal.write(self._now(run), paused, attempt=max(run.attempt - 1, 0))
 
     def resume(self, run: Run) -> Run:
         """Continue after a crash, a reboot or an interrupt. Any member's progress counts as the set's.
@@ -86,10 +93,14 @@ class SetDriver:
         """
         self._resumed = True
         progress = [[own.state, own.position] for own in self._journal.members(run.id)]
-        before = [row.data.get("progress") for row in self._journal.log(run.id) if row.kind is Kind.RESUMED]
-        attempt = run.attempt + 1 if not before or before[-1] == progress else 2
+        passes = [row for row in self._journal.log(run.id) if row.kind in (Kind.RESUMED, Kind.INTERRUPTED)]
+        before = [row.data["progress"] for row in passes if row.kind is Kind.RESUMED]
+        attempt = run.attempt + 1
+        if before and before[-1] != progress:
+            # The pass that got on was the first one here, unless it was cut short on purpose.
+            attempt = 1 if passes[-1].kind is Kind.INTERRUPTED else 2
         if attempt > LIMIT and run.state is not State.ROLLING_BACK:
-            why = f"the updater was killed {LIMIT} times without making progress"
+            why = f"the updater made no progress in {LIMIT} attempts"
             run = self._move(run, [Event.STUCK], reason=why)
         else:
             resumed = Record(Kind.RESUMED, data={"attempt": attempt, "progress": progress})
@@ -130,6 +141,8 @@ class SetDriver:
                 continue
             except (Interrupted, JournalError):
                 raise
+            except Cancelled as error:
+                return self._move(run, [Event.FAIL], reason=error.cause)
             except FsmError as error:
                 return self._move(run, [Event.FAIL], reason=f"{name}: {error.cause}", todo=error.todo)
         faults.point("set.planned")
@@ -208,7 +221,8 @@ class SetDriver:
         run = self._now(run)
         ended = [own for own in self._journal.members(run.id) if not own.in_progress]
         culprit = next((own for own in ended if own.state is State.FAILED), ended[0] if ended else None)
-        reason = CANCELLED if run.cancel or culprit is None else f"{culprit.component}: {culprit.reason}"
+        asked = f"cancelled: {self._journal.cancel_reason(run.id)}"
+        reason = asked if run.cancel or culprit is None else f"{culprit.component}: {culprit.reason}"
         return self._move(run, [Event.FAIL], reason=reason, todo="" if culprit is None else culprit.todo)
 
     def _backward(self, run: Run) -> Run:

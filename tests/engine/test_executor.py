@@ -161,9 +161,62 @@ def test_three_crashes_at_one_step_roll_back(rig, world):
             rig.resume()
     run = rig.resume()
     assert run.state is State.ROLLED_BACK
-    assert "killed 3 times while it was at the step 'stop'" in run.reason
+    assert "no progress in 3 attempts at the step 'stop'" in run.reason
     with rig.journal() as journal:
         assert journal.policy.quarantined("c", Version("2"))
+
+
+@pytest.mark.parametrize("verb", ["do", "undo"])
+@pytest.mark.parametrize("act", ["nothing", "no_json"])
+def test_a_step_that_returns_what_it_must_not_fails(rig, world, verb, act):
+    """A bug of an adapter ends in a result that says so; the release is not blamed for it."""
+    world.acts[f"{verb}:swap"] = [act]
+    if verb == "undo":
+        world.acts["do:verify"] = ["fail_host"]
+    run = rig.start()
+    assert run.state is State.ROLLED_BACK
+    assert set(world.cells.values()) == {"old"}
+    failed = {"do": Kind.STEP_FAILED, "undo": Kind.UNDO_FAILED}[verb]
+    with rig.journal() as journal:
+        rows = [row for row in journal.log(run.id) if row.kind is failed]
+        assert [row.step for row in rows if "a bug in the adapter" in row.data["todo"]] == [NAMES.index("swap")]
+        assert journal.policy.quarantined("c", Version("2")) is None
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_program_that_is_ended_by_an_exception_is_no_loop(rig, world, stop):
+    """Ctrl-C in a program that embeds the library, any number of times: the release has nothing to do with it."""
+
+    def ended(verb: str, name: str) -> None:
+        if name == "swap":
+            raise stop
+
+    world.before_act = ended
+    with pytest.raises(stop):
+        rig.start()
+    for _ in range(LIMIT + 2):
+        with pytest.raises(stop):
+            rig.resume()
+    world.before_act = lambda verb, name: None
+    assert rig.resume().state is State.DONE
+
+
+def test_undos_that_failed_are_not_called_killed(rig, world):
+    """Two failures and one crash: what is said of three attempts is true of each."""
+    world.acts["do:verify"] = ["fail"]
+    world.acts["undo:swap"] = ["fail_host", "fail_host"]
+
+    def third(verb: str, name: str) -> None:
+        if world.calls.count("undo:swap") == LIMIT:
+            raise Crash(name)
+
+    world.before_act = third
+    with pytest.raises(Crash):
+        rig.start()
+    run = rig.resume()
+    assert run.state is State.FAILED
+    assert "killed" not in run.reason
+    assert "no progress in 3 attempts at undoing the step 'swap'" in run.reason
 
 
 def test_three_crashes_at_three_steps_are_progress(rig, world):

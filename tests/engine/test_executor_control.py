@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
+from fsm.cli.codes import Code, of_error
+from fsm.engine.executor import loop
 from fsm.engine.journal import Kind, Run
 from fsm.engine.plan import Plan
 from fsm.engine.progress import ProgressEvent
 from fsm.engine.report import Outcome, run_report
-from fsm.errors import Busy, JournalError, PlanUnknown
+from fsm.errors import Busy, JournalError, PlanUnknown, StillRunning
 from fsm.lifecycle import State
 from fsm.model import Version
-from tests.world import WORLD, Crash, crash_at
+from tests.world import STEPS, WORLD, Crash, crash_at
 
 NAMES = ["save", "copy", "fetch", "stop", "swap", "start", "verify", "tidy"]
 
@@ -243,3 +245,67 @@ def test_nothing_is_done_that_is_not_written(rig, world):
     world.before_act = written
     assert rig.start().state is State.ROLLED_BACK
     assert WORLD is world
+
+
+def test_a_cancel_while_checking_says_that_nothing_was_touched(rig, world):
+    """There is no old version to put back: it has been running all the time."""
+
+    def cancelled(run: Run, context: Any) -> Plan:
+        with rig.journal() as other:
+            other.request_cancel(run)
+        context.sleep(1.0)
+        raise AssertionError("the check was to raise")
+
+    rig.checked = cancelled
+    run = rig.start()
+    assert (run.state, run.reason, run.todo) == (State.IDLE, "cancelled: a person asked for it", "")
+
+
+def test_what_is_left_of_a_crash_and_cannot_be_ended_needs_a_person(rig, world, monkeypatch):
+    """The run stays where it is, however often that is tried: nobody counts that as a crash, or calls it a refusal."""
+    with crash_at(2, only="step.before_do"), pytest.raises(Crash):
+        rig.start()
+    world.acts["do:fetch"] = ["child"]
+
+    def hangs(*args: object, **kwargs: object) -> list[str]:
+        raise StillRunning("cannot end what the interrupted run left running", "still there after KILL: git (pid 7)")
+
+    monkeypatch.setattr(loop, "end_orphans", hangs)
+    for verb in (rig.resume, rig.rollback) * 3:
+        with pytest.raises(StillRunning) as caught:
+            verb()
+        assert of_error(caught.value) is Code.FAILED
+    monkeypatch.undo()
+    assert rig.resume().state is State.DONE
+
+
+def test_a_cancel_does_not_look_like_a_failure(rig, world):
+    """Who looks on is told what it is, once; the rollback of a step that has nothing to undo is not announced."""
+    heard: list[ProgressEvent] = []
+    rig.observers = [heard.append]
+
+    def cancel(verb: str, name: str) -> None:
+        if (verb, name) == ("do", "swap"):
+            with rig.journal() as other:
+                other.request_cancel(other.active("c"))
+            rig.time.now += 1.0
+
+    world.before_act = cancel
+    assert rig.start().state is State.ROLLED_BACK
+    told = [(event.kind.value, event.message) for event in heard if event.kind in ("failed", "cancelled")]
+    assert told == [("cancelled", "cancelled: a person asked for it")]
+
+
+def test_an_undo_that_does_nothing_is_not_told(rig, world, monkeypatch):
+    """Neither its begin nor its end."""
+    monkeypatch.setattr(STEPS[NAMES.index("fetch")], "undo_title", "", raising=True)
+    world.acts["do:stop"] = ["fail"]
+    heard: list[ProgressEvent] = []
+    rig.observers = [heard.append]
+    assert rig.start().state is State.ROLLED_BACK
+    undone = {kind: [event.step for event in heard if event.kind.value == kind] for kind in ("undo", "undo_done")}
+    assert undone["undo"] == undone["undo_done"] == ["stop", "copy", "save"]
+    assert all(event.message for event in heard if event.kind.value == "undo_done")
+    assert [event.message for event in heard if event.kind.value == "note" and event.step == "fetch"][-1:] == [
+        "undo fetch"
+    ]

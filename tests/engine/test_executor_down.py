@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from fsm.engine.progress import ProgressEvent
 from fsm.errors import PlanUnknown
 from fsm.lifecycle import State
+from fsm.model import Version
 from tests.world import WORLD, Crash, crash_at
 
 NAMES = ["save", "copy", "fetch", "stop", "swap", "start", "verify", "tidy"]
@@ -97,3 +99,56 @@ def test_a_plan_of_another_version_does_not_tell(rig, world):
         journal.database.execute("UPDATE plan SET text=replace(text, '\"swap\"', '\"teleport\"')")
         with pytest.raises(PlanUnknown):
             rig.executor(journal).is_down(journal.active("c"))
+
+
+def asked_to_cancel(rig, why: str = "a person asked for it") -> None:
+    """As another process does it, while the run is taken up."""
+    with rig.journal() as other:
+        run = other.active("c")
+        assert run is not None
+        other.request_cancel(run, why)
+
+
+@pytest.mark.parametrize("why", ["a person asked for it", "it was not done within 600 s"])
+def test_a_cancel_while_it_is_stopped_again_rolls_back(rig, world, why):
+    """A stop takes its time: the run goes back there and then, and what became of it is its result."""
+    crash(rig, world, "do", "swap")
+    world.acts["keep:stop"] = ["slow"]
+    rig.time.on_wait = lambda: asked_to_cancel(rig, why)
+    heard: list[ProgressEvent] = []
+    rig.observers = [heard.append]
+    run = rig.resume()
+    assert (run.state, run.reason) == (State.ROLLED_BACK, f"cancelled: {why}")
+    assert set(world.cells.values()) == {"old"}
+    assert WORLD.kept == ["stop", "stop"], "the rollback needs it down as well"
+    assert "failed" not in {event.kind.value for event in heard}
+    with rig.journal() as journal:
+        assert journal.policy.quarantined("c", Version("2")) is None
+
+
+def test_a_cancel_while_its_stop_is_waited_for_rolls_back(rig, world):
+    """Also between two tries."""
+    crash(rig, world, "do", "swap")
+    world.acts["keep:stop"] = ["retry"]
+    rig.time.on_wait = lambda: asked_to_cancel(rig)
+    run = rig.resume()
+    assert (run.state, run.reason) == (State.ROLLED_BACK, "cancelled: a person asked for it")
+
+
+@pytest.mark.parametrize("act", ["fail", "step_failed", "raise"])
+def test_a_service_that_does_not_stop_again_is_no_releases_fault(rig, world, act):
+    """Whatever started it, and whatever a step says: the release has not even been tried."""
+    crash(rig, world, "do", "swap")
+    world.acts["keep:stop"] = [act]
+    assert rig.resume().state is State.ROLLED_BACK
+    with rig.journal() as journal:
+        assert journal.policy.quarantined("c", Version("2")) is None
+        assert rig.executor(journal).needs_down(journal.latest("c")) is False
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_must_not_run_now_is_told(rig, world, name):
+    """Only between stop and start; at either of these the tree is whole."""
+    crash(rig, world, "do", name)
+    with rig.journal() as journal:
+        assert rig.executor(journal).needs_down(journal.active("c")) == (name == "swap")

@@ -9,11 +9,14 @@ from typing import SupportsIndex
 import pytest
 
 from fsm.aio import AsyncUpdater
+from fsm.engine.executor.context import Context
 from fsm.engine.journal import Journal
 from fsm.engine.locks import ComponentLock
+from fsm.engine.plan import Plan
 from fsm.engine.progress import ProgressEvent
 from fsm.engine.report import Outcome, UpdateResult
 from fsm.errors import ConfigError, UsageError
+from fsm.host.checking import Checking
 from fsm.lifecycle import LIMIT, State
 from fsm.updater import Updater
 from tests.library.hosts import REGISTRY, data, publish, updater
@@ -161,8 +164,58 @@ def test_killed_three_times_without_progress_all_go_back(root, world):
             host(root).resume()
     results = host(root).resume()
     assert results[0].outcome in (Outcome.ROLLED_BACK, Outcome.REFUSED)
-    assert "killed 3 times without making progress" in results[0].reason
+    assert "no progress in 3 attempts" in results[0].reason
     assert_as_one(root, State.ROLLED_BACK)
+
+
+def test_a_cancel_while_it_is_checked_is_nobodys_failure(root, world, monkeypatch):
+    """Nothing has been touched; the reason is the set's, not that of the member whose plan was being made."""
+
+    def cancelled(self: Checking, context: Context, **how: object) -> Plan:
+        with Journal(root / "state" / "journal.db") as journal:
+            journal.request_cancel(journal.runs()[0])
+        context.sleep(1.0)
+        raise AssertionError("the check was to raise")
+
+    monkeypatch.setattr(Checking, "plan", cancelled)
+    (result,) = [each for each in host(root).update_set("all") if each.kind == "set"]
+    assert (result.outcome, result.reason, result.todo) == (Outcome.REFUSED, "cancelled: a person asked for it", "")
+
+
+def test_an_interrupt_does_not_count_as_a_kill(root, world):
+    """Stopped after some progress, then killed twice at one place: that is no third time."""
+
+    def stopped_at(step: str) -> None:
+        one = host(root)
+        world.before_act = lambda verb, name: one.stop() if name == step else None
+        results = one.resume() or one.update_set("all")
+        assert results[0].outcome is Outcome.INTERRUPTED
+        world.before_act = lambda verb, name: None
+
+    stopped_at("copy")
+    stopped_at("fetch")
+    for _ in range(LIMIT - 1):
+        with crash_at(0, only="set.resumed"), pytest.raises(Crash):
+            host(root).resume()
+    assert host(root).resume()[0].outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_program_that_is_ended_by_an_exception_is_no_loop(root, world, stop):
+    """Ctrl-C in a program that embeds the library, any number of times: that counts neither for a set nor a member."""
+
+    def ended(verb: str, name: str) -> None:
+        if name == "swap":
+            raise stop
+
+    world.before_act = ended
+    with pytest.raises(stop):
+        host(root).update_set("all")
+    for _ in range(LIMIT + 1):
+        with pytest.raises(stop):
+            host(root).resume()
+    world.before_act = lambda verb, name: None
+    assert host(root).resume()[0].outcome is Outcome.DONE
 
 
 def test_progress_between_two_kills_is_no_loop(root, world):

@@ -104,5 +104,8 @@ def test_a_set_that_begins_its_members_anew_ends_in_time(root, world: World):
     began = time.monotonic()
     results = host(root).resume(within=0.5)
     assert time.monotonic() - began < 10
-    assert results[0].outcome is Outcome.ROLLED_BACK
+    assert (results[0].outcome, results[0].reason) == (
+        Outcome.ROLLED_BACK,
+        "cancelled: it was not done within 0.5 s",
+    )
     assert_as_one(root, State.ROLLED_BACK)

@@ -28,8 +28,7 @@ class Backward:
             assert index >= 0, "the last undo and the end of the run are one commit"
             if self._until_start and record.steps[index].downtime == "begins":
                 return
-            if record.steps[index].undo_title:
-                self._runner.tell(Told.UNDO, record.steps[index].undo_title, index)
+            self._tell(Told.UNDO, index)
             faults.point("step.before_undo")
             result = self._runner.perform(index, lambda step, context: step.undo(context))
             faults.point("step.after_undo")
@@ -45,9 +44,15 @@ class Backward:
         starts = [Record(Kind.UNDO_STARTED, index - 1)] if index else []
         # The last undo and the end of the run are one commit.
         record.move([] if index else [Event.OK], before=[done, *starts], position=index - 1)
-        self._runner.tell(Told.UNDO_DONE, record.steps[index].undo_title, index)
+        self._tell(Told.UNDO_DONE, index)
         for note in result.notes:
             self._runner.tell(Told.NOTE, note, index)
+
+    def _tell(self, kind: Told, index: int) -> None:
+        """Speak of an undo; a step that has nothing to undo is passed over in silence."""
+        title = self._record.steps[index].undo_title
+        if title:
+            self._runner.tell(kind, title, index)
 
     def fail(self, index: int, failed: Failed) -> None:
         """Try the same undo again; when it made no progress for the third time, a person is needed."""

@@ -62,7 +62,7 @@ class Context:
         if self.cancelled and now - self._asked >= CANCEL_POLL and threading.get_ident() == self._thread:
             self._asked = now
             if (why := self.cancelled()) is not None:
-                raise Cancelled("cancelled", why, "the old version is restored")
+                raise Cancelled("cancelled", why)
 
     def progress(self, done: int, total: int | None, unit: str = "bytes") -> None:
         """See `StepContext.progress`."""

@@ -48,7 +48,7 @@ class Forward:
             try:
                 result = self._runner.perform(index, lambda step, context: step.do(context))
             except Cancelled as error:
-                self.fail(index, Failed(why=error.cause, blame="host"))
+                self.cancel(index, error)
                 return
             faults.point("step.after_do")
             if isinstance(result, Failed):
@@ -91,14 +91,21 @@ class Forward:
         if plan.kind == "rollback":
             policy.hold(plan.component, f"rolled back from {plan.from_version} to {plan.to_version} on request")
 
+    def cancel(self, index: int, error: Cancelled) -> None:
+        """End the way forward because somebody asked for that: the rollback begins, and nothing is to blame."""
+        self._turn_back(index, Failed(why=error.cause, blame="host"), Told.CANCELLED)
+
     def fail(self, index: int, failed: Failed) -> None:
         """End the way forward: the rollback begins."""
         record = self._record
         if failed.blame == "release" and record.plan is not None:
             # Before the failure itself: a crash in between only means that the run goes on and may clear it again.
             record.journal.policy.quarantine(record.run.component, record.plan.to_version, failed.why)
-        self._runner.tell(Told.FAILED, failed.why, index)
-        record.move(
+        self._turn_back(index, failed, Told.FAILED)
+
+    def _turn_back(self, index: int, failed: Failed, told: Told) -> None:
+        self._runner.tell(told, failed.why, index)
+        self._record.move(
             [Event.FAIL],
             before=[Record(Kind.STEP_FAILED, index, failed.model_dump(mode="json"))],
             reason=failed.why,

@@ -14,7 +14,7 @@ from fsm.engine.executor.runner import Runner
 from fsm.engine.journal import Journal, Kind, Record, Run
 from fsm.engine.plan import Plan
 from fsm.engine.progress import log
-from fsm.errors import FsmError, Interrupted, JournalError, Transient, UpToDate
+from fsm.errors import Cancelled, FsmError, Interrupted, JournalError, Transient, UpToDate
 from fsm.lifecycle import LIMIT, Event, State
 from fsm.system import faults
 from fsm.system.processes import Identity
@@ -77,6 +77,9 @@ class Executor:
                 self._pause(record, "its service is started later")
         except Interrupted as error:
             self._pause(record, str(error))
+        except (KeyboardInterrupt, SystemExit) as error:
+            self._pause(record, f"the program was ended by {type(error).__name__}")
+            raise
         return record.run
 
     def _pause(self, record: RunRecord, why: str) -> None:
@@ -89,6 +92,10 @@ class Executor:
 
         Safe to ask for twice. What still runs of the crashed process's children is ended first.
         `until_start`: see `drive`.
+
+        Raises:
+            StillRunning: that cannot be ended.
+            JournalError, PlanUnknown: see `drive`.
         """
         if run.state is State.VERIFIED:
             return run  # nothing is left to do for it alone
@@ -97,7 +104,7 @@ class Executor:
         record = RunRecord(self._journal, self._registry, run)
         attempt = run.attempt + 1
         if attempt > LIMIT:
-            why = f"the updater was killed {LIMIT} times while it was {self._doing(record)}"
+            why = f"the updater made no progress in {LIMIT} attempts {self._doing(record)}"
             reason = f"{run.reason}; {why}" if run.state is State.ROLLING_BACK else why
             self._stuck(record, reason)
         else:
@@ -112,6 +119,14 @@ class Executor:
             PlanUnknown: the frozen plan does not fit this version.
         """
         return RunRecord(self._journal, self._registry, run).down
+
+    def needs_down(self, run: Run) -> bool:
+        """Whether its service must not run just now: the run is between the stop and the start.
+
+        Raises:
+            PlanUnknown: the frozen plan does not fit this version.
+        """
+        return run.in_progress and RunRecord(self._journal, self._registry, run).kept_down is not None
 
     def rollback(self, run: Run, why: str) -> Run:
         """Roll back a run in progress that nobody drives just now."""
@@ -184,12 +199,17 @@ class Executor:
         """See that the service is down which this run had stopped: a boot may have started it, or a person."""
         while record.run.state in (State.UPDATING, State.VERIFYING, State.ROLLING_BACK):
             runner.enter(record.run.state)
-            result = runner.perform(index, lambda step, context: step.keep_down(context))
+            try:
+                result = runner.perform(index, lambda step, context: step.keep_down(context))
+            except Cancelled as error:
+                forward.cancel(record.run.position, error)
+                continue
             faults.point("resume.kept_down")
             if not isinstance(result, Failed):
                 return
             failing = backward if record.run.state is State.ROLLING_BACK else forward
-            failing.fail(record.run.position, result)
+            # Whatever started it: the release has had no part in that.
+            failing.fail(record.run.position, result.model_copy(update={"blame": "host"}))
 
     def _stuck(self, record: RunRecord, reason: str) -> None:
         todo = record.run.todo
@@ -202,8 +222,8 @@ class Executor:
     def _doing(self, record: RunRecord) -> str:
         run = record.run
         if 0 <= run.position < len(record.steps):
-            verb = "undoing" if run.state is State.ROLLING_BACK else "at"
-            return f"{verb} the step {record.steps[run.position].name!r}"
+            undoing = "undoing " if run.state is State.ROLLING_BACK else ""
+            return f"at {undoing}the step {record.steps[run.position].name!r}"
         return f"in the state {run.state}"
 
     def _check(self, record: RunRecord, runner: Runner, checking: Checked) -> None:

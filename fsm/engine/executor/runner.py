@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,22 @@ from fsm.system.shell import Child, Shell
 
 BACK_OFF: Final[Seconds] = 0.5
 BACK_OFF_MAX: Final[Seconds] = 30.0
+
+
+def _fit(result: StepResult, step: Step) -> StepResult:
+    """What a step returned, where that can be journaled: an adapter of somebody else may return anything.
+
+    Raises:
+        TypeError: it cannot.
+    """
+    if not isinstance(result, StepResult):
+        raise TypeError(f"the step {step.name!r} returned {type(result).__name__}, not a StepResult")
+    if isinstance(result, Done):
+        try:
+            json.dumps(result.data)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"the step {step.name!r} returned data that is no JSON: {error}") from error
+    return result
 
 
 class Runner:
@@ -77,7 +94,7 @@ class Runner:
         """One call of the step, with every exception turned into what it leads to."""
         try:
             context.check()
-            return action(step, context)
+            return _fit(action(step, context), step)
         except (Interrupted, Cancelled, JournalError):
             raise
         except Transient as error:

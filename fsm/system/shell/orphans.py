@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from fsm.errors import StepFailed
+from fsm.errors import StillRunning
 from fsm.model import Model, Seconds
 from fsm.system.processes import Identity, alive, end, with_environment
 from fsm.system.shell.programs import MARKER
@@ -30,7 +30,7 @@ def end_orphans(children: Iterable[Child], marker: str, *, grace: Seconds) -> li
         One description of each process that was still there, e.g. ``git (pid 4711)``.
 
     Raises:
-        StepFailed: one could not be ended; repeating the step beside it is not safe.
+        StillRunning: one could not be ended; repeating the step beside it is not safe.
     """
     recorded = [child for child in children if alive(child.identity)]
     mark = f"{MARKER}={marker}"
@@ -39,7 +39,7 @@ def end_orphans(children: Iterable[Child], marker: str, *, grace: Seconds) -> li
         found.setdefault(who.pid, _program_of(who.pid))
     described = [f"{name} (pid {pid})" for pid, name in sorted(found.items())]
     if found and not end(*(child.identity for child in recorded), grace=grace, also=lambda: with_environment(mark)):
-        raise StepFailed(
+        raise StillRunning(
             "cannot end what the interrupted run left running",
             f"still there after KILL: {', '.join(described)}",
             "look at these processes (they may hang in the kernel), end them or restart the host, then `fsm resume`",

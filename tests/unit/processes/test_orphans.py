@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fsm.errors import StepFailed
+from fsm.errors import StillRunning
 from fsm.system.processes import Identity, boot_id, identify, with_environment
 from fsm.system.shell import Child, end_orphans, orphans
 
@@ -60,6 +60,6 @@ def test_an_orphan_that_stays_is_an_error(monkeypatch: pytest.MonkeyPatch):
         who = identify(other.pid)
         assert who is not None
         monkeypatch.setattr(orphans, "end", lambda *targets, **options: False)
-        with pytest.raises(StepFailed, match=rf"still there after KILL: git \(pid {other.pid}\)"):
+        with pytest.raises(StillRunning, match=rf"still there after KILL: git \(pid {other.pid}\)"):
             end_orphans([Child(identity=who, argv0="git")], uuid.uuid4().hex, grace=0)
         other.kill()
