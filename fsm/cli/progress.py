@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from fsm.cli import output
-from fsm.lifecycle import State
+from fsm.lifecycle import RESTING, State
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -48,7 +48,7 @@ def line(event: ProgressEvent) -> str | None:
             return f"{head} {event.message}"
         case "undo":
             return f"{head} undo: {event.message or event.step}"
-        case "retry":
+        case "retry" | "cancelled":
             return f"{head} {event.message}"
         case "failed":
             return f"{head} failed: {event.message}"
@@ -111,6 +111,44 @@ def bars() -> Iterator[Callable[[ProgressEvent], None]]:
         yield Bars(progress)
 
 
+class _Bar:
+    """One run's way forward, or back, as a share of its steps that never falls.
+
+    Args:
+        event: the first one that is shown of it.
+    """
+
+    def __init__(self, event: ProgressEvent, task: TaskID) -> None:
+        self.task = task
+        self.way = _way(event)
+        self._steps = 0
+        self._done = 0.0
+
+    def move(self, event: ProgressEvent) -> tuple[float, int | None]:
+        """How many steps are done by now, and of how many; None where that is not known yet."""
+        back = event.state is State.ROLLING_BACK
+        if event.index:
+            # On the way back there are as many steps as had been begun: the first one that is heard of was the last.
+            self._steps = self._steps or (event.index if back else event.count)
+            begun = self._steps - event.index if back else event.index - 1
+            self._done = max(self._done, begun + _share(event))
+        if event.kind == "state" and event.state in RESTING:
+            self._done = self._steps
+        return self._done, self._steps or None
+
+
+def _way(event: ProgressEvent) -> tuple[int, bool]:
+    """What one bar is for: a run's way back begins with its state, and ends with another one."""
+    return event.run, event.state in (State.ROLLING_BACK, State.ROLLED_BACK, State.FAILED)
+
+
+def _share(event: ProgressEvent) -> float:
+    """How much of a step is done."""
+    if event.kind in ("step_done", "undo_done"):
+        return 1.0
+    return min(event.done / event.total, 1.0) if event.total else 0.0
+
+
 class Bars:
     """Draws events as bars.
 
@@ -121,21 +159,29 @@ class Bars:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._lock = threading.Lock()
-        self._tasks: dict[str, TaskID] = {}
+        self._bars: dict[str, _Bar] = {}
 
     def __call__(self, event: ProgressEvent) -> None:
         """Take an event, from any thread."""
         text = line(event)
-        if text is None:
-            return
-        text = output.one_line(text)
+        if text is None and event.kind == "state":
+            text = f"{event.component} {str(event.state).replace('_', ' ')}"
         with self._lock:
-            if event.kind in ("retry", "failed"):
-                self._progress.console.print(text, markup=False, highlight=False)
-                return
-            task = self._tasks.get(event.component)
-            if task is None:
-                task = self._tasks[event.component] = self._progress.add_task(text, total=None)
-            share = event.done / event.total if event.total else 0.0
-            completed, total = (event.index - 1 + share, event.count) if event.index else (0, None)
-            self._progress.update(task, description=text, completed=completed, total=total)
+            if text is not None:
+                text = output.one_line(text)
+                if event.kind in ("retry", "failed", "cancelled"):
+                    self._progress.console.print(text, markup=False, highlight=False)
+                    return
+            bar = self._bar(event)
+            completed, total = bar.move(event)
+            self._progress.update(bar.task, completed=completed, total=total, description=text)
+
+    def _bar(self, event: ProgressEvent) -> _Bar:
+        """The bar of the run's present way; that of its way forward gives place to that of its way back."""
+        bar = self._bars.get(event.component)
+        if bar is None or bar.way != _way(event):
+            if bar is not None and bar.way[0] == event.run:
+                self._progress.remove_task(bar.task)
+            task = self._progress.add_task(event.component, total=None)
+            bar = self._bars[event.component] = _Bar(event, task)
+        return bar

@@ -6,15 +6,21 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from fsm.cli import progress
-from fsm.cli.progress import Lines, line
+from fsm.cli.progress import Bars, Lines, line
 from fsm.engine.progress import EventKind, ProgressEvent
 from fsm.lifecycle import State
 from tests.unit.cli.conftest import Line
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 def _event(kind: EventKind, message: str = "", **values: object) -> ProgressEvent:
@@ -30,6 +36,10 @@ def _event(kind: EventKind, message: str = "", **values: object) -> ProgressEven
         (_event(EventKind.UNDO), "app [3/12] undo: unpack"),
         (_event(EventKind.RETRY, "no network; next try in 1.0 s"), "app [3/12] no network; next try in 1.0 s"),
         (_event(EventKind.FAILED, "it is broken"), "app [3/12] failed: it is broken"),
+        (
+            _event(EventKind.CANCELLED, "cancelled: a person asked for it"),
+            "app [3/12] cancelled: a person asked for it",
+        ),
         (_event(EventKind.STATE, state=State.CHECKING, index=0), "app checking"),
         (_event(EventKind.STATE, state=State.ROLLING_BACK, index=0), "app rolling back"),
         (_event(EventKind.STATE, state=State.DONE, index=0), None),
@@ -121,6 +131,104 @@ def test_bars(capsys: pytest.CaptureFixture[str]):
         observer(_event(EventKind.STEP_DONE))
         observer(_event(EventKind.RETRY, "no [red]network[/]"))
     assert "no [red]network[/]" in capsys.readouterr().err
+
+
+class Drawn:
+    """What a bar has been told to show, as `rich.progress.Progress` takes it."""
+
+    def __init__(self) -> None:
+        self.shares: dict[int, list[float]] = {}
+        self.texts: dict[int, str] = {}
+        self.said: list[str] = []
+        self.console = self
+
+    def print(self, text: str, **options: bool) -> None:
+        """A line that stays."""
+        self.said.append(text)
+
+    def add_task(self, text: str, *, total: float | None, completed: float = 0) -> int:
+        """A new bar."""
+        self.shares[len(self.shares)] = [completed / total if total else 0.0]
+        return len(self.shares) - 1
+
+    def update(self, task: int, **shown: Any) -> None:
+        """What is to be seen of it from now on."""
+        self.texts[task] = shown.get("description") or self.texts.get(task, "")
+        if shown.get("total"):
+            self.shares[task].append(shown["completed"] / shown["total"])
+
+    def remove_task(self, task: int) -> None:
+        """It is gone."""
+
+
+def _drawn(events: Sequence[ProgressEvent]) -> Drawn:
+    drawn = Drawn()
+    bars = Bars(cast("Progress", drawn))
+    for event in events:
+        bars(event)
+    return drawn
+
+
+def test_a_bar_never_jumps_back():
+    """A download that begins anew, a step that counts twice, a state, a late word of an earlier step."""
+    drawn = _drawn(
+        [
+            _event(EventKind.STATE, state=State.CHECKING, index=0, count=0),
+            _event(EventKind.STEP, "download", index=1),
+            _event(EventKind.PROGRESS, index=1, done=9, total=10),
+            _event(EventKind.RETRY, "no network", index=1),
+            _event(EventKind.PROGRESS, index=1, done=1, total=10),
+            _event(EventKind.PROGRESS, index=1, done=5),
+            _event(EventKind.STEP_DONE, index=1),
+            _event(EventKind.STATE, state=State.VERIFYING, index=0),
+            _event(EventKind.STEP, "verify", index=2),
+            _event(EventKind.PROGRESS, index=1, done=2, total=10),
+            _event(EventKind.STATE, state=State.DONE, index=0),
+        ]
+    )
+    (shares,) = drawn.shares.values()
+    assert shares == sorted(shares)
+    assert 0.9 / 12 in shares
+    assert shares[-1] == 1.0
+    assert drawn.texts[0] == "app done"
+
+
+def test_a_rollback_has_a_bar_of_its_own_that_grows():
+    """From the last step that was begun down to the first: the way back is no falling bar."""
+    back = {"state": State.ROLLING_BACK}
+    drawn = _drawn(
+        [
+            _event(EventKind.STEP, "swap", index=3),
+            _event(EventKind.CANCELLED, "cancelled: a person asked for it", index=3),
+            _event(EventKind.STATE, index=0, **back),
+            _event(EventKind.UNDO, "swap back", index=3, **back),
+            _event(EventKind.PROGRESS, index=3, done=1, total=2, **back),
+            _event(EventKind.UNDO_DONE, "swap back", index=3, **back),
+            _event(EventKind.FAILED, "it is busy", index=1, **back),
+            _event(EventKind.UNDO, "remove it", index=1, **back),
+            _event(EventKind.UNDO_DONE, "remove it", index=1, **back),
+            _event(EventKind.STATE, state=State.ROLLED_BACK, index=0),
+        ]
+    )
+    forward, backward = drawn.shares.values()
+    assert forward == sorted(forward)
+    assert backward == sorted(backward)
+    assert backward[1:] == [0.0, 0.5 / 3, 1 / 3, 2 / 3, 1.0, 1.0]
+    assert drawn.texts[1] == "app rolled back"
+    assert drawn.said == ["app [3/12] cancelled: a person asked for it", "app [1/12] failed: it is busy"]
+
+
+def test_each_run_has_its_bar():
+    """A component that is taken up again begins anew; a set says where it is."""
+    drawn = _drawn(
+        [
+            _event(EventKind.STEP, "unpack", index=6),
+            replace(_event(EventKind.STEP, "unpack", index=1), run=2),
+            replace(_event(EventKind.STATE, state=State.UPDATING, index=0, count=0), component="@all", run=3),
+        ]
+    )
+    assert [shares[-1] for shares in drawn.shares.values()] == [5 / 12, 0.0, 0.0]
+    assert drawn.texts[2] == "@all updating"
 
 
 def test_shown_takes_what_fits(updated: Line, monkeypatch: pytest.MonkeyPatch):
