@@ -258,7 +258,7 @@ def test_a_cancel_while_checking_says_that_nothing_was_touched(rig, world):
 
     rig.checked = cancelled
     run = rig.start()
-    assert (run.state, run.reason, run.todo) == (State.IDLE, "cancelled: a person asked for it", "")
+    assert (run.state, run.reason, run.todo) == (State.IDLE, "cancelled: requested by the user", "")
 
 
 def test_what_is_left_of_a_crash_and_cannot_be_ended_needs_a_person(rig, world, monkeypatch):
@@ -293,7 +293,7 @@ def test_a_cancel_does_not_look_like_a_failure(rig, world):
     world.before_act = cancel
     assert rig.start().state is State.ROLLED_BACK
     told = [(event.kind.value, event.message) for event in heard if event.kind in ("failed", "cancelled")]
-    assert told == [("cancelled", "cancelled: a person asked for it")]
+    assert told == [("cancelled", "cancelled: requested by the user")]
 
 
 def test_an_undo_that_does_nothing_is_not_told(rig, world, monkeypatch):

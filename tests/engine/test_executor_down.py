@@ -101,7 +101,7 @@ def test_a_plan_of_another_version_does_not_tell(rig, world):
             rig.executor(journal).is_down(journal.active("c"))
 
 
-def asked_to_cancel(rig, why: str = "a person asked for it") -> None:
+def asked_to_cancel(rig, why: str = "requested by the user") -> None:
     """As another process does it, while the run is taken up."""
     with rig.journal() as other:
         run = other.active("c")
@@ -109,7 +109,7 @@ def asked_to_cancel(rig, why: str = "a person asked for it") -> None:
         other.request_cancel(run, why)
 
 
-@pytest.mark.parametrize("why", ["a person asked for it", "it was not done within 600 s"])
+@pytest.mark.parametrize("why", ["requested by the user", "it was not done within 600 s"])
 def test_a_cancel_while_it_is_stopped_again_rolls_back(rig, world, why):
     """A stop takes its time: the run goes back there and then, and what became of it is its result."""
     crash(rig, world, "do", "swap")
@@ -132,7 +132,7 @@ def test_a_cancel_while_its_stop_is_waited_for_rolls_back(rig, world):
     world.acts["keep:stop"] = ["retry"]
     rig.time.on_wait = lambda: asked_to_cancel(rig)
     run = rig.resume()
-    assert (run.state, run.reason) == (State.ROLLED_BACK, "cancelled: a person asked for it")
+    assert (run.state, run.reason) == (State.ROLLED_BACK, "cancelled: requested by the user")
 
 
 @pytest.mark.parametrize("act", ["fail", "step_failed", "raise"])

@@ -179,7 +179,7 @@ def test_a_cancel_while_it_is_checked_is_nobodys_failure(root, world, monkeypatc
 
     monkeypatch.setattr(Checking, "plan", cancelled)
     (result,) = [each for each in host(root).update_set("all") if each.kind == "set"]
-    assert (result.outcome, result.reason, result.todo) == (Outcome.REFUSED, "cancelled: a person asked for it", "")
+    assert (result.outcome, result.reason, result.todo) == (Outcome.REFUSED, "cancelled: requested by the user", "")
 
 
 def test_an_interrupt_does_not_count_as_a_kill(root, world):

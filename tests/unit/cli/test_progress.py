@@ -37,8 +37,8 @@ def _event(kind: EventKind, message: str = "", **values: object) -> ProgressEven
         (_event(EventKind.RETRY, "no network; next try in 1.0 s"), "app [3/12] no network; next try in 1.0 s"),
         (_event(EventKind.FAILED, "it is broken"), "app [3/12] failed: it is broken"),
         (
-            _event(EventKind.CANCELLED, "cancelled: a person asked for it"),
-            "app [3/12] cancelled: a person asked for it",
+            _event(EventKind.CANCELLED, "cancelled: requested by the user"),
+            "app [3/12] cancelled: requested by the user",
         ),
         (_event(EventKind.STATE, state=State.CHECKING, index=0), "app checking"),
         (_event(EventKind.STATE, state=State.ROLLING_BACK, index=0), "app rolling back"),
@@ -199,7 +199,7 @@ def test_a_rollback_has_a_bar_of_its_own_that_grows():
     drawn = _drawn(
         [
             _event(EventKind.STEP, "swap", index=3),
-            _event(EventKind.CANCELLED, "cancelled: a person asked for it", index=3),
+            _event(EventKind.CANCELLED, "cancelled: requested by the user", index=3),
             _event(EventKind.STATE, index=0, **back),
             _event(EventKind.UNDO, "swap back", index=3, **back),
             _event(EventKind.PROGRESS, index=3, done=1, total=2, **back),
@@ -215,7 +215,7 @@ def test_a_rollback_has_a_bar_of_its_own_that_grows():
     assert backward == sorted(backward)
     assert backward[1:] == [0.0, 0.5 / 3, 1 / 3, 2 / 3, 1.0, 1.0]
     assert drawn.texts[1] == "app rolled back"
-    assert drawn.said == ["app [3/12] cancelled: a person asked for it", "app [1/12] failed: it is busy"]
+    assert drawn.said == ["app [3/12] cancelled: requested by the user", "app [1/12] failed: it is busy"]
 
 
 def test_each_run_has_its_bar():
