@@ -15,11 +15,13 @@ from fsm.model import Version
 from tests.unit.manifest.reading import DIGEST, HEAD, download, read, refusal
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "manifest.md"
+DOCUMENTS = Path(__file__).parent / "documents"
 
 
 def examples() -> list[str]:
-    """The YAML blocks of the documentation."""
-    return re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    """The YAML blocks of the documentation, and the examples of document 001."""
+    pages = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return [*pages, *(path.read_text(encoding="utf-8") for path in sorted(DOCUMENTS.iterdir()))]
 
 
 @pytest.mark.parametrize("example", examples())
@@ -31,7 +33,7 @@ def test_examples(example):
 
 def test_container_example():
     """The container of document 001 is read as it stands."""
-    manifest = read(next(text for text in examples() if 'component_type: "container"' in text))
+    manifest = read((DOCUMENTS / "container.yaml").read_text(encoding="utf-8"))
     assert manifest.version == Version("1.1.0")
     assert manifest.component_type == "container"
     assert manifest.min_updater_version == Version("1.0.0")
@@ -47,7 +49,7 @@ def test_container_example():
 
 def test_python_example():
     """The Python application of document 001 is read as it stands; its placeholder of a checksum makes no artifact."""
-    manifest = read(next(text for text in examples() if "install_requirements" in text))
+    manifest = read((DOCUMENTS / "python_app.yaml").read_text(encoding="utf-8"))
     health = manifest.post_update_checks[1]
     assert isinstance(health, HealthEndpoint)
     assert (health.url, health.timeout_seconds, health.expected_status) == ("http://localhost:5000/health", 60.0, 200)
