@@ -22,6 +22,7 @@ from fsm.kit import Retention
 from fsm.lifecycle import State
 from fsm.release.description import ArtifactRule, ComponentRule, Description
 from fsm.services import CommandSpec, ComposeSpec, NoService, ProcessSpec, SystemdSpec
+from fsm.sources.base import SourceOptions
 from fsm.sources.specs import DirectorySpec, GitHubSpec, GitSpec, HttpSpec
 from fsm.versions import Version
 from fsm_container.spec import ContainerSpec
@@ -40,6 +41,7 @@ TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-container": ContainerSpec,
     "config-git": GitCheckoutSpec,
     "config-git-build": Build,
+    "config-source": SourceOptions,
     "config-source-directory": DirectorySpec,
     "config-source-http": HttpSpec,
     "config-source-github": GitHubSpec,
@@ -55,6 +57,9 @@ TABLES: Final[dict[str, type[BaseModel]]] = {
 }
 """The blocks of `docs/reference/configuration.md` and `description.md`, by name."""
 
+SHARED: Final = (SourceOptions,)
+"""Models whose keys several others have, and whose table says so."""
+
 KINDS: Final = ("type", "manager")
 """Keys that say which of several models a table is."""
 
@@ -64,19 +69,25 @@ ENTRY: Final = re.compile(r"^ {4}(\w+(?:, \w+)*): (.*(?:\n {8}.*)*)", re.MULTILI
 
 
 def table(model: type[BaseModel]) -> str:
-    """The keys of one model.
+    """The keys of one model; what it has from a base of `SHARED` stands in that one's table.
 
     Raises:
         ValueError: the docstring has nothing about a key.
     """
     meanings = _meanings(model)
     lines = ["", "| key | form | default | meaning |", "|---|---|---|---|"]
-    for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] not in KINDS):
+    shared = {name for base in SHARED if base is not model and issubclass(model, base) for name in base.model_fields}
+    own = {name: field for name, field in model.model_fields.items() if name not in shared or name in _annotated(model)}
+    for name, field in sorted(own.items(), key=lambda item: item[0] not in KINDS):
         if name not in meanings:
             raise ValueError(f"{model.__name__}: the docstring says nothing about {name}")
         meaning = meanings[name].replace("|", "\\|")
         lines.append(f"| `{name}` | {_form(field)} | {_default(field)} | {meaning} |")
     return "\n".join([*lines, "", ""])
+
+
+def _annotated(model: type[BaseModel]) -> set[str]:
+    return set(model.__dict__.get("__annotations__", {}))
 
 
 def checks() -> str:
