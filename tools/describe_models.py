@@ -87,7 +87,7 @@ def table(model: type[BaseModel]) -> str:
 
 
 def _annotated(model: type[BaseModel]) -> set[str]:
-    return set(model.__dict__.get("__annotations__", {}))
+    return set(inspect.get_annotations(model))
 
 
 def checks() -> str:
