@@ -49,6 +49,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "api-errors": reference_api.exceptions,
     "api-adapter": reference_api.contract,
     "api-steps": reference_api.steps,
+    "api-kit": reference_api.shared,
     "json-shapes": reference_json.shapes,
     "json-blocked": reference_json.blocked,
     "config-checks": describe_models.checks,

@@ -9,7 +9,7 @@ from types import FunctionType
 from typing import Any, Final, ForwardRef, NamedTuple
 
 import fsm
-from fsm import adapter, aio, errors, step
+from fsm import adapter, aio, errors, kit, step
 from fsm.engine import progress
 from fsm.model import Model
 from tools import reference_json
@@ -19,6 +19,8 @@ ENTRY: Final = re.compile(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", re.MULTILINE)
 CONSTRAINED: Final = re.compile(r"Annotated\[(\w+),.*\]")
 TEXT: Final = re.compile(r"\bText\b")
 """A text that may be empty, `fsm.model.Text`: that it is null in JSON is no matter of a program."""
+DESCRIBED: Final = (Model, step.Step)
+"""Bases whose members are not repeated for each class that has them."""
 
 ELSEWHERE: Final = "See `"
 """A member whose docstring begins so repeats what its base says."""
@@ -118,6 +120,22 @@ def steps() -> str:
     return _page([line for kind in STEPS for line in _class(kind, level=3)])
 
 
+def shared() -> str:
+    """What component types share, below the headings that the kit's own docstring has."""
+    lines: list[str] = []
+    for purpose, names in re.findall(r"^\| ([^|]+) \| (`.*`) \|$", kit.__doc__ or "", re.MULTILINE):
+        lines += [f"### {purpose[0].upper()}{purpose[1:]}", ""]
+        lines += [line for name in names.strip("`").split("`, `") for line in _shared(name, getattr(kit, name))]
+    return _page(lines)
+
+
+def _shared(name: str, found: Any) -> Iterator[str]:
+    if inspect.isclass(found):
+        yield from _class(found, level=4)
+    elif inspect.isroutine(found):
+        yield from (f"#### `{name}`", "", "```python", _signature(name, found), "```", "", *_text(found))
+
+
 def _page(lines: Sequence[str] | Iterator[str]) -> str:
     return "\n" + "\n".join(lines).rstrip("\n") + "\n\n"
 
@@ -138,7 +156,7 @@ def _members(kind: type[Any]) -> Iterator[tuple[str, Any]]:
     """The public methods and properties that a class, or a base of ours, says something about."""
     seen: set[str] = set()
     for each in kind.__mro__:
-        if each is Model or not each.__module__.startswith("fsm"):
+        if (each in DESCRIBED and each is not kind) or not each.__module__.startswith("fsm"):
             continue
         for name, member in vars(each).items():
             if name.startswith("_") or name in seen or _function(member) is None:
@@ -180,7 +198,8 @@ def _given(parameters: list[inspect.Parameter]) -> Iterator[str]:
             starred = True
             yield "*"
         stars = "*" * (each.kind is each.VAR_POSITIONAL) + "**" * (each.kind is each.VAR_KEYWORD)
-        default = "" if each.default is each.empty else f" = {each.default!r}"
+        shown = oct(each.default) if each.name == "mode" else repr(each.default)
+        default = "" if each.default is each.empty else f" = {shown}"
         yield f"{stars}{each.name}: {_bare(each.annotation)}{default}"
 
 

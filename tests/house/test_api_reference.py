@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import fsm
-from fsm import adapter
+from fsm import adapter, kit
 from tools import reference_api
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ def test_a_docstring_tells_of_every_field_and_of_no_other(kind: type[Any]):
     assert told == _fields(kind)
 
 
-@pytest.mark.parametrize("name", [*fsm.__all__, *adapter.__all__])
+@pytest.mark.parametrize("name", [*fsm.__all__, *adapter.__all__, *kit.__all__])
 def test_every_public_name_is_in_the_reference(name: str):
     """Nobody has to read the source to learn what a name is."""
     assert re.search(rf"\b{name}\b", REFERENCE)
