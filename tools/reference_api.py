@@ -198,7 +198,7 @@ def _given(parameters: list[inspect.Parameter]) -> Iterator[str]:
             starred = True
             yield "*"
         stars = "*" * (each.kind is each.VAR_POSITIONAL) + "**" * (each.kind is each.VAR_KEYWORD)
-        shown = oct(each.default) if each.name == "mode" else repr(each.default)
+        shown = oct(each.default) if each.name == "mode" and each.default is not each.empty else repr(each.default)
         default = "" if each.default is each.empty else f" = {shown}"
         yield f"{stars}{each.name}: {_bare(each.annotation)}{default}"
 
