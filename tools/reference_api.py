@@ -198,9 +198,15 @@ def _given(parameters: list[inspect.Parameter]) -> Iterator[str]:
             starred = True
             yield "*"
         stars = "*" * (each.kind is each.VAR_POSITIONAL) + "**" * (each.kind is each.VAR_KEYWORD)
-        shown = oct(each.default) if each.name == "mode" and each.default is not each.empty else repr(each.default)
-        default = "" if each.default is each.empty else f" = {shown}"
+        default = "" if each.default is each.empty else f" = {_value(each)}"
         yield f"{stars}{each.name}: {_bare(each.annotation)}{default}"
+
+
+def _value(given: inspect.Parameter) -> str:
+    """A default as the source has it: modes in octal, functions by name."""
+    if given.name == "mode":
+        return oct(given.default)
+    return given.default.__name__ if isinstance(given.default, FunctionType) else repr(given.default)
 
 
 def _bare(annotation: Any) -> str:

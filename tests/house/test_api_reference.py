@@ -61,6 +61,13 @@ def test_a_signature_reads_as_it_is_written():
     assert "#### `Updater.status`" in verbs, "what it has from its base"
 
 
+def test_defaults_read_as_they_are_written():
+    """A mode is octal, and a function has its name, not where it lies in memory."""
+    shared = reference_api.shared()
+    assert "mode: int = 0o644" in shared
+    assert "<function" not in shared
+
+
 def test_errors_stand_below_what_they_are_a_kind_of():
     """A program that catches the one catches the other."""
     rows = reference_api.exceptions().splitlines()
