@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm.adapter import Registry
 from fsm.engine.executor import Executor
@@ -22,16 +22,16 @@ from fsm.engine.progress import Observer
 from fsm.engine.report import Outcome, UpdateResult
 from fsm.engine.scheduling import in_order
 from fsm.errors import Busy, FsmError, UsageError
-from fsm.host.checkall import check_all
-from fsm.host.checking import CheckResult
 from fsm.host.config import Config, load, parse
 from fsm.host.context import Host
 from fsm.host.queries import Reader
-from fsm.host.selection import Pin
 from fsm.host.set_runs import SetRuns
 from fsm.lifecycle import State
 from fsm.model import Seconds, Version
 from fsm.system import boot_hold
+
+if TYPE_CHECKING:
+    from fsm.host.checking import CheckResult
 
 __all__ = ["UpdateResult", "Updater"]
 
@@ -104,6 +104,8 @@ class Updater(Reader):
     def check_all(self, *, force: bool = False) -> list[CheckResult]:
         """Check every component with a source; one that fails stops no other, its result says why."""
         sources = {name: each.keys.source for name, each in self.config.components.items()}
+        from fsm.host.checkall import check_all  # noqa: PLC0415 - only for this verb
+
         return check_all(self._host, {name: source for name, source in sources.items() if source}, force=force)
 
     def plan(self, name: str, *, version: str | None = None, force: bool = False) -> Plan:
@@ -334,6 +336,8 @@ class Updater(Reader):
         Raises:
             UsageError: the pin is neither.
         """
+        from fsm.host.selection import Pin  # noqa: PLC0415 - only for this verb
+
         Pin.parse(pin)
         with self._host.journal() as journal:
             journal.policy.set_pin(self.config.component(name).name, pin)

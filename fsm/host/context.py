@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsm.adapter import Registry
 from fsm.engine.executor import Checked, Control, Executor, Surroundings
@@ -18,11 +18,13 @@ from fsm.engine.plan import Plan
 from fsm.engine.progress import Observer, log
 from fsm.engine.report import Outcome, UpdateResult, run_report
 from fsm.errors import BlockedBy, Busy, FsmError, PlanError, PlanUnknown
-from fsm.host.checking import Checking
 from fsm.host.config import Config
 from fsm.lifecycle import State
 from fsm.model import Seconds, Version
 from fsm.version import __version__
+
+if TYPE_CHECKING:
+    from fsm.host.checking import Checking
 
 
 class Host:
@@ -51,6 +53,8 @@ class Host:
         Raises:
             UsageError: there is none of that name.
         """
+        from fsm.host.checking import Checking  # noqa: PLC0415 - a resume of a frozen plan needs none of it
+
         return Checking(self.config, self.config.component(name), self.registry, journal, Version(__version__))
 
     def begin(
@@ -126,9 +130,9 @@ class Host:
         """The work of `checking` for a run of a component: what was asked for when it began, also after a crash."""
         if name not in self.config.components:
             return _gone
-        checking = self.checking(name, journal)
 
         def work(run: Run, ctx: Context) -> Plan:
+            checking = self.checking(name, journal)
             asked = next(journal.log(run.id)).data
             if run.kind == "rollback":
                 return checking.plan_rollback(ctx, Version.parse(asked.get("to")))
