@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 EXAMPLE: Final = Path(__file__).resolve().parent.parent / "examples" / "adapter" / "data_file.py"
-PARTS: Final = ("spec", "steps", "adapter", "end")
-"""The marks, in order; what follows the last one is the rest."""
+PARTS: Final = ("spec", "steps", "adapter")
+"""The marks, in order."""
 
 
 def part(name: str, path: Path = EXAMPLE) -> str:

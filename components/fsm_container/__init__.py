@@ -9,12 +9,11 @@ is `restore`. `image_edit` finds the bytes that change, `stack` is the compose p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
-from fsm.adapter import Adapter, Backup, Draft, Finding, Spec, Step, StepContext, Target
+from fsm.adapter import Backup, Draft, Finding, Spec, Step, StepContext, Target
 from fsm.formats.releases import Release
-from fsm.kit import Probe, own_names, refuse_unless
+from fsm.kit import KeepingAdapter, Probe, own_names, refuse_unless
 from fsm_container import doctor, inspect, limits, plan, verify
 from fsm_container.finish import Retire, Tidy
 from fsm_container.inspect import ContainerInstalled
@@ -27,7 +26,7 @@ from fsm_container.up import Up
 from fsm_container.verify import Verify
 
 
-class ContainerAdapter(Adapter[ContainerSpec, ContainerInstalled]):
+class ContainerAdapter(KeepingAdapter[ContainerSpec, ContainerInstalled]):
     """The adapter of component type ``container``."""
 
     component_type: ClassVar[str] = "container"
@@ -37,6 +36,10 @@ class ContainerAdapter(Adapter[ContainerSpec, ContainerInstalled]):
     def inspect(self, target: Target, spec: ContainerSpec) -> ContainerInstalled:
         """See `Adapter.inspect`."""
         return inspect.read(spec)
+
+    def layout(self, target: Target, spec: ContainerSpec) -> Layout:
+        """See `KeepingAdapter.layout`."""
+        return Layout.of(target)
 
     def allows(self, target: Target, spec: ContainerSpec, release: Release) -> None:
         """See `Adapter.allows`."""
@@ -74,11 +77,3 @@ class ContainerAdapter(Adapter[ContainerSpec, ContainerInstalled]):
     def doctor(self, target: Target, spec: ContainerSpec) -> Sequence[Finding]:
         """See `Adapter.doctor`."""
         return doctor.look(target, spec)
-
-    def last_run(self, target: Target, spec: ContainerSpec) -> int:
-        """See `Adapter.last_run`."""
-        return Layout.of(target).last_run()
-
-    def leftovers(self, target: Target, spec: ContainerSpec) -> Sequence[Path]:
-        """See `Adapter.leftovers`."""
-        return Layout.of(target).leftovers()

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from fsm.adapter import Done, Failed, Step, StepContext, StepResult
+from fsm import kit
+from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.errors import Transient
-from fsm.kit import made_at, remove_empty, write_record
-from fsm.lifecycle import State
+from fsm.kit import remove_empty, write_record
 from fsm.system import faults, files
 from fsm_container.facts import Container, Image, without_leftovers
 from fsm_container.inspect import newest
@@ -19,17 +19,14 @@ from fsm_container.splice import digest
 from fsm_container.stack import Stack
 
 
-class Keep(Step):
+class Keep(kit.Keep):
     """Copy the compose and env files, and give the images that run now a name of ours."""
 
-    name: ClassVar[str] = "keep"
-    phase: ClassVar[State] = State.BACKING_UP
     title: ClassVar[str] = "keep the compose files and the images that run now"
     undo_title: ClassVar[str] = "remove the copies of this run"
 
     stack: Stack
     layout: Layout
-    version: str | None
     wanted: str
     wanted_by_digest: str
     dependants: tuple[str, ...]
@@ -55,15 +52,14 @@ class Keep(Step):
             if image is not None and len(image.tags) > 1:
                 ctx.run(["docker", "image", "rm", "--no-prune", kept], env=docker.environ)
                 faults.point("container.keep.untagged")
-        files.remove_tree(self.layout.run(ctx.run_id), ctx.check)
-        remove_empty(self.layout.backups, self.layout.root, self.layout.root.parent)
-        return Done()
+        undone = super().undo(ctx)
+        remove_empty(self.layout.root.parent)
+        return undone
 
     def _make(self, ctx: StepContext, place: Path) -> Record:
-        for directory in (self.layout.root.parent, self.layout.root):
-            directory.mkdir(mode=0o700, exist_ok=True)
+        self.layout.root.parent.mkdir(mode=0o700, exist_ok=True)
         files.remove_tree(place, ctx.check)
-        place.mkdir(mode=0o700)
+        self.layout.make_run(ctx.run_id, 0o700)
         saved = tuple(self._copy(place, number, path) for number, path in enumerate(self._paths()))
         faults.point("container.keep.copied")
         every = without_leftovers(self.stack.containers())
@@ -75,7 +71,6 @@ class Keep(Step):
         record = Record(
             run=ctx.run_id,
             version=self.version,
-            made_at=made_at(),
             files=saved,
             services=services,
             wanted=self.wanted,

@@ -10,12 +10,12 @@ before the stop), `services`, `save_local`, `reset` and `products` (between stop
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
-from fsm.adapter import Adapter, Backup, Draft, Finding, Spec, Step, StepContext, Target
+from fsm import kit
+from fsm.adapter import Backup, Draft, Finding, Spec, Step, StepContext, Target
 from fsm.formats.releases import Release
-from fsm.kit import refuse_unless
+from fsm.kit import KeepingAdapter, refuse_unless
 from fsm_git import doctor, inspect, plan, services, verify
 from fsm_git.examine import Examine
 from fsm_git.fetch import Fetch
@@ -33,10 +33,11 @@ from fsm_git.stage import BuildCommand, Stage
 from fsm_git.verify import Verify
 
 
-class GitCheckout(Adapter[GitCheckoutSpec, GitInstalled]):
+class GitCheckout(KeepingAdapter[GitCheckoutSpec, GitInstalled]):
     """The adapter of component type ``git``."""
 
     component_type: ClassVar[str] = "git"
+    record: ClassVar[type[kit.BackupRecord]] = BackupRecord
     spec: ClassVar[type[Spec]] = GitCheckoutSpec
     steps: ClassVar[tuple[type[Step], ...]] = (
         Keep,
@@ -64,6 +65,10 @@ class GitCheckout(Adapter[GitCheckoutSpec, GitInstalled]):
         """See `Adapter.inspect`."""
         return inspect.read(target, spec)
 
+    def layout(self, target: Target, spec: GitCheckoutSpec) -> Layout:
+        """See `KeepingAdapter.layout`."""
+        return Layout.of(target, spec)
+
     def pre_check(
         self, target: Target, spec: GitCheckoutSpec, installed: GitInstalled, release: Release, runner: StepContext
     ) -> None:
@@ -81,10 +86,6 @@ class GitCheckout(Adapter[GitCheckoutSpec, GitInstalled]):
         facts = plan.look(target, spec, installed, release.ref)
         return plan.update(target, spec, installed, release, facts)
 
-    def backups(self, target: Target, spec: GitCheckoutSpec) -> Sequence[Backup]:
-        """See `Adapter.backups`."""
-        return Layout.of(target, spec).kept(BackupRecord)
-
     def draft_rollback(self, target: Target, spec: GitCheckoutSpec, installed: GitInstalled, backup: Backup) -> Draft:
         """See `Adapter.draft_rollback`."""
         return plan.rollback(target, spec, installed, backup, plan.look(target, spec, installed, None))
@@ -92,12 +93,3 @@ class GitCheckout(Adapter[GitCheckoutSpec, GitInstalled]):
     def doctor(self, target: Target, spec: GitCheckoutSpec) -> Sequence[Finding]:
         """See `Adapter.doctor`."""
         return doctor.look(target, spec)
-
-    def last_run(self, target: Target, spec: GitCheckoutSpec) -> int:
-        """See `Adapter.last_run`."""
-        layout = Layout.of(target, spec)
-        return layout.last_run(layout.saved)
-
-    def leftovers(self, target: Target, spec: GitCheckoutSpec) -> Sequence[Path]:
-        """See `Adapter.leftovers`."""
-        return Layout.of(target, spec).leftovers()

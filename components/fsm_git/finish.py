@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from fsm import kit
 from fsm.adapter import Done, StepContext, StepResult
-from fsm.kit import made_at, make_directory, remove_empty, sweep, write_record
+from fsm.kit import make_directory, remove_empty, sweep, write_record
 from fsm.sources.git import commit_version
 from fsm.system import faults, files
 from fsm_git.command import Git
@@ -51,7 +51,6 @@ class Retire(kit.Retire):
             run=ctx.run_id,
             commit=self.commit,
             version=self.from_version or str(commit_version(self.commit)),
-            made_at=made_at(),
             ref=self.layout.kept_ref(ctx.run_id),
             images=ctx.results.get("keep_images", {}).get("kept", {}),
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from fsm.adapter import Done, Failed, StepContext, StepResult
-from fsm.kit import make_directory, remove_empty
 from fsm.lifecycle import State
 from fsm.system import faults, files
 from fsm_git.command import Git
@@ -32,8 +31,7 @@ class Keep(GitStep):
         """See `HostStep.act`."""
         layout, paths = self.site.layout, self.site.paths(ctx)
         # Git may run as another user, who has to come through here.
-        make_directory(layout.root, 0o711)
-        make_directory(paths.root, 0o711)
+        layout.make_run(ctx.run_id)
         faults.point("git.keep.begun")
         free = files.disk_free(paths.root)
         if free < self.reserve:
@@ -63,6 +61,5 @@ class Keep(GitStep):
             self.site.unlocked(ctx, refs_only=True)
             self.site.git(ctx).must("remove a ref of ours", "update-ref", "-d", layout.kept_ref(ctx.run_id))
             faults.point("git.keep.dropped")
-        files.remove_tree(self.site.paths(ctx).root, ctx.check)
-        remove_empty(layout.backups, layout.saved, layout.aside, layout.root)
+        layout.remove_run(ctx.run_id, ctx.check, layout.saved)
         return Done()

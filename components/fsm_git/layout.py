@@ -51,6 +51,10 @@ class Layout(kit.Layout):
         """Local changes that updates replaced."""
         return self.root / "saved"
 
+    def last_run(self, *more: Path) -> int:
+        """See `kit.Layout.last_run`."""
+        return super().last_run(self.saved, *more)
+
     def patch(self, run: int) -> Path:
         """Local changes that a run replaced."""
         return self.saved / f"{run}.patch"

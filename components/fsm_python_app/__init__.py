@@ -8,13 +8,13 @@ the app), `plan` (which steps), `keep`, `unpack`, `environment` (all before the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
-from fsm.adapter import Adapter, Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
+from fsm import kit
+from fsm.adapter import Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
 from fsm.formats.releases import Release
 from fsm.formats.version_file import VersionFile
-from fsm.kit import Download, Probe, StartService, StopService, own_names, refuse_unless
+from fsm.kit import Download, KeepingAdapter, Probe, StartService, StopService, own_names, refuse_unless
 from fsm_python_app import doctor, inspect, limits, plan, verify
 from fsm_python_app.environment import BuildEnvironment
 from fsm_python_app.finish import Retire, Tidy
@@ -27,10 +27,11 @@ from fsm_python_app.unpack import Unpack
 from fsm_python_app.verify import Migrate, Verify
 
 
-class PythonApp(Adapter[PythonAppSpec, Installed]):
+class PythonApp(KeepingAdapter[PythonAppSpec, Installed]):
     """The adapter of component type ``python_app``."""
 
     component_type: ClassVar[str] = "python_app"
+    record: ClassVar[type[kit.BackupRecord]] = BackupRecord
     spec: ClassVar[type[Spec]] = PythonAppSpec
     steps: ClassVar[tuple[type[Step], ...]] = (
         Keep,
@@ -57,6 +58,10 @@ class PythonApp(Adapter[PythonAppSpec, Installed]):
         """See `Adapter.inspect`."""
         return inspect.read(spec)
 
+    def layout(self, target: Target, spec: PythonAppSpec) -> Layout:
+        """See `KeepingAdapter.layout`."""
+        return Layout.of(spec.install_path)
+
     def allows(self, target: Target, spec: PythonAppSpec, release: Release) -> None:
         """See `Adapter.allows`."""
         limits.check(target, spec, release)
@@ -74,10 +79,6 @@ class PythonApp(Adapter[PythonAppSpec, Installed]):
         artifact = limits.pick(target, spec, release)
         return plan.update(target, spec, installed, release, artifact, plan.look(target, spec))
 
-    def backups(self, target: Target, spec: PythonAppSpec) -> Sequence[Backup]:
-        """See `Adapter.backups`."""
-        return Layout.of(spec.install_path).kept(BackupRecord)
-
     def draft_rollback(self, target: Target, spec: PythonAppSpec, installed: Installed, backup: Backup) -> Draft:
         """See `Adapter.draft_rollback`."""
         return plan.rollback(target, spec, installed, backup, plan.look(target, spec))
@@ -89,11 +90,3 @@ class PythonApp(Adapter[PythonAppSpec, Installed]):
     def version_file(self, target: Target, spec: PythonAppSpec) -> VersionFile | None:
         """See `Adapter.version_file`."""
         return None if spec.version.file is None else VersionFile(spec.install_path, spec.version.file)
-
-    def last_run(self, target: Target, spec: PythonAppSpec) -> int:
-        """See `Adapter.last_run`."""
-        return Layout.of(spec.install_path).last_run()
-
-    def leftovers(self, target: Target, spec: PythonAppSpec) -> Sequence[Path]:
-        """See `Adapter.leftovers`."""
-        return Layout.of(spec.install_path).leftovers()

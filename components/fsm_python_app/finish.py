@@ -101,10 +101,9 @@ class Tidy(kit.Tidy):
             Path(record.archive).unlink(missing_ok=True)
 
     def _finish_backups(self, ctx: StepContext) -> None:
-        """The download and a copy of the new tree are no part of a backup; one without an old version is none."""
+        """A copy of the new tree is no part of a backup; one without an old version is none."""
         for path in self.layout.backups.iterdir() if self.layout.backups.is_dir() else ():
             paths = RunPaths(root=path)
-            files.remove_tree(paths.download, ctx.check)
             if paths.old.is_dir():
                 files.remove_tree(paths.tree, ctx.check)
             if not paths.old_version.is_dir():

@@ -7,9 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
 from fsm import kit
-from fsm.adapter import Done, Failed, Step, StepContext, StepResult
-from fsm.kit import made_at, make_directory, read_record, remove_empty, sweep, sweep_foreign, write_record
-from fsm.lifecycle import State
+from fsm.adapter import Done, Failed, StepContext, StepResult
+from fsm.kit import read_record, sweep_foreign, write_record
 from fsm.system import faults, files, inventory
 from fsm.system.archive import verify_tar_zst, write_tar_zst
 from fsm_python_app.layout import Layout, RunPaths, patterns, printable
@@ -26,17 +25,14 @@ class BackupRecord(kit.BackupRecord):
     archive: str | None = None
 
 
-class Keep(Step):
+class Keep(kit.Keep):
     """Inventory of the live tree, copies of the preserved files, and, if asked for, an archive elsewhere."""
 
-    name: ClassVar[str] = "keep"
-    phase: ClassVar[State] = State.BACKING_UP
     title: ClassVar[str] = "back up the preserved files and list the live tree"
     undo_title: ClassVar[str] = "remove the backup of this run"
 
     layout: Layout
     preserve: tuple[str, ...]
-    version: str | None
     service_active: bool
     skip: str
     archive_dir: Path | None = None
@@ -48,7 +44,7 @@ class Keep(Step):
         return self._verify(paths, self._make(ctx, paths) if record is None else record)
 
     def _make(self, ctx: StepContext, paths: RunPaths) -> BackupRecord:
-        self._make_work(paths)
+        self._make_work(ctx, paths)
         found = self._inventory(ctx, paths)
         preserved = self._copy(ctx, paths)
         archive = self._archive(ctx)
@@ -58,7 +54,6 @@ class Keep(Step):
         record = BackupRecord(
             run=ctx.run_id,
             version=self.version,
-            made_at=made_at(),
             service_active=self.service_active,
             files=len(found),
             preserved=tuple(printable(path) for path in preserved),
@@ -70,15 +65,12 @@ class Keep(Step):
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. An archive in another directory stays: it costs nothing to keep and was asked for."""
-        files.remove_tree(self.layout.paths(ctx.run_id).root, ctx.check)
-        remove_empty(self.layout.envs, self.layout.backups, self.layout.aside, self.layout.root)
+        self.layout.remove_run(ctx.run_id, ctx.check, self.layout.envs)
         return Done()
 
-    def _make_work(self, paths: RunPaths) -> None:
+    def _make_work(self, ctx: StepContext, paths: RunPaths) -> None:
         """The work directory holds copies of secrets: nobody else may look into it."""
-        make_directory(self.layout.root, 0o711)
-        make_directory(paths.root, 0o711)
-        sweep(self.layout.root, paths.root)
+        self.layout.make_run(ctx.run_id)
         if paths.preserved.exists():
             files.remove_tree(paths.preserved)
         paths.preserved.mkdir(mode=0o700)

@@ -137,7 +137,7 @@ def update(
         Download(
             artifact=artifact,
             source=target.source,
-            directory=str(layout.root / "run-{run}" / "download"),
+            directory=layout.download,
             timeout=3600.0,
         ),
         Unpack(

@@ -2,67 +2,49 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from fsm.adapter import Adapter, Done, Draft, Failed, Installed, Spec, Step, StepContext, StepResult, Target
-from fsm.errors import PlanError
-from fsm.formats import version_file
-from fsm.formats.releases import Release
-from fsm.kit.steps import Download
-from fsm.lifecycle import State
-from fsm.model import HostPath, Version
-from fsm.system import files
+from fsm import Backup, Done, Draft, Failed, Installed, Release, Spec, Step, StepContext, StepResult, Target, kit
+from fsm.adapter import HostPath, State, Version, VersionFile
+from fsm.kit import Download, Layout, Retention, Retire, Tidy, link
 
 
 # spec
 class DataFileSpec(Spec):
-    """What `fsm.toml` says: where the file is, and a command that can tell whether a file is a good one."""
+    """What `fsm.toml` says: where the file is, a command that can tell a good file, how long old ones are kept."""
 
     path: HostPath
     check: tuple[str, ...] = ()
+    retention: Retention = Retention()
 
 
 # steps
-class _OfFile(Step):
-    path: Path
-
-    def work(self, ctx: StepContext) -> Path:
-        """What this run keeps, on the file's own file system."""
-        return self.path.parent / f".{self.path.name}.fsm" / f"run-{ctx.run_id}"
-
-    def pairs(self, ctx: StepContext) -> Iterator[tuple[Path, Path]]:
-        """The file and its version file, each with its place among what is kept."""
-        for live in (self.path, self.path.with_name(f"{self.path.name}.version")):
-            yield live, self.work(ctx) / live.name
+def pairs(live: Path, run: Path) -> Iterator[tuple[Path, Path]]:
+    """The file and its version file, each with its place in the run's directory."""
+    for path in (live, live.with_name(f"{live.name}.version")):
+        yield path, run / path.name
 
 
-class Keep(_OfFile):
+class Keep(kit.Keep):
     """Give the old file a second name: no new disk, however large it is."""
 
-    name: ClassVar[str] = "keep"
-    phase: ClassVar[State] = State.BACKING_UP
-    title: ClassVar[str] = "keep the old file"
-    undo_title: ClassVar[str] = "remove what was kept"
+    path: Path
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        self.work(ctx).mkdir(parents=True, exist_ok=True)
-        for live, kept in self.pairs(ctx):
+        run = self.layout.make_run(ctx.run_id)
+        for live, kept in pairs(self.path, run):
             if live.exists():
                 link(live, kept)
-        return Done()
-
-    def undo(self, ctx: StepContext) -> StepResult:
-        """See `Step.undo`."""
-        files.remove_tree(self.work(ctx))
+        if self.path.exists():
+            kit.write_record(run, kit.BackupRecord(run=ctx.run_id, version=self.version))
         return Done()
 
 
-class Swap(_OfFile):
-    """Write the new file in one rename, and its version last."""
+class Swap(Step):
+    """Put the new file into its place in one rename, and write its version last."""
 
     name: ClassVar[str] = "swap"
     phase: ClassVar[State] = State.UPDATING
@@ -70,30 +52,34 @@ class Swap(_OfFile):
     undo_title: ClassVar[str] = "put the old file back"
     touches_live: ClassVar[bool] = True
 
+    path: Path
+    layout: Layout
     version: Version
+    backup: Path | None = None
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        (live, _), (stamp, _) = self.pairs(ctx)
-        files.write_atomic(live, Path(ctx.results["download"]["path"]).read_bytes())
-        files.write_atomic(stamp, f"{self.version}\n".encode())
+        kit.sweep_foreign(self.path.parent)
+        (live, _), (stamp, _) = pairs(self.path, self.layout.run(ctx.run_id))
+        link(self.backup / live.name if self.backup else Path(ctx.results["download"]["path"]), live)
+        kit.write_atomic(stamp, f"{self.version}\n".encode())
         return Done()
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        for live, kept in self.pairs(ctx):
+        kit.sweep_foreign(self.path.parent)
+        for live, kept in pairs(self.path, self.layout.run(ctx.run_id)):
             if kept.exists():
                 link(kept, live)
             else:
                 live.unlink(missing_ok=True)
-        files.sync_dir(self.path.parent)
         return Done()
 
 
-class Try(Step):
+class Verify(Step):
     """Ask the configured command about the new file."""
 
-    name: ClassVar[str] = "try"
+    name: ClassVar[str] = "verify"
     phase: ClassVar[State] = State.VERIFYING
     title: ClassVar[str] = "check the new file"
 
@@ -106,40 +92,46 @@ class Try(Step):
 
 
 # adapter
-class DataFile(Adapter[DataFileSpec, Installed]):
+class DataFile(kit.KeepingAdapter[DataFileSpec, Installed]):
     """The adapter of component type ``data_file``."""
 
     component_type: ClassVar[str] = "data_file"
     spec: ClassVar[type[Spec]] = DataFileSpec
-    steps: ClassVar[tuple[type[Step], ...]] = (Keep, Download, Swap, Try)
+    steps: ClassVar[tuple[type[Step], ...]] = (Keep, Download, Swap, Verify, Retire, Tidy)
+
+    def layout(self, target: Target, spec: DataFileSpec) -> Layout:
+        """See `KeepingAdapter.layout`."""
+        return Layout(root=spec.path.with_name(f".{spec.path.name}.fsm"))
 
     def inspect(self, target: Target, spec: DataFileSpec) -> Installed:
         """See `Adapter.inspect`."""
-        where = version_file.VersionFile(spec.path.parent, f"{spec.path.name}.version")
-        version, why = version_file.ask(where)
+        version, why = kit.read_version(VersionFile(spec.path.parent, f"{spec.path.name}.version"))
         return Installed(version=version, why_unknown=why, present=spec.path.exists())
 
     def draft(self, target: Target, spec: DataFileSpec, installed: Installed, release: Release) -> Draft:
         """See `Adapter.draft`."""
-        if len(release.artifacts) != 1:
-            why = f"release {release.version} has {len(release.artifacts)} files instead of one"
-            raise PlanError(f"cannot update {target.name}", why, "set `artifact` in its source to pick one")
-        (artifact,) = release.artifacts
-        folder = str(spec.path.parent / f".{spec.path.name}.fsm" / "run-{run}" / "download")
-        steps: list[Step] = [
-            Keep(path=spec.path),
-            Download(artifact=artifact, source=target.source, directory=folder),
-            Swap(path=spec.path, version=release.version),
-        ]
-        steps += [Try(check=spec.check)] if spec.check else []
-        return Draft(steps=tuple(steps), downloads=((artifact.name, artifact.size),))
+        layout, file = self.layout(target, spec), kit.artifact_for_host(release)
+        swap = Swap(path=spec.path, layout=layout, version=release.version)
+        download = Download(artifact=file, source=target.source, directory=layout.download, mode=0o644)
+        return Draft(
+            steps=self._steps(spec, installed, swap, download),
+            downloads=((file.name, file.size),),
+            disk_need=((spec.path.parent, file.size or 0),),
+        )
 
+    def draft_rollback(self, target: Target, spec: DataFileSpec, installed: Installed, backup: Backup) -> Draft:
+        """See `Adapter.draft_rollback`."""
+        layout, version = self.layout(target, spec), backup.version or Version("0")
+        swap = Swap(path=spec.path, layout=layout, version=version, backup=backup.path)
+        return Draft(steps=self._steps(spec, installed, swap))
 
-# end
-def link(name: Path, other: Path) -> None:
-    """Have `other` be the same file as `name`, in one step, whatever it was before."""
-    spare = other.with_name(f"{other.name}.link")
-    spare.unlink(missing_ok=True)
-    os.link(name, spare)
-    spare.replace(other)
-    spare.unlink(missing_ok=True)  # a rename of a file to another name of its own does nothing
+    def _steps(self, spec: DataFileSpec, installed: Installed, swap: Swap, *download: Step) -> tuple[Step, ...]:
+        old = None if installed.version is None else str(installed.version)
+        return (
+            Keep(path=spec.path, layout=swap.layout, version=old),
+            *download,
+            swap,
+            *([Verify(check=spec.check)] if spec.check else []),
+            Retire(layout=swap.layout, from_version=old),
+            Tidy(layout=swap.layout, retention=spec.retention),
+        )

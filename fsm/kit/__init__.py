@@ -2,14 +2,15 @@
 
 | for | names |
 |---|---|
-| the place of a component's runs and backups | `Layout`, `BackupRecord`, `made_at`, `write_record`, `read_record` |
-| steps | `Download`, `StopService`, `StartService`, `Retire`, `Tidy`, `HostStep` |
+| where runs and backups lie | `KeepingAdapter`, `Layout`, `BackupRecord`, `write_record`, `read_record` |
+| steps | `Keep`, `Download`, `StopService`, `StartService`, `Retire`, `Tidy`, `HostStep` |
 | services | `ServiceUnit` |
 | how long old versions are kept | `Retention` |
 | checks before and after an update | `Probe`, `measured`, `own_names`, `first_failure`, `refuse_unless`, `time_for` |
-| what a manifest may not widen | `Claim`, `declared`, `check_hosts`, `refuse_claims` |
+| releases | `artifact_for_host`; what they may not widen: `Claim`, `declared`, `check_hosts`, `refuse_claims` |
 | what `fsm doctor` looks at | `Findings` |
-| files | `make_directory`, `remove_empty`, `sweep`, `sweep_foreign`, `remove_tree`, `sync_dir`, `write_atomic` |
+| directories of ours | `make_directory`, `remove_empty`, `remove_tree`, `sweep`, `sweep_foreign` |
+| files | `link`, `sync_dir`, `write_atomic` |
 | versions in files, places to be killed at in tests | `read_version`, `fault_point` |
 
 Each name is loaded when it is first used: `import fsm.kit` costs nothing.
@@ -22,30 +23,34 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from fsm.formats.checkspec import Check
     from fsm.formats.version_file import ask as read_version
+    from fsm.kit.adapters import KeepingAdapter
     from fsm.kit.checks import Probe, first_failure, measured, own_names, refuse_unless, time_for
     from fsm.kit.directories import make_directory, remove_empty, sweep, sweep_foreign
     from fsm.kit.doctor import Findings
     from fsm.kit.finish import Retire, Tidy
-    from fsm.kit.layout import BackupRecord, Layout, made_at, read_record, write_record
-    from fsm.kit.limits import Claim, check_hosts, declared, refuse_claims
+    from fsm.kit.keep import Keep
+    from fsm.kit.layout import BackupRecord, Layout, read_record, write_record
+    from fsm.kit.limits import Claim, artifact_for_host, check_hosts, declared, refuse_claims
     from fsm.kit.retention import Retention
     from fsm.kit.steps import Download, HostStep, ServiceUnit, StartService, StopService
     from fsm.services import ServiceSpec
     from fsm.system.faults import point as fault_point
-    from fsm.system.files import remove_tree, sync_dir, write_atomic
+    from fsm.system.files import link, remove_tree, sync_dir, write_atomic
 
 _NAMES: Final = {
+    "fsm.kit.adapters": "KeepingAdapter",
     "fsm.kit.checks": "Probe first_failure measured own_names refuse_unless time_for",
     "fsm.kit.directories": "make_directory remove_empty sweep sweep_foreign",
     "fsm.kit.doctor": "Findings",
     "fsm.kit.finish": "Retire Tidy",
-    "fsm.kit.layout": "BackupRecord Layout made_at read_record write_record",
-    "fsm.kit.limits": "Claim check_hosts declared refuse_claims",
+    "fsm.kit.keep": "Keep",
+    "fsm.kit.layout": "BackupRecord Layout read_record write_record",
+    "fsm.kit.limits": "Claim artifact_for_host check_hosts declared refuse_claims",
     "fsm.kit.retention": "Retention",
     "fsm.kit.steps": "Download HostStep ServiceUnit StartService StopService",
     "fsm.formats.checkspec": "Check",
     "fsm.services": "ServiceSpec",
-    "fsm.system.files": "remove_tree sync_dir write_atomic",
+    "fsm.system.files": "link remove_tree sync_dir write_atomic",
 }
 """Where each name is defined."""
 
@@ -62,6 +67,8 @@ __all__ = [
     "Download",
     "Findings",
     "HostStep",
+    "Keep",
+    "KeepingAdapter",
     "Layout",
     "Probe",
     "Retention",
@@ -71,11 +78,12 @@ __all__ = [
     "StartService",
     "StopService",
     "Tidy",
+    "artifact_for_host",
     "check_hosts",
     "declared",
     "fault_point",
     "first_failure",
-    "made_at",
+    "link",
     "make_directory",
     "measured",
     "own_names",

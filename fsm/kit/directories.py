@@ -1,4 +1,4 @@
-"""Directories of the updater's own: made with the modes that they are meant to have, swept, and removed when empty.
+"""Directories of the updater's own: made with the modes that they are meant to have, swept, removed when empty.
 
 A step sweeps where it is about to write, so that a resume removes what the attempt before it left, and no later one
 has to ask whose it was.

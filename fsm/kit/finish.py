@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from fsm.adapter import Done, Step, StepContext, StepResult
 from fsm.errors import Refused, StepFailed, Transient
-from fsm.kit.directories import make_directory
+from fsm.kit.directories import make_directory, remove_empty
 from fsm.kit.layout import RECORD, BackupRecord, Layout
 from fsm.kit.retention import Retention
 from fsm.lifecycle import State
@@ -97,6 +97,7 @@ class Tidy(Step):
             files.remove_tree(path, ctx.check)
             faults.point("tidy.removed")
             yield f"{record.version or 'an unknown version'} from {record.made_at} is no longer kept"
+        remove_empty(self.layout.backups)
 
     def forget(self, record: BackupRecord) -> None:
         """Remove what belongs to a backup and lies elsewhere; comes before its record goes, and may come again."""

@@ -4,6 +4,7 @@
 
     <root>/
         run-7/                 one run: what it needs until it has ended
+            download/          what was downloaded
             record.json        written last: what is needed for the way back is there
         backups/1.1.0@7/       run-7, once its update is done: what `fsm rollback` goes back to
 """
@@ -15,11 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
+from pydantic import Field
+
 from fsm.adapter import Backup
+from fsm.kit.directories import make_directory, remove_empty, sweep
 from fsm.model import Model, Version
 from fsm.system import files
 
 RECORD: Final = "record.json"
+DOWNLOAD: Final = "download"
 
 
 class BackupRecord(Model):
@@ -28,20 +33,15 @@ class BackupRecord(Model):
     Attributes:
         run: the run that replaced this version.
         version: what was replaced; None where that was not known.
-        made_at: when; ISO 8601 with an offset.
+        made_at: when; ISO 8601 with an offset, by default now.
     """
 
     run: int
     version: str | None
-    made_at: str
+    made_at: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 RecordT = TypeVar("RecordT", bound=BackupRecord)
-
-
-def made_at() -> str:
-    """This moment, for a record."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def write_record(directory: Path, record: BackupRecord, mode: int = 0o644) -> None:
@@ -76,9 +76,27 @@ class Layout(Model):
         """What versions wrote that were rolled back, by the numbers of their runs."""
         return self.root / "aside"
 
+    @property
+    def download(self) -> str:
+        """Where `Download` puts a run's file: the number is filled in when the run has one."""
+        return str(self.root / "run-{run}" / DOWNLOAD)
+
     def run(self, run: int) -> Path:
         """The directory of a run in progress."""
         return self.root / f"run-{run}"
+
+    def make_run(self, run: int, mode: int = 0o711) -> Path:
+        """Make the directory of a run; what a killed updater left half written there goes."""
+        place = self.run(run)
+        for directory in (self.root, place):
+            make_directory(directory, mode)
+        sweep(self.root, place)
+        return place
+
+    def remove_run(self, run: int, check: Callable[[], None], *empty: Path) -> None:
+        """Remove the directory of a run that is undone, then what is empty: some more directories, and our own."""
+        files.remove_tree(self.run(run), check)
+        remove_empty(*empty, self.backups, self.aside, self.root)
 
     def backup(self, version: object, run: int) -> Path:
         """The directory of the version that a finished run replaced."""
@@ -105,10 +123,12 @@ class Layout(Model):
         ]
 
     def sweep_backups(self, check: Callable[[], None]) -> None:
-        """Remove backups that have no record: a crash left them half made or half removed, or nothing was replaced."""
+        """Remove what no backup is: downloads, and all of one without a record.
+
+        A crash left such a one half made or half removed, or there was nothing that the run replaced.
+        """
         for path in self._backups():
-            if not (path / RECORD).exists():
-                files.remove_tree(path, check)
+            files.remove_tree(path / DOWNLOAD if (path / RECORD).exists() else path, check)
 
     def last_run(self, *more: Path) -> int:
         """The highest number of a run of which something is left, here or in some more directories."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fsm.adapter import Target
 from fsm.errors import ManifestError
-from fsm.formats.manifest import Manifest, current_platform, matches_platform
+from fsm.formats.manifest import Artifact, Manifest, current_platform, matches_platform, pick_artifact
 from fsm.formats.releases import Release
 
 
@@ -23,6 +23,15 @@ class Claim(NamedTuple):
     place: str
     value: str
     key: str
+
+
+def artifact_for_host(release: Release) -> Artifact:
+    """The one artifact that is made for a host like this.
+
+    Raises:
+        ManifestError: none is, or several are.
+    """
+    return pick_artifact(release.artifacts, current_platform())
 
 
 def declared(manifest: Manifest, component_type: str) -> Iterator[Claim]:

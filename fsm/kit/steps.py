@@ -49,6 +49,7 @@ class Download(Step):
     Attributes:
         source: the configured source, as JSON values.
         directory: where the file goes, below the run's own directory; `{run}` becomes the run's number.
+        mode: what the file's becomes, where it is to go into use as it is; else only the updater can read it.
     """
 
     name: ClassVar[str] = "download"
@@ -59,6 +60,7 @@ class Download(Step):
     artifact: Artifact
     source: dict[str, Any]
     directory: str
+    mode: int = 0o600
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
@@ -72,6 +74,7 @@ class Download(Step):
             # A full disk, a token that expired, a file that is not there yet say nothing about the release.
             wrong = isinstance(error, IntegrityError)
             return Failed(why=error.cause, todo=error.todo, blame="release" if wrong else "host")
+        dest.chmod(self.mode)
         faults.point("download.done")
         return Done(data={"path": str(dest), "size": dest.stat().st_size})
 

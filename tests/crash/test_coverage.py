@@ -20,6 +20,7 @@ _KEPT_DOWN: Final = "tests/crash/test_more_crashes.py::test_a_service_that_was_s
 _SYSTEMD: Final = "tests/unit/services/test_systemd_crash.py::test_the_next_one_goes_on"
 _COMPOSE: Final = "tests/hosts/test_compose_service.py::test_an_updater_that_is_killed"
 _LEFT: Final = "tests/containers/test_leftovers.py"
+_EXAMPLE: Final = "tests/house/test_adapter_howto.py::test_the_example_survives_being_killed"
 _HELD: Final = "tests/hosts/test_held_port.py::test_killed_around_the_restart"
 
 AROUND: Final = "tests/git/test_compose.py::test_killed_around_the_images"
@@ -34,6 +35,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "engine.names.removed": f"{_LEFT}::test_a_new_container_beside_the_old_one",
     "engine.names.renamed": f"{_LEFT}::test_only_the_new_container_under_its_passing_name",
     **dict.fromkeys(("engine.restart.allowed", "engine.restart.done"), _HELD),
+    **dict.fromkeys(("files.link.made", "files.link.renamed"), _EXAMPLE),
     "git.images.kept": AROUND,
     "git.images.built": AROUND,
     "git.images.named": AROUND,

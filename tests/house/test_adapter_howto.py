@@ -32,11 +32,7 @@ ARTIFACT = {"name": "cities.txt", "size": 3, "sha256": f"sha256:{hashlib.sha256(
 def data(tmp_path: Path) -> dict[str, Any]:
     """A host with one file, at version 1, and releases 1 to 3, of which the last is bad."""
     for version, text in (("1.0", "one"), ("2.0", "two"), ("3.0", "bad")):
-        folder = tmp_path / "releases" / version
-        folder.mkdir(parents=True)
-        (folder / "cities.txt").write_text(text)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        (folder / "SHA256SUMS").write_text(f"{digest}  cities.txt\n")
+        _release(tmp_path, version, text)
     component = {
         "type": "data_file",
         "path": "cities.txt",
@@ -48,12 +44,35 @@ def data(tmp_path: Path) -> dict[str, Any]:
     return found
 
 
+def _release(base: Path, version: str, text: str) -> None:
+    folder = base / "releases" / version
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cities.txt").write_text(text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    (folder / "SHA256SUMS").write_text(f"{digest}  cities.txt\n")
+
+
 def _updater(data: dict[str, Any], base: Path) -> Updater:
     return Updater.from_data(data, base=base, registry=Registry.of(DataFile()))
 
 
 def _now(base: Path) -> tuple[str, str]:
     return (base / "cities.txt").read_text(), (base / "cities.txt.version").read_text().strip()
+
+
+def _assert_tidy(base: Path, kept: Sequence[str]) -> None:
+    """Nothing lies about but the file, its version, and the versions that are kept, each of two files and a record."""
+    work = base / ".cities.txt.fsm"
+    assert sorted(path.name for path in base.iterdir() if "cities" in path.name or path.name.startswith(".fsm")) == [
+        *([work.name] if kept else []),
+        "cities.txt",
+        "cities.txt.version",
+    ]
+    found = {path.name.partition("@")[0]: path for path in (work / "backups").glob("*")}
+    assert sorted(found) == sorted(kept)
+    for path in found.values():
+        assert sorted(each.name for each in path.iterdir()) == ["cities.txt", "cities.txt.version", "record.json"]
+    assert [path.name for path in work.glob("*")] == (["backups"] if kept else [])
 
 
 CHILD = """
@@ -85,6 +104,25 @@ def test_the_example_updates(data: dict[str, Any], tmp_path: Path):
     assert (result.outcome, result.from_version, result.to_version) == ("done", "1.0", "2.0")
     assert _now(tmp_path) == ("two", "2.0")
     assert _updater(data, tmp_path).status("cities")[0].installed == "2.0"
+    _assert_tidy(tmp_path, ["1.0"])
+
+
+@pytest.mark.needs_linux
+def test_old_files_go_when_retention_no_longer_covers_them(data: dict[str, Any], tmp_path: Path):
+    """One is kept, and the way to it needs neither the releases nor disk."""
+    data["components"]["cities"]["retention"] = {"count": 1, "days": 0}
+    for version, text in (("2.0", "two"), ("2.1", "more")):
+        _release(tmp_path, version, text)
+        assert _updater(data, tmp_path).update("cities", version=version).outcome == "done"
+    _assert_tidy(tmp_path, ["2.0"])
+    (tmp_path / "releases").rename(tmp_path / "unplugged")
+    (kept,) = (tmp_path / ".cities.txt.fsm" / "backups").glob("2.0@*/cities.txt")
+    result = _updater(data, tmp_path).rollback("cities")
+    assert result.outcome == "done", result.headline
+    assert _now(tmp_path) == ("two", "2.0")
+    _assert_tidy(tmp_path, ["2.1"])
+    assert (tmp_path / "cities.txt").stat().st_mode & 0o777 == 0o644
+    assert not kept.exists(), "it is what is installed"
 
 
 @pytest.mark.needs_linux
@@ -93,7 +131,7 @@ def test_a_file_that_fails_its_check_is_rolled_back(data: dict[str, Any], tmp_pa
     result = _updater(data, tmp_path).update("cities")
     assert result.outcome == "rolled_back", result.headline
     assert _now(tmp_path) == ("one", "1.0")
-    assert not (tmp_path / ".cities.txt.fsm" / f"run-{result.run}").exists()
+    _assert_tidy(tmp_path, [])
 
 
 @pytest.mark.needs_linux
@@ -108,6 +146,11 @@ def test_a_first_installation_that_fails_leaves_no_file(tmp_path: Path, data: di
 @pytest.mark.parametrize(
     ("version", "point", "time", "after"),
     [
+        ("2.0", "files.link.made", 1, ("two", "2.0")),
+        ("2.0", "files.link.made", 3, ("two", "2.0")),
+        ("2.0", "files.link.renamed", 3, ("two", "2.0")),
+        ("2.0", "retire.renamed", 1, ("two", "2.0")),
+        ("2.0", "step.before_do", 6, ("two", "2.0")),
         ("2.0", "step.after_do", 1, ("two", "2.0")),
         ("2.0", "files.write_atomic.renamed", 1, ("two", "2.0")),
         ("2.0", "files.write_atomic.renamed", 2, ("two", "2.0")),
@@ -125,6 +168,7 @@ def test_the_example_survives_being_killed(
     (result,) = _updater(data, tmp_path).resume()
     assert result.outcome == ("done" if after[0] == "two" else "rolled_back"), result.headline
     assert _now(tmp_path) == after
+    _assert_tidy(tmp_path, ["1.0"] if after[0] == "two" else [])
 
 
 def test_a_release_of_several_files_is_refused(data: dict[str, Any], tmp_path: Path):
@@ -136,7 +180,7 @@ def test_a_release_of_several_files_is_refused(data: dict[str, Any], tmp_path: P
         sums.write(f"{digest}  more.txt\n")
     result = _updater(data, tmp_path).update("cities", version="2.0")
     assert result.outcome == "refused"
-    assert "2 files instead of one" in result.reason
+    assert "several fit equally well: cities.txt, more.txt" in result.reason
 
 
 @pytest.mark.parametrize("asks", ["pre_update_checks", "post_update_checks", "update_steps"])

@@ -47,6 +47,24 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
     sync_dir(path.parent)
 
 
+def link(path: Path, other: Path) -> None:
+    """Have `other` be the very file that `path` is, in one step and durably, whatever it was before; no new disk.
+
+    Raises:
+        OSError: they are on different file systems, or it cannot be done; `other` is what it was.
+    """
+    name, _ = with_temporary_name(lambda name: os.link(path, other.with_name(name)))
+    temporary = other.with_name(name)
+    faults.point("files.link.made")
+    try:
+        temporary.replace(other)
+    finally:
+        # A rename of a file to another name of its own does nothing.
+        temporary.unlink(missing_ok=True)
+    faults.point("files.link.renamed")
+    sync_dir(other.parent)
+
+
 def sync_file(path: Path) -> None:
     """Make a file's bytes and attributes durable.
 
