@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
-from fsm.adapter import Backup, Done, Failed, Step, StepContext, StepResult
+from fsm import kit
+from fsm.adapter import Backup, Done, Failed, StepContext, StepResult
 from fsm.errors import StepFailed
 from fsm.formats.checkspec import Check
 from fsm.kit import Probe, first_failure, measured
-from fsm.lifecycle import State
 from fsm.model import Version
 from fsm.services import Runner, ServiceStatus
 from fsm.services.checks import CheckContext
@@ -75,13 +75,8 @@ class Services:
         return any(each.running for each in self._stack.containers() if name in (each.name, each.service))
 
 
-class Verify(Step):
+class Verify(kit.Verify):
     """Ask whether the containers are of the new image, ready, stay so, and pass every check."""
-
-    name: ClassVar[str] = "verify"
-    phase: ClassVar[State] = State.VERIFYING
-    title: ClassVar[str] = "check that the new version works"
-    touches_live: ClassVar[bool] = True
 
     stack: Stack
     layout: Layout

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
+from fsm import kit
 from fsm.adapter import Done, Failed, StepContext, StepResult, Target
 from fsm.formats.checkspec import Check, ServiceActive, ServiceRunning
 from fsm.kit import Probe, ServiceUnit, first_failure, measured
-from fsm.lifecycle import State
 from fsm.model import Version
 from fsm_git import inspect
 from fsm_git.finish import BackupRecord
@@ -16,13 +14,8 @@ from fsm_git.site import GitStep
 from fsm_git.spec import GitCheckoutSpec
 
 
-class Verify(GitStep):
+class Verify(kit.Verify, GitStep):
     """Perform every check."""
-
-    name: ClassVar[str] = "verify"
-    phase: ClassVar[State] = State.VERIFYING
-    title: ClassVar[str] = "check that the new version works"
-    touches_live: ClassVar[bool] = True
 
     target: Target
     spec: GitCheckoutSpec

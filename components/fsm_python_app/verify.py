@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from fsm import kit
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.formats.checkspec import Check
 from fsm.kit import Probe, first_failure, measured
@@ -50,13 +51,8 @@ class Migrate(Step):
         return [str(inside) if inside.exists() else program, *arguments]
 
 
-class Verify(Step):
+class Verify(kit.Verify):
     """Perform every check of the release and of the host."""
-
-    name: ClassVar[str] = "verify"
-    phase: ClassVar[State] = State.VERIFYING
-    title: ClassVar[str] = "check that the new version works"
-    touches_live: ClassVar[bool] = True
 
     spec: PythonAppSpec
     checks: tuple[Check, ...]

@@ -76,12 +76,8 @@ class Swap(Step):
         return Done()
 
 
-class Verify(Step):
+class Verify(kit.Verify):
     """Ask the configured command about the new file."""
-
-    name: ClassVar[str] = "verify"
-    phase: ClassVar[State] = State.VERIFYING
-    title: ClassVar[str] = "check the new file"
 
     check: tuple[str, ...]
 

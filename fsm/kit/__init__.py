@@ -3,10 +3,11 @@
 | for | names |
 |---|---|
 | where runs and backups lie | `KeepingAdapter`, `Layout`, `BackupRecord`, `write_record`, `read_record` |
-| steps | `Keep`, `Download`, `StopService`, `StartService`, `Retire`, `Tidy`, `HostStep` |
-| services | `ServiceUnit` |
+| steps | `Keep`, `Download`, `StopService`, `StartService`, `Verify`, `Retire`, `Tidy`; `HostStep` |
+| services | `ServiceSpec` (as configured), `ServiceUnit` |
 | how long old versions are kept | `Retention` |
-| checks before and after an update | `Probe`, `measured`, `own_names`, `first_failure`, `refuse_unless`, `time_for` |
+| what is checked | `Check` (as configured), `Probe`, `measured`, `own_names`, `time_for` |
+| checking | `first_failure`, `refuse_unless` |
 | releases | `artifact_for_host`; what they may not widen: `Claim`, `declared`, `check_hosts`, `refuse_claims` |
 | what `fsm doctor` looks at | `Findings` |
 | directories of ours | `make_directory`, `remove_empty`, `remove_tree`, `sweep`, `sweep_foreign` |
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from fsm.kit.checks import Probe, first_failure, measured, own_names, refuse_unless, time_for
     from fsm.kit.directories import make_directory, remove_empty, sweep, sweep_foreign
     from fsm.kit.doctor import Findings
-    from fsm.kit.finish import Retire, Tidy
+    from fsm.kit.finish import Retire, Tidy, Verify
     from fsm.kit.keep import Keep
     from fsm.kit.layout import BackupRecord, Layout, read_record, write_record
     from fsm.kit.limits import Claim, artifact_for_host, check_hosts, declared, refuse_claims
@@ -42,7 +43,7 @@ _NAMES: Final = {
     "fsm.kit.checks": "Probe first_failure measured own_names refuse_unless time_for",
     "fsm.kit.directories": "make_directory remove_empty sweep sweep_foreign",
     "fsm.kit.doctor": "Findings",
-    "fsm.kit.finish": "Retire Tidy",
+    "fsm.kit.finish": "Retire Tidy Verify",
     "fsm.kit.keep": "Keep",
     "fsm.kit.layout": "BackupRecord Layout read_record write_record",
     "fsm.kit.limits": "Claim artifact_for_host check_hosts declared refuse_claims",
@@ -78,6 +79,7 @@ __all__ = [
     "StartService",
     "StopService",
     "Tidy",
+    "Verify",
     "artifact_for_host",
     "check_hosts",
     "declared",

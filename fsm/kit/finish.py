@@ -1,4 +1,4 @@
-"""The last steps of an update, after its checks: the old version becomes a backup, and old backups go."""
+"""The last steps of an update: the new version is proved, the old one becomes a backup, and old backups go."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ from fsm.kit.layout import RECORD, BackupRecord, Layout
 from fsm.kit.retention import Retention
 from fsm.lifecycle import State
 from fsm.system import faults, files
+
+
+class Verify(Step):
+    """Prove that the new version works; subclasses perform their checks in `do`."""
+
+    name: ClassVar[str] = "verify"
+    phase: ClassVar[State] = State.VERIFYING
+    title: ClassVar[str] = "check that the new version works"
+    touches_live: ClassVar[bool] = True
 
 
 class Retire(Step):

@@ -1,6 +1,6 @@
 """A test fixture for every component type: what the contract suite needs to try an adapter on a real host.
 
-Who writes an adapter adds an entry to `BEDS`; without one the suite fails.
+Who writes an adapter adds an entry to `FIXTURES`; without one the suite fails.
 """
 
 from __future__ import annotations
@@ -57,60 +57,60 @@ class PythonAppFixture:
     stopping: Final = "service.stopping"
 
     def __init__(self, root: Path) -> None:
-        self._bed = AppFixture(root)
-        self._bed.publish("1.0.0")
-        self._bed.install("1.0.0")
-        self._bed.furnish()
-        self._bed.start()
-        self._bed.publish("1.1.0")
+        self._app = AppFixture(root)
+        self._app.publish("1.0.0")
+        self._app.install("1.0.0")
+        self._app.furnish()
+        self._app.start()
+        self._app.publish("1.1.0")
 
     def updater(self, registry: Registry | None = None) -> Updater:
         """See `ComponentFixture.updater`."""
-        return self._bed.updater(registry=registry)
+        return self._app.updater(registry=registry)
 
     def live(self) -> Path:
         """See `ComponentFixture.live`."""
-        return self._bed.live
+        return self._app.live
 
     def inventory(self) -> Inventory:
         """See `ComponentFixture.inventory`."""
-        return inventory.take(self._bed.live)
+        return inventory.take(self._app.live)
 
     def whole(self, version: str) -> bool:
         """See `ComponentFixture.whole`."""
-        return self._bed.answer() == version == self._bed.version()
+        return self._app.answer() == version == self._app.version()
 
     def break_release(self) -> None:
         """See `ComponentFixture.break_release`."""
-        self._bed.publish("1.2.0", "CRASHES")
+        self._app.publish("1.2.0", "CRASHES")
 
     def unplug(self) -> None:
         """See `ComponentFixture.unplug`."""
-        self._bed.releases.rename(self._bed.root / "unplugged")
+        self._app.releases.rename(self._app.root / "unplugged")
 
     def close(self) -> None:
         """See `ComponentFixture.close`."""
-        self._bed.kill()
+        self._app.kill()
 
 
 class GitCheckoutFixture(PythonAppFixture):
     """The same app as a git checkout. What git keeps for itself below ``.git`` is not compared, but asked of git."""
 
     def __init__(self, root: Path) -> None:
-        self._bed: GitFixture = GitFixture(root)
-        self._bed.publish("1.0.0")
-        self._bed.install("1.0.0")
-        self._bed.furnish()
-        self._bed.start()
-        self._bed.publish("1.1.0")
+        self._app: GitFixture = GitFixture(root)
+        self._app.publish("1.0.0")
+        self._app.install("1.0.0")
+        self._app.furnish()
+        self._app.start()
+        self._app.publish("1.1.0")
 
     def inventory(self) -> Inventory:
         """See `ComponentFixture.inventory`."""
-        return self._bed.inventory()
+        return self._app.inventory()
 
     def whole(self, version: str) -> bool:
         """See `ComponentFixture.whole`."""
-        return super().whole(version) and self._bed.is_clean(version)
+        return super().whole(version) and self._app.is_clean(version)
 
 
 def container(root: Path) -> ComponentFixture:
@@ -124,7 +124,7 @@ def container(root: Path) -> ComponentFixture:
     return app_fixture
 
 
-BEDS: Final[dict[str, Callable[[Path], ComponentFixture]]] = {
+FIXTURES: Final[dict[str, Callable[[Path], ComponentFixture]]] = {
     "python_app": PythonAppFixture,
     "container": container,
     "git": GitCheckoutFixture,

@@ -13,7 +13,7 @@ from fsm.engine import plan
 from fsm.engine.report import Outcome
 from fsm.errors import PlanUnknown
 from fsm.lifecycle import STEP_STATES
-from tests.contract.fixtures import BEDS, NEEDS, ComponentFixture
+from tests.contract.fixtures import FIXTURES, NEEDS, ComponentFixture
 from tests.world import Crash, crash_at
 
 TYPES = Registry.discover().types
@@ -27,10 +27,10 @@ def _param(component_type: str) -> Any:
 @pytest.fixture(params=[_param(component_type) for component_type in TYPES])
 def app_fixture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ComponentFixture]:
     """One fixture for each installed component type."""
-    assert request.param in BEDS, (
+    assert request.param in FIXTURES, (
         f"the component type {request.param} has no test app_fixture: add one to tests/contract/fixtures.py"
     )
-    made = BEDS[request.param](tmp_path)
+    made = FIXTURES[request.param](tmp_path)
     try:
         yield made
     finally:

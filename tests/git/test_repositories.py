@@ -245,6 +245,27 @@ def test_a_checkout_of_another_user_stays_that_user_s(made):
 
 
 @pytest.mark.needs_root
+def test_a_strict_mask_locks_that_user_out_of_nothing(made):
+    """Git runs as the owner also in the run's directory, where a build has its worktree."""
+    app_fixture = made()
+    for path in (app_fixture.root, *app_fixture.root.parents):
+        path.chmod(path.stat().st_mode | 0o011)
+    for path in (app_fixture.live, *app_fixture.live.rglob("*")):
+        os.chown(path, 4321, 4321, follow_symlinks=False)
+    build = {"command": ["sh", "-c", "mkdir dist && cp VERSION dist/"], "products": ["dist"]}
+    with serving(app_fixture.root) as server:
+        source = {"type": "git", "allow_unsigned": True, "url": f"{server.url}/releases", "branch": "main"}
+        app_fixture = GitFixture(app_fixture.root, source=source, build=build)
+        before = os.umask(0o077)
+        try:
+            result = app_fixture.updater().update("app")
+        finally:
+            os.umask(before)
+    assert result.outcome is Outcome.DONE, result.headline
+    assert (app_fixture.live / "dist/VERSION").read_text() == "1.1.0\n"
+
+
+@pytest.mark.needs_root
 def test_a_failed_update_leaves_it_to_that_user(made):
     """Nothing of root's is left in it, and nothing that the user cannot read; submodules are no exception."""
     app_fixture = made(publish=False)
