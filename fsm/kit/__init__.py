@@ -3,16 +3,19 @@
 | for | names |
 |---|---|
 | where runs and backups lie | `KeepingAdapter`, `Layout`, `BackupRecord`, `write_record`, `read_record` |
-| steps | `Keep`, `Download`, `StopService`, `StartService`, `Verify`, `Retire`, `Tidy`; `HostStep` |
-| services | `ServiceSpec` (as configured), `ServiceUnit` |
+| steps, in their order | `Keep`, `Download`, `StopService`, `StartService`, `Verify`, `Retire`, `Tidy` |
+| steps that no release is to blame for | `HostStep` |
+| services, as configured and as they run | `ServiceSpec`, `ServiceUnit` |
 | how long old versions are kept | `Retention` |
-| what is checked | `Check` (as configured), `Probe`, `measured`, `own_names`, `time_for` |
+| checks, as configured and as they are performed | `Check`, `Probe`, `measured`, `own_names`, `time_for` |
 | checking | `first_failure`, `refuse_unless` |
-| releases | `artifact_for_host`; what they may not widen: `Claim`, `declared`, `check_hosts`, `refuse_claims` |
+| what of a release is for this host | `artifact_for_host` |
+| what a release may not widen | `Claim`, `declared`, `check_hosts`, `refuse_claims` |
 | what `fsm doctor` looks at | `Findings` |
 | directories of ours | `make_directory`, `remove_empty`, `remove_tree`, `sweep`, `sweep_foreign` |
 | files | `link`, `sync_dir`, `write_atomic` |
-| versions in files, places to be killed at in tests | `read_version`, `fault_point` |
+| versions in files | `read_version` |
+| places to be killed at, in tests | `fault_point` |
 
 Each name is loaded when it is first used: `import fsm.kit` costs nothing.
 """
