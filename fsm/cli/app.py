@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
+from fsm.cli import commands
 from fsm.version import __version__
 
 if TYPE_CHECKING:
@@ -23,34 +24,30 @@ class Entry(NamedTuple):
 
 COMMANDS: Final = (
     Entry("check", "fsm.cli.check:check", "Ask the sources for newer releases."),
-    Entry("plan", "fsm.cli.plan:plan", "Show what an update would do; changes nothing."),
-    Entry("update", "fsm.cli.update:update", "Bring components to their newest release."),
-    Entry("resume", "fsm.cli.update:resume", "Continue what a crash or an interrupt left in progress."),
-    Entry("rollback", "fsm.cli.rollback:rollback", "Go back to a version that is kept on this host."),
+    Entry("plan", "fsm.cli.plan:plan", "Show what an update would do, without changing anything."),
+    Entry("update", "fsm.cli.update:update", "Update components to their newest release."),
+    Entry("resume", "fsm.cli.update:resume", "Continue what a crash or an interrupt left unfinished."),
+    Entry("rollback", "fsm.cli.rollback:rollback", "Go back to a version kept on this host."),
     Entry("cancel", "fsm.cli.rollback:cancel", "Roll back the update that is in progress."),
-    Entry("status", "fsm.cli.status:status", "Show where every component is."),
+    Entry("status", "fsm.cli.status:status", "Show the state of every component."),
     Entry("history", "fsm.cli.history:history", "List past runs, or verify the journal."),
     Entry("show", "fsm.cli.history:show", "Show everything about one run."),
-    Entry("hold", "fsm.cli.policy:hold", "Let no update start until `unhold`."),
-    Entry("unhold", "fsm.cli.policy:unhold", "Take a hold away."),
+    Entry("hold", "fsm.cli.policy:hold", "Block updates until `unhold`."),
+    Entry("unhold", "fsm.cli.policy:unhold", "Allow updates again after `hold`."),
     Entry("pin", "fsm.cli.policy:pin", "Keep a component at a version or within a range."),
-    Entry("doctor", "fsm.cli.doctor:doctor", "Look for what would make updates fail here."),
-    Entry(
-        "install-service",
-        "fsm.cli.install:install_service",
-        "Have systemd resume at boot, and check for releases.",
-    ),
-    Entry("release", "fsm.cli.release:release", "Make a release of what was built, check one, publish one."),
-    Entry("keys", "fsm.cli.keys:keys", "Make, show, replace and revoke the keys that sign releases."),
-    Entry("init", "fsm.cli.init:init", "Write a commented fsm.toml to begin with."),
-    Entry("completion", "fsm.cli.completion:completion", "Print the completion script of a shell."),
+    Entry("doctor", "fsm.cli.doctor:doctor", "Find problems that would make updates fail on this host."),
+    Entry("install-service", "fsm.cli.install:install_service", "Resume at boot and check for releases, by systemd."),
+    Entry("release", "fsm.cli.release:release", "Build, check, publish and withdraw releases."),
+    Entry("keys", "fsm.cli.keys:keys", "Create, show, replace and revoke signing keys."),
+    Entry("init", "fsm.cli.init:init", "Write a commented fsm.toml to start from."),
+    Entry("completion", "fsm.cli.completion:completion", "Print the completion script for a shell."),
 )
 """In the order of the list. A test holds each line equal to the command's own help."""
 
 _BY_NAME: Final = {entry.name: entry for entry in COMMANDS}
 
 
-class Lazy(click.Group):
+class Lazy(commands.Group):
     """A group that imports a command's module when that command is called, and for nothing else."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -90,18 +87,23 @@ class Lazy(click.Group):
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
-@click.command("fsm", cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    "fsm",
+    cls=Lazy,
+    examples=("fsm check", "fsm --config /etc/fsm/fsm.toml update --all"),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--config",
     metavar="PATH",
     type=click.Path(),
-    help="The configuration; else $FSM_CONFIG, ./fsm.toml, /etc/fsm/fsm.toml.",
+    help="Configuration file. Default: $FSM_CONFIG, ./fsm.toml or /etc/fsm/fsm.toml.",
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def fsm(config: str | None) -> None:
-    """Update what is installed on this host, so that it survives crashes, power cuts and bad releases.
+    """Update what is installed on this host, safe against crashes, power cuts and bad releases.
 
-    A run that was interrupted, however hard, is continued by `fsm resume`. Exit codes: 0 done or up to date, 2 wrong
-    call or configuration, 10 update available (check --exit-code), 20 refused, 30 rolled back, 40 failed and a person
-    is needed, 50 busy, 75 interrupted and resumable.
+    `fsm resume` continues an interrupted run. Exit codes: 0 done or up to date, 2 wrong usage or configuration, 10
+    update available (check --exit-code), 20 refused, 30 rolled back, 40 failed and needs attention, 50 busy,
+    75 interrupted.
     """

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm.cli import common, output
+from fsm.cli import commands, common, output
 from fsm.cli.codes import Code, worst
+from fsm.errors import count
 
 if TYPE_CHECKING:
     from fsm.host.checking import CheckResult
@@ -17,16 +18,16 @@ MOST_NOTES: Final = 12
 """Lines of release notes that a check shows."""
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm check", "fsm check core --force --exit-code"))
 @common.names_argument
-@click.option("--exit-code", is_flag=True, help="Exit with 10 when `fsm update` would install something.")
-@click.option("--force", is_flag=True, help="Ask the source although the last answer is young.")
+@click.option("--exit-code", is_flag=True, help="Exit with 10 if `fsm update` would install something.")
+@click.option("--force", is_flag=True, help="Ask even if the last answer is recent.")
 @common.json_option
 def check(names: tuple[str, ...], exit_code: bool, as_json: bool, **options: Any) -> int:
     """Ask the sources for newer releases.
 
-    Without a name every component with a source is checked; one that fails stops no other. Answers younger than
-    `check_interval_hours` are believed.
+    Checks every component with a source, or only those named; one that fails does not stop the others. Answers younger
+    than `check_interval_hours` are reused.
     """
     updater = common.updater()
     force: bool = options["force"]
@@ -49,18 +50,18 @@ def _code(result: CheckResult, exit_code: bool) -> Code:
 
 def _print(result: CheckResult, now: datetime) -> None:
     if result.error is not None:
-        output.say(f"{result.component}: {result.reason}: {output.one_line(result.error)}")
+        output.say(output.Tinted(f"{result.component}: {result.reason}: {output.one_line(result.error)}", "red"))
         return
     age = f"checked {output.ago(result.checked_at, now)}" if result.from_cache else "checked now"
     if result.update_available:
         move = f"{result.installed or 'unknown'} -> {result.target} is available"
-        output.say(f"{result.component}: {move} ({result.reason}; {age})")
+        output.say(output.Tinted(f"{result.component}: {move}", "green"), f" ({result.reason}; {age})")
     else:
         output.say(f"{result.component}: {result.reason} ({age})")
     if result.installed is None:
         common.notes([f"the installed version is unknown: {result.why_unknown}"])
-    common.notes([f"warning: {warning}" for warning in result.warnings])
+    common.notes([output.Tinted(f"  warning: {warning}", "yellow") for warning in result.warnings], "")
     lines = result.notes.strip().splitlines()
     common.notes(lines[:MOST_NOTES], "    ")
     if len(lines) > MOST_NOTES:
-        common.notes([f"({len(lines) - MOST_NOTES} more lines, see --json)"], "    ")
+        common.notes([f"({count(len(lines) - MOST_NOTES, 'more line')}, see --json)"], "    ")

@@ -25,14 +25,14 @@ class Code(IntEnum):
 
 MEANING: Final = {
     Code.DONE: "done, or up to date",
-    Code.USAGE: "the call or the configuration is wrong; nothing was touched",
+    Code.USAGE: "the usage or the configuration is wrong; nothing was touched",
     Code.AVAILABLE: "an update is available (only with `check --exit-code`)",
     Code.REFUSED: "refused; nothing was touched",
-    Code.ROLLED_BACK: "rolled back: the old version runs again",
-    Code.FAILED: "failed: a person is needed; the message says what to do",
-    Code.BUSY: "busy: another updater works on the component",
-    Code.BUG: "an error in fsm itself; again with `FSM_DEBUG=1` it shows where",
-    Code.INTERRUPTED: "interrupted; `fsm resume` continues",
+    Code.ROLLED_BACK: "rolled back: the old version is running again",
+    Code.FAILED: "failed and needs attention; the message says what to do",
+    Code.BUSY: "busy: another updater is working on the component",
+    Code.BUG: "a bug in fsm itself; `FSM_DEBUG=1` shows where",
+    Code.INTERRUPTED: "interrupted; run `fsm resume` to continue",
 }
 """For the documentation and for `fsm --help`."""
 

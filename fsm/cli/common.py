@@ -33,7 +33,7 @@ class Patience(click.FloatRange):
         """See `click.ParamType`; what is not even a number lies within every range."""
         seconds: float = super().convert(value, param, ctx)
         if seconds != seconds:  # noqa: PLR0124 - that is how it shows
-            self.fail(f"{value} is no number.", param, ctx)
+            self.fail(f"{value} is not a number.", param, ctx)
         return seconds
 
 
@@ -54,10 +54,10 @@ def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) 
         return []
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, see the reference of its shapes.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 name_argument = click.argument("name", required=False, shell_complete=complete_names)
 names_argument = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_names)
-set_option = click.option("--set", "label", metavar="SET", help="The components of a set, as one.")
+set_option = click.option("--set", "label", metavar="SET", help="All components of this set, as one.")
 all_option = click.option("--all", "every", is_flag=True, help="Every configured component.")
 
 
@@ -102,15 +102,15 @@ def chosen(names: Sequence[str], configured: Sequence[str], *, every: bool = Fal
         UsageError: it does not say, or says both.
     """
     if names and every:
-        raise UsageError("cannot take names and --all", "they exclude each other", "leave one of them out")
+        raise UsageError("cannot use names together with --all", "they exclude each other", "leave one of them out")
     if names:
         return list(dict.fromkeys(names))
     if every or len(configured) == 1:
         return list(configured)
     if not configured:
-        raise UsageError("there is nothing to work on", "no component is configured", "add one to the configuration")
+        raise UsageError("there is nothing to do", "no component is configured", "add one to the configuration")
     known = ", ".join(configured)
-    raise UsageError("which component?", f"several are configured: {known}", "name one or more of them, or use --all")
+    raise UsageError("no component is named", f"several are configured: {known}", "name one or more, or use --all")
 
 
 def of_set(label: str | None, names: Sequence[str], every: bool, known: Updater) -> list[str]:
@@ -122,7 +122,9 @@ def of_set(label: str | None, names: Sequence[str], every: bool, known: Updater)
     if label is None:
         return []
     if names or every:
-        raise UsageError("cannot take --set and more", "it says which components are meant", "leave the rest out")
+        raise UsageError(
+            "cannot use --set together with names or --all", "a set names its components", "leave the rest out"
+        )
     return list(known.config.set_of(label))
 
 
@@ -137,13 +139,13 @@ def only(name: str | None, configured: Sequence[str]) -> str:
     if len(configured) == 1:
         return configured[0]
     known = ", ".join(configured) or "none"
-    raise UsageError("which component?", f"configured are: {known}", "name one of them")
+    raise UsageError("no component is named", f"the configured ones are: {known}", "name one of them")
 
 
 def notes(lines: Sequence[str], indent: str = "  ") -> None:
     """Print notes below a result."""
     for line in lines:
-        output.say(f"{indent}{line}")
+        output.say(indent, line)
 
 
 def version(text: str) -> Version:
@@ -171,7 +173,7 @@ def read_text(path: str) -> str:
             return file.read(1 << 20).decode("utf-8")
     except OSError as error:
         raise UsageError(
-            f"cannot read {path}", (error.strerror or "it is no file").lower(), "check the path"
+            f"cannot read {path}", (error.strerror or "it is not a file").lower(), "check the path"
         ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"cannot read {path}", "it is no text", "check the path") from error
+        raise UsageError(f"cannot read {path}", "it is not a text file", "check the path") from error

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import click
 
-from fsm.cli import output
+from fsm.cli import commands, output
 from fsm.cli.codes import Code
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm completion bash", "fsm completion fish"))
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> int:
-    """Print the completion script of a shell.
+    """Print the completion script for a shell.
 
-    For bash, for example: `eval "$(fsm completion bash)"` in ~/.bashrc.
+    For bash, put `eval "$(fsm completion bash)"` into ~/.bashrc.
     """
     from click.shell_completion import get_completion_class  # noqa: PLC0415 - only for this command
 

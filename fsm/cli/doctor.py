@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from fsm.cli import common, output
+from fsm.cli import commands, common, output
 from fsm.cli.codes import Code
-from fsm.errors import ConfigError
+from fsm.errors import ConfigError, count
 
 if TYPE_CHECKING:
     from fsm.adapter import Finding
 
+_STYLES: Final = {"error": "red", "warning": "yellow", "ok": "green"}
 
-@click.command()
-@click.option("--set-aside-journal", is_flag=True, help="Move a journal that cannot be read out of the way; keeps it.")
+
+@click.command(cls=commands.Command, examples=("fsm doctor", "fsm doctor --set-aside-journal"))
+@click.option("--set-aside-journal", is_flag=True, help="Move an unreadable journal aside, without deleting it.")
 @common.json_option
 def doctor(set_aside_journal: bool, as_json: bool) -> int:
-    """Look for what would make updates fail here.
+    """Find problems that would make updates fail on this host.
 
-    Permissions, file systems, disk, clock, journal, services, and what each component type knows about its own. Exit
-    code 40 when there is an error, 0 with warnings only.
+    Examines permissions, file systems, disk, clock, journal and services, and what each component type knows about its
+    components. Exits with 40 if there is an error, with 0 if there are only warnings.
     """
     if set_aside_journal:
         return _set_aside(as_json)
@@ -46,10 +48,15 @@ def _examine() -> Sequence[Finding]:
 
 def _print(findings: Sequence[Finding]) -> None:
     for finding in findings:
-        text = f"{finding.level:7} {finding.subject}: {finding.message}"
-        output.say(f"{text}; {finding.todo}" if finding.todo and finding.level != "ok" else text)
-    counts = [sum(finding.level == level for finding in findings) for level in ("error", "warning")]
-    output.say("nothing to worry about" if not any(counts) else f"{counts[0]} errors, {counts[1]} warnings")
+        text = f" {finding.subject}: {finding.message}"
+        level = output.Tinted(f"{finding.level:7}", _STYLES[finding.level])
+        output.say(level, f"{text}; {finding.todo}" if finding.todo and finding.level != "ok" else text)
+    errors, warnings = (sum(finding.level == level for finding in findings) for level in ("error", "warning"))
+    if errors or warnings:
+        found = f"{count(errors, 'error')}, {count(warnings, 'warning')}"
+        output.say(output.Tinted(found, _STYLES["error" if errors else "warning"]))
+    else:
+        output.say(output.Tinted("no problems found", _STYLES["ok"]))
 
 
 def _set_aside(as_json: bool) -> int:
@@ -62,8 +69,8 @@ def _set_aside(as_json: bool) -> int:
         return Code.DONE
     for path in done.moved:
         output.say(f"kept as {path}")
-    output.say("the next command begins a new journal; interrupted runs, history, holds and pins are no longer known")
-    output.say("no component was touched: see with `fsm status` that each has the version it should have, and runs")
+    output.say("the next command starts a new journal; interrupted runs, history, holds and pins are lost")
+    output.say("no component was touched; check with `fsm status` that each has the right version and is running")
     for path in done.leftovers:
-        output.say(f"left over from a run that ended in the middle: {path}")
+        output.say(f"left over from an interrupted run: {path}")
     return Code.DONE

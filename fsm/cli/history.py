@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm.cli import common, output
+from fsm.cli import commands, common, output
 from fsm.cli.codes import Code
+from fsm.errors import count
 
 if TYPE_CHECKING:
     from fsm.engine.plan import Plan
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
     from fsm.updater import Updater
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm history core --limit 10", "fsm history --verify"))
 @common.name_argument
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), default=50, show_default=True, help="At most N runs.")
-@click.option("--verify", is_flag=True, help="Check that no row of the journal was edited, removed or cut off.")
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(min=1), default=50, show_default=True, help="Show at most N runs."
+)
+@click.option("--verify", is_flag=True, help="Verify that no row of the journal was edited or removed.")
 @common.json_option
 def history(name: str | None, limit: int, verify: bool, as_json: bool) -> int:
     """List past runs, or verify the journal.
 
-    The newest run stands first. With --verify, exit code 40 when the journal's chain of hashes is broken.
+    The newest run comes first. With --verify, exits with 40 if the journal's hash chain is broken.
     """
     updater = common.updater()
     if verify:
@@ -36,7 +39,7 @@ def history(name: str | None, limit: int, verify: bool, as_json: bool) -> int:
     if as_json:
         output.emit(runs)
     elif not runs:
-        output.say("there are no runs yet")
+        output.say("no runs yet")
     else:
         now = datetime.now(UTC)
         header = ("RUN", "COMPONENT", "KIND", "FROM", "TO", "OUTCOME", "STARTED", "TOOK", "DOWN")
@@ -69,19 +72,21 @@ def _verify(updater: Updater, as_json: bool) -> int:
     elif problems:
         for problem in problems:
             output.say(problem)
-        output.say("the journal is not what was written; installed components are not affected, see `fsm doctor`")
+        output.say(
+            "the journal was changed after it was written; installed components are not affected; see `fsm doctor`"
+        )
     else:
-        output.say(f"{found.rows} rows, the chain is whole, newest hash {newest}")
+        output.say(f"{count(found.rows, 'row')}, the chain is intact, newest hash {newest}")
     return Code.FAILED if problems else Code.DONE
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm show 12", "fsm show 12 --json"))
 @click.argument("run", type=int)
 @common.json_option
 def show(run: int, as_json: bool) -> int:
     """Show everything about one run.
 
-    Its steps with times, retries and messages, its notes, and the paths that it worked on.
+    Its steps with times, retries and messages, its notes, and the paths it worked on.
     """
     from fsm.engine.report import UpdateResult  # noqa: PLC0415 - loaded with the façade
 
@@ -101,7 +106,7 @@ def _lines(run: RunReport, made: Plan | None, now: datetime) -> Iterator[str]:
     yield f"started: {run.started_at} ({output.ago(run.started_at, now)}){ended}, {run.seconds:.1f} s"
     if run.downtime is not None:
         yield f"downtime: {run.downtime:.2f} s"
-    yield f"the live component was {'' if run.touched else 'not '}touched"
+    yield f"the installed component was {'' if run.touched else 'not '}touched"
     if run.reason:
         yield f"reason: {run.reason}"
     if run.todo:

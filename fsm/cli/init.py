@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
-from fsm.cli import common, output
+from fsm.cli import commands, common, output
 from fsm.cli.codes import Code
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm init", "fsm init /etc/fsm/fsm.toml"))
 @click.argument("path", required=False, type=click.Path())
 @common.json_option
 def init(path: str | None, as_json: bool) -> int:
-    """Write a commented fsm.toml to begin with.
+    """Write a commented fsm.toml to start from.
 
-    To PATH, else to what --config names, else to ./fsm.toml. An existing file is never overwritten.
+    Writes to PATH, to the file that --config names, or to ./fsm.toml. Never overwrites a file.
     """
     from fsm.host.config_template import write  # noqa: PLC0415 - only for this command
 
@@ -27,5 +27,5 @@ def init(path: str | None, as_json: bool) -> int:
 
         output.emit([Written(path=str(target.absolute()))])
     else:
-        output.say(f"wrote {target}: every setting is a comment; switch on what you need, then `fsm doctor`")
+        output.say(f"wrote {target}: every setting is commented out; enable what you need, then run `fsm doctor`")
     return Code.DONE

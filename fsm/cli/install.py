@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fsm.cli import common, output
+from fsm.cli import commands, common, output
 from fsm.cli.codes import Code
 from fsm.errors import UsageError
 
@@ -14,23 +14,31 @@ if TYPE_CHECKING:
     from fsm.host.boot.installing import InstalledUnits, Installer
 
 
-@click.command("install-service")
-@click.option("--user", is_flag=True, help="Units of this user, not of the system.")
-@click.option("--within", metavar="SECONDS", type=common.Patience(min=1), help="Time that a run has after a boot.")
-@click.option("--dry-run", is_flag=True, help="Only show the units; changes nothing.")
-@click.option("--remove", is_flag=True, help="Take them away again.")
+@click.command(
+    "install-service",
+    cls=commands.Command,
+    examples=("fsm install-service --dry-run", "fsm install-service --within 300"),
+)
+@click.option("--user", is_flag=True, help="Install units of this user, not of the system.")
+@click.option(
+    "--within", metavar="SECONDS", type=common.Patience(min=1), help="How long resumed runs may take at boot."
+)
+@click.option("--dry-run", is_flag=True, help="Show the units without installing them.")
+@click.option("--remove", is_flag=True, help="Remove the units.")
 @common.json_option
 def install_service(user: bool, within: float | None, dry_run: bool, remove: bool, as_json: bool) -> int:
-    """Have systemd resume at boot, and check for releases.
+    """Resume at boot and check for releases, by systemd.
 
-    Writes fsm-resume.service, fsm-check.service and fsm-check.timer, and enables them. Call it again after a change of
-    the configuration: what is as it should be stays.
+    Writes and enables fsm-resume.service, fsm-check.service and fsm-check.timer. Run it again after changing the
+    configuration; units that are up to date stay as they are.
     """
     from fsm.host.boot.installing import Installer  # noqa: PLC0415 - only for this command
     from fsm.host.boot.units import WITHIN  # noqa: PLC0415 - only for this command
 
     if dry_run and remove:
-        raise UsageError("cannot take --dry-run and --remove", "they exclude each other", "leave one of them out")
+        raise UsageError(
+            "cannot use --dry-run together with --remove", "they exclude each other", "leave one of them out"
+        )
     installer = Installer(common.updater().config, user=user, within=within or WITHIN)
     if dry_run:
         return _show(installer, as_json)

@@ -23,6 +23,8 @@ _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 _GONE: Final = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
 _CONTROLS: Final = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
+_STYLES: Final = {"red": "31", "green": "32", "yellow": "33", "bold": "1"}
+
 lost: list[str] = []
 """Why output was lost, where it was not because nobody wanted to read it any more."""
 
@@ -37,9 +39,27 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
-def say(text: str = "") -> None:
-    """Print to standard output."""
-    write(sys.stdout, text)
+class Tinted(str):
+    """A text that a terminal shows in a style; elsewhere the text itself.
+
+    Args:
+        text: without control characters of its own.
+        style: red, green, yellow or bold; empty for none.
+    """
+
+    __slots__ = ("style",)
+
+    def __new__(cls, text: str, style: str) -> Tinted:  # noqa: D102 - str is made here
+        made = super().__new__(cls, text)
+        made.style = style
+        return made
+
+    style: str
+
+
+def say(*parts: str) -> None:
+    """Print to standard output, on one line."""
+    write(sys.stdout, *parts)
 
 
 def tell(text: str) -> None:
@@ -47,12 +67,27 @@ def tell(text: str) -> None:
     write(sys.stderr, text)
 
 
-def write(stream: TextIO | None, text: str) -> None:
+def colourful(stream: TextIO) -> bool:
+    """Whether styles are wanted there: `NO_COLOR` says never, `FORCE_COLOR` always, else a terminal does."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _styled(part: str) -> str:
+    style = _STYLES.get(part.style) if isinstance(part, Tinted) else None
+    return f"\x1b[{style}m{clean(part)}\x1b[0m" if style else clean(part)
+
+
+def write(stream: TextIO | None, *parts: str) -> None:
     """Print a text and a line break; a stream that cannot be written is given up, silently when its reader has gone."""
     if stream is None:
         return
+    tinted = any(isinstance(part, Tinted) for part in parts) and colourful(stream)
     try:
-        stream.write(clean(text) + "\n")
+        stream.write("".join(map(_styled if tinted else clean, parts)) + "\n")
         stream.flush()
     except OSError as error:
         if error.errno not in _GONE:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm.cli import common, output
+from fsm.cli import commands, common, output
 from fsm.cli.codes import of_outcome, worst
-from fsm.errors import FsmError, LeadsTo, UpToDate, UsageError
+from fsm.errors import FsmError, LeadsTo, UpToDate, UsageError, count
 
 if TYPE_CHECKING:
     from fsm.engine.plan import Plan, PlannedStep
@@ -17,18 +17,17 @@ if TYPE_CHECKING:
     from fsm.updater import Updater
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm plan core", "fsm plan core --version 1.4.2"))
 @common.names_argument
 @common.all_option
 @common.set_option
-@click.option("--version", metavar="VERSION", help="This version instead of the newest; only with one component.")
-@click.option("--force", is_flag=True, help="Although it is held, or failed here before.")
+@click.option("--version", metavar="VERSION", help="Plan this version instead of the newest; for one component.")
+@click.option("--force", is_flag=True, help="Ignore holds and quarantine.")
 @common.json_option
 def plan(names: tuple[str, ...], as_json: bool, **options: Any) -> int:
-    """Show what an update would do; changes nothing.
+    """Show what an update would do, without changing anything.
 
-    The steps with their numbers, where the downtime begins and ends, downloads and disk need, what is preserved, and
-    how each step would be undone.
+    Lists the steps and how each would be undone, the downtime, downloads, disk space and preserved files.
     """
     updater = common.updater()
     every = options["every"]
@@ -45,7 +44,9 @@ def one_version(names: Sequence[str], version: str | None) -> None:
     """
     if version is not None and len(names) > 1:
         raise UsageError(
-            f"cannot bring {len(names)} components to {version}", "--version goes with one component", "name one"
+            f"cannot update {count(len(names), 'component')} to {version}",
+            "--version works with one component",
+            "name one",
         )
 
 
@@ -99,7 +100,7 @@ def _waiting(updater: Updater, name: str) -> tuple[str, ...]:
     last = updater.status(name)[0].last
     if last is None or last.outcome != "interrupted":
         return ()
-    return (f"run {last.run} is in progress: an update now would continue that one instead",)
+    return (f"run {last.run} is in progress; an update would continue that run instead",)
 
 
 def _lines(result: UpdateResult) -> Iterator[str]:
@@ -108,7 +109,7 @@ def _lines(result: UpdateResult) -> Iterator[str]:
         return
     made = result.plan
     move = f"{made.from_version or 'unknown'} -> {made.to_version}"
-    yield f"{made.component}: {move}, {len(made.steps)} steps ({made.component_type})"
+    yield f"{made.component}: {move}, {count(len(made.steps), 'step')} ({made.component_type})"
     yield from _steps(made.steps)
     yield from _costs(made)
     yield from (f"note: {note}" for note in (*made.notes, *result.notes))
@@ -120,11 +121,11 @@ def _steps(steps: Sequence[PlannedStep]) -> Iterator[str]:
     titles = max(len(step.title) for step in steps)
     for number, step in enumerate(steps, start=1):
         if step.downtime == "begins":
-            yield "     ---- the downtime begins ----"
+            yield "     ---- downtime begins ----"
         undo = f"  undo: {step.undo_title}" if step.undo_title else ""
         yield f"{number:4} {step.phase:{phases}}  {step.title:{titles}}{undo}".rstrip()
         if step.downtime == "ends":
-            yield "     ---- the downtime ends ----"
+            yield "     ---- downtime ends ----"
 
 
 def _costs(made: Plan) -> Iterator[str]:

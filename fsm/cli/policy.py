@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fsm.cli import common, output
+from fsm.cli import commands, common, output
 from fsm.cli.codes import Code
 from fsm.errors import UsageError
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from fsm.updater import Updater
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm hold core --why 'trade fair until Friday'", "fsm hold --all"))
 @common.names_argument
 @common.all_option
-@click.option("--why", metavar="TEXT", default="", help="Shown by `fsm status`.")
+@click.option("--why", metavar="TEXT", default="", help="Reason, shown by `fsm status`.")
 @common.json_option
 def hold(names: tuple[str, ...], every: bool, why: str, as_json: bool) -> int:
-    """Let no update start until `unhold`.
+    """Block updates until `unhold`.
 
-    A run in progress is not affected, and `update --force` passes a hold.
+    A run in progress continues. `update --force` ignores a hold.
     """
     updater = common.updater()
     wanted = _known(updater, common.chosen(names, updater.components, every=every))
@@ -32,12 +32,12 @@ def hold(names: tuple[str, ...], every: bool, why: str, as_json: bool) -> int:
     return _report(updater, wanted, as_json)
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm unhold core", "fsm unhold --all"))
 @common.names_argument
 @common.all_option
 @common.json_option
 def unhold(names: tuple[str, ...], every: bool, as_json: bool) -> int:
-    """Take a hold away."""
+    """Allow updates again after `hold`."""
     updater = common.updater()
     wanted = _known(updater, common.chosen(names, updater.components, every=every))
     for name in wanted:
@@ -45,10 +45,10 @@ def unhold(names: tuple[str, ...], every: bool, as_json: bool) -> int:
     return _report(updater, wanted, as_json)
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm pin core '~=1.4'", "fsm pin core --remove"))
 @click.argument("name", shell_complete=common.complete_names)
 @click.argument("version", required=False)
-@click.option("--remove", is_flag=True, help="Take the pin away.")
+@click.option("--remove", is_flag=True, help="Remove the pin.")
 @common.json_option
 def pin(name: str, version: str | None, remove: bool, as_json: bool) -> int:
     """Keep a component at a version or within a range.
@@ -56,7 +56,9 @@ def pin(name: str, version: str | None, remove: bool, as_json: bool) -> int:
     VERSION is a version such as 1.4.2 or a range such as '~=1.4' or '<2'.
     """
     if (version is None) is not remove:
-        raise UsageError("cannot pin", "give a version or a range, or --remove", "for example: fsm pin core '~=1.4'")
+        raise UsageError(
+            f"cannot pin {name}", "it needs either a version or --remove", "for example: fsm pin core '~=1.4'"
+        )
     updater = common.updater()
     updater.pin(name, version)
     return _report(updater, [name], as_json)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm.cli import common, output
+from fsm.cli import commands, common, output
 from fsm.cli.codes import Code, of_error, worst
 from fsm.cli.releasing import (
     api_url_option,
@@ -29,37 +29,43 @@ if TYPE_CHECKING:
     from fsm.release.publish import Published
 
 
-@click.group()
+@click.group(
+    cls=commands.Group,
+    aliases={"unpublish": "yank"},
+    examples=("fsm release build --output dist", "fsm release publish"),
+)
 def release() -> None:
-    """Make a release of what was built, check one, publish one.
+    """Build, check, publish and withdraw releases.
 
-    The component description is update.yaml, or [tool.fsm] in pyproject.toml. On GitHub Actions each error is also
-    shown beside the line that it is about.
+    A release is described in update.yaml, or in [tool.fsm] of pyproject.toml. On GitHub Actions, each error is also
+    shown beside its line.
     """
 
 
 release.add_command(yank)
-release.add_command(yank, "unpublish")
 
 
 def _described(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
-            "--description", metavar="PATH", type=click.Path(), help="The file; else update.yaml, pyproject.toml."
+            "--description",
+            metavar="PATH",
+            type=click.Path(),
+            help="Description file. Default: update.yaml, pyproject.toml.",
         ),
         click.option(
-            "--version", metavar="VERSION", help="Else what the tag says, or pyproject.toml, package.json, VERSION."
+            "--version", metavar="VERSION", help="Default: from the tag, pyproject.toml, package.json or VERSION."
         ),
-        click.option("--tag", metavar="TAG", help="Else that of $GITHUB_REF, if it is one."),
+        click.option("--tag", metavar="TAG", help="Default: the tag in $GITHUB_REF."),
         click.option(
             "--checksums",
             "styles",
             multiple=True,
             type=click.Choice(["bsd", "files", "sha512"]),
-            help="Beside SHA256SUMS: BSD style, a .sha256 for each file, SHA512SUMS; may be repeated.",
+            help="Besides SHA256SUMS: BSD style, one .sha256 per file, SHA512SUMS; repeatable.",
         ),
-        click.option("--artifact", "artifacts", metavar="PATTERN", multiple=True, help="More files; repeatable."),
-        click.option("--image", "images", metavar="IMAGE:TAG", multiple=True, help="More images; repeatable."),
+        click.option("--artifact", "artifacts", metavar="PATTERN", multiple=True, help="Additional files; repeatable."),
+        click.option("--image", "images", metavar="IMAGE:TAG", multiple=True, help="Additional images; repeatable."),
         common.json_option,
     ):
         command = option(command)
@@ -68,9 +74,11 @@ def _described(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _signed(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--keyring", metavar="FILE", type=click.Path(), help="Else fsm-keyring.yaml beside it."),
         click.option(
-            "--sequence", metavar="N", type=click.IntRange(0, (1 << 53) - 1), help="Else the time of the commit."
+            "--keyring", metavar="FILE", type=click.Path(), help="Default: fsm-keyring.yaml beside the description."
+        ),
+        click.option(
+            "--sequence", metavar="N", type=click.IntRange(0, (1 << 53) - 1), help="Default: the time of the commit."
         ),
         key_option,
         repository_option,
@@ -79,16 +87,15 @@ def _signed(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@release.command()
+@release.command(cls=commands.Command, examples=("fsm release build", "fsm release build --tag v1.4.0 --key ci.key"))
 @_described
 @_signed
 @output_option
 def build(to: str, as_json: bool, **given: Any) -> int:
-    """Make update-manifest.yaml and SHA256SUMS of the description and the built files.
+    """Create update-manifest.yaml and SHA256SUMS from the description and the built files.
 
-    A second run writes the same bytes. Tags of container images are resolved to digests through their registries.
-    With --key, or a key's content in $FSM_SIGNING_KEY, the manifest is signed; the password of an encrypted key is
-    $FSM_KEY_PASSWORD.
+    Running it again writes the same bytes. Tags of container images are resolved to digests by their registries. With
+    --key, or a key in $FSM_SIGNING_KEY, the manifest is signed; $FSM_KEY_PASSWORD is the password of an encrypted key.
     """
     try:
         built = _made(given)
@@ -110,18 +117,27 @@ def build(to: str, as_json: bool, **given: Any) -> int:
     return Code.DONE
 
 
-@release.command()
+@release.command(
+    cls=commands.Command, examples=("fsm release publish --tag v1.4.0", "fsm release publish --draft --add CHANGES.pdf")
+)
 @_described
 @_signed
 @output_option
 @api_url_option
-@click.option("--draft", is_flag=True, help="Leave it a draft.")
-@click.option("--add", "more", metavar="FILE", multiple=True, type=click.Path(), help="Another file: a signature, say.")
+@click.option("--draft", is_flag=True, help="Leave the release a draft.")
+@click.option(
+    "--add",
+    "more",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(),
+    help="Additional file, such as a signature; repeatable.",
+)
 def publish(to: str, api_url: str | None, draft: bool, as_json: bool, **given: Any) -> int:
-    """Build a release and put it on GitHub; run again after a failure, it goes on where it was.
+    """Build a release and publish it on GitHub; run it again to continue after a failure.
 
-    The token comes from $GITHUB_TOKEN and needs the permission `contents: write`. What is published is compared with
-    what was built first, by size and digest of each file, and is never overwritten.
+    Needs a token in $GITHUB_TOKEN with the permission `contents: write`. What is already published is compared with
+    what was built, by size and digest, and never overwritten.
     """
     more = tuple(Path(each) for each in given.pop("more"))
     try:
@@ -170,12 +186,12 @@ def _published(
         return built, publish(built, files_of(built, to, more), github, draft=draft)
 
 
-@release.command()
+@release.command(cls=commands.Command, examples=("fsm release check", "fsm release check --description update.yaml"))
 @_described
 def check(as_json: bool, **given: Any) -> int:
-    """Find what is wrong with a release, without publishing anything.
+    """Find problems in a release, without publishing anything.
 
-    Looks at the description, the files, the manifests that would be made, and into the archives.
+    Examines the description, the files, the manifests that would be written, and the archives.
     """
     from fsm.release.check import check as checked  # noqa: PLC0415 - pydantic, only for this command
 
@@ -190,7 +206,7 @@ def check(as_json: bool, **given: Any) -> int:
         for problem in problems:
             output.say(output.one_line(str(problem)))
         if not problems:
-            output.say("nothing is wrong with this release")
+            output.say("no problems found")
     return worst(of_error(problem) for problem in problems)
 
 

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from fsm.formats.trust import SecretKey
 
 output_option = click.option(
-    "--output", "-o", "to", metavar="DIR", default="dist", show_default=True, help="Where what is made goes."
+    "--output", "-o", "to", metavar="DIR", default="dist", show_default=True, help="Directory for the results."
 )
 repository_option = click.option(
-    "--repository", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", help="Else $GITHUB_REPOSITORY."
+    "--repository", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", help="Default: $GITHUB_REPOSITORY."
 )
 key_option = click.option(
-    "--key", "keys", metavar="FILE", multiple=True, type=click.Path(), help="Sign; may be repeated."
+    "--key", "keys", metavar="FILE", multiple=True, type=click.Path(), help="Secret key to sign with; repeatable."
 )
 api_url_option = click.option(
-    "--api-url", metavar="URL", envvar="GITHUB_API_URL", help="Of GitHub Enterprise; else $GITHUB_API_URL."
+    "--api-url", metavar="URL", envvar="GITHUB_API_URL", help="API of GitHub Enterprise. Default: $GITHUB_API_URL."
 )
 
 
@@ -35,7 +35,7 @@ def named(repository: str | None) -> str:
         UsageError: nothing says which.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9._-]{1,100}", repository or ""):
-        raise UsageError("cannot go on", "nothing says which repository this is", "give --repository OWNER/NAME")
+        raise UsageError("cannot continue", "the repository is unknown", "give --repository OWNER/NAME")
     return str(repository)
 
 
@@ -47,7 +47,7 @@ def token() -> str:
     """
     found = os.environ.get("GITHUB_TOKEN", "").strip()
     if not found.isascii() or not found.isprintable() or not found:
-        why = "$GITHUB_TOKEN is empty" if not found else "$GITHUB_TOKEN is no token"
+        why = "$GITHUB_TOKEN is empty" if not found else "$GITHUB_TOKEN is not a token"
         raise UsageError("cannot publish", why, "give the step `env: GITHUB_TOKEN: ${{ github.token }}`")
     return found
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fsm.cli import common, output
+from fsm.cli import commands, common, output
 from fsm.cli.codes import Code
 from fsm.cli.progress import shown
 from fsm.cli.signals import stopping
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from fsm.engine.report import UpdateResult
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm rollback core", "fsm rollback core --to 1.3.0"))
 @common.name_argument
-@click.option("--to", metavar="VERSION", help="This kept version; by default the newest other one.")
+@click.option("--to", metavar="VERSION", help="Kept version to go back to. Default: the newest other one.")
 @common.json_option
 def rollback(name: str | None, to: str | None, as_json: bool) -> int:
-    """Go back to a version that is kept on this host.
+    """Go back to a version kept on this host.
 
-    Needs no network. An update in progress is rolled back; a rollback that failed is taken up again, once its cause is
-    mended. After the rollback of a finished update the component is held until `fsm unhold`.
+    Needs no network. An update in progress is rolled back. A failed rollback is continued, once its cause is fixed.
+    Rolling back a finished update holds the component until `fsm unhold`.
     """
     updater = common.updater()
     component = common.only(name, updater.components)
@@ -35,15 +35,15 @@ def rollback(name: str | None, to: str | None, as_json: bool) -> int:
     return Code.DONE if result.run is not None and result.kind == "update" and _undone(code) else code
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm cancel core", "fsm cancel @shop --timeout 60"))
 @common.name_argument
 @click.option("--timeout", metavar="SECONDS", type=float, default=600.0, show_default=True, help="How long to wait.")
 @common.json_option
 def cancel(name: str | None, timeout: float, as_json: bool) -> int:
     """Roll back the update that is in progress.
 
-    Asks the process that works on it and waits for the end; where there is none, the rollback is done here. A member of
-    a set takes all the others with it; `@SET` names the set itself.
+    Asks the process that works on it, and waits; if there is none, rolls back here. A member of a set takes the whole
+    set with it; `@SET` names the set itself.
     """
     updater = common.updater()
     component = common.only(name, updater.components)
@@ -55,7 +55,7 @@ def cancel(name: str | None, timeout: float, as_json: bool) -> int:
             return _still_going(result, holder, as_json)
     code = report([result], as_json)
     if code is Code.DONE:
-        output.tell(f"fsm: {component} had ended before it could be cancelled; `fsm rollback` goes back")
+        output.tell(f"fsm: {component} had finished before it could be cancelled; go back with `fsm rollback`")
         return Code.REFUSED
     return Code.DONE if _undone(code) else code
 
@@ -65,7 +65,7 @@ def _still_going(result: UpdateResult, holder: str, as_json: bool) -> int:
     if as_json:
         output.emit([result])
     else:
-        output.say(f"{result.component}: not rolled back yet: {holder} was asked to; `fsm status` shows where it is")
+        output.say(f"{result.component}: not rolled back yet: {holder} was asked to; `fsm status` shows its progress")
     return Code.BUSY
 
 

@@ -75,8 +75,9 @@ def _usage(error: click.ClickException, as_json: bool) -> int:
         return Code.USAGE
     todo = f"see `{context.command_path} --help`" if context else "see `fsm --help`"
     if isinstance(error, click.NoSuchOption) and error.option_name == "--config":
-        todo = "it stands before the command: `fsm --config FILE ...`"
-    return _report(Code.USAGE, error.format_message().rstrip("."), "", todo, "UsageError", as_json)
+        todo = "put it before the command: `fsm --config FILE ...`"
+    message = error.format_message().rstrip(".")
+    return _report(Code.USAGE, message[:1].lower() + message[1:], "", todo, "UsageError", as_json)
 
 
 def _explained(error: FsmError, as_json: bool) -> int:

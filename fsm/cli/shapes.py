@@ -32,7 +32,7 @@ class Verified(Model):
 
     Attributes:
         rows: how many there are.
-        problems: what is wrong, one sentence each; empty when the chain is whole.
+        problems: what is wrong, one sentence each; empty when the chain is intact.
         newest_hash: of the last row, hexadecimal; whoever notes it elsewhere sees a forgery of the whole file as well.
     """
 

@@ -8,19 +8,19 @@ from typing import Any
 
 import click
 
-from fsm.cli import common, output
+from fsm.cli import commands, common, output
 from fsm.cli.codes import Code
 from fsm.host import quick_status
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm status", "fsm status core --json"))
 @common.names_argument
 @common.json_option
 def status(names: tuple[str, ...], as_json: bool) -> int:
-    """Show where every component is.
+    """Show the state of every component.
 
-    What is installed (asked of the component), the newest release that the last check found, what keeps it from being
-    installed, the last run, holds and pins. Needs no write permission and never waits.
+    The installed version, asked of the component itself; the newest release found by the last check and what blocks it;
+    the last run, holds and pins. Needs no write permission and never waits.
     """
     found = _ask(names)
     if as_json:
@@ -55,17 +55,31 @@ def lines(found: Sequence[dict[str, Any]], now: datetime) -> Iterator[str]:
         yield "no component is configured"
         return
     header = ("COMPONENT", "INSTALLED", "LATEST", "LAST RUN", "HELD OR PINNED")
-    yield from output.table(header, [_row(each, now) for each in found])
-    for each in found:
-        yield from (f"{each['component']}: {output.one_line(text)}" for text in _remarks(each, now))
+    styles = ["bold", *map(_style, found)]
+    rows = output.table(header, [_row(each, now) for each in found])
+    yield from map(output.Tinted, rows, styles)
+    for each, style in zip(found, styles[1:], strict=True):
+        for text in _remarks(each, now):
+            yield output.Tinted(f"{each['component']}: {output.one_line(text)}", style)
     yield from dict.fromkeys(_set_remark(each["in_set"]) for each in found if each["in_set"])
+
+
+def _style(each: dict[str, Any]) -> str:
+    """Red needs somebody, yellow may, green has an update; everything else is as it should be."""
+    outcome = each["last"] and each["last"]["outcome"]
+    if outcome == "failed" or each["installed"] is None:
+        return "red"
+    if outcome in ("interrupted", "rolled_back") or each["held"]:
+        return "yellow"
+    return "green" if each["update_available"] else ""
 
 
 def _set_remark(run: dict[str, Any]) -> str:
     """About a set's run, once for all of its members."""
+    state = run["state"].replace("_", " ")
     if run["running_in"]:
-        return f"{run['set']}: in {run['state']} now, by {run['running_in']}"
-    return f"{run['set']}: interrupted in {run['state']}; go on with: fsm resume {run['set']}"
+        return f"{run['set']}: {state} now, by {run['running_in']}"
+    return f"{run['set']}: interrupted while {state}; run `fsm resume {run['set']}` to continue"
 
 
 def _row(each: dict[str, Any], now: datetime) -> tuple[str, ...]:
@@ -114,9 +128,9 @@ def _remarks(each: dict[str, Any], now: datetime) -> Iterator[str]:
         yield each["reason"]
     run, name = each["last"], each["component"]
     if each["running_in"]:
-        yield f"{_where(run)} now, by {each['running_in']}" if run else f"worked on now by {each['running_in']}"
+        yield f"{_where(run)} now, by {each['running_in']}" if run else f"in use by {each['running_in']}"
     elif run and run["outcome"] == "interrupted":
-        yield f"interrupted {_where(run)}; go on with: fsm resume {name}"
+        yield f"interrupted while {_where(run)}; run `fsm resume {name}` to continue"
     elif run and run["outcome"] == "failed":
         yield f"FAILED {output.ago(run['ended_at'], now)}: {_because(run)}"
     elif run and run["outcome"] in ("refused", "rolled_back"):
@@ -130,7 +144,7 @@ def _because(run: dict[str, Any]) -> str:
 def _where(run: dict[str, Any]) -> str:
     """In which state a run is, and at which step."""
     active = [(n, step) for n, step in enumerate(run["steps"], 1) if step["status"] in ("running", "undoing")]
-    state = f"in {run['state']}"
+    state = str(run["state"]).replace("_", " ")
     if not active:
         return state
     number, step = active[-1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm.cli import common, output
+from fsm.cli import commands, common, output
 from fsm.cli.codes import Code, of_outcome, worst
 from fsm.cli.plan import one_version, preview
 from fsm.cli.progress import shown
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from fsm.updater import Updater
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm update --all", "fsm update core --version 1.4.2"))
 @common.names_argument
 @common.all_option
 @common.set_option
-@click.option("--atomic", is_flag=True, help="The named components as one: all are updated, or none.")
-@click.option("--version", metavar="VERSION", help="This version, also an older one; only with one component.")
-@click.option("--force", is_flag=True, help="Although it is held, or failed here before.")
-@click.option("--jobs", metavar="N", type=click.IntRange(1, 64), help="Components at the same time.")
-@click.option("--dry-run", is_flag=True, help="Only show the plan; changes nothing.")
+@click.option("--atomic", is_flag=True, help="Update the components as one: all or none.")
+@click.option("--version", metavar="VERSION", help="Install this version, even an older one; for one component.")
+@click.option("--force", is_flag=True, help="Ignore holds and quarantine.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1, 64), help="Update up to N components at once.")
+@click.option("--dry-run", is_flag=True, help="Show the plan without changing anything.")
 @common.json_option
 def update(names: tuple[str, ...], as_json: bool, **options: Any) -> int:
-    """Bring components to their newest release.
+    """Update components to their newest release.
 
-    Without a name the only component there is; with several configured, name them or say --all. A run that was
-    interrupted earlier is continued instead. Ctrl-C stops at the next safe point; `fsm resume` continues.
+    Updates the components named, or the only one there is. An interrupted run is continued instead. Ctrl-C stops at
+    the next safe point; `fsm resume` continues.
 
-    With --set or --atomic several components are updated as one: each waits when it is verified, and only when all are,
-    all are done; where one fails, all are rolled back.
+    With --set or --atomic, several components are updated as one: either all reach their new version, or all are
+    rolled back.
     """
     updater = common.updater()
     version, force = options["version"], options["force"]
@@ -66,7 +66,7 @@ def _meant(
     """
     label, atomic, every = options["label"], options["atomic"], options["every"]
     if (label or atomic) and options["version"] is not None:
-        raise UsageError("cannot bring a set to one version", "--version goes with one component", "leave it out")
+        raise UsageError("cannot use --version with a set", "it works with one component", "leave it out")
     members = common.of_set(label, names, every or atomic, updater)
     if members:
         return label, members
@@ -74,15 +74,17 @@ def _meant(
     return (wanted if atomic else None), wanted
 
 
-@click.command()
+@click.command(cls=commands.Command, examples=("fsm resume", "fsm resume core --within 300"))
 @common.names_argument
-@click.option("--within", metavar="SECONDS", type=common.Patience(min=0), help="Roll back what is not done by then.")
+@click.option(
+    "--within", metavar="SECONDS", type=common.Patience(min=0), help="Roll back what is not finished by then."
+)
 @common.json_option
 def resume(names: tuple[str, ...], as_json: bool, within: float | None) -> int:
-    """Continue what a crash or an interrupt left in progress.
+    """Continue what a crash or an interrupt left unfinished.
 
-    Without a name everything that is in progress. Safe to call at any time, best at every boot: what another updater
-    works on just now is left to it.
+    Continues everything that is in progress, or only what is named. Safe to run at any time, ideally at every boot.
+    What another updater is working on is left to it.
     """
     from fsm.host.quick_resume import nothing_to_do  # noqa: PLC0415 - not for `--help`
     from fsm.system import boot_hold  # noqa: PLC0415 - not for `--help`
@@ -126,5 +128,5 @@ def report(results: Sequence[UpdateResult], as_json: bool) -> int:
         common.notes(result.notes)
     code = worst(of_outcome(result.outcome) for result in results)
     if code is Code.INTERRUPTED:
-        output.tell("fsm: interrupted, `fsm resume` continues")
+        output.tell("fsm: interrupted; run `fsm resume` to continue")
     return code

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm.cli import common, output
+from fsm.cli import commands, common, output
 from fsm.cli.codes import Code
 from fsm.cli.releasing import (
     api_url_option,
@@ -26,25 +26,33 @@ if TYPE_CHECKING:
     from fsm.sources import GitHubSpec
 
 
-@click.command()
+@click.command(
+    cls=commands.Command,
+    examples=(
+        "fsm release yank 1.4.0 'loses settings on restart'",
+        "fsm release unpublish 1.4.0 'broken build' --component core",
+    ),
+)
 @click.argument("version")
 @click.argument("why")
-@click.option("--component", metavar="NAME", help="Only this component's version; else that of each of the repository.")
-@click.option("--local", is_flag=True, help="Only change the list in DIR, for sources that are no GitHub repository.")
-@click.option("--keyring", metavar="FILE", type=click.Path(), help="Else fsm-keyring.yaml here, if it is there.")
 @click.option(
-    "--take-over", is_flag=True, help="Go on with a list that only a revoked key has signed: look at it first."
+    "--component", metavar="NAME", help="Only for this component. Default: every component of the repository."
 )
+@click.option("--local", is_flag=True, help="Only update the list in DIR, for sources other than GitHub.")
+@click.option(
+    "--keyring", metavar="FILE", type=click.Path(), help="Default: fsm-keyring.yaml in this directory, if it exists."
+)
+@click.option("--take-over", is_flag=True, help="Extend a list that only a revoked key has signed; review it first.")
 @key_option
 @repository_option
 @api_url_option
 @output_option
 @common.json_option
 def yank(version: str, why: str, to: str, as_json: bool, **given: Any) -> int:
-    """Withdraw a version, for a reason that hosts show: they do not install it any more. What runs goes on.
+    """Withdraw a version: hosts no longer install it, and show the reason. Installed copies keep running.
 
-    The list of withdrawn versions is signed and published as a release of its own; nothing that was published is
-    changed. A version that was withdrawn once stays so: release the next one.
+    Also called `unpublish`. The list of withdrawn versions is signed and published as a release of its own; existing
+    releases do not change. A withdrawal is final: publish a new version instead.
     """
     from fsm.cli.shapes import WithdrawnList  # noqa: PLC0415 - pydantic, only for this command
 
@@ -54,7 +62,7 @@ def yank(version: str, why: str, to: str, as_json: bool, **given: Any) -> int:
         return Code.DONE
     gone = ", ".join(f"{each.component or 'every component'} {each.version}" for each in done.listed.withdrawn)
     where = f"list {done.listed.sequence}, {url or f'in {to}'}"
-    output.say(f"{'withdrawn' if done.is_new else 'withdrawn before'}: {gone} ({where})")
+    output.say(f"{'withdrawn' if done.is_new else 'already withdrawn'}: {gone} ({where})")
     return Code.DONE
 
 
@@ -104,7 +112,7 @@ class _GitHub:
         if found is None and source.newest_list:
             what = "cannot add to the list of withdrawn versions"
             why = f"the release {source.newest_list} of {self._repository} has no list"
-            raise TrustError(what, why, "remove that release: hosts look at it, and at no older one")
+            raise TrustError(what, why, "delete that release; hosts read only the newest one")
         return found
 
     def _spec(self) -> GitHubSpec:
@@ -120,7 +128,7 @@ class _GitHub:
             first = error.errors(include_url=False)[0]
             why = first["msg"].removeprefix("Value error, ")
             if first["loc"] == ("repository",):
-                why = f"{self._repository} is no repository of GitHub"
+                why = f"{self._repository} is not a GitHub repository"
             raise UsageError("cannot withdraw a version", why, "correct --repository, or --api-url") from error
 
     def publish(self, change: Change, paths: tuple[Path, ...]) -> str:

@@ -60,7 +60,7 @@ def examine(config: Config, registry: Registry, *, now: datetime | None = None) 
         now: the wall clock, in UTC.
     """
     now = now or datetime.now(UTC)
-    known = _said("configuration", f"{len(config.components)} components in {config.path or 'memory'}")
+    known = _said("configuration", f"{count(len(config.components), 'component')} in {config.path or 'memory'}")
     found = [known, *_owners(config), *_host(config, registry, now)]
     for component in config.components.values():
         found += _guarded(component.name, lambda each=component: _component(each, registry))  # type: ignore[misc]
@@ -214,7 +214,9 @@ def _journal(config: Config, registry: Registry, now: datetime) -> Iterator[Find
         if problems:
             yield _error("journal", f"its rows were changed after they were written: {'; '.join(problems[:3])}", todo)
         else:
-            yield _said("journal", f"{journal.length()} rows, the chain is whole, newest hash {newest[:16]}...")
+            yield _said(
+                "journal", f"{count(journal.length(), 'row')}, the chain is intact, newest hash {newest[:16]}..."
+            )
         if not os.access(config.journal, os.W_OK):
             yield _warning("journal", f"{config.journal} is not writable by this user", "run as the user who owns it")
         yield from _times(journal.runs(), now)

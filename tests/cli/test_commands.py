@@ -58,7 +58,7 @@ def test_a_whole_life(host):
     assert host.fsm("history") == 0
     assert host.fsm("history", "app", "--limit", "1") == 0
     assert host.fsm("history", "--verify") == 0
-    assert "the chain is whole" in host.out
+    assert "the chain is intact" in host.out
     assert host.fsm("show", "1") == 0
     assert "exchange" in host.out
     assert host.fsm("rollback") == 0

@@ -66,8 +66,8 @@ def test_one_that_is_broken_takes_the_other_back(pair: Host):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--set", "both", "app"), "cannot take --set and more"),
-        (("--set", "both", "--atomic"), "cannot take --set and more"),
+        (("--set", "both", "app"), "cannot use --set together with names or --all"),
+        (("--set", "both", "--atomic"), "cannot use --set together with names or --all"),
         (("--set", "boht"), "did you mean"),
         (("--set", "both", "--version", "1.1.0"), "--version goes with one component"),
         (("--atomic", "app"), "a set needs at least two members"),
@@ -101,7 +101,7 @@ def test_a_set_that_was_killed_before_its_members_began(pair: Host):
         pair.app_fixture.updater().update_set("both")
     for _ in range(2):  # asked of the façade first, at a glance then
         assert pair.fsm("status") == 0
-        assert pair.out.count("@both: interrupted in checking; go on with: fsm resume @both") == 1
+        assert pair.out.count("@both: interrupted while checking; run `fsm resume @both` to continue") == 1
     assert pair.json("status", "app")["results"][0]["in_set"]["state"] == "checking"
     assert pair.fsm("resume", "@both") == 0
     assert pair.app_fixture.answer() == "1.1.0"

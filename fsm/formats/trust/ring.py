@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fsm.errors import UsageError
+from fsm.errors import UsageError, count
 from fsm.formats.trust.documents import Key, Keyring, Revoked
 
 
@@ -48,7 +48,7 @@ def revoked(ring: Keyring, name: str, why: str, now: datetime) -> Keyring:
     good = [each for each in left if not each.is_over(now)]
     if len(good) < ring.threshold:
         todo = "add another key first (`fsm keys new NAME --keyring FILE`), then revoke this one"
-        why_not = f"{len(good)} keys would be left, and {ring.threshold} must sign"
+        why_not = f"{count(len(good), 'key')} would be left, but {ring.threshold} must sign"
         raise UsageError(f"cannot revoke {name}", why_not, todo)
     return _changed(ring, {"keys": left, "revoked": (*ring.revoked, gone)})
 

@@ -38,9 +38,9 @@ def test_a_healthy_host(updated: Line):
     before = sorted(updated.app_fixture.state.iterdir())
     ended = updated("doctor")
     assert ended.code == 0, ended.out
-    assert ended.out.endswith("nothing to worry about\n") or "errors, " in ended.out
+    assert ended.out.endswith("no problems found\n") or "warning" in ended.out
     assert " error " not in ended.out
-    assert f"ok      configuration: 1 components in {updated.path}" in ended.out
+    assert f"ok      configuration: 1 component in {updated.path}" in ended.out
     assert "ok      journal: " in ended.out
     assert sorted(updated.app_fixture.state.iterdir()) == before
     levels = {finding["level"] for finding in updated("doctor", "--json").results}
@@ -56,7 +56,7 @@ def test_without_a_configuration(line: Line, tmp_path: Path, monkeypatch: pytest
     assert ended.code == 40
     assert "error   configuration: there is no configuration: " in ended.out
     assert "\nok      journal: there is none yet\n" in ended.out
-    assert "1 errors, 0 warnings" in ended.out
+    assert "1 error, 0 warnings" in ended.out
 
 
 def test_with_a_broken_configuration(line: Line):
@@ -295,7 +295,7 @@ class _Clumsy(Adapter[Any, Installed]):
     [
         (KeyError("x"), "its examination failed: KeyError: 'x'"),
         (PermissionError(13, "Permission denied"), "cannot be examined: [Errno 13] Permission denied"),
-        (Refused("cannot look", "it is dark", "switch on"), "cannot look: it is dark"),
+        (Refused("cannot look", "it is dark", "enable"), "cannot look: it is dark"),
         (Refused("cannot look"), "cannot look"),
     ],
 )

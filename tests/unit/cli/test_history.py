@@ -8,7 +8,7 @@ from tests.unit.cli.conftest import FAILS, Line, interrupted, sql
 
 def test_history_lists_the_newest_run_first(updated: Line):
     """With outcome, age, length and downtime."""
-    assert updated("history")[:2] == (0, "there are no runs yet\n")
+    assert updated("history")[:2] == (0, "no runs yet\n")
     updated("update")
     updated("update")
     updated("rollback")
@@ -27,7 +27,7 @@ def test_history_of_one_component(updated: Line):
     """Also of one that is no longer configured; a name that nobody knows is an error."""
     updated("update")
     updated.configure(lib=updated.another("lib"))
-    assert updated("history", "lib").out == "there are no runs yet\n"
+    assert updated("history", "lib").out == "no runs yet\n"
     updated.path.write_text(updated.path.read_text().replace("components.app", "components.other"))
     assert [run["component"] for run in updated("history", "app", "--json").results] == ["app"]
     assert updated("history", "nobody").code == 2
@@ -39,7 +39,7 @@ def test_verify_says_that_the_chain_is_whole(updated: Line):
     ended = updated("history", "--verify")
     (found,) = updated("history", "--verify", "--json").results
     assert ended.code == 0
-    assert ended.out == f"{found['rows']} rows, the chain is whole, newest hash {found['newest_hash']}\n"
+    assert ended.out == f"{found['rows']} rows, the chain is intact, newest hash {found['newest_hash']}\n"
     assert len(found["newest_hash"]) == 64
 
 
@@ -63,7 +63,7 @@ def test_show_has_everything_about_a_run(updated: Line):
     assert lines[1] == "run: 1, update, state done, outcome done, attempt 1"
     assert lines[2].startswith("started: 20")
     assert lines[3].startswith("downtime: ")
-    assert lines[4] == "the live component was touched"
+    assert lines[4] == "the installed component was touched"
     header = next(number for number, text in enumerate(lines) if text.startswith("#  "))
     assert lines[header].split() == ["#", "PHASE", "STEP", "STATUS", "STARTED", "TOOK", "RETRIES", "MESSAGE"]
     assert lines[header + 1].startswith("1   backing_up  ")
@@ -88,7 +88,7 @@ def test_show_says_why_a_run_did_not_succeed(updated: Line):
     updated("update", "--version", "9.9")
     text = updated("show", "2").out
     assert "\nto do: choose a published version that the pin allows\n" in text
-    assert "\nthe live component was not touched\n" in text
+    assert "\nthe installed component was not touched\n" in text
     assert "PHASE" not in text
 
 
@@ -106,7 +106,7 @@ def test_show_of_a_run_whose_plan_is_unknown(updated: Line):
     interrupted(updated)
     for damage in ("replace(text, '\"schema_version\":1', '\"schema_version\":2')", "'[]'", "'{'"):
         sql(updated, f"UPDATE plan SET text={damage}")
-        assert updated("status").out.endswith("app: interrupted in updating; go on with: fsm resume app\n")
+        assert updated("status").out.endswith("app: interrupted while updating; run `fsm resume app` to continue\n")
         assert Updater.from_config(updated.path).history()[0].steps == ()
 
 

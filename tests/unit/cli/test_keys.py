@@ -67,7 +67,7 @@ def test_keys_are_never_overwritten(drawer: Drawer):
 
 def test_a_password_is_needed(drawer: Drawer, monkeypatch: pytest.MonkeyPatch):
     """From the environment, as nobody can be asked; with another one the key stays shut."""
-    assert "there is nobody to ask" in drawer("new", "ci", "--dir", "{dir}", code=2).err
+    assert "there is no terminal to ask" in drawer("new", "ci", "--dir", "{dir}", code=2).err
     assert not (drawer.path / "ci.key").exists()
     monkeypatch.setenv("FSM_KEY_PASSWORD", "open")
     drawer("new", "top", "--dir", "{dir}")
@@ -132,7 +132,7 @@ def test_what_cannot_be_done_changes_nothing(drawer: Drawer):
     assert "threshold is 5" in drawer.new("x", "--threshold", "5", code=2).err
     assert "not of the form OWNER/NAME" in drawer.new("x", "--for", "nothing", code=2).err
     assert "no name for one" in drawer.new("../x", code=2).err
-    assert "no root key is there" in drawer("revoke", "ci", "--keyring", "{ring}", code=2).err
+    assert "it needs a root key" in drawer("revoke", "ci", "--keyring", "{ring}", code=2).err
     ci = str(drawer.path / "ci.key")
     assert "0 of the 1 root keys" in drawer("revoke", "ci", "--keyring", "{ring}", "--root", ci, code=20).err
     assert "cannot read" in drawer("revoke", "ci", "--keyring", "{dir}/no", "--root", "{root}", code=2).err
@@ -142,9 +142,9 @@ def test_what_cannot_be_done_changes_nothing(drawer: Drawer):
 def test_two_keys_may_have_to_sign(drawer: Drawer):
     """The threshold is of the keyring, and stays with it."""
     drawer.new("one")
-    assert "2 must sign" in drawer.new("two", "--threshold", "2").out
+    assert "2 signatures required" in drawer.new("two", "--threshold", "2").out
     options = ("--keyring", "{ring}", "--root", "{root}")
-    assert "1 keys would be left, and 2 must sign" in drawer("revoke", "one", *options, code=2).err
+    assert "1 key would be left, but 2 must sign" in drawer("revoke", "one", *options, code=2).err
 
 
 def test_a_file_that_is_none(drawer: Drawer):
@@ -225,7 +225,7 @@ def test_a_root_key_that_was_given_twice(drawer: Drawer):
 def test_what_only_a_keyring_can_say_needs_one(drawer: Drawer, option: tuple[str, str]):
     """Else a key without end would be made of one that should have an end."""
     ended = drawer("new", "ci", "--dir", "{dir}", "--no-password", *option, code=2)
-    assert f"{option[0]} stands in the keyring" in ended.err
+    assert f"{option[0]} is stored in the keyring" in ended.err
     assert "give --root FILE" in ended.err
     assert not (drawer.path / "ci.key").exists()
 
@@ -243,11 +243,13 @@ def test_a_comment_says_nothing_about_a_lock(drawer: Drawer, monkeypatch: pytest
     plain = with_comment(drawer, "plain.key", "minisign encrypted secret key")
     locked = with_comment(drawer, "locked.key", "my root", "open")
     shown = drawer("show", plain, locked).out.splitlines()
-    assert shown[0] == f"{plain}: secret key {drawer.public('root').name}, NOT encrypted: whoever reads it can sign"
-    assert shown[1] == f"{locked}: secret key of an id that only its password tells, encrypted"
+    assert (
+        shown[0] == f"{plain}: secret key {drawer.public('root').name}, NOT encrypted: anyone who can read it can sign"
+    )
+    assert shown[1] == f"{locked}: secret key with an encrypted id, encrypted"
     options = ("--no-password", "--dir", "{dir}", "--keyring", "{ring}", "--root")
     drawer("new", "ci", *options, plain)
-    assert "there is nobody to ask for the password of" in drawer("new", "spare", *options, locked, code=2).err
+    assert "there is no terminal to ask for the password of" in drawer("new", "spare", *options, locked, code=2).err
     monkeypatch.setenv("FSM_ROOT_PASSWORD", "open")
     drawer("new", "spare", *options, locked)
 

@@ -96,7 +96,7 @@ def test_plan_shows_steps_costs_and_the_way_back(updated: Line):
     lines = ended.out.splitlines()
     assert ended.code == 0
     assert lines[0].startswith("app: 1.0.0 -> 1.1.0, ")
-    begin, end = lines.index("     ---- the downtime begins ----"), lines.index("     ---- the downtime ends ----")
+    begin, end = lines.index("     ---- downtime begins ----"), lines.index("     ---- downtime ends ----")
     assert "stop the service" in lines[begin + 1]
     assert "undo: start the service" in lines[begin + 1]
     assert "start the service" in lines[end - 1]
@@ -106,7 +106,7 @@ def test_plan_shows_steps_costs_and_the_way_back(updated: Line):
     assert "preserved: .env, data/, config/*.local" in lines
     assert lines[-1] == "nothing was changed"
     assert updated.app_fixture.version() == "1.0.0"
-    assert updated("history").out == "there are no runs yet\n"
+    assert updated("history").out == "no runs yet\n"
 
 
 def test_a_dry_run_is_a_plan(updated: Line):
@@ -148,7 +148,7 @@ def test_plans_of_several_components(updated: Line):
     ended = updated("plan", "--all", "--version", "1.0.0")
     assert (ended.code, ended.err) == (
         2,
-        "fsm: cannot bring 2 components to 1.0.0: --version goes with one component; name one\n",
+        "fsm: cannot update 2 components to 1.0.0: --version works with one component; name one\n",
     )
 
 
@@ -156,7 +156,7 @@ def test_a_plan_says_that_a_run_comes_first(updated: Line):
     """The plan is not what an update would do now."""
     interrupted(updated)
     out = updated("plan").out
-    assert "note: run 1 is in progress: an update now would continue that one instead" in out
+    assert "note: run 1 is in progress; an update would continue that run instead" in out
 
 
 def test_a_broken_journal_is_no_refusal(updated: Line):

@@ -47,10 +47,10 @@ def test_a_damaged_journal_is_set_aside_and_kept(updated: Line):
     assert kept[1].read_bytes() == log
     assert not journal.exists()
     assert not journal.with_name("journal.db-wal").exists()
-    assert "interrupted runs, history, holds and pins are no longer known" in ended.out
-    assert f"left over from a run that ended in the middle: {updated.app_fixture.work}/run-7" in ended.out
+    assert "interrupted runs, history, holds and pins are lost" in ended.out
+    assert f"left over from an interrupted run: {updated.app_fixture.work}/run-7" in ended.out
     assert updated.app_fixture.version() == "1.1.0"
-    assert updated("history").out == "there are no runs yet\n"
+    assert updated("history").out == "no runs yet\n"
     assert updated("doctor").code == 0
 
 

@@ -62,7 +62,7 @@ def test_a_signal_stops_at_a_safe_point_and_resume_continues(number: int, update
         out, err = child.communicate(timeout=30)
     assert child.returncode == 75
     assert "fsm: stopping at the next safe point (again to stop at once)\n" in err
-    assert err.endswith("fsm: interrupted, `fsm resume` continues\n")
+    assert err.endswith("fsm: interrupted; run `fsm resume` to continue\n")
     assert "Traceback" not in err
     assert out.startswith("app: interrupted in verifying at step ")
     assert updated("history", "--verify").code == 0
@@ -152,4 +152,4 @@ def test_cancel_comes_too_late(updated: Line):
             assert driver.stdout.readline() == "locked\n"
             ended = updated("cancel")
     assert ended.code == 20
-    assert "app had ended before it could be cancelled; `fsm rollback` goes back" in ended.err
+    assert "app had finished before it could be cancelled; go back with `fsm rollback`" in ended.err

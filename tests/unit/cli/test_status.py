@@ -251,8 +251,8 @@ def test_an_interrupted_run_comes_with_the_command_that_continues_it(updated: Li
     interrupted(updated)
     text = updated("status").out
     assert "#1 interrupted 1.0.0 -> 1.1.0, " in text
-    assert "app: interrupted in updating at step 3/" in text
-    assert text.endswith("(unpack the release beside the live tree); go on with: fsm resume app\n")
+    assert "app: interrupted while updating at step 3/" in text
+    assert text.endswith("(unpack the release beside the live tree); run `fsm resume app` to continue\n")
 
 
 def test_a_run_that_goes_on_now(updated: Line):
@@ -261,13 +261,13 @@ def test_a_run_that_goes_on_now(updated: Line):
     with ComponentLock(updated.app_fixture.state, "app"):
         text = updated("status").out
     assert "#1 in progress 1.0.0 -> 1.1.0, " in text
-    assert "app: in updating at step 3/" in text
+    assert "app: updating at step 3/" in text
     assert f" now, by process {os.getpid()} (" in text
     assert "fsm resume" not in text
     updated("resume")
     updated.configure(lib=updated.another("lib"))
     with ComponentLock(updated.app_fixture.state, "lib"):
-        assert f"lib: worked on now by process {os.getpid()}" in updated("status", "lib").out
+        assert f"lib: in use by process {os.getpid()}" in updated("status", "lib").out
 
 
 def test_refusals_and_rollbacks_come_with_their_reason(updated: Line):
@@ -288,7 +288,7 @@ def test_an_interrupted_check_has_no_step(updated: Line):
     found = Updater.from_config(updated.path)
     with found._host.journal() as journal:
         journal.begin("app", "python_app")
-    assert "app: interrupted in checking; go on with: fsm resume app\n" in updated("status").out
+    assert "app: interrupted while checking; run `fsm resume app` to continue\n" in updated("status").out
 
 
 def test_an_unknown_component(updated: Line):

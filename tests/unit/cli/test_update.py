@@ -51,11 +51,11 @@ def test_which_component(updated: Line):
     ended = updated("update")
     assert ended.code == 2
     assert ended.err == (
-        "fsm: which component?: several are configured: app, lib; name one or more of them, or use --all\n"
+        "fsm: no component is named: several are configured: app, lib; name one or more, or use --all\n"
     )
     assert updated("update", "--all", "app").code == 2
     assert updated("update", "apo").err.endswith('did you mean "app"?\n')
-    assert updated("rollback").err.startswith("fsm: which component?: configured are: app, lib")
+    assert updated("rollback").err.startswith("fsm: no component is named: the configured ones are: app, lib")
     updated.path.write_text("")
     assert updated("update").err.startswith("fsm: there is nothing to work on: no component is configured")
 
@@ -209,4 +209,4 @@ def test_within_a_time_that_nobody_can_wait(line: Line, command: str, seconds: s
     """Neither a timer nor a unit of systemd understands it."""
     ended = line(command, "--within", seconds)
     assert ended.code == 2
-    assert "Invalid value for '--within'" in ended.err
+    assert "invalid value for '--within'" in ended.err

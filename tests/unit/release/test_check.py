@@ -115,7 +115,7 @@ def test_on_github_each_problem_is_shown_beside_its_line(
     """On standard error, so that standard output stays what it is; elsewhere there are no annotations."""
     call = ["release", "check", "--description", str(repository.root), "--version", "1.2.0"]
     assert run(call) == 0
-    assert capsys.readouterr() == ("nothing is wrong with this release\n", "")
+    assert capsys.readouterr() == ("no problems found\n", "")
     repository.describe(PLAIN.replace("dist/", "none/"))
     assert run(call) == 20
     assert "::error" not in "".join(capsys.readouterr())

@@ -207,7 +207,7 @@ def test_a_newest_list_that_is_none(yank: Yank):
         kept.add_release("fsm-withdrawn-99")
         done = yank("1.3.0", "x", github=github)
         assert done.returncode == 20
-        assert "fsm-withdrawn-99 of acme/shop has no list; remove that release" in done.stderr
+        assert "fsm-withdrawn-99 of acme/shop has no list; delete that release" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""Commands whose help ends with examples, and groups whose commands may have a second name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+class Command(click.Command):
+    """A command whose help ends with examples.
+
+    Args:
+        examples: whole calls, as typed; a test parses each of them.
+    """
+
+    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See `click.Command`."""
+        with formatter.section("Examples"):
+            for example in self.examples:
+                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+
+
+class Group(Command, click.Group):
+    """A group of such commands.
+
+    Args:
+        aliases: second names of its commands; the list shows them beside the first.
+    """
+
+    def __init__(self, *args: Any, aliases: dict[str, str] | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.aliases = aliases or {}
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by either of its names."""
+        return super().get_command(ctx, self.aliases.get(cmd_name, cmd_name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line for each command."""
+        rows = []
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            names = (name, *(alias for alias, of in self.aliases.items() if of == name))
+            rows.append((", ".join(names), command.get_short_help_str(limit=90) if command else ""))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)

@@ -1,0 +1,78 @@
+"""Help texts: each ends with examples that work, and every command is listed once."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+
+import click
+import pytest
+
+from fsm.cli import commands
+from fsm.cli.app import COMMANDS, fsm
+from tests.unit.cli.conftest import Line
+
+
+def _all(parent: click.Context, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], commands.Command]]:
+    """Every command with the words that call it, the root first."""
+    command = parent.command
+    assert isinstance(command, commands.Command), path
+    yield path, command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(parent):
+            below = command.get_command(parent, name)
+            assert below is not None
+            with click.Context(below, info_name=name, parent=parent) as context:
+                yield from _all(context, (*path, name))
+
+
+ALL = dict(_all(click.Context(fsm, info_name="fsm")))
+EXAMPLES = [(path, example) for path, command in ALL.items() for example in command.examples]
+
+
+def test_every_command_is_looked_at():
+    """Those of the table, and those below `release` and `keys`."""
+    assert {path[0] for path in ALL if path} == {entry.name for entry in COMMANDS}
+    assert ("release", "yank") in ALL
+    assert ("keys", "rotate") in ALL
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: " ".join(("fsm", *path)))
+def test_help_ends_with_two_examples(path: tuple[str, ...], line: Line):
+    """Whole calls, as they are typed."""
+    examples = ALL[path].examples
+    assert len(examples) == 2
+    ended = line.bare(*path, "--help")
+    assert ended.code == 0
+    assert ended.out.endswith("\n\nExamples:\n" + "".join(f"  {example}\n" for example in examples))
+
+
+@pytest.mark.parametrize(("path", "example"), EXAMPLES, ids=[example for _, example in EXAMPLES])
+def test_each_example_can_be_called(path: tuple[str, ...], example: str, line: Line, monkeypatch: pytest.MonkeyPatch):
+    """Its command, options and arguments are accepted; what the command does is not done."""
+    called: list[tuple[str, ...]] = []
+
+    def record(words: tuple[str, ...]) -> Callable[..., int]:
+        def callback(*args: object, **params: object) -> int:
+            called.append(words)
+            return 0
+
+        return callback
+
+    for words, command in ALL.items():
+        if not isinstance(command, click.Group):
+            monkeypatch.setattr(command, "callback", record(words))
+    program, *args = shlex.split(example)
+    assert program == "fsm"
+    assert line.bare(*args) == (0, "", "")
+    (words,) = called
+    assert words[: len(path)] == path
+
+
+def test_yank_and_unpublish_are_one_command(line: Line):
+    """Listed once, with both names."""
+    listed = line.bare("release", "--help").out
+    assert "  yank, unpublish  " in listed
+    assert listed.count("unpublish") == 1
+    first, second = (line.bare("release", name, "--help").out for name in ("yank", "unpublish"))
+    assert second.splitlines()[1:] == first.splitlines()[1:]
