@@ -233,9 +233,8 @@ def _report(found: Sequence[KeyFile], as_json: bool) -> int:
             output.say(f"{each.path}: public key {each.id}: {each.key}")
         else:
             whose = "signed by a root key" if each.verified else "not verified: give --root-key RW..."
-            output.say(
-                f"{each.path}: keyring version {each.version}, {count(each.threshold, 'signature')} required, {whose}"
-            )
+            needed = count(each.threshold or 1, "signature")
+            output.say(f"{each.path}: keyring version {each.version}, {needed} required, {whose}")
             for line in output.table(("key", "id", "valid until"), (_row(key) for key in each.keys)):
                 output.say(f"  {line}")
     return Code.DONE

@@ -75,7 +75,7 @@ CASES = [
     Case(BlockedBy.HELD, _hold, "updates have been held since 20"),
     Case(BlockedBy.PINNED, _pin, "no release matches the pin <1.1", Outcome.UP_TO_DATE),
     Case(BlockedBy.WITHDRAWN, _withdraw, "skipped 1.1.0: it was withdrawn", Outcome.UP_TO_DATE),
-    Case(BlockedBy.QUARANTINED, _quarantine, "skipped 1.1.0: 1.1.0 has failed here 1 time"),
+    Case(BlockedBy.QUARANTINED, _quarantine, "skipped 1.1.0: it has failed here 1 time"),
 ]
 
 

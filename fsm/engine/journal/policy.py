@@ -107,7 +107,7 @@ class Policy:
             return None
         until = found.until.isoformat(timespec="minutes")
         times = count(found.failures, "time")
-        return f"{version} has failed here {times} ({found.reason}); it will be tried again after {until}"
+        return f"it has failed here {times} ({found.reason}); it will be tried again after {until}"
 
     def _mend_clock(self, component: str) -> None:
         """A failure in the future means that the clock went back: count from now, not from then."""
