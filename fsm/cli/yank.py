@@ -118,6 +118,7 @@ class _GitHub:
     def _spec(self) -> GitHubSpec:
         from pydantic import ValidationError  # noqa: PLC0415 - only for this command
 
+        from fsm.formats.explain import first_problem  # noqa: PLC0415 - see above
         from fsm.sources import GitHubSpec  # noqa: PLC0415 - see above
 
         try:
@@ -125,9 +126,9 @@ class _GitHub:
                 type="github", repository=self._repository, api_url=self._api.rstrip("/"), token_env="GITHUB_TOKEN"
             )
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            why = first["msg"].removeprefix("Value error, ")
-            if first["loc"] == ("repository",):
+            found = first_problem(error)
+            why = found.why
+            if found.loc == ("repository",):
                 why = f"{self._repository} is not a GitHub repository"
             raise UsageError("cannot withdraw a version", why, "correct --repository, or --api-url") from error
 

@@ -1,14 +1,42 @@
-"""Turns what pydantic found in a configuration into one line: the key, what is wrong, what is expected."""
+"""Puts what pydantic found into words, on one line.
+
+`first_problem` needs nothing but the error. `advice` looks at the data and its model as well, for files that people
+write: it names the key as they wrote it, and says what to do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
 
-def first_problem(error: ValidationError, model: Any, data: Any) -> tuple[str, str, str]:
+class Problem(NamedTuple):
+    """The first thing that a validation found; as text with its place, on one line.
+
+    Attributes:
+        loc: where, as pydantic tells it: with the tags of unions.
+        kind: pydantic's name of it.
+        why: what is wrong, beginning with a small letter.
+    """
+
+    loc: tuple[str | int, ...]
+    kind: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{dotted(self.loc)}: {self.why}".removeprefix(": ")[:300]
+
+
+def first_problem(error: ValidationError) -> Problem:
+    """The first problem in pydantic's words."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    why = found["msg"].removeprefix("Value error, ")
+    return Problem(found["loc"], found["type"], f"{why[:1].lower()}{why[1:]}")
+
+
+def advice(error: ValidationError, model: Any, data: Any) -> tuple[str, str, str]:
     """The first problem as (key, what is wrong, what to do).
 
     Args:
@@ -34,8 +62,7 @@ def first_problem(error: ValidationError, model: Any, data: Any) -> tuple[str, s
             wrong = "is missing" if given is None else f"is {given!r}, which is not known"
             return f"{key}.{tag}" if key else tag, wrong, f"write one of {known_tags}{more}"
         case _:
-            text = str(first["msg"]).removeprefix("Value error, ")
-            return key, f"is wrong: {text[:1].lower()}{text[1:]}", f"correct it{more}"
+            return key, f"is wrong: {first_problem(error).why}", f"correct it{more}"
 
 
 def first_path(error: ValidationError, model: Any, data: Any) -> tuple[str | int, ...]:
@@ -46,7 +73,7 @@ def first_path(error: ValidationError, model: Any, data: Any) -> tuple[str | int
         model: the model at the top, or a type with models in it.
         data: plain data, as it was read.
     """
-    return _walk(error.errors(include_url=False)[0]["loc"], model, data)[0]
+    return _walk(first_problem(error).loc, model, data)[0]
 
 
 def _walk(loc: Iterable[str | int], model: Any, data: Any) -> tuple[tuple[Any, ...], set[Any], Any]:

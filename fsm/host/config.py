@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -19,7 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from fsm.adapter import Registry, Spec, Target
 from fsm.errors import ConfigError, UsageError
-from fsm.formats.explain import dotted, first_problem, suggestion
+from fsm.formats.explain import advice, dotted, suggestion
 from fsm.formats.trust.host import TrustSpec
 from fsm.host.places import default_state_dir, find, text_of
 from fsm.lifecycle import State
@@ -34,7 +35,6 @@ __all__ = [
     "Settings",
     "default_state_dir",
     "find",
-    "find_cycle",
     "load",
     "parse",
 ]
@@ -200,15 +200,7 @@ def parse(data: Mapping[str, Any], registry: Registry, *, path: Path | None = No
     config = Config(state_dir, settings, components, sets, path, trust)
     _check_sets(reader, config)
     _check_trust(reader, config)
-    for name, component in components.items():
-        for other in component.keys.depends_on:
-            if other not in components:
-                where = f"components.{name}.depends_on"
-                reader.refuse(where, f"names {other!r}, which is not configured", suggestion(other, components))
-    cycle = find_cycle(config)
-    if cycle:
-        key = f"components.{cycle[0]}.depends_on"
-        reader.refuse(key, f"is circular: {' -> '.join(cycle)}", "remove one of the dependencies")
+    _check_dependencies(reader, components)
     return config
 
 
@@ -232,18 +224,19 @@ def _check_trust(reader: _Reader, config: Config) -> None:
             reader.refuse(f"{dotted(('components', name))}.source.repository", why, 'add it: repository = "owner/name"')
 
 
-def find_cycle(config: Config) -> list[str]:
-    """The first circle of dependencies, with its beginning at both ends; empty when there is none."""
-
-    def visit(name: str, trail: list[str]) -> list[str]:
-        if name in trail:
-            return [*trail[trail.index(name) :], name]
-        for other in config.components[name].keys.depends_on:
-            if found := visit(other, [*trail, name]):
-                return found
-        return []
-
-    return next((found for name in config.components if (found := visit(name, []))), [])
+def _check_dependencies(reader: _Reader, components: Mapping[str, Component]) -> None:
+    needs = {name: component.keys.depends_on for name, component in components.items()}
+    for name, others in needs.items():
+        for other in others:
+            if other not in components:
+                where = f"components.{name}.depends_on"
+                reader.refuse(where, f"names {other!r}, which is not configured", suggestion(other, components))
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        cycle = [str(name) for name in reversed(error.args[1])]  # it names what is needed first
+        key = f"components.{cycle[0]}.depends_on"
+        reader.refuse(key, f"is circular: {' -> '.join(cycle)}", "remove one of the dependencies")
 
 
 @cache
@@ -272,7 +265,7 @@ class _Reader:
         try:
             return _validator(kind).validate_json(text, context={"base": self._base})
         except ValidationError as error:
-            where, why, todo = first_problem(error, kind, data)
+            where, why, todo = advice(error, kind, data)
             self.refuse(f"{key}.{where}" if where else key, why, todo)
 
     def component(self, name: str, table: Any, state_dir: Path, registry: Registry) -> Component:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from fsm.formats.explain import first_problem
 from fsm.formats.manifest import Manifest, canonical
 from fsm.formats.trust import KEYRING
 from fsm.model import Version
@@ -161,9 +162,7 @@ def _with_more(
     try:
         return ((number, ComponentRule.model_validate_json(json.dumps(given))),)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise ReleaseError(Spot("--artifact, --image"), why, "correct the call") from error
+        raise ReleaseError(Spot("--artifact, --image"), str(first_problem(error)), "correct the call") from error
 
 
 def chosen(description: Description, component: str | None) -> tuple[tuple[int, ComponentRule], ...]:
@@ -251,8 +250,7 @@ def _manifest(
     try:
         return canonical(Manifest.model_validate_json(json.dumps(data)))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        why = f"its manifest would be wrong: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        why = f"its manifest would be wrong: {first_problem(error)}"
         raise ReleaseError(prepared.source.spot("components", number), why, "correct the description") from error
 
 

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from fsm.errors import ManifestError
 from fsm.formats.checkspec import ManifestCheck
-from fsm.formats.explain import first_path, first_problem
+from fsm.formats.explain import advice, first_path, first_problem
 from fsm.formats.manifest.platforms import Platform
 from fsm.formats.manifest.schema import MOST, TYPE_NAME
 from fsm.formats.manifest.steps import ImageReference, ManifestStep
@@ -144,8 +144,8 @@ class Source:
         try:
             return Description.model_validate_json(json.dumps(data, default=str))
         except ValidationError as error:
-            key, why, todo = first_problem(error, Description, data)
-            of_key = error.errors(include_url=False)[0]["type"] == "extra_forbidden"
+            key, why, todo = advice(error, Description, data)
+            of_key = first_problem(error).kind == "extra_forbidden"
             spot = self.spot(*first_path(error, Description, data), of_key=of_key)
             raise ReleaseError(spot, f"{key} {why}", todo) from error
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeVar, cast
 from pydantic import ConfigDict, ValidationError
 
 from fsm.errors import FsmError, SourceError, StepFailed, Transient
+from fsm.formats.explain import first_problem
 from fsm.model import Model, Seconds
-from fsm.sources.layout import first_problem
 from fsm.sources.urls import host_of, origin_of, redact, why_not
 from fsm.sources.weberrors import from_exception, from_github
 
@@ -263,7 +263,7 @@ class Publisher:
             return kind.model_validate(found)
         except ValidationError as error:
             what = f"cannot understand {host_of(self._api_url)}"
-            raise SourceError(what, first_problem(error), "check the API's address") from error
+            raise SourceError(what, str(first_problem(error)), "check the API's address") from error
 
 
 _Kind = TypeVar("_Kind", bound=_Shown)

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from fsm.errors import TrustError, UsageError
+from fsm.formats.explain import first_problem
 from fsm.formats.timestamps import timestamp
 from fsm.formats.trust import SIGNATURE, Key, Keyring, PublicKey, SecretKey, SignedFile, Trust, TrustSpec
 from fsm.formats.trust.documents import DOCUMENT_LIMIT, parse
@@ -206,8 +207,8 @@ def read_ring(path: Path, roots: Sequence[PublicKey]) -> Keyring:
     try:
         spec = TrustSpec(root_keys=tuple(map(str, roots)))
     except ValidationError as error:
-        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise UsageError(f"cannot verify {path}", why[:1].lower() + why[1:], "give each root key once") from error
+        why = first_problem(error).why
+        raise UsageError(f"cannot verify {path}", why, "give each root key once") from error
     trust = Trust(spec, None, datetime.now(UTC))
     trust.learn(SignedFile(_read(path), _read(path.with_name(path.name + SIGNATURE))), str(path))
     return trust.keyring

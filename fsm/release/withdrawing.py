@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fsm.errors import TrustError, UsageError
+from fsm.formats.explain import first_problem
 from fsm.formats.trust import SIGNATURE, WITHDRAWN, Keyring, PublicKey, SignedFile, Withdrawal, Withdrawn
 from fsm.formats.trust.documents import parse
 from fsm.formats.trust.minisign import verify
@@ -66,7 +67,7 @@ def withdraw(
     try:
         listed = Withdrawn(repository=signing.repository, sequence=sequence, withdrawn=(*gone, *more))
     except ValidationError as error:
-        full = error.errors(include_url=False)[0]["loc"][0] == "withdrawn"
+        full = first_problem(error).loc[0] == "withdrawn"
         wrong = (
             f"it has {len(gone)} entries, and more have no place" if full else "it has the highest sequence there is"
         )
@@ -79,7 +80,7 @@ def _entry(version: Version, why: str, component: str | None) -> Withdrawal:
     try:
         return Withdrawal(component=component, version=version, why=why)
     except ValidationError as error:
-        key = error.errors(include_url=False)[0]["loc"][0]
+        key = first_problem(error).loc[0]
         wrong = "the component's name is none" if key == "component" else "the reason has line breaks, or is too long"
         raise UsageError(f"cannot withdraw {version}", wrong, "correct it") from error
 

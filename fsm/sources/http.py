@@ -18,6 +18,7 @@ from typing import Final
 from pydantic import ValidationError, field_validator
 
 from fsm.errors import ManifestError, SourceError
+from fsm.formats.explain import first_problem
 from fsm.formats.manifest import Artifact
 from fsm.formats.releases import Release
 from fsm.formats.trust.host import Trust
@@ -25,7 +26,7 @@ from fsm.model import Model
 from fsm.sources.base import MANIFEST_LIMIT, Announced, Cached, Check, Listing, Notices, Progress, versioned
 from fsm.sources.download import Download, is_page
 from fsm.sources.htmlindex import Entries
-from fsm.sources.layout import announce, build, first_problem
+from fsm.sources.layout import announce, build
 from fsm.sources.ranges import encoding_of, length, media_type, not_there, opener
 from fsm.sources.specs import HttpSpec
 from fsm.sources.urls import below, host_of, join, redact, why_not
@@ -205,7 +206,7 @@ def _parse_index(answer: Answer) -> _Index:
     try:
         return _Index.model_validate_json(_whole(answer))
     except ValidationError as error:
-        raise SourceError(f"cannot read {redact(answer.url)}", first_problem(error), _ASK) from error
+        raise SourceError(f"cannot read {redact(answer.url)}", str(first_problem(error)), _ASK) from error
 
 
 def _whole(answer: Answer) -> bytes:

@@ -27,6 +27,7 @@ from typing import Final, Protocol
 from pydantic import ValidationError
 
 from fsm.errors import FsmError, IntegrityError, ManifestError, NotReady, SourceError, TrustError
+from fsm.formats.explain import first_problem
 from fsm.formats.manifest import ARTIFACT_NAME, Artifact, Manifest, current_platform, parse, pick_artifacts
 from fsm.formats.releases import Release
 from fsm.formats.trust.documents import KEYRING, SIGNATURE
@@ -119,14 +120,6 @@ def build(
         warnings=warnings,
         signed=signed,
     )
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first thing that a validation found, on one line, with its place in the document."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = ".".join(str(part) for part in found["loc"])
-    message = found["msg"].removeprefix("Value error, ")
-    return f"{place}: {message[:1].lower()}{message[1:]}".removeprefix(": ")[:300]
 
 
 def _manifest(

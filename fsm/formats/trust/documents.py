@@ -177,7 +177,7 @@ def parse(kind: type[Document], data: bytes, what: str) -> Document:
         TrustError: it is too long, or not such a file.
         ManifestError: it is not that kind of YAML.
     """
-    from fsm.formats.explain import first_problem  # noqa: PLC0415 - loaded with the configuration
+    from fsm.formats.explain import advice  # noqa: PLC0415 - loaded with the configuration
     from fsm.formats.yamldoc import load  # noqa: PLC0415 - 10 ms
 
     if len(data) > DOCUMENT_LIMIT:
@@ -186,5 +186,5 @@ def parse(kind: type[Document], data: bytes, what: str) -> Document:
     try:
         return kind.model_validate_json(json.dumps(document.data))
     except ValidationError as error:
-        key, why, todo = first_problem(error, kind, document.data)
+        key, why, todo = advice(error, kind, document.data)
         raise TrustError(f"cannot read {what}", f"{key} {why}".strip(), todo) from error

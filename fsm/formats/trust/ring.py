@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fsm.errors import UsageError, count
+from fsm.formats.explain import first_problem
 from fsm.formats.trust.documents import Key, Keyring, Revoked
 
 
@@ -77,5 +78,4 @@ def _changed(ring: Keyring | None, update: dict[str, Any]) -> Keyring:
     try:
         return Keyring(**{**before, **update, "version": ring.version + 1 if ring else 1})
     except ValidationError as error:
-        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise UsageError("cannot change the keyring", why[:1].lower() + why[1:], "correct the call") from error
+        raise UsageError("cannot change the keyring", first_problem(error).why, "correct the call") from error

@@ -17,8 +17,8 @@ from typing import Final, NamedTuple, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fsm.errors import FsmError, SourceError, Transient
+from fsm.formats.explain import first_problem
 from fsm.model import Model
-from fsm.sources.layout import first_problem
 from fsm.sources.specs import GitHubSpec
 from fsm.sources.tokens import token_of
 from fsm.sources.urls import below, redact
@@ -178,7 +178,7 @@ def understood(answer: Answer, read: Callable[[bytes], T], limit: int) -> T:
         return read(answer.small(limit))
     except ValidationError as error:
         what = f"cannot understand {redact(answer.url)}"
-        raise SourceError(what, first_problem(error), "check api_url of the component's source") from error
+        raise SourceError(what, str(first_problem(error)), "check api_url of the component's source") from error
 
 
 def _usable(tags: list[str]) -> tuple[str, ...]:
