@@ -117,7 +117,7 @@ SHAPES: Final = (
             latest="1.1.0",
             checked_at="2026-03-01T04:00:00+00:00",
             pin="~=1.0",
-            last=_RUN,
+            last=_RUN.model_copy(update={"steps": (), "notes": ()}),
         ),
     ),
     Shape("`history --verify`", Verified(rows=212, newest_hash="9f86d081884c7d659a2feaa0c55ad015" * 2)),
@@ -292,12 +292,20 @@ def _fields(model: type[Model]) -> Iterator[str]:
     """
     meanings = _meanings(model)
     whole = model.model_json_schema(mode="serialization")
+    base = next((each for each in model.__mro__[1:] if each in _printed()), None)
+    if base is not None:
+        yield from (f"It has all fields of [{base.__name__}](#{base.__name__.lower()}), and:", "")
     yield from ("| field | type | meaning |", "|---|---|---|")
-    for name, schema in whole["properties"].items():
+    own = {name: each for name, each in whole["properties"].items() if name not in getattr(base, "model_fields", {})}
+    for name, schema in own.items():
         kind = _type(schema, whole.get("$defs", {}))
         meaning = meanings[name].replace("empty", "null") if kind == "string or null" else meanings[name]
         yield f"| `{name}` | {kind} | {meaning} |"
     yield ""
+
+
+def _printed() -> list[type[Model]]:
+    return [type(shape.example) for shape in SHAPES]
 
 
 def _meanings(model: type) -> dict[str, str]:
