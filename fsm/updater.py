@@ -136,7 +136,7 @@ class Updater(Reader):
 
         Raises:
             UsageError, ConfigError: the call or the configuration is wrong.
-            JournalError, PlanUnknown: a person is needed; nothing was changed by this call.
+            JournalError, PlanUnknown: this needs attention; nothing was changed by this call.
         """
         self.config.component(name)
         parse_version(version)
@@ -204,7 +204,7 @@ class Updater(Reader):
 
         Raises:
             UsageError, ConfigError: the call or the configuration is wrong.
-            JournalError, PlanUnknown: a person is needed; `resume` goes on when that is mended.
+            JournalError, PlanUnknown: this needs attention; `resume` goes on once it is fixed.
         """
         return self._sets.update(members, jobs=jobs, force=force)
 

@@ -29,7 +29,7 @@ class Outcome(StrEnum):
         DONE: the new version runs.
         REFUSED: nothing was touched.
         ROLLED_BACK: the old version runs again.
-        FAILED: unknown what runs; a person is needed.
+        FAILED: it is unknown what runs; this needs attention.
         INTERRUPTED: the run is in progress; a resume continues it.
         BUSY: another updater works on the component.
     """
