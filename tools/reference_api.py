@@ -22,6 +22,9 @@ TEXT: Final = re.compile(r"\bText\b")
 DESCRIBED: Final = (Model, step.Step)
 """Bases whose members are not repeated for each class that has them."""
 
+WAYS: Final = ("starts at once; gives a `Running`", "is awaited", "is called")
+"""How the verbs of `AsyncUpdater` are used."""
+
 ELSEWHERE: Final = "See `"
 """A member whose docstring begins so repeats what its base says."""
 
@@ -65,10 +68,20 @@ def updater() -> str:
 
 
 def asynchronous() -> str:
-    """The façade for asyncio: what differs, and the signatures of the verbs."""
-    verbs = [_signature(name, member) for name, member in _members(aio.AsyncUpdater)]
-    lines = [*_text(aio.AsyncUpdater), "```python", *verbs, "```", "", *_class(aio.Running, level=3)]
-    return _page(lines)
+    """The façade for asyncio: which verbs start at once, which are awaited; what they take is that of `Updater`."""
+    groups: dict[str, list[str]] = {}
+    for name, member in _members(aio.AsyncUpdater):
+        groups.setdefault(_way(member), []).append(f"`{name}`")
+    rows = [f"| {way} | {', '.join(groups[way])} |" for way in WAYS if way in groups]
+    return _page([*_text(aio.AsyncUpdater), "| how | verbs |", "|---|---|", *rows, "", *_class(aio.Running, level=3)])
+
+
+def _way(member: Any) -> str:
+    """How an asyncio program calls a verb."""
+    function = _function(member)
+    if str(inspect.signature(function).return_annotation).startswith("Running["):  # type: ignore[arg-type]
+        return WAYS[0]
+    return WAYS[1] if inspect.iscoroutinefunction(function) else WAYS[2]
 
 
 def results() -> str:

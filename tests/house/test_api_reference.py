@@ -61,6 +61,14 @@ def test_a_signature_reads_as_it_is_written():
     assert "#### `Updater.status`" in verbs, "what it has from its base"
 
 
+def test_every_verb_of_asyncio_is_told_of_once():
+    """With how it is called; what it takes stands with `Updater`."""
+    rows = re.findall(r"^\| [^|]+ \| (`.*`) \|$", reference_api.asynchronous(), re.MULTILINE)
+    told = [name for row in rows for name in row.strip("`").split("`, `")]
+    assert sorted(told) == sorted(name for name in vars(fsm.AsyncUpdater) if not name.startswith("_"))
+    assert "| starts at once; gives a `Running` | `update`, " in reference_api.asynchronous()
+
+
 def test_defaults_read_as_they_are_written():
     """A mode is octal, and a function has its name, not where it lies in memory."""
     shared = reference_api.shared()
