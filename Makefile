@@ -8,36 +8,63 @@ BOOTSTRAP := pyproject.toml requirements/uv.txt tools/bootstrap.py
 # Children start five times quicker with bytecode on the disk; machines for CI often forbid it for everything.
 unexport PYTHONDONTWRITEBYTECODE
 
+# COVERAGE=1 measures, by name, so that children in other directories count as well; `make gates` judges it.
+MEASURED := $(shell ls -d fsm components/fsm_* | xargs -n 1 basename | paste -s -d ,)
+PYTEST_RUN = $(BIN)/$(if $(COVERAGE),coverage run --source=$(MEASURED),python) -m pytest
+
+# What the tests kill are processes: they lose nothing by not waiting for the disk.
+ifeq ($(shell uname -s),Linux)
+UNSYNCED := build/unsynced.so
+PRELOAD := LD_PRELOAD=$(CURDIR)/$(UNSYNCED)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help test lint types unit crash docs generate demo bench hostkills dist requirements clean
+.PHONY: help quick quick-tests test test-hosts lint types unit crash gates docs generate demo bench hostkills mutants dist \
+	requirements clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-test: lint types unit docs ## every gate; a change lands when this is green
+quick: .venv/.dev $(UNSYNCED) ## lint, types, and the tests without processes and networks: a minute, for every change
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint types quick-tests
 
-lint: .venv/.dev ## ruff, import contracts, sizes, workflows
+test: lint types unit docs ## all that needs neither root nor Docker; a change lands when this is green
+
+test-hosts: .venv/.dev ## what needs root, Docker, or a machine to kill; with `make test` these are all tests
+	@mkdir -p build/coverage
+	$(PYTEST_RUN) -n auto -m hosts $(PYTEST)
+
+lint: .venv/.dev build/forge ## ruff, import contracts, sizes, workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/contracts.py
 	$(BIN)/python tools/sizes.py
+
+# Six seconds, so only where one of its files has changed.
+build/forge: .venv/.dev tools/forge.py action.yml $(shell find .github -type f)
 	$(BIN)/python tools/forge.py
+	@mkdir -p build && touch $@
 
 types: .venv/.dev ## mypy --strict
 	$(BIN)/mypy fsm components tools tests $(wildcard benchmarks/*.py examples/*/*.py)
 
-# What coverage measures: by name, so that children in other directories count as well.
-MEASURED := $(shell ls -d fsm components/fsm_* | xargs -n 1 basename | paste -s -d ,)
+unit: .venv/.dev $(UNSYNCED) ## the tests of `make test`; PYTEST="-k name" narrows them
+	@mkdir -p build/coverage
+	$(PRELOAD) $(PYTEST_RUN) -n auto --dist loadgroup -m 'not hosts' $(PYTEST)
 
-unit: .venv/.dev ## all tests, and the coverage gates; PYTEST="-k name" narrows the tests (then the gates fail)
-	@rm -rf build/coverage && mkdir -p build/coverage
-	$(BIN)/coverage run --source=$(MEASURED) -m pytest -n auto $(PYTEST)
-	@$(BIN)/coverage combine --quiet
+quick-tests: .venv/.dev $(UNSYNCED) ## the tests of `make quick`
+	$(PRELOAD) $(PYTEST_RUN) -q -n 2 -m quick --hypothesis-profile=quick $(PYTEST)
+
+crash: .venv/.dev $(UNSYNCED) ## the whole crash matrix; `make test` takes a sample of it
+	FSM_CRASH=full $(PRELOAD) $(PYTEST_RUN) -n auto --dist loadgroup -m crash $(PYTEST)
+
+gates: .venv/.dev ## the gates on coverage, over all that ran with COVERAGE=1
+	@$(BIN)/coverage combine --quiet --keep
 	@$(BIN)/coverage json --quiet -o build/coverage/coverage.json
 	$(BIN)/python tools/coverage_gate.py build/coverage/coverage.json
 
-crash: .venv/.dev ## the whole crash matrix; the tests of every day take a sample of it
-	FSM_CRASH=full $(BIN)/pytest -n auto -m crash $(PYTEST)
+mutants: .venv/.dev $(UNSYNCED) ## break the swap, the journal and the executor by hand: the tests must notice
+	$(PRELOAD) $(BIN)/python tools/mutants.py
 
 docs: .venv/.dev ## the documentation, into build/docs, warnings are errors
 	$(BIN)/python tools/generate_docs.py --check
@@ -77,6 +104,10 @@ requirements: .venv/.runtime ## lock again; UPGRADE=--upgrade for newest version
 
 .venv/.bench: .venv/.dev requirements/bench.txt
 	@$(PYTHON) tools/bootstrap.py bench
+
+build/unsynced.so: tests/unsynced.c
+	@mkdir -p build
+	$(CC) -O -shared -fPIC -o $@ $<
 
 clean: ## remove what the targets above made
 	rm -rf .venv build site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

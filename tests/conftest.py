@@ -1,23 +1,40 @@
-"""What every test may use: the `needs_*` markers.
+"""What holds for every test: which run it belongs to, what it may need, and how many examples a property gets.
 
-A test that needs something which not every machine has says so by a marker. Where the thing is missing the test is
-skipped with the reason; with `CI=true` in the environment that is a failure, because what CI skips nobody runs.
+A test that needs something which not every machine has says so by a `needs_*` marker. Where the thing is missing the
+test is skipped with the reason. With `CI=true` in the environment every skip is a failure: `make test` and
+`make test-hosts` divide the tests between them, so what one of them skips nobody runs.
+
+In the directories of `QUICK` a test neither starts a process nor opens a network socket, unless it is marked
+`processes`; a test that does so unmarked fails. That is how `make quick` knows its tests without a list of them.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from hypothesis import settings
 
+TESTS: Final = Path(__file__).resolve().parent
 CI: Final = os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+EXAMPLES: Final = {"quick": 15, "default": 100, "thorough": 1000}
+"""The profiles of Hypothesis (`--hypothesis-profile`), and how many examples each gives a property.
+
+No example has a deadline: on a busy machine that would be a test of the machine.
+"""
+for _profile, _examples in EXAMPLES.items():
+    settings.register_profile(_profile, max_examples=_examples, deadline=None)
+settings.load_profile("default")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -95,26 +112,101 @@ NEEDS: Final[dict[str, Callable[[], str]]] = {
 }
 """For each marker a function that says why the thing is missing, or nothing where it is there."""
 
+HOSTS: Final = frozenset(NEEDS) - {"needs_linux"}
+"""The needs of `make test-hosts`: root, Docker, or what only root installs."""
+
+QUICK: Final = ("unit", "engine", "library", "house")
+"""The directories whose tests need neither processes nor networks, unless they are marked `processes`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the run that it belongs to."""
+    for item in items:
+        if any(item.get_closest_marker(need) for need in HOSTS):
+            item.add_marker("hosts")
+        elif _is_quick(item):
+            item.add_marker("quick")
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    if item.get_closest_marker("processes"):
+        return False
+    return item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).parts[0] in QUICK
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose needs are not met."""
     for marker, missing in NEEDS.items():
         if item.get_closest_marker(marker) and (why := missing()):
             pytest.skip(f"{marker}: {why}")
+    _outside().seen.clear()
+
+
+class Outside:
+    """What a test did outside of its own process: Python's audit events tell (https://peps.python.org/pep-0578/)."""
+
+    STARTS: Final = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"})
+    OPENS: Final = frozenset({"socket.bind", "socket.connect", "socket.getaddrinfo"})
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self._pid = os.getpid()
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event in self.STARTS and os.getpid() == self._pid:
+            self.seen.append(f"{event} {str(arguments[:2])[:200]}")
+        elif event in self.OPENS and not isinstance(arguments[-1], str | bytes):  # those are paths of Unix sockets
+            self.seen.append(f"{event} {str(arguments[1:])[:200]}")
+
+
+_outside = cache(Outside)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a quick test that started a process or opened a network socket."""
+    yield
+    if item.get_closest_marker("quick") and (seen := _outside().seen):
+        pytest.fail(
+            f"this test is in `make quick`, but it did {seen[0]}: mark it with @pytest.mark.processes, or do without",
+            pytrace=False,
+        )
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lock secret keys with libsodium's least limits: minisign's own take a gigabyte and seconds for each file.
+
+    A file names its limits, so reading it is as cheap. The real ones are used where minisign itself reads the file.
+    """
+    if "fsm.formats.trust.minisign" in sys.modules and not request.node.get_closest_marker("needs_minisign"):
+        minisign = sys.modules["fsm.formats.trust.minisign"]
+        monkeypatch.setattr(minisign, "_OPERATIONS", 32_768)
+        monkeypatch.setattr(minisign, "_MEMORY", 16 << 20)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose what all workers share: the sample of the crash matrix."""
+    os.environ.setdefault("FSM_CRASH_SEED", str(random.randrange(1_000_000)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which sample of the crash matrix this was."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    if os.environ.get("FSM_CRASH") != "full" and any("::test_killed_and_resumed[" in one.nodeid for one in reports):
+        seed = os.environ["FSM_CRASH_SEED"]
+        terminalreporter.line(f"crash matrix: a sample; FSM_CRASH_SEED={seed} takes the same again")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI, a marked test that was skipped, here or by its own word, has failed."""
+    """In CI, a test that was skipped, for its needs or by its own word, has failed."""
     report = yield
-    if CI and report.skipped and not hasattr(report, "wasxfail") and _marked(item):
+    if CI and report.skipped and not hasattr(report, "wasxfail"):
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} must run in CI, but was skipped: {why}"
     return report
-
-
-def _marked(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(marker) for marker in NEEDS)

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     name = argv[0]
     if PYTHON.exists() and all(_stamp(each) == _digest(each) for each in STAMPS[name]):
         print(f"bootstrap: .venv is that of requirements/{name}.txt", flush=True)
-        _write_stamps(name)  # make goes by its time
+        write_stamps(name)  # make goes by its time
         return 0
     print(f"bootstrap: .venv from requirements/{name}.txt", flush=True)
     for each in STAMPS[name]:
@@ -45,11 +45,12 @@ def main(argv: list[str]) -> int:
         _install("--no-deps", "--no-build-isolation", "-e", str(ROOT))
     except subprocess.CalledProcessError as error:
         return _fail(f"cannot install {name}: exit code {error.returncode}; see the lines above, then try again")
-    _write_stamps(name)
+    write_stamps(name)
     return 0
 
 
-def _write_stamps(name: str) -> None:
+def write_stamps(name: str) -> None:
+    """Note that `.venv` is that of a set of requirements, here and now."""
     for each in STAMPS[name]:
         (HOME / f".{each}").write_text(_digest(each), encoding="ascii")
 

@@ -13,7 +13,7 @@ from fsm.formats.trust import KEYRING, Key, Keyring, SecretKey
 from fsm.formats.trust.minisign import verify
 from fsm.formats.trust.signing import sign_keyring
 from fsm.release.check import SECRETS
-from tests.action.conftest import Job
+from tests.action.conftest import Job, of_the_action
 from tests.unit.release.thief import with_thief
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +64,19 @@ def test_it_publishes_and_says_what(job: Job, monkeypatch: pytest.MonkeyPatch):
     assert re.search(row, done.summary, re.MULTILINE)
     assert "| SHA256SUMS |" in done.summary
     assert job.github.token not in done.log
+
+
+@pytest.mark.needs_linux
+def test_the_first_run_makes_its_environment(job: Job, tmp_path: Path):
+    """Of the pinned requirements, beside the action; the second run finds it."""
+    job.checkout = of_the_action(tmp_path / "action")
+    done = job.act(check_only="true")
+    assert done.code == 0, done.log
+    assert "bootstrap: .venv from requirements/runtime.txt" in done.log
+    assert (job.checkout / ".venv" / ".runtime").is_file()
+    done = job.act(check_only="true")
+    assert done.code == 0, done.log
+    assert "bootstrap:" not in done.log
 
 
 def test_more_files_and_images(job: Job):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ import pytest
 from fsm.formats.trust import SecretKey
 from fsm.formats.trust.minisign import verify
 from fsm.version import __version__
-from tests.action.conftest import check_out
+from tests.action.conftest import check_out, furnish
 from tests.action.runner import Runner, Uses
 from tests.github.fake import FakeGitHub
 
@@ -22,16 +25,26 @@ WORKFLOWS = Path(".github") / "workflows"
 
 
 def committed(target: Path) -> Path:
-    """A checkout with its commit, whose time is that of a release."""
-    check_out(target)
+    """A furnished checkout with its commit, whose time is that of a release."""
+    furnish(check_out(target))
     git = ["git", "-C", str(target), "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "gc.auto=0"]
     for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "all"]):
         subprocess.run([*git, *command], check=True)
     return target
 
 
-def actions_of_others(workspace: Path, stored: Path) -> dict[str, Uses]:
-    """Stand-ins for GitHub's own actions; Python is that of this machine."""
+Others = Callable[[Path, Path], dict[str, Uses]]
+
+
+@pytest.fixture
+def actions_of_others(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Others:
+    """Stand-ins for GitHub's own actions in a workspace, with a place for what is uploaded."""
+    return partial(_stand_ins, monkeypatch, tmp_path_factory)
+
+
+def _stand_ins(
+    monkeypatch: pytest.MonkeyPatch, folders: pytest.TempPathFactory, workspace: Path, stored: Path
+) -> dict[str, Uses]:
 
     def checkout(given: Mapping[str, str]) -> Mapping[str, str]:
         assert given["persist-credentials"] == "false"
@@ -53,6 +66,9 @@ def actions_of_others(workspace: Path, stored: Path) -> dict[str, Uses]:
 
     def python(given: Mapping[str, str]) -> Mapping[str, str]:
         assert given["python-version"] == "3.11"
+        place = folders.mktemp("setup-python")
+        (place / "python").symlink_to(Path(sys.executable).resolve())
+        monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
         return {}
 
     return {
@@ -64,7 +80,7 @@ def actions_of_others(workspace: Path, stored: Path) -> dict[str, Uses]:
 
 
 @pytest.mark.parametrize("name", ["publish", "refuse"])
-def test_the_self_test_of_the_action(name: str, tmp_path: Path, temp: Path):
+def test_the_self_test_of_the_action(name: str, tmp_path: Path, temp: Path, actions_of_others: Others):
     """It publishes signed files and sums to the fake GitHub; what must be refused is, each for its own reason."""
     runner = Runner(tmp_path, {}, temp, uses=actions_of_others(tmp_path, temp))
     committed(tmp_path)  # the workflow itself
@@ -88,7 +104,9 @@ def test_the_self_test_of_the_action(name: str, tmp_path: Path, temp: Path):
         assert why in said
 
 
-def test_this_project_releases_itself(tmp_path: Path, temp: Path, monkeypatch: pytest.MonkeyPatch):
+def test_this_project_releases_itself(
+    tmp_path: Path, temp: Path, monkeypatch: pytest.MonkeyPatch, actions_of_others: Others
+):
     """A job without rights builds and checks, another one signs and publishes the very bytes, for the tag's version."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     stored = temp / "stored"
@@ -114,7 +132,7 @@ def test_this_project_releases_itself(tmp_path: Path, temp: Path, monkeypatch: p
     assert verify(manifest, assets["update-manifest.yaml.minisig"], [key.public_key])
 
 
-def test_a_tag_that_is_not_the_version_releases_nothing(tmp_path: Path, temp: Path):
+def test_a_tag_that_is_not_the_version_releases_nothing(tmp_path: Path, temp: Path, actions_of_others: Others):
     """The archive of another version is there, that of the tag is not; the annotation is at the line of its pattern."""
     workspace = committed(tmp_path)
     runner = Runner(workspace, {"ref": "refs/tags/v99.0.0"}, temp, uses=actions_of_others(workspace, temp))

@@ -7,7 +7,6 @@ left over. ``FSM_CRASH_KEEP=1`` keeps the directories of the crash cases that fa
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import Final
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.crash.crash_case import CrashCase, Undisturbed
 from tests.crash.crash_pool import CrashPool, some
+from tests.crash.sample import FULL, one_of
 from tests.crash.scenarios import SCENARIOS, read_table
 
 pytestmark = [pytest.mark.crash, pytest.mark.needs_linux]
@@ -30,16 +30,10 @@ SOME_OF_A_SET: Final = 14
 FEW: Final = 3
 """Of the points that git checkouts share with all other types, and come to with each of their dozens of commands."""
 
-FULL: Final = os.environ.get("FSM_CRASH") == "full"
-"""Whether a run is killed each time that it comes to a point (`make crash`), not just at three of them."""
-
-SAMPLE: Final = 3
-"""First, last and one between: a point that is reached dozens of times is much the same each time."""
-
-CELLS: Final = [(name, point) for name, points in read_table().items() for point in points]
+CASES: Final = [(name, point) for name, points in read_table().items() for point in points]
 
 
-@pytest.mark.parametrize(("name", "point"), CELLS, ids=[f"{name}-{point}" for name, point in CELLS])
+@pytest.mark.parametrize(("name", "point"), CASES, ids=[f"{name}-{point}" for name, point in CASES])
 def test_killed_and_resumed(crash_pool: CrashPool, name: str, point: str):
     """A run that is killed anywhere ends as if nothing had happened."""
     reached = crash_pool.undisturbed(name).trail.count(point)
@@ -58,5 +52,5 @@ def test_killed_and_resumed(crash_pool: CrashPool, name: str, point: str):
     elif SCENARIOS[name].kind == "git" and not point.startswith(("git.", "step.")):
         numbers = some(numbers, FEW)
     if not FULL:
-        numbers = some(numbers, SAMPLE)
+        numbers = one_of(numbers, f"{name}-{point}")
     crash_pool.try_all(name, [(f"{point}#{number}", partial(kill, number)) for number in numbers])

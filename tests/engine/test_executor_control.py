@@ -137,6 +137,7 @@ def test_a_second_run_is_refused_while_one_is_in_progress(rig, world):
         rig.start()
 
 
+@pytest.mark.processes
 def test_a_child_is_journaled_with_its_identity(rig, world):
     """So that a resume finds and ends it."""
     world.acts["do:copy"] = ["child"]

@@ -90,6 +90,7 @@ def test_version_3_remembers_what_signed_documents_have_shown(path):
         assert trusted.withdrawn("root", "o/r") == (b"w", b"s")
 
 
+@pytest.mark.processes
 def test_two_processes_that_open_at_once_migrate_once(path):
     """The second one finds the first one's schema."""
     script = (

@@ -176,5 +176,5 @@ class Life(RuleBasedStateMachine):
         assert all(0 <= run.attempt <= LIMIT for run in runs)
 
 
-Life.TestCase.settings = settings(max_examples=60, stateful_step_count=12, deadline=None)
+Life.TestCase.settings = settings(stateful_step_count=12)
 TestLife = Life.TestCase

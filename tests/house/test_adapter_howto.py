@@ -19,6 +19,8 @@ from fsm.adapter import Registry
 from fsm.updater import Updater
 from tools import show_example
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "how-to" / "write-an-adapter.md"
 GOOD = [sys.executable, "-c", "import sys; sys.exit('bad' in open(sys.argv[1]).read())"]

@@ -83,6 +83,7 @@ def test_every_error_is_public():
     assert defined - set(fsm.__all__) == set()
 
 
+@pytest.mark.processes
 def test_importing_fsm_is_cheap():
     """None of its own modules is loaded but the version, and no library."""
     script = "import sys; before = set(sys.modules); import fsm; print(*sorted(set(sys.modules) - before))"

@@ -9,6 +9,8 @@ import pytest
 from tests.github.fake import FakeGitHub
 from tools import session
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     ROOT / "README.md",

@@ -67,6 +67,7 @@ def test_heavy_libraries_are_imported_where_they_are_used():
     assert not eager
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("options", [[], ["--refuse"]], ids=["here", "as on Windows"])
 def test_every_module_imports(options: list[str]):
     """The release side runs on macOS and Windows; what works on Linux only says so when it is used."""
@@ -75,6 +76,7 @@ def test_every_module_imports(options: list[str]):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.processes
 def test_the_refusal_refuses(tmp_path: Path):
     """A module of ours that imports fcntl, or uses os.fork, at its top is found."""
     script = f"""

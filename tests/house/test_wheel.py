@@ -11,6 +11,8 @@ import pytest
 
 from tools.contracts import component_packages
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

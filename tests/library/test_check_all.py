@@ -10,6 +10,8 @@ import pytest
 from fsm.updater import Updater
 from tests.github.fake import FakeGitHub
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def github() -> Any:

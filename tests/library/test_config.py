@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.adapter import Registry
@@ -191,7 +191,6 @@ def paths(data: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
 def test_any_change_gives_a_configuration_or_one_line(data):
     """Never another exception, whatever stands where."""
     mutated: Any = copy.deepcopy(good())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from fsm.errors import IntegrityError
 from fsm.system import faults
@@ -51,6 +51,7 @@ def test_owners_are_numbers(tree: Path, tmp_path: Path):
         verify_tar_zst(tmp_path / "b.tar.zst", take(tree))
 
 
+@pytest.mark.processes
 def test_gnu_tar_restores_it(tree: Path, tmp_path: Path):
     """Everything comes back with a tool that is on every host: bytes, modes, times, links."""
     backup = tmp_path / "backup.tar.zst"
@@ -68,7 +69,6 @@ def test_gnu_tar_restores_it(tree: Path, tmp_path: Path):
     assert after == before
 
 
-@settings(max_examples=25, deadline=None)
 @given(description=TREES)
 def test_any_tree_is_verified(tmp_path_factory: pytest.TempPathFactory, description: dict[str, Any]):
     """What is written down about a tree is found in its backup."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.errors import ArchiveError
@@ -60,7 +60,6 @@ def promised(listing: Listing) -> dict[str, tuple[str, int, int, str | None]]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
 @given(data=hostile())
 def test_nothing_outside_changes_and_the_result_is_whole_or_refused(place: Path, data: bytes):
     """Refused with a reason, or unpacked to exactly what the listing says; in both cases nothing else was touched."""
@@ -130,7 +129,6 @@ def contents(dest: Path) -> dict[str, tuple[str, bytes]]:
     return found
 
 
-@settings(max_examples=100, deadline=None)
 @given(items=benign(), kind=st.sampled_from(KINDS))
 def test_a_benign_archive_gives_its_tree(place: Path, items: list[Item], kind: str):
     """Every way of packing gives the tree that was described, at most refused for a link that leaves it."""

@@ -159,6 +159,7 @@ def test_what_python_writes(tmp_path: Path, form: int, kind: str):
     assert (tmp_path / "dest" / long / "ä").read_bytes() == b"bytes"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("options", [[], ["--format=v7"], ["--format=oldgnu"], ["--format=posix"], ["-b", "2000"]])
 def test_what_gnu_tar_writes(tmp_path: Path, options: list[str]):
     """Directories without a type of their own, other record sizes, access times in extended headers."""

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.errors import ArchiveError
@@ -133,7 +133,6 @@ def test_impossible_dates(tmp_path: Path):
     assert (tmp_path / "dest" / "a").stat().st_mtime < 400_000_000
 
 
-@settings(max_examples=300, deadline=None)
 @given(changes=st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_no_damage_surprises_us(tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]):
     """However a zip is damaged, it is refused with a reason or gives what it lists."""

@@ -104,6 +104,7 @@ def test_a_version_without_another_one_is_not_compared(check: Perform):
     assert check("version_check").message == "the installed version is unknown: no reason told"
 
 
+@pytest.mark.processes
 @pytest.mark.needs_linux
 def test_a_command_decides_by_its_exit_code(check: Perform, tmp_path: Path):
     """The words of a program mean nothing; its code and last line are told; it runs where the component lives."""

@@ -95,6 +95,7 @@ def daemon(path: Path, script: str) -> ServiceManager:
     return open_service(ProcessSpec(manager="process", command=("sh", "-c", script)), name="web", state_dir=path)
 
 
+@pytest.mark.processes
 @pytest.mark.needs_linux
 def test_a_daemon_that_stays_is_active(check: Perform, tmp_path: Path):
     """A real process that keeps running passes."""
@@ -106,6 +107,7 @@ def test_a_daemon_that_stays_is_active(check: Perform, tmp_path: Path):
         service.stop(Runner())
 
 
+@pytest.mark.processes
 @pytest.mark.needs_linux
 def test_a_daemon_that_dies_later_is_not_active(check: Perform, tmp_path: Path):
     """A real process that ends within the settling time fails at once: nobody will start it again."""

@@ -80,6 +80,7 @@ def test_a_damaged_journal_hides_nothing_else(updated: Line):
     assert "version 1.1.0 is installed" in ended.out
 
 
+@pytest.mark.processes
 def test_a_journal_with_damaged_pages(updated: Line):
     """SQLite's own check is asked."""
     updated("update")
@@ -91,6 +92,7 @@ def test_a_journal_with_damaged_pages(updated: Line):
     assert next(each for each in _examine(updated) if each.subject == "journal").level == "error"
 
 
+@pytest.mark.processes
 def test_a_journal_with_an_edited_row(updated: Line):
     """The chain of hashes is verified."""
     updated("update")
@@ -100,6 +102,7 @@ def test_a_journal_with_an_edited_row(updated: Line):
     assert "row 3 was edited" in found.message
 
 
+@pytest.mark.processes
 def test_an_interrupted_run_is_a_warning_with_its_command(updated: Line):
     """Or, while somebody works on it, nothing to worry about."""
     interrupted(updated)
@@ -109,6 +112,7 @@ def test_an_interrupted_run_is_a_warning_with_its_command(updated: Line):
         assert _find(_examine(updated), "app", "run 1 is in the state updating, driven by process").level == "ok"
 
 
+@pytest.mark.processes
 def test_a_run_that_cannot_be_continued_is_an_error(updated: Line):
     """Found before somebody tries."""
     interrupted(updated)
@@ -252,6 +256,7 @@ def _with_service(line: Line, status: str) -> None:
     line.configure(app=line.another("x", install_path=str(line.app_fixture.live), service=service))
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("status", "level", "text"),
     [("exit 0", "ok", "is active"), ("exit 3", "warning", "is not active"), ("exit 9", "error", "ended with 9")],
@@ -263,6 +268,7 @@ def test_services_are_asked(status: str, level: str, text: str, updated: Line):
     assert level in {each.level for each in messages}
 
 
+@pytest.mark.processes
 def test_a_service_of_what_is_not_installed_need_not_run(line: Line):
     """It comes with the first update, and is not asked before."""
     _with_service(line, "exit 9")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fsm.updater import Updater
 from tests.unit.cli.conftest import FAILS, Line, interrupted, sql
 
@@ -43,6 +45,7 @@ def test_verify_says_that_the_chain_is_whole(updated: Line):
     assert len(found["newest_hash"]) == 64
 
 
+@pytest.mark.processes
 def test_verify_finds_an_edited_row(updated: Line):
     """40, and which row."""
     updated("update")
@@ -78,6 +81,7 @@ def test_show_has_everything_about_a_run(updated: Line):
     assert whole["steps"][0]["status"] == "done"
 
 
+@pytest.mark.processes
 def test_show_says_why_a_run_did_not_succeed(updated: Line):
     """Reason, what to do, and the message at the step."""
     updated.configure(app=updated.another("x", install_path=str(updated.app_fixture.live), post_checks=[FAILS]))
@@ -92,6 +96,7 @@ def test_show_says_why_a_run_did_not_succeed(updated: Line):
     assert "PHASE" not in text
 
 
+@pytest.mark.processes
 def test_show_of_a_run_in_progress(updated: Line):
     """It has not ended; steps that were not begun have no time."""
     interrupted(updated)
@@ -101,6 +106,7 @@ def test_show_of_a_run_in_progress(updated: Line):
     assert updated("show", "77").code == 2
 
 
+@pytest.mark.processes
 def test_show_of_a_run_whose_plan_is_unknown(updated: Line):
     """What stands in the run's own row is shown all the same."""
     interrupted(updated)

@@ -60,6 +60,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     return made
 
 
+@pytest.mark.processes
 def test_it_writes_and_enables(line: Line, systemd: Systemd):
     """Three units, in one step each; called again, nothing is written."""
     ended = line("install-service")
@@ -80,6 +81,7 @@ def _facts(line: Line) -> units.Facts:
     return installing._facts(load(line.path), line.path, False, 600.0)
 
 
+@pytest.mark.processes
 def test_it_takes_them_away(line: Line, systemd: Systemd):
     """And leaves what others put beside them."""
     line("install-service")
@@ -118,6 +120,7 @@ def test_who_is_not_root(line: Line, systemd: Systemd, monkeypatch: pytest.Monke
     assert line("install-service", "--remove").code == 20
 
 
+@pytest.mark.processes
 def test_units_of_a_user(line: Line, systemd: Systemd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """In the user's own directory; without lingering they end with the session."""
     monkeypatch.setattr(os, "geteuid", lambda: pwd.getpwnam("nobody").pw_uid)
@@ -147,6 +150,7 @@ def test_what_is_not_ours_stays(line: Line, systemd: Systemd):
     assert systemd.names() == ["fsm-check.timer"]
 
 
+@pytest.mark.processes
 def test_systemd_refuses(line: Line, systemd: Systemd):
     """What it said is in the message; called again, the rest is done."""
     systemd.says(trigger_code=4)
@@ -213,6 +217,7 @@ def test_a_configuration_in_memory_has_no_units(line: Line):
         installing.Installer(config, user=False)
 
 
+@pytest.mark.processes
 def test_the_doctor_looks_after_it(line: Line, systemd: Systemd):
     """Not installed, not enabled, not what it would be now, and as it should be."""
     line("install-service", "--remove")

@@ -152,6 +152,7 @@ def test_plans_of_several_components(updated: Line):
     )
 
 
+@pytest.mark.processes
 def test_a_plan_says_that_a_run_comes_first(updated: Line):
     """The plan is not what an update would do now."""
     interrupted(updated)

@@ -93,6 +93,7 @@ def _on_a_terminal(updated: Line, environ: dict[str, str]) -> tuple[int, str]:
     return child.returncode, screen.decode()
 
 
+@pytest.mark.processes
 @pytest.mark.needs_linux
 def test_a_terminal_gets_bars(updated: Line):
     """One that vanishes at the end; failures stay."""
@@ -108,6 +109,7 @@ def test_a_terminal_gets_bars(updated: Line):
     assert "[1/" in screen or "[2/" in screen or "/12]" in screen
 
 
+@pytest.mark.processes
 @pytest.mark.needs_linux
 def test_no_color(updated: Line):
     """NO_COLOR leaves the bar, without colours; a dumb terminal gets lines."""
@@ -246,6 +248,7 @@ def test_no_standard_error_is_no_terminal(monkeypatch: pytest.MonkeyPatch):
     assert not progress.on_terminal()
 
 
+@pytest.mark.processes
 def test_the_log_of_the_library_stays_out_of_sight(updated: Line, tmp_path: Path):
     """Its tracebacks are for FSM_DEBUG."""
     script = (

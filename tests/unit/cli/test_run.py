@@ -66,6 +66,7 @@ def test_the_group_answers_as_click_expects():
         assert fsm.get_command(context, "nonsense") is None
 
 
+@pytest.mark.processes
 def test_help_imports_no_command():
     """Start-up time is a measured number: neither the façade nor a command is loaded for the list."""
     script = (
@@ -203,6 +204,7 @@ def _piped(line: Line, *args: str, **kwargs: object) -> subprocess.CompletedProc
     return subprocess.run(command, check=False, timeout=60, stderr=subprocess.PIPE, **kwargs)  # type: ignore[call-overload, no-any-return]
 
 
+@pytest.mark.processes
 def test_a_reader_that_has_gone_does_not_change_how_an_update_ends(updated: Line):
     """`fsm update | true` updates, and ends quietly."""
     reader, writer = os.pipe()
@@ -215,6 +217,7 @@ def test_a_reader_that_has_gone_does_not_change_how_an_update_ends(updated: Line
     assert updated.app_fixture.version() == "1.1.0"
 
 
+@pytest.mark.processes
 def test_output_that_cannot_be_written_is_said(updated: Line):
     """A result that is lost is not a success."""
     with Path("/dev/full").open("wb") as full:
@@ -223,6 +226,7 @@ def test_output_that_cannot_be_written_is_said(updated: Line):
     assert done.stderr == b"fsm: cannot write the output: No space left on device\n"
 
 
+@pytest.mark.processes
 def test_closed_streams_are_no_error(updated: Line):
     """A service manager may start the updater with nothing open."""
     command = f"{sys.executable} -m fsm --config {updated.path} update >&- 2>&-"
@@ -230,6 +234,7 @@ def test_closed_streams_are_no_error(updated: Line):
     assert updated.app_fixture.version() == "1.1.0"
 
 
+@pytest.mark.processes
 def test_text_that_the_locale_cannot_write_is_escaped(updated: Line):
     """No failure because of a name in another script."""
     environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
@@ -240,6 +245,7 @@ def test_text_that_the_locale_cannot_write_is_escaped(updated: Line):
     assert parsed["results"][0]["held"] == "größer"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(shell: str, line: Line):
     """Each asks this program by the variable that it understands."""
@@ -261,6 +267,7 @@ def _completed(line: Line, *words: str) -> list[str]:
     return [each.partition(",")[2] for each in done.stdout.splitlines() if each]
 
 
+@pytest.mark.processes
 def test_commands_options_and_components_are_completed(line: Line):
     """Also when the configuration would not pass: completion reads names only."""
     assert _completed(line, "re") == ["resume", "release"]

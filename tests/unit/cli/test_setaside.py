@@ -77,6 +77,7 @@ def test_a_whole_journal_is_not_set_aside(updated: Line):
     assert done["leftovers"] == []
 
 
+@pytest.mark.processes
 def test_a_journal_that_still_knows_how_to_go_on_is_not_set_aside(updated: Line):
     """20: an interrupted run is worth more than a new journal."""
     interrupted(updated)
@@ -130,6 +131,7 @@ def test_leftovers_that_cannot_be_looked_at(updated: Line):
     assert done.leftovers == ("app: cannot be examined: [Errno 13] Permission denied",)
 
 
+@pytest.mark.processes
 def test_killed_while_setting_aside_the_log_is_kept(updated: Line):
     """Whatever the moment: no new journal meets the old one's log, and no bytes are lost."""
     updated("update")

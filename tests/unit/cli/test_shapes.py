@@ -54,6 +54,7 @@ def test_every_command_is_called_here():
     assert {name for name, _, _ in CALLS} == set(MODELS)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("name", "call", "code"), CALLS, ids=str)
 def test_results_have_their_documented_shape(
     name: str, call: tuple[str, ...], code: int, updated: Line, monkeypatch: pytest.MonkeyPatch

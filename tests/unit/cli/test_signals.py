@@ -19,6 +19,8 @@ from fsm.cli import signals
 from tests.family import in_foreground
 from tests.unit.cli.conftest import Line
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(autouse=True)
 def _foreground() -> Iterator[None]:

@@ -79,6 +79,7 @@ def _several(line: Line) -> None:
     line("check")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "arrange",
     [
@@ -93,6 +94,7 @@ def test_a_glance_tells_what_the_facade_tells(arrange: Callable[[Line], None], u
     _same_both_ways(updated)
 
 
+@pytest.mark.processes
 def test_the_second_status_needs_neither_pydantic_nor_the_adapters(updated: Line):
     """Start-up time is a measured number."""
     updated("check")
@@ -142,6 +144,7 @@ def test_a_changed_adapter_leads_the_long_way(updated: Line):
     assert quick_status.read(updated.path) is None
 
 
+@pytest.mark.processes
 def test_a_version_that_is_in_no_file_is_never_remembered(updated: Line):
     """One such component, and all are asked the long way."""
     updated("check")
@@ -246,6 +249,7 @@ def test_one_line_for_each_component(updated: Line):
     assert cells[4] == "held: holidays, pinned to <2"
 
 
+@pytest.mark.processes
 def test_an_interrupted_run_comes_with_the_command_that_continues_it(updated: Line):
     """With the step at which it stands."""
     interrupted(updated)
@@ -255,6 +259,7 @@ def test_an_interrupted_run_comes_with_the_command_that_continues_it(updated: Li
     assert text.endswith("(unpack the release beside the live tree); run `fsm resume app` to continue\n")
 
 
+@pytest.mark.processes
 def test_a_run_that_goes_on_now(updated: Line):
     """Who does it, since when; no advice to resume."""
     interrupted(updated)

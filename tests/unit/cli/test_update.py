@@ -60,6 +60,7 @@ def test_which_component(updated: Line):
     assert updated("update").err.startswith("fsm: there is nothing to work on: no component is configured")
 
 
+@pytest.mark.processes
 def test_update_of_all_and_the_worst_code(updated: Line):
     """One that is rolled back decides, the others are updated."""
     updated.configure(lib=updated.another("lib"), bad=updated.another("bad", post_checks=[FAILS]))
@@ -69,6 +70,7 @@ def test_update_of_all_and_the_worst_code(updated: Line):
     assert ended.code == 30
 
 
+@pytest.mark.processes
 def test_a_rolled_back_update(updated: Line):
     """30, the reason, and what the operator can do; the same release is not tried again by itself."""
     updated.configure(app=updated.another("x", install_path=str(updated.app_fixture.live), post_checks=[FAILS]))
@@ -93,6 +95,7 @@ def test_a_component_that_another_updater_works_on(updated: Line):
     assert "busy: another updater is working on it: process" in ended.out
 
 
+@pytest.mark.processes
 def test_a_failed_rollback_needs_a_person(updated: Line):
     """40; `fsm rollback` takes it up again once the cause is mended."""
     wall, up = updated.app_fixture.root / "wall", updated.app_fixture.root / "up"
@@ -120,6 +123,7 @@ def test_a_failed_rollback_needs_a_person(updated: Line):
 # resume
 
 
+@pytest.mark.processes
 def test_resume_continues_what_was_killed(updated: Line):
     """By name or all; where nothing is in progress that is said, and no error."""
     interrupted(updated)
@@ -131,6 +135,7 @@ def test_resume_continues_what_was_killed(updated: Line):
     assert updated("resume", "app", "--json").results == []
 
 
+@pytest.mark.processes
 def test_an_update_continues_an_interrupted_run(updated: Line):
     """Instead of beginning another one."""
     interrupted(updated)
@@ -138,6 +143,7 @@ def test_an_update_continues_an_interrupted_run(updated: Line):
     assert [run["run"] for run in updated("history", "--json").results] == [1]
 
 
+@pytest.mark.processes
 def test_a_run_that_this_version_cannot_continue_stops_no_other(updated: Line):
     """Named, it is an error; among others, a result."""
     interrupted(updated)
@@ -172,6 +178,7 @@ def test_rollback_to_the_version_before(updated: Line):
     assert updated.app_fixture.version() == "1.1.0"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("command", ["rollback", "cancel"])
 def test_what_was_in_progress_is_rolled_back(command: str, updated: Line):
     """That is what was asked for, so the exit code is 0."""
@@ -189,6 +196,7 @@ def test_cancel_where_nothing_is_in_progress(updated: Line):
     assert "`fsm rollback` undoes a finished update" in ended.err
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_cancel_of_a_run_that_another_process_drives(options: tuple[str, ...], updated: Line, tmp_path: Path):
     """Asked, but not ended in time: busy, and not told to resume."""

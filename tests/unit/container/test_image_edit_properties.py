@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.errors import FsmError
@@ -57,7 +57,6 @@ def documents(draw: Any) -> tuple[bytes, int, int]:
     return data, position, position + len(reference)
 
 
-@settings(max_examples=150, deadline=None)
 @given(documents(), st.sampled_from(["1.1.0", "3", "v3.0.0-beta"]))
 def test_everything_but_the_one_scalar_stays(document, tag):
     """Byte for byte; and the changed file says what it said, but for that one value."""
@@ -73,7 +72,6 @@ def test_everything_but_the_one_scalar_stays(document, tag):
     assert sum(one != other for one, other in zip(before, after, strict=True)) <= 1
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.sampled_from(["A=1", "# TAG=9", "export B='x y'", 'C="a\\nb"', "", "TAGS=1", "D=${A}", "X: y", "odd line"]),
@@ -91,7 +89,6 @@ def test_everything_but_the_one_value_of_an_env_file_stays(others, line, line_br
     assert found == {".env": env.replace("1.0.0", "1.1.0").encode()}
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="abc:*&!<-[]{}'\"#\n ,|>$%@é", max_size=60).map(str.encode))
 def test_garbage_is_refused_and_never_raises_anything_else(data):
     """Whatever stands in the file."""

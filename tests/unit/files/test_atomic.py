@@ -71,6 +71,7 @@ write_atomic(Path(sys.argv[1]), b"new")
 """
 
 
+@pytest.mark.processes
 @pytest.mark.needs_linux
 @pytest.mark.parametrize(
     ("point", "content", "left"), [("files.write_atomic.written", b"old", 1), ("files.write_atomic.renamed", b"new", 0)]

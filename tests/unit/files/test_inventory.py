@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from fsm.errors import IntegrityError
 from fsm.system.inventory import Differences, Entry, load, take
@@ -179,7 +179,6 @@ def test_without_digests_sizes_have_to_do(tree: Path):
     assert before.verify(tree).changed == ("large",)
 
 
-@settings(max_examples=25, deadline=None)
 @given(description=TREES)
 def test_any_tree_survives_being_written_down(tmp_path_factory: pytest.TempPathFactory, description: dict[str, Any]):
     """Take, save, load and verify find no difference in a tree that did not change."""

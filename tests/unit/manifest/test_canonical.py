@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from fsm.formats.manifest import Manifest, canonical, parse
 from tests.strategies_manifest import manifests
 
 
-@settings(deadline=None, max_examples=120)
 @given(manifests())
 def test_round_trip(manifest):
     """Reading the canonical bytes gives the same manifest, and writing that gives the same bytes."""
@@ -19,7 +18,6 @@ def test_round_trip(manifest):
     assert canonical(again) == data
 
 
-@settings(deadline=None, max_examples=50)
 @given(manifests())
 def test_json_round_trip(manifest):
     """A manifest survives JSON, as frozen plans need it."""

@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.formats.manifest import canonical
@@ -180,7 +180,6 @@ def test_thousands_of_mistakes():
     assert time.process_time() - began < 5
 
 
-@settings(deadline=None, max_examples=100)
 @given(manifests(), st.data())
 def test_broken_manifests(manifest, data):
     """A valid manifest with a piece cut out or put in is a manifest or one line, never another exception."""
@@ -198,7 +197,6 @@ PLAIN = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     st.sampled_from(["version", "component", "notes", "platform", "artifacts", "pre_update_checks", "update_steps"]),
     PLAIN,

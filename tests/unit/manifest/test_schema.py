@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from fsm.formats.manifest import Artifact, Manifest, canonical, json_schema
 from fsm.formats.manifest.problems import ACTIONS, CHECKS
@@ -110,7 +110,6 @@ def is_number(value: Any, rule: str) -> bool:
     return isinstance(value, int if rule == "integer" else int | float) and not isinstance(value, bool)
 
 
-@settings(deadline=None, max_examples=60)
 @given(manifests())
 def test_schema_accepts_manifests(manifest):
     """Whatever the models write, the published schema accepts."""

@@ -6,7 +6,7 @@ import math
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.errors import ManifestError
@@ -240,7 +240,6 @@ def check_outcome(data: bytes) -> None:
         assert found.position(()) >= (1, 1)
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes(data):
     """Any bytes are a document or a refusal, never another exception."""
@@ -251,7 +250,6 @@ SIGNS = [*"[]{},'#:-?|>%!&*@`~\\ab1\n\t\x85\u2028\ufeffé \"", "<<", "---\n", ".
 YAMLISH = st.lists(st.sampled_from([*SIGNS, ": ", "- ", "? ", "|\n", ">-\n"]), max_size=30).map("".join)
 
 
-@settings(deadline=None, max_examples=500)
 @given(YAMLISH | st.text(max_size=60))
 def test_any_text(text):
     """Any text, also one that looks like YAML, is a document or a refusal."""

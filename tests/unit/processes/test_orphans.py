@@ -15,7 +15,7 @@ from fsm.errors import StillRunning
 from fsm.system.processes import Identity, boot_id, identify, with_environment
 from fsm.system.shell import Child, end_orphans, orphans
 
-pytestmark = pytest.mark.needs_linux
+pytestmark = [pytest.mark.needs_linux, pytest.mark.processes]
 
 
 def test_orphans_of_a_killed_updater_are_ended(tmp_path: Path):

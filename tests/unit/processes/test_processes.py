@@ -33,7 +33,7 @@ from fsm.system.processes import (
 )
 from tests.family import in_foreground
 
-pytestmark = pytest.mark.needs_linux
+pytestmark = [pytest.mark.needs_linux, pytest.mark.processes]
 
 Start = Callable[..., Identity]
 

@@ -23,7 +23,7 @@ from fsm.system.processes import Identity, alive, boot_id, identify, with_enviro
 from fsm.system.shell import UNMARKED, Child, Shell, ask, orphans, running
 from tests.family import OF_THE_C_LIBRARY, children, in_background
 
-pytestmark = pytest.mark.needs_linux
+pytestmark = [pytest.mark.needs_linux, pytest.mark.processes]
 
 
 class World:

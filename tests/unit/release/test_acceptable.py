@@ -12,6 +12,8 @@ from tests.github.fake import FakeGitHub
 from tests.unit.release.conftest import Repository
 from tests.unit.trust.conftest import Maker
 
+pytestmark = pytest.mark.processes
+
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC)
 

@@ -35,6 +35,7 @@ components:
 """
 
 
+@pytest.mark.processes
 def test_a_manifest_says_what_the_description_and_the_files_say(repository: Repository):
     """Sizes and digests are those of the files, the version is everywhere that it is wanted."""
     manifest = parse(build(repository.options()).manifests["update-manifest.yaml"], "m")
@@ -47,6 +48,7 @@ def test_a_manifest_says_what_the_description_and_the_files_say(repository: Repo
     assert artifact.sha256 == f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
+@pytest.mark.processes
 def test_a_second_run_writes_the_same_bytes(repository: Repository, tmp_path: Path):
     """Also into the directory of the artifacts, with a pattern that matches the first run's output."""
     repository.describe(TWO.replace("dist/*.tar.gz", "dist/*"))
@@ -59,6 +61,7 @@ def test_a_second_run_writes_the_same_bytes(repository: Repository, tmp_path: Pa
     assert {"SHA256SUMS", "SHA512SUMS", "SHA256SUMS.bsd", "web-1.2.0.tar.gz.sha256"} <= set(written[0])
 
 
+@pytest.mark.processes
 @pytest.mark.needs_linux
 def test_coreutils_believe_the_sums(repository: Repository):
     """Every style that is made is checked by the program that it is made for."""
@@ -69,6 +72,7 @@ def test_coreutils_believe_the_sums(repository: Repository):
             subprocess.run([program, "--check", "--strict", name], cwd=repository.root / "dist", check=True)
 
 
+@pytest.mark.processes
 def test_several_components_have_a_manifest_each(repository: Repository):
     """With the component's name in the file's name; an image becomes a step for those who read it."""
     repository.describe(TWO)
@@ -79,6 +83,7 @@ def test_several_components_have_a_manifest_each(repository: Repository):
     assert parse(manifests["update-manifest-web.yaml"], "m").artifacts[0].platform == "linux-x86_64"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("tag", "names"),
     [
@@ -119,6 +124,7 @@ def test_a_version_that_is_not_agreed_upon_is_refused(
     assert message in str(repository.refusal(**given))
 
 
+@pytest.mark.processes
 def test_files_that_agree_are_enough(repository: Repository):
     """Without tag and option the repository says its version."""
     repository.write("VERSION", b"1.2.0\n")
@@ -145,6 +151,7 @@ def test_what_cannot_be_an_artifact_is_refused(repository: Repository):
     assert "'build/*' matches no file; build first" in str(repository.refusal())
 
 
+@pytest.mark.processes
 def test_a_pattern_passes_over_directories(repository: Repository):
     """They lie between the files that it means."""
     repository.write("dist/sub/b.tar.gz")
@@ -153,6 +160,7 @@ def test_a_pattern_passes_over_directories(repository: Repository):
     assert names == ["b.tar.gz", "web-1.2.0.tar.gz"]
 
 
+@pytest.mark.processes
 def test_two_files_of_one_name_are_refused(repository: Repository):
     """Also where only the case of letters differs, and across components; the same file twice is no such thing."""
     repository.write("a/x.bin")
@@ -228,6 +236,7 @@ def test_the_reader_of_hosts_reads_every_style(contents: dict[str, bytes]):
         assert parse_sums(made[name].decode()) == expected
 
 
+@pytest.mark.processes
 def test_notes_must_be_text_of_some_length(repository: Repository):
     """And be there."""
     notes = repository.root / "NOTES.md"
@@ -241,6 +250,7 @@ def test_notes_must_be_text_of_some_length(repository: Repository):
     assert refused.spot.line == 6
 
 
+@pytest.mark.processes
 def test_too_much_for_a_manifest_is_refused(repository: Repository):
     """What each key allows by itself, a manifest may not."""
     for number in range(201):
@@ -249,6 +259,7 @@ def test_too_much_for_a_manifest_is_refused(repository: Repository):
     assert "its manifest would be wrong: artifacts" in str(repository.refusal())
 
 
+@pytest.mark.processes
 def test_the_command_prints_what_it_made(repository: Repository, capsys: pytest.CaptureFixture[str]):
     """A table for people; an output that cannot be written is an error."""
     call = ["release", "build", "--description", str(repository.root), "--version", "1.2.0", "--output"]

@@ -20,6 +20,8 @@ from fsm.release.problems import ReleaseError, Spot, annotation
 from tests.unit.release.conftest import PLAIN, Repository
 from tests.unit.release.thief import with_thief
 
+pytestmark = pytest.mark.processes
+
 NEEDS = PLAIN + "    requirements: requirements.txt\n    wheels: wheels\n    migrations: [migrate.py]\n"
 
 

@@ -67,6 +67,7 @@ def test_toml_has_lines_as_well(old: str, new: str, line: int, repository: Repos
     assert refused.spot.line == line, str(refused)
 
 
+@pytest.mark.processes
 def test_toml_says_the_same(repository: Repository):
     """As the YAML does."""
     repository.description.unlink()

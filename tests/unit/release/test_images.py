@@ -64,6 +64,7 @@ def test_a_manifest_names_the_digest_that_the_tag_has(repository: Repository):
     assert "answers 404" in refused.why
 
 
+@pytest.mark.processes
 def test_an_image_that_is_not_there_is_refused(repository: Repository):
     """As is one without a tag: nobody can say which it is."""
     with served(lambda request: (404, {}, b"")) as address:
@@ -116,6 +117,7 @@ def served(answer) -> Iterator[str]:
             server.shutdown()
 
 
+@pytest.mark.processes
 def test_a_registry_that_wants_a_token_gets_one(tmp_path, monkeypatch: pytest.MonkeyPatch):
     """With what `docker login` has stored, sent to the place of tokens and nowhere else."""
     seen = []
@@ -139,6 +141,7 @@ def test_a_registry_that_wants_a_token_gets_one(tmp_path, monkeypatch: pytest.Mo
     assert seen == [(path, None), (asked, "Basic dTpw"), (path, "Bearer t1")]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("challenge", "message"),
     [
@@ -157,6 +160,7 @@ def test_credentials_go_nowhere_else(challenge: str, message: str, tmp_path, mon
     assert message in str(caught.value)
 
 
+@pytest.mark.processes
 def test_an_answer_without_end_is_refused(monkeypatch: pytest.MonkeyPatch):
     """A manifest is small."""
     monkeypatch.setattr("fsm.release.registry.LIMIT", 10)

@@ -21,6 +21,8 @@ from tests.servers import Fault, Request
 from tests.unit.release.conftest import Repository
 from tests.unit.sources.conftest import nothing, spec_of, unseen
 
+pytestmark = pytest.mark.processes
+
 ALL = ("GET", "POST", "PATCH", "DELETE")
 NAMES = ["SHA256SUMS", "update-manifest.yaml", "web-1.2.0.tar.gz"]
 

@@ -14,7 +14,7 @@ import pytest
 from tests.github.fake import FakeGitHub
 from tests.unit.release.conftest import Repository
 
-pytestmark = pytest.mark.needs_linux
+pytestmark = [pytest.mark.needs_linux, pytest.mark.processes]
 
 KILLS = 3
 

@@ -70,6 +70,7 @@ def test_each_manifest_is_signed(repository: Repository, maker: Maker):
         assert f" component={name} " in found[0].comment
 
 
+@pytest.mark.processes
 def test_how_new_it_is(repository: Repository, maker: Maker, monkeypatch: pytest.MonkeyPatch):
     """By SOURCE_DATE_EPOCH, else by the commit, else by --sequence; without any, nothing is signed."""
 
@@ -94,6 +95,7 @@ def test_how_new_it_is(repository: Repository, maker: Maker, monkeypatch: pytest
             commit_time(repository.root)
 
 
+@pytest.mark.processes
 def test_a_commit_of_no_calendar(repository: Repository, maker: Maker, monkeypatch: pytest.MonkeyPatch):
     """Git takes any number for a time; no manifest does."""
     monkeypatch.delenv("SOURCE_DATE_EPOCH")
@@ -104,6 +106,7 @@ def test_a_commit_of_no_calendar(repository: Repository, maker: Maker, monkeypat
     assert "999999999999 is no time of a commit" in repository.refusal().why
 
 
+@pytest.mark.processes
 def test_git_that_refuses_is_quoted(repository: Repository, maker: Maker, monkeypatch: pytest.MonkeyPatch):
     """As it does for a checkout of another user: to say that there is none would send people the wrong way."""
     monkeypatch.delenv("SOURCE_DATE_EPOCH")
@@ -113,6 +116,7 @@ def test_git_that_refuses_is_quoted(repository: Repository, maker: Maker, monkey
     assert "git says: fatal: bad config line 1" in error.why
 
 
+@pytest.mark.processes
 def test_an_end(repository: Repository, monkeypatch: pytest.MonkeyPatch):
     """Counted from the commit, not from now, so that a second build gives the same."""
     repository.describe(repository.description.read_text() + "    expires_after_days: 30\n")

@@ -22,6 +22,8 @@ from tests.github.fake import FakeGitHub
 from tests.unit.release.test_publish import Cut
 from tests.unit.trust.conftest import Maker
 
+pytestmark = pytest.mark.processes
+
 Yank = Callable[..., subprocess.CompletedProcess[str]]
 
 

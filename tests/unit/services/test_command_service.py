@@ -13,7 +13,7 @@ from fsm.services import ServiceManager
 from tests.family import children, in_background
 from tests.unit.services.conftest import World, wait_for
 
-pytestmark = pytest.mark.needs_linux
+pytestmark = [pytest.mark.needs_linux, pytest.mark.processes]
 
 CONTROL = """#!/bin/sh
 # A homemade service script: it starts in the background and inherits the output of its start command.

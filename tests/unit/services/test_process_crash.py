@@ -77,6 +77,7 @@ def test_no_point_is_forgotten():
     assert mine | {"processes.signalled"} == {point for _, point in KILLED}
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("act", "point"), KILLED)
 def test_a_start_after_the_crash_makes_one_copy(world: World, act: str, point: str):
     """Killed anywhere in start or stop, the next start leads to exactly one copy, which the next stop ends."""
@@ -93,6 +94,7 @@ def test_a_start_after_the_crash_makes_one_copy(world: World, act: str, point: s
     assert world.running() == []
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("act", "point"), KILLED)
 def test_a_stop_after_the_crash_leaves_none(world: World, act: str, point: str):
     """Killed anywhere in start or stop, the next stop ends every copy, also one that is still on its way."""

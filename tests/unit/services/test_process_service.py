@@ -20,7 +20,7 @@ from fsm.system.processes import alive, holding, identify
 from tests.family import OF_THE_C_LIBRARY, children, in_background
 from tests.unit.services.conftest import World, wait_for
 
-pytestmark = pytest.mark.needs_linux
+pytestmark = [pytest.mark.needs_linux, pytest.mark.processes]
 
 CLOSING = "import os, sys; os.closerange(3, 4096); os.execvp(sys.argv[1], sys.argv[1:])"
 """A program that closes what it inherited, the lock among it, and becomes another."""

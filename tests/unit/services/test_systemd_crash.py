@@ -45,6 +45,7 @@ def test_no_point_is_forgotten():
     assert declared == {point for points in POINTS.values() for point in points}
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("act", "point"), [(act, point) for act, points in POINTS.items() for point in points])
 def test_the_next_one_goes_on(world: World, unit: Unit, act: str, point: str):  # noqa: F811 - a fixture
     """Killed anywhere, started or stopped again: one process, or none."""

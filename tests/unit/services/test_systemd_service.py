@@ -19,7 +19,7 @@ from fsm.services import ServiceManager, systemctl
 from fsm.system import boot_hold
 from tests.unit.services.conftest import World, wait_for
 
-pytestmark = pytest.mark.needs_linux
+pytestmark = [pytest.mark.needs_linux, pytest.mark.processes]
 
 STAND_IN = Path(__file__).with_name("stand_in_systemctl.py")
 

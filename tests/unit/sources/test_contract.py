@@ -15,6 +15,8 @@ from fsm.model import Version
 from fsm.sources import Announced, Source
 from tests.unit.sources.conftest import ARCHIVE, Depot, nothing, sha256, unseen
 
+pytestmark = pytest.mark.processes
+
 AnySource = Callable[..., Source]
 
 

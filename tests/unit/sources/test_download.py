@@ -72,6 +72,7 @@ def test_there_are_points():
     assert {"download.part_written", "download.verified", "download.renamed"} <= set(POINTS)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("over", ["directory", "http"])
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_at_each_point(depot: Depot, artifact: Artifact, staging: Path, point: str, over: str):

@@ -45,6 +45,7 @@ def answering(first: bytes, again: bytes) -> Iterator[str]:
         listener.close()
 
 
+@pytest.mark.processes
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     ("first", "again"),

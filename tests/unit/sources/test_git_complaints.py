@@ -40,6 +40,7 @@ def test_the_reason_is_repeated(text, said):
         assert complaint(text) == said
 
 
+@pytest.mark.processes
 def test_a_server_that_nobody_reaches():
     """In the words of the git that is here, and of its ssh."""
     argv = ["git", "ls-remote", "ssh://nobody@127.0.0.1:1/app.git"]

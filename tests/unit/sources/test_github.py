@@ -17,6 +17,8 @@ from tests.github.state import Repository
 from tests.servers import Fault
 from tests.unit.sources.conftest import ARCHIVE, nothing, sha256, spec_of, unseen
 
+pytestmark = pytest.mark.processes
+
 LIST = "/repos/o/r/releases"
 Open = Callable[..., Source]
 

@@ -15,6 +15,8 @@ from tests.github.fake import FakeGitHub
 from tests.github.state import Repository
 from tests.servers import Fault
 
+pytestmark = pytest.mark.processes
+
 DATA = bytes(range(256)) * 4000
 POST = ("POST",)
 

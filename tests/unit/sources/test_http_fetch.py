@@ -14,6 +14,8 @@ from fsm.sources import Source
 from tests.servers import Fault, ReleaseServer
 from tests.unit.sources.conftest import ARCHIVE, Depot, nothing, sha256, unseen
 
+pytestmark = pytest.mark.processes
+
 WebSource = Callable[..., Source]
 PATH = "/1.0.0/app.tar.gz"
 SIZE = len(ARCHIVE)

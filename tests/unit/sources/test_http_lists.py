@@ -14,6 +14,8 @@ from fsm.sources.http import MOST_FOLDERS
 from tests.servers import Fault, ReleaseServer
 from tests.unit.sources.conftest import ARCHIVE, Depot, sha256
 
+pytestmark = pytest.mark.processes
+
 WebSource = Callable[..., Source]
 
 

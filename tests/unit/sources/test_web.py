@@ -27,6 +27,8 @@ from fsm.sources.weberrors import from_exception
 from tests.servers import Fault, ReleaseServer
 from tests.unit.sources.conftest import Depot, spec_of
 
+pytestmark = pytest.mark.processes
+
 WebSource = Callable[..., Source]
 INDEX = b'{"releases": [{"version": "1.0"}]}'
 SECRET = "s3cr3t-t0ken"
