@@ -262,6 +262,7 @@ def test_a_cancel_while_checking_says_that_nothing_was_touched(rig, world):
     assert (run.state, run.reason, run.todo) == (State.IDLE, "cancelled: requested by the user", "")
 
 
+@pytest.mark.processes
 def test_what_is_left_of_a_crash_and_cannot_be_ended_needs_a_person(rig, world, monkeypatch):
     """The run stays where it is, however often that is tried: nobody counts that as a crash, or calls it a refusal."""
     with crash_at(2, only="step.before_do"), pytest.raises(Crash):

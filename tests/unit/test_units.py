@@ -91,6 +91,7 @@ def test_every_word_is_quoted():
     assert units.quoted(['a"b', "c\\d", "", "it's"]) == '"a\\"b" "c\\\\d" "" "it\'s"'
 
 
+@pytest.mark.processes
 @pytest.mark.needs_linux
 def test_systemd_finds_nothing_to_say(tmp_path: Path):
     """Against units with the most awkward words, where `systemd-analyze` is installed (and in tests/hosts always)."""

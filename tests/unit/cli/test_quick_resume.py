@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from fsm.host.quick_resume import nothing_to_do
 from tests.unit.cli.conftest import Line, interrupted
 
 
+@pytest.mark.processes
 def test_it_loads_neither_pydantic_nor_the_adapters(updated: Line):
     """Every boot does it, so its start-up time is a measured number."""
     updated("check")
@@ -40,6 +43,7 @@ def test_a_mistake_in_the_configuration_keeps_no_host_from_booting(updated: Line
     assert updated("check").code == 2
 
 
+@pytest.mark.processes
 def test_only_the_long_way_round_tells_of_what_is_in_progress(updated: Line):
     """Then everything is loaded, and the update goes on."""
     interrupted(updated)

@@ -168,6 +168,7 @@ def test_an_answer_without_end_is_refused(monkeypatch: pytest.MonkeyPatch):
         digest_of(f"{address}/app:1")
 
 
+@pytest.mark.processes
 def test_a_registry_that_redirects_is_not_followed():
     """Where a question may go is said by the image's name."""
     with (
@@ -177,6 +178,7 @@ def test_a_registry_that_redirects_is_not_followed():
         digest_of(f"{address}/app:1")
 
 
+@pytest.mark.processes
 def test_a_connection_that_was_cut_is_tried_again():
     """A registry behind a proxy that restarts is no reason to end a build; one that stays silent is."""
     seen = []

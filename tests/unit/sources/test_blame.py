@@ -21,6 +21,8 @@ from fsm.kit.steps import Download
 from tests.servers import Fault, ReleaseServer
 from tests.unit.sources.conftest import ARCHIVE, Depot, sha256
 
+pytestmark = pytest.mark.processes
+
 PATH = "/1.0.0/app.tar.gz"
 SIZE = len(ARCHIVE)
 PAGE = b"<!DOCTYPE html><html>Log in to the network of this hotel</html>"
