@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from fsm import kit
 from fsm.adapter import StepContext
+from fsm.services.docker.reference import parse
 from fsm.system import faults
 from fsm.system.processes import boot_id
 from fsm_container.layout import KEPT, Layout, Record
-from fsm_container.reference import parse
 from fsm_container.replace import old_beside
 from fsm_container.spec import ContainerSpec
 from fsm_container.stack import Stack
@@ -73,5 +73,5 @@ class Tidy(kit.Tidy):
 
     def _remove(self, ctx: StepContext, names: list[str]) -> None:
         if names:
-            ctx.run(["docker", "image", "rm", *names], env=self.stack.docker.environ)
+            self.stack.docker.untag(ctx, *names)
             faults.point("container.tidy.untagged")

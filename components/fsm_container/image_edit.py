@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from fsm.errors import ManifestError, PlanError
+from fsm.services.docker.reference import Reference, canonical, parse
 from fsm_container import composefile, dotenv
 from fsm_container.composefile import Nowhere, Origin, aliases_of
 from fsm_container.interpolation import Piece, Segment, pieces, segments
 from fsm_container.project import Project, applied
-from fsm_container.reference import Reference, canonical, parse
 from fsm_container.splice import FileEdit, Splice
 
 

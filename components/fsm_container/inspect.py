@@ -12,12 +12,13 @@ from pydantic import PrivateAttr
 from fsm.adapter import Installed
 from fsm.errors import FsmError
 from fsm.model import Version
-from fsm_container.docker import Docker
-from fsm_container.facts import Container, Image
+from fsm.services.docker import compose
+from fsm.services.docker.client import Docker
+from fsm.services.docker.facts import Container, Image
+from fsm.services.docker.reference import Reference, parse
 from fsm_container.project import Project
-from fsm_container.reference import Reference, parse
 from fsm_container.spec import ContainerSpec
-from fsm_container.stack import Stack, compose_program, likely_program
+from fsm_container.stack import Stack
 
 
 class ContainerInstalled(Installed):
@@ -66,24 +67,25 @@ def open_stack(spec: ContainerSpec) -> tuple[Stack, dict[str, Any]]:
         Transient: the engine does not answer.
         StepFailed: compose refuses the files.
     """
-    docker = Docker(host=spec.docker_host)
-    likely = Stack.of(spec, likely_program())
+    stack = Stack.of(spec, compose.find())
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(likely.config)
-        stack = Stack.of(spec, compose_program(docker.engine()))
-    config = asked.result() if stack.program == likely.program else stack.config()
+        # Who reads the files needs no engine, and whoever made this needs both.
+        there = pool.submit(stack.docker.engine)
+        config = stack.config()
+        there.result()
     return stack.model_copy(update={"project": str(config["name"])}), config
 
 
 def look(spec: ContainerSpec) -> Host:
     """The project and its containers; raises as `open_stack` does."""
-    likely = Stack.of(spec, likely_program())
-    with ThreadPoolExecutor(2) as pool:
-        # A name that is configured is the project's name; compose need not be asked for it.
-        early = pool.submit(likely.containers) if spec.project else None
-        files = pool.submit(_files, spec, likely)
-        stack, config = open_stack(spec)
-    return Host(stack, config, tuple(early.result() if early else stack.containers()), *files.result())
+    early = Stack.of(spec, compose.find())
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(open_stack, spec)
+        # Compose reads the files meanwhile. A name that is configured is the project's name, and needs no compose.
+        files = _files(spec, early)
+        found = early.containers() if spec.project else None
+        stack, config = asked.result()
+    return Host(stack, config, tuple(stack.containers() if found is None else found), *files)
 
 
 def _files(spec: ContainerSpec, stack: Stack) -> tuple[Project, Image | None]:

@@ -11,8 +11,8 @@ from fsm import kit
 from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.errors import Transient
 from fsm.kit import remove_empty, write_record
+from fsm.services.docker.facts import Container, Image, without_leftovers
 from fsm.system import faults, files
-from fsm_container.facts import Container, Image, without_leftovers
 from fsm_container.inspect import newest
 from fsm_container.layout import Layout, Record, SavedFile, SavedService
 from fsm_container.splice import digest
@@ -50,7 +50,7 @@ class Keep(kit.Keep):
             kept = self.layout.kept_name(ctx.run_id, number)
             image = docker.image(kept)
             if image is not None and len(image.tags) > 1:
-                ctx.run(["docker", "image", "rm", "--no-prune", kept], env=docker.environ)
+                docker.untag(ctx, kept, prune=False)
                 faults.point("container.keep.untagged")
         undone = super().undo(ctx)
         remove_empty(self.layout.root.parent)

@@ -23,7 +23,7 @@ from fsm import kit
 from fsm.adapter import Target
 from fsm.kit import read_record
 from fsm.model import Model
-from fsm_container.facts import Image
+from fsm.services.docker.facts import Image
 
 KEPT: Final = "fsm-kept"
 """The repository of the names that keep old images from being pruned; it is never pushed."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fsm.adapter import StepContext
-from fsm.services.docker.engine import put_in_order
-from fsm_container.facts import Container
+from fsm.services.docker.facts import Container
+from fsm.services.docker.repair import put_in_order
 from fsm_container.stack import Stack
 
 
@@ -14,7 +14,7 @@ def heal(stack: Stack, ctx: StepContext, services: Sequence[str] = ()) -> tuple[
     """Clear away the leftovers among the containers of some services; says what was done."""
     wanted = services or stack.services
     every = [(ident, name) for ident, name, service in stack.docker.names_of(stack.name) if service in wanted]
-    return put_in_order(ctx, every, stack.docker.environ)
+    return put_in_order(stack.docker, ctx, every)
 
 
 def orphaned(stack: Stack, dependants: Sequence[str]) -> list[Container]:

@@ -10,7 +10,7 @@ from fsm.formats.manifest import Manifest
 from fsm.formats.manifest.steps import PullImage, UpdateCompose
 from fsm.formats.releases import Release
 from fsm.kit import Claim, check_hosts, declared, refuse_claims
-from fsm_container.reference import Reference, parse
+from fsm.services.docker.reference import Reference, parse
 from fsm_container.spec import ContainerSpec
 
 

@@ -13,9 +13,10 @@ from fsm.formats.checkspec import Check, VersionCheck
 from fsm.formats.releases import Release
 from fsm.kit import own_names, read_record, time_for
 from fsm.model import Version
+from fsm.services.docker.facts import Container, without_leftovers
+from fsm.services.docker.reference import Reference, parse
 from fsm.system import files
 from fsm_container import limits
-from fsm_container.facts import Container, without_leftovers
 from fsm_container.finish import Retire, Tidy
 from fsm_container.image_edit import Wanted, plan_edits
 from fsm_container.inspect import ContainerInstalled, Host
@@ -23,7 +24,6 @@ from fsm_container.keep import Keep
 from fsm_container.layout import Layout, Record
 from fsm_container.project import Project, applied
 from fsm_container.pull import Pull, TakeKept
-from fsm_container.reference import Reference, parse
 from fsm_container.spec import ContainerSpec
 from fsm_container.splice import FileEdit
 from fsm_container.stack import sharing

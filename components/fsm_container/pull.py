@@ -7,9 +7,9 @@ from typing import ClassVar
 from fsm.adapter import Done, Failed, RetryLater, Step, StepContext, StepResult
 from fsm.errors import Transient
 from fsm.lifecycle import State
+from fsm.services.docker.reference import parse
 from fsm.system import faults
 from fsm_container.layout import Layout
-from fsm_container.reference import parse
 from fsm_container.spec import ContainerSpec
 from fsm_container.stack import Stack
 
@@ -31,12 +31,11 @@ class Pull(Step):
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
         docker = self.stack.docker
-        # An engine that does not answer shows when the pull fails; an image that an interrupted run of this step has
-        # fetched is found after it.
+        # An image that an interrupted run of this step has fetched is found after the pull.
         known = ctx.results["keep"].get("known", True)
-        image = docker.image(self.by_digest, sure=False) if known else None
+        image = docker.image(self.by_digest) if known else None
         if image is None:
-            pulled = ctx.run(["docker", "image", "pull", "--quiet", self.by_digest], env=docker.environ)
+            pulled = docker.run(ctx, "image", "pull", "--quiet", self.by_digest)
             faults.point("container.pull.pulled")
             image = docker.image(self.by_digest)
             if image is None:
@@ -64,7 +63,7 @@ class Pull(Step):
             if (reference := parse(name)) is not None and self.spec.owns(reference.repository)
         ]
         if ours:
-            ctx.run(["docker", "image", "rm", *ours], env=docker.environ)
+            docker.untag(ctx, *ours)
             faults.point("container.pull.removed")
         return Done()
 

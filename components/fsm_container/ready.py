@@ -8,11 +8,12 @@ from typing import Final, Literal, NamedTuple
 
 from fsm.adapter import StepContext
 from fsm.model import Seconds
-from fsm_container.facts import Container
+from fsm.services.docker.facts import Container
 from fsm_container.stack import Stack
 
-POLL: Final = 0.3
-"""Seconds between two looks at most; else the pause is as long as a look took: what starts needs the processors."""
+POLL: Final = (0.05, 0.3)
+"""Seconds between two looks, at least and at most; between them it is as long as a look took: what starts needs the
+processors."""
 
 RESTARTS: Final = 3
 """So often may a container be started again before it counts as broken."""
@@ -86,7 +87,7 @@ def wait(
     """
     containers: Sequence[Container] = ()
     # The shortest of them: while the engine looks after a container itself, a question about it has to wait.
-    took = POLL
+    took = POLL[1]
     until = time.monotonic() + limit
     while True:
         begun = time.monotonic()
@@ -95,15 +96,16 @@ def wait(
         if verdict.state != "waiting" or now >= until:
             return containers, verdict
         took = min(took, now - begun)
-        ctx.sleep(took)
+        ctx.sleep(max(POLL[0], took))
 
 
 def told(stack: Stack, containers: Sequence[Container], one_shot: bool | None, ctx: StepContext) -> str:
     """The end of what the containers logged that are not ready, or were not all the time."""
     for each in containers:
         if each.restarts or judge(each, one_shot).state != "ready":
-            argv = ["docker", "container", "logs", "--tail", str(LOG_LINES), each.id]
-            said = " ".join(ctx.run(argv, env=stack.docker.environ).tail.split())[-500:]
+            # As a child of the run: its secrets are hidden in what that writes.
+            done = stack.docker.run(ctx, "container", "logs", "--tail", str(LOG_LINES), each.id)
+            said = " ".join(done.tail.split())[-500:]
             if said:
                 return f"; its log ends with: {said}"
     return ""

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fsm.adapter import Done, Failed, StepContext, StepResult
+from fsm.services.docker.facts import Container
+from fsm.services.docker.reference import parse
 from fsm.system import faults
-from fsm_container.facts import Container
 from fsm_container.layout import Record, SavedService
 from fsm_container.leftovers import heal
 from fsm_container.ready import Verdict, overall, wait
-from fsm_container.reference import parse
 from fsm_container.stack import Stack
 from fsm_container.up import Upped, follow, override, run_start, scaled, up
 
@@ -60,7 +60,7 @@ def _has_image(stack: Stack, saved: SavedService, ctx: StepContext) -> bool:
     if docker.image(saved.image) is not None:
         return True
     for name in saved.digests:
-        ctx.run(["docker", "image", "pull", "--quiet", name], env=docker.environ)
+        docker.run(ctx, "image", "pull", "--quiet", name)
         if docker.image(saved.image) is not None:
             return True
     return False
@@ -131,7 +131,7 @@ def _remove_new(stack: Stack, record: Record, ctx: StepContext) -> None:
     before = {saved.service for saved in record.services}
     for name in stack.services:
         for each in stack.containers(name) if name not in before else ():
-            ctx.run(["docker", "container", "rm", "--force", each.id], env=stack.docker.environ)
+            stack.docker.run(ctx, "container", "rm", "--force", each.id)
             faults.point("container.restore.removed")
 
 

@@ -11,8 +11,8 @@ from fsm.adapter import Spec
 from fsm.formats.checkspec import Check
 from fsm.kit import Retention
 from fsm.model import HostPath, Seconds, Version
-from fsm.services.docker.engine import EngineUnit
-from fsm_container.reference import canonical, parse
+from fsm.services.docker.reference import canonical, parse
+from fsm.services.docker.repair import EngineUnit
 
 SERVICE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 PROJECT: Final = r"^[a-z0-9][a-z0-9_-]*$"

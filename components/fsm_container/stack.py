@@ -2,67 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from fsm.errors import CommandFailed, DeadlineExceeded, PlanError, Unsupported
+from fsm.errors import CommandFailed, DeadlineExceeded, PlanError, StepFailed, Transient, Unsupported
 from fsm.model import Model
+from fsm.services.docker import compose
+from fsm.services.docker.client import ANSWER, Docker
+from fsm.services.docker.facts import Container
 from fsm.system.shell import ask
 from fsm_container.composefile import ComposeFile
-from fsm_container.docker import Docker
-from fsm_container.facts import Container, EngineInfo
 from fsm_container.project import Project
 from fsm_container.spec import ContainerSpec
 
-PLUGIN: Final = ("docker", "compose")
-
-_PLUGINS: Final = tuple(
-    Path(top, place, "docker/cli-plugins") for top in ("/usr/local", "/usr") for place in ("lib", "libexec")
-)
-"""Where packages put plugins: https://docs.docker.com/compose/install/linux/#install-the-plugin-manually."""
-
 _SHARED: Final = ("network_mode", "ipc", "pid")
-_INSTALL: Final = "install the compose plugin, version 2 (https://docs.docker.com/compose/install/linux/)"
-
-
-def likely_program() -> tuple[str, ...]:
-    """What `compose_program` probably says: it can be asked while the engine is."""
-    mine = Path(os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"), "cli-plugins")
-    programs = (folder / "docker-compose" for folder in (mine, *_PLUGINS))
-    return next(((str(path),) for path in programs if os.access(path, os.X_OK)), PLUGIN)
-
-
-def compose_program(engine: EngineInfo) -> tuple[str, ...]:
-    """The program that is ``docker compose``, or a ``docker-compose`` of version 2.
-
-    The plugin is a program of its own, and `docker` says where it is; `docker compose` asks it what it is, at each
-    call, before it starts it: half of the time that a question to compose takes.
-
-    Raises:
-        Unsupported: there is none, or only version 1.
-    """
-    what = "cannot update compose services"
-    if engine.compose is not None:
-        if _major(engine.compose) >= 2:
-            path = engine.compose_path
-            return (str(path),) if path is not None else PLUGIN
-        raise Unsupported(what, f"`docker compose` is version {engine.compose}, and version 2 is needed", _INSTALL)
-    try:
-        asked = ask(["docker-compose", "version", "--short"], timeout=20)
-    except (CommandFailed, DeadlineExceeded):
-        raise Unsupported(what, "`docker compose` is not installed", _INSTALL) from None
-    version = asked.out.decode(errors="replace").strip()
-    if asked.code == 0 and _major(version) >= 2:
-        return ("docker-compose",)
-    why = f"only docker-compose {version or 'of an unknown version'} is here, and version 2 is needed"
-    raise Unsupported(what, why, f"{_INSTALL}: version 1 is no longer maintained and leaves other containers behind")
-
-
-def _major(version: str) -> int:
-    head = version.strip().removeprefix("v").partition(".")[0]
-    return int(head) if head.isdigit() else 0
 
 
 class Stack(Model):
@@ -123,10 +79,9 @@ class Stack(Model):
         """
         instead = instead or {}
         envs = [each for path in self.env_files if (each := instead.get(path, path)).exists()]
-        # A plan may be older than the package that has put the plugin somewhere else.
-        gone = os.path.isabs(self.program[0]) and not os.access(self.program[0], os.X_OK)
         return [
-            *(PLUGIN if gone else self.program),
+            # A plan may be older than the package that has put the plugin somewhere else.
+            *compose.current(self.program),
             *([] if self.project is None else ["--project-name", self.project]),
             *("--project-directory", str(self.directory)),
             *(part for path in (*self.files, *also) for part in ("--file", str(instead.get(path, path)))),
@@ -142,9 +97,24 @@ class Stack(Model):
 
         Raises:
             StepFailed: compose refuses them.
-            Transient: the engine does not answer.
+            Transient: compose does not answer in time.
+            Unsupported: there is no compose.
         """
-        found: dict[str, Any] = self.docker.parsed(self.argv("config", "--format", "json", instead=instead))
+        what = "cannot read the compose files"
+        try:
+            asked = ask(
+                self.argv("config", "--format", "json", instead=instead), env=self.docker.environ, timeout=ANSWER
+            )
+        except DeadlineExceeded as error:
+            raise Transient(what, error.why, "the next try may succeed") from error
+        except CommandFailed as error:
+            raise Unsupported(what, error.cause, "install Docker, and the compose plugin") from error
+        if asked.code != 0:
+            raise StepFailed(what, asked.complaint, "mend that, then try again")
+        try:
+            found: dict[str, Any] = json.loads(asked.out)
+        except ValueError as error:
+            raise StepFailed(what, f"compose's answer is no JSON: {error}", "see `docker compose config`") from error
         return found
 
     def containers(self, *services: str) -> list[Container]:

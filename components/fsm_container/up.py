@@ -11,14 +11,14 @@ from typing import ClassVar, Final, Literal, NamedTuple
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.lifecycle import State
 from fsm.model import Seconds
-from fsm.services.docker.engine import freeing
+from fsm.services.docker.facts import Container
+from fsm.services.docker.reference import parse
+from fsm.services.docker.repair import freeing
 from fsm.system import faults, files
-from fsm_container.facts import Container
 from fsm_container.layout import KEPT, Layout
 from fsm_container.leftovers import heal, orphaned
 from fsm_container.pull import target_image
 from fsm_container.ready import Verdict, of_image, told, wait
-from fsm_container.reference import parse
 from fsm_container.stack import Stack
 
 TRIES: Final = 2
@@ -50,12 +50,11 @@ def up(stack: Stack, ctx: StepContext, services: Sequence[str], *options: str, a
 
 def run_start(stack: Stack, ctx: StepContext, argv: Sequence[str]) -> Upped:
     """Run a command that starts containers; once more where the engine had to let go of their ports first."""
-    env = stack.docker.environ
     done, freed = freeing(
+        stack.docker,
         ctx,
-        lambda: ctx.run(argv, cwd=stack.directory, env=env),
+        lambda: ctx.run(argv, cwd=stack.directory, env=stack.docker.environ),
         lambda: [each.id for each in stack.containers()],
-        env=env,
         unit=stack.engine_unit,
     )
     said = "; ".join(filter(None, (" ".join(done.tail.split())[-500:], freed.complaint)))

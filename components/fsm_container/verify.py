@@ -15,11 +15,10 @@ from fsm.kit import Probe, first_failure, measured
 from fsm.model import Version
 from fsm.services import Runner, ServiceStatus
 from fsm.services.checks import CheckContext
+from fsm.services.docker.client import Docker
+from fsm.services.docker.facts import Container
 from fsm.system.processes import boot_id
-from fsm.system.shell import ask
 from fsm_container import inspect
-from fsm_container.docker import Docker
-from fsm_container.facts import Container
 from fsm_container.inspect import Host
 from fsm_container.layout import Layout, Record
 from fsm_container.pull import target_image
@@ -64,11 +63,8 @@ class Services:
         raise StepFailed(f"cannot stop {self.name}", "a check does not stop anything", "`docker compose stop`")
 
     def log_tail(self, lines: int = 20) -> str:
-        """The last lines of the first container's stdout."""
-        for each in self._stack.containers()[:1]:
-            argv = ["docker", "container", "logs", "--tail", str(lines), each.id]
-            return ask(argv, env=self._stack.docker.environ).out.decode(errors="replace")
-        return ""
+        """The last lines that the first container wrote."""
+        return "".join(self._stack.docker.logs(each.id, lines) for each in self._stack.containers()[:1])
 
     def container_running(self, name: str) -> bool:
         """Whether a container of these services runs, by its own name or by its service's."""

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from fsm.adapter import Done, Failed, StepContext, StepResult
-from fsm.errors import StepFailed
+from fsm.errors import CommandFailed, StepFailed, Transient, Unsupported
 from fsm.lifecycle import State
+from fsm.services import Runner
+from fsm.services.docker import compose as programs
+from fsm.services.docker.client import Docker
 from fsm.system import faults
-from fsm.system.shell import Asked, ask
 from fsm_git.finish import BackupRecord
 from fsm_git.site import GitStep
 from fsm_git.spec import Build
@@ -25,7 +27,7 @@ from fsm_git.spec import Build
 REPOSITORY: Final = "fsm-kept"
 """The repository of our tags, which no registry has."""
 
-_ENV: Final = {"DOCKER_CLI_HINTS": "false"}
+_DOCKER: Final = Docker()
 
 
 class KeepImages(GitStep):
@@ -51,13 +53,13 @@ class KeepImages(GitStep):
             old[name] = image_id(name)
             if old[name] is not None:
                 kept[name] = tag(ctx.component, ctx.run_id, f"{number}")
-                _must("keep an image", "tag", str(old[name]), kept[name])
+                _tag(ctx, "keep an image", str(old[name]), kept[name])
                 faults.point("git.images.kept")
         return Done(data={"old": old, "kept": kept})
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        remove_tags(ctx.component, str(ctx.run_id))
+        remove_tags(ctx, str(ctx.run_id))
         faults.point("git.images.dropped")
         return Done()
 
@@ -80,7 +82,7 @@ class BuildImages(GitStep):
             return Done(data={"new": kept}, notes=("the images that were kept with this commit are used",))
         stage = self.site.paths(ctx).stage
         argv = [*compose(stage, self.build, self.project), "build", "--quiet"]
-        result = ctx.run(argv, cwd=stage, env={**_ENV, **self.build.env}, timeout=self.build.timeout)
+        result = ctx.run(argv, cwd=stage, env={**_DOCKER.environ, **self.build.env}, timeout=self.build.timeout)
         faults.point("git.images.built")
         if result.code != 0:
             return Failed(
@@ -92,13 +94,13 @@ class BuildImages(GitStep):
             new[name] = image_id(name)
             if new[name] is None:
                 return Failed(why=f"docker compose build made no {name}", todo="see the log")
-            _must("keep a new image", "tag", str(new[name]), tag(ctx.component, ctx.run_id, f"new-{number}"))
-        give_names(old)
+            _tag(ctx, "keep a new image", str(new[name]), tag(ctx.component, ctx.run_id, f"new-{number}"))
+        give_names(ctx, old)
         return Done(data={"new": new})
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        give_names(_old(ctx))
+        give_names(ctx, _old(ctx))
         return Done()
 
     def _kept(self) -> dict[str, str]:
@@ -120,12 +122,12 @@ class UseImages(GitStep):
 
     def act(self, ctx: StepContext) -> StepResult:
         """See `HostStep.act`."""
-        give_names(ctx.results["build_images"]["new"])
+        give_names(ctx, ctx.results["build_images"]["new"])
         return Done()
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        give_names(_old(ctx))
+        give_names(ctx, _old(ctx))
         return Done()
 
 
@@ -141,18 +143,26 @@ class ForgetImages(GitStep):
         """See `HostStep.act`. Nothing here can fail an update that has been verified."""
         known = {ours for _, record in self.site.layout.records(BackupRecord) for ours in record.images.values()}
         try:
-            remove_tags(ctx.component, keep=known)
-        except StepFailed as error:
+            remove_tags(ctx, keep=known)
+        except (StepFailed, Transient) as error:
             return Done(notes=(f"could not remove images that are no longer needed: {error}",))
         faults.point("git.images.forgotten")
         return Done()
 
 
 def compose(stage: Path, build: Build, project: str) -> list[str]:
-    """The beginning of a compose command line for the tree of the new commit."""
+    """The beginning of a compose command line for the tree of the new commit.
+
+    Raises:
+        StepFailed: there is no compose v2.
+    """
+    try:
+        program = programs.find()
+    except Unsupported as error:
+        raise StepFailed("cannot build with compose", error.why, error.todo) from error
     files = [part for name in build.compose or () for part in ("--file", str(stage / name))]
     folder = (stage / (build.compose or ("",))[0]).parent
-    return ["docker", "compose", "--project-name", project, "--project-directory", str(folder), *files]
+    return [*program, "--project-name", project, "--project-directory", str(folder), *files]
 
 
 def built(stage: Path, build: Build, project: str) -> list[str]:
@@ -161,10 +171,8 @@ def built(stage: Path, build: Build, project: str) -> list[str]:
     Raises:
         StepFailed: there is no compose v2, or it cannot read the files.
     """
-    version = _ask(["docker", "compose", "version"], {})
-    if version.code != 0:
-        raise StepFailed("cannot build with compose", "there is no `docker compose` (v2)", "install its plugin")
-    asked = _ask([*compose(stage, build, project), "config", "--format", "json"], build.env)
+    argv = [*compose(stage, build, project), "config", "--format", "json"]
+    asked = ask(argv, env={**_DOCKER.environ, **build.env}, timeout=60)
     if asked.code != 0:
         raise StepFailed("cannot read the compose files of the new commit", asked.complaint, "correct them upstream")
     services: dict[str, Any] = json.loads(asked.out).get("services", {})
@@ -172,17 +180,9 @@ def built(stage: Path, build: Build, project: str) -> list[str]:
 
 
 def image_id(name: str) -> str | None:
-    """The image that a name stands for; None where it stands for none.
-
-    Raises:
-        StepFailed: the engine does not answer.
-    """
-    asked = _ask(["docker", "image", "inspect", "--format", "{{.Id}}", name], {})
-    if asked.code == 0:
-        return asked.out.decode().strip()
-    if _ask(["docker", "version"], {}).code != 0:
-        raise StepFailed("cannot ask the Docker engine", asked.complaint, "start it")
-    return None
+    """The image that a name stands for; None where it stands for none."""
+    found = _DOCKER.image(name)
+    return None if found is None else found.id
 
 
 def tag(component: str, run: int, which: str) -> str:
@@ -190,25 +190,22 @@ def tag(component: str, run: int, which: str) -> str:
     return f"{REPOSITORY}/{component}:{run}-{which}"
 
 
-def remove_tags(component: str, run: str = "", *, keep: set[str] | frozenset[str] = frozenset()) -> None:
+def remove_tags(ctx: StepContext, run: str = "", *, keep: set[str] | frozenset[str] = frozenset()) -> None:
     """Remove our tags of a component, of one run or of all; images that nothing else names go with them."""
-    asked = _ask(["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{REPOSITORY}/{component}"], {})
-    if asked.code != 0:
-        raise StepFailed("cannot list the kept images", asked.complaint, "start the Docker engine")
-    for name in asked.out.decode().split():
+    for name in _DOCKER.names(f"{REPOSITORY}/{ctx.component}"):
         ours = name.rpartition(":")[2]
         if name not in keep and (not run or ours.startswith(f"{run}-")):
-            _must("remove a tag of ours", "image", "rm", name)
+            _must("remove a tag of ours", _DOCKER.untag(ctx, name))
 
 
-def give_names(wanted: Mapping[str, str | None]) -> None:
+def give_names(ctx: Runner, wanted: Mapping[str, str | None]) -> None:
     """Have each name stand for its image; None: for none."""
     for name, image in wanted.items():
         if image is not None:
-            _must("give an image its name", "tag", image, name)
+            _tag(ctx, "give an image its name", image, name)
         elif image_id(name) is not None:
             # The name only: containers that were made of it keep the image.
-            _must("take the name of an image away", "image", "rm", "--force", "--no-prune", name)
+            _must("take the name of an image away", _DOCKER.untag(ctx, name, prune=False, force=True))
         faults.point("git.images.named")
 
 
@@ -218,11 +215,10 @@ def _old(ctx: StepContext) -> dict[str, str | None]:
     return found
 
 
-def _must(what: str, *args: str) -> None:
-    asked = _ask(["docker", *args], {})
-    if asked.code != 0:
-        raise StepFailed(f"cannot {what}", asked.complaint, "see whether the Docker engine runs")
+def _tag(ctx: Runner, what: str, image: str, name: str) -> None:
+    _must(what, _DOCKER.tag(ctx, image, name))
 
 
-def _ask(argv: list[str], env: Mapping[str, str]) -> Asked:
-    return ask(argv, env={**_ENV, **env}, timeout=60)
+def _must(what: str, complaint: str) -> None:
+    if complaint:
+        raise CommandFailed(f"cannot {what}", complaint, "see whether the Docker engine runs")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fsm.errors import PlanError
-from fsm_container.docker import Docker
+from fsm.services.docker.client import Docker
 from fsm_container.image_edit import Wanted, plan_edits
 from fsm_container.project import applied
 from fsm_container.stack import Stack

@@ -15,7 +15,7 @@ import pytest
 
 from fsm.engine.report import Outcome
 from fsm.errors import PlanError, Transient, Unsupported
-from fsm_container.docker import _ENGINES, Docker
+from fsm.services.docker.client import _ENGINES, Docker
 from fsm_container.spec import ContainerSpec
 from fsm_container.stack import PLUGIN, Stack, compose_program, likely_program
 from tests.compose import ComposeFixture
@@ -66,7 +66,7 @@ def test_an_engine_that_does_not_answer(path):
 @pytest.mark.needs_linux
 def test_an_engine_that_hangs(path, monkeypatch):
     """Whatever it is asked, it may answer later: a run waits, and does not go back, or give up going back."""
-    monkeypatch.setattr("fsm_container.docker.ANSWER", 0.2)
+    monkeypatch.setattr("fsm.services.docker.client.ANSWER", 0.2)
     program(path, "docker", "exec /bin/sleep 30")
     docker = Docker()
     questions: list[Callable[[], object]] = [

@@ -15,6 +15,7 @@ from tests.git_fixture import GitFixture, git
 from tests.hosts.conftest import docker, named  # noqa: F401 - fixtures
 from tests.hosts.engine import Engine
 from tests.hosts.images import PORT, context, fetch
+from tests.hosts.witness import Witness
 from tests.world import Crash, crash_at
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker, pytest.mark.timeout(300)]
@@ -121,6 +122,17 @@ def test_the_whole_life_of_a_checkout_with_a_compose_project(app_fixture):
     assert any("kept with this commit" in note for note in result.notes)
     assert app_fixture.says() == ("1.0.0", "ciao")
     assert app_fixture.docker("image", "inspect", "--format", "{{.Id}}", f"{app_fixture.project}-web").strip() == first
+
+
+def test_what_changes_the_engine_is_a_child_of_the_run(app_fixture, tmp_path, monkeypatch):
+    """On the way forward, back, and while tidying: a resume finds by its mark what a crash left running."""
+    witness = Witness(tmp_path / "witness", monkeypatch)
+    app_fixture.release("1.1.0")
+    assert app_fixture.updater().update(app_fixture.name).outcome is Outcome.DONE
+    app_fixture.release("1.2.0", "crashes")
+    assert app_fixture.updater().update(app_fixture.name).outcome is Outcome.ROLLED_BACK
+    assert witness.unmarked() == []
+    assert {("image", "tag"), ("image", "rm"), ("compose", "build"), ("compose", "up")} <= witness.changes()
 
 
 def test_a_build_that_fails_stops_nothing(app_fixture):

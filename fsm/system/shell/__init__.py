@@ -9,12 +9,24 @@ it starts, so that nothing outlives its deadline, a cancelled run, or a crash of
 4. it is reaped, and the threads that `sh` started have ended;
 5. what a crashed updater left running is found by its recorded identity and by its mark (`orphans`).
 
-A program that only looks, also outside of a run, is asked by `ask` (`asking`).
+A program that only looks, also outside of a run, is asked by `ask`, and spoken through by `talk` (`asking`).
 """
 
-from fsm.system.shell.asking import Asked, ask
+from fsm.system.shell.asking import Asked, ask, talk
 from fsm.system.shell.commands import Shell
 from fsm.system.shell.orphans import Child, end_orphans
 from fsm.system.shell.programs import CALL, MARKER, SERVICE, UNMARKED, find_program
 
-__all__ = ["CALL", "MARKER", "SERVICE", "UNMARKED", "Asked", "Child", "Shell", "ask", "end_orphans", "find_program"]
+__all__ = [
+    "CALL",
+    "MARKER",
+    "SERVICE",
+    "UNMARKED",
+    "Asked",
+    "Child",
+    "Shell",
+    "ask",
+    "end_orphans",
+    "find_program",
+    "talk",
+]

@@ -2,22 +2,26 @@
 
 What is asked changes nothing, so nothing is journaled, and the answer (which may be larger than what a `Shell` keeps,
 and may hold secrets) goes to the caller alone: not to the run's log. Output and complaints come apart, so that an
-answer can be parsed.
+answer can be parsed. `talk` is for a program that only leads to somebody else, who is asked through it.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsm.errors import CommandFailed, DeadlineExceeded
 from fsm.model import Seconds
 from fsm.system.processes import before_exec, end, group, identify
 from fsm.system.shell.programs import CALL, MARKER, SERVICE, find_program
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 class Asked(NamedTuple):
@@ -51,24 +55,7 @@ def ask(
     """
     import subprocess  # noqa: PLC0415 - 8 ms that only those pay who ask
 
-    environ = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
-    environ = {key: value for key, value in environ.items() if key not in {MARKER, CALL, SERVICE}}
-    program = find_program(argv, cwd=cwd, search=environ.get("PATH"))
-    try:
-        child = subprocess.Popen(
-            [program, *argv[1:]],
-            cwd=cwd,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=before_exec(),  # noqa: PLW1509 - it takes no lock
-        )
-    except OSError as error:
-        raise CommandFailed(
-            f"cannot run {argv[0]}", str(error), "check that it is a program for this system"
-        ) from error
+    child = _start(argv, cwd, env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     who = identify(child.pid)
     try:
         out, complaints = child.communicate(timeout=timeout)
@@ -81,5 +68,70 @@ def ask(
             end(who, grace=0, first=signal.SIGKILL, also=lambda: group(who))
             with suppress(subprocess.TimeoutExpired):
                 child.communicate(timeout=1)
+    return Asked(child.returncode, out, _last_line(complaints))
+
+
+@contextmanager
+def talk(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Iterator[socket.socket]:
+    """Speak through a program that hands on what it hears, and what it is answered; it ends when this is left.
+
+    Args:
+        argv: the program and its arguments; no shell.
+        env: variables to add to the environment.
+
+    Raises:
+        CommandFailed: it could not be started.
+        ConnectionError: it ended by itself, and the conversation failed by that; with what it complained of.
+    """
+    import subprocess  # noqa: PLC0415 - as above
+
+    ours, its = socket.socketpair()
+    with closing(ours):
+        with closing(its):
+            child = _start(argv, None, env, stdin=its, stdout=its)
+        who = identify(child.pid)
+        try:
+            yield ours
+        except TimeoutError:
+            raise
+        except Exception as error:
+            with suppress(subprocess.TimeoutExpired):
+                _, complaints = child.communicate(timeout=1)
+                raise ConnectionError(_last_line(complaints) or f"{argv[0]} ended with {child.returncode}") from error
+            raise
+        finally:
+            if child.returncode is None and who is not None:
+                end(who, grace=0, first=signal.SIGKILL, also=lambda: group(who))
+            with suppress(subprocess.TimeoutExpired, ValueError):  # what was read to its end is closed
+                child.communicate(timeout=1)
+
+
+def _start(
+    argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, *, stdin: Any, stdout: Any
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, and without a run's mark: it belongs to whoever asks."""
+    import subprocess  # noqa: PLC0415 - as above
+
+    environ = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
+    environ = {key: value for key, value in environ.items() if key not in {MARKER, CALL, SERVICE}}
+    program = find_program(argv, cwd=cwd, search=environ.get("PATH"))
+    try:
+        return subprocess.Popen(
+            [program, *argv[1:]],
+            cwd=cwd,
+            env=environ,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=before_exec(),  # noqa: PLW1509 - it takes no lock
+        )
+    except OSError as error:
+        raise CommandFailed(
+            f"cannot run {argv[0]}", str(error), "check that it is a program for this system"
+        ) from error
+
+
+def _last_line(complaints: bytes) -> str:
     lines = [line.strip() for line in complaints.decode("utf-8", "replace").splitlines() if line.strip()]
-    return Asked(child.returncode, out, lines[-1][-300:] if lines else "")
+    return lines[-1][-300:] if lines else ""

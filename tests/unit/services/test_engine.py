@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fsm.services.docker.engine import Freed, held_for_nobody
+from fsm.services.docker.repair import Freed, held_for_nobody
 
 
 def refused(address: str, port: str = "8080") -> dict[str, Any]:

@@ -15,49 +15,38 @@ something else: a foreign program on the port. The restart is taken only where i
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 from pydantic import StringConstraints
 
 from fsm.adapter import CommandResult
-from fsm.errors import CommandFailed, DeadlineExceeded, StepFailed
+from fsm.errors import StepFailed, Transient, Unsupported
 from fsm.services.base import Runner
+from fsm.services.docker.endpoint import Socket
+from fsm.services.docker.facts import COMES_BACK, intended_name
 from fsm.services.systemctl import Systemctl
 from fsm.system import faults
-from fsm.system.shell import ask
+
+if TYPE_CHECKING:
+    from fsm.services.docker.client import Docker
 
 EngineUnit = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9:_.@-]+\.service)?$", max_length=255)]
 """The engine's systemd unit; empty where nobody may restart it."""
 
-_PREFIX: Final = re.compile(r"^[0-9a-f]{12}_(?P<name>.+)$")
 _BOOKED: Final = "already allocated"
 """In the error of a container that the engine's own book of ports refuses, and not the system."""
 
 _ANY: Final = ("0.0.0.0", "::")
 
-COMES_BACK: Final = ("always", "unless-stopped")
-"""Restart policies with which the engine starts a container again after its own restart."""
 
-Env = Mapping[str, str]
-
-
-def intended_name(name: str) -> str:
-    """The name that a container would have, had compose not been killed; its own in any other case."""
-    left = _PREFIX.match(name)
-    return left["name"] if left else name
-
-
-def put_in_order(ctx: Runner, containers: Sequence[tuple[str, str]], env: Env) -> tuple[str, ...]:
+def put_in_order(docker: Docker, ctx: Runner, containers: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Clear away what a killed compose left; says what was done.
 
     Args:
+        docker: the engine.
         ctx: runs the commands.
         containers: id and name of each container of some services.
-        env: for the commands.
     """
     taken = {name for _, name in containers}
     notes = []
@@ -67,11 +56,11 @@ def put_in_order(ctx: Runner, containers: Sequence[tuple[str, str]], env: Env) -
         if intended == name:
             continue
         if intended in taken:
-            ctx.run(["docker", "container", "rm", "--force", ident], env=env)
+            docker.run(ctx, "container", "rm", "--force", ident)
             faults.point("engine.names.removed")
             notes.append(f"removed {name}, which an interrupted `docker compose` had left")
         else:
-            ctx.run(["docker", "container", "rename", ident, intended], env=env)
+            docker.run(ctx, "container", "rename", ident, intended)
             faults.point("engine.names.renamed")
             taken.add(intended)
             notes.append(f"renamed {name} to {intended}: an interrupted `docker compose` had left it")
@@ -111,32 +100,35 @@ class Freed(NamedTuple):
 
 
 def freeing(
-    ctx: Runner, start: Callable[[], CommandResult], ids: Callable[[], Sequence[str]], *, env: Env, unit: str
+    docker: Docker, ctx: Runner, start: Callable[[], CommandResult], ids: Callable[[], Sequence[str]], *, unit: str
 ) -> tuple[CommandResult, Freed]:
     """Start containers; once more where the engine had to let go of their ports first.
 
     Args:
+        docker: the engine.
         ctx: runs the commands.
         start: the command that starts them.
         ids: the containers that it should have started, asked when it has failed.
-        env: for the commands; `DOCKER_HOST` in it says where the engine is.
         unit: the engine's unit, see `EngineUnit`.
     """
     done = start()
     if done.code == 0:
         return done, Freed()
-    mine = _inspected(ids(), env)
-    freed = _free(ctx, mine, env, unit)
+    freed = _free(docker, ctx, ids, unit)
     return (start(), freed) if freed.note else (done, freed)
 
 
-def _free(ctx: Runner, mine: Sequence[dict[str, Any]], env: Env, unit: str) -> Freed:
-    refused = [each for each in mine if _BOOKED in each["State"].get("Error", "") and not each["State"]["Running"]]
-    if not refused:
-        return Freed()
-    running = _inspected(_asked(["docker", "ps", "--quiet", "--no-trunc"], env).split(), env)
+def _free(docker: Docker, ctx: Runner, ids: Callable[[], Sequence[str]], unit: str) -> Freed:
+    try:
+        mine = docker.inspected(ids())
+        refused = [each for each in mine if _BOOKED in each["State"].get("Error", "") and not each["State"]["Running"]]
+        running = docker.inspected(docker.running()) if refused else []
+    except (Transient, StepFailed, Unsupported):
+        return Freed()  # of an engine that does not answer there is nothing to be found out
     ports = held_for_nobody(refused, running)
-    return Freed(ports, _forbidden(mine, running, env, unit) or _restart(ctx, unit, env), unit) if ports else Freed()
+    if not ports:
+        return Freed()
+    return Freed(ports, _forbidden(docker, mine, running, unit) or _restart(docker, ctx, unit), unit)
 
 
 def held_for_nobody(refused: Iterable[dict[str, Any]], running: Iterable[dict[str, Any]]) -> tuple[str, ...]:
@@ -170,11 +162,11 @@ def _ports(bindings: Mapping[str, Sequence[Mapping[str, str]] | None] | None) ->
     }
 
 
-def _forbidden(mine: Sequence[dict[str, Any]], running: Sequence[dict[str, Any]], env: Env, unit: str) -> str:
+def _forbidden(docker: Docker, mine: Sequence[dict[str, Any]], running: Sequence[dict[str, Any]], unit: str) -> str:
     """Why the engine must not be restarted; empty where it may be."""
     if not unit:
         return "engine_unit does not let the updater restart it"
-    if not (env.get("DOCKER_HOST") or os.environ.get("DOCKER_HOST") or "unix://").startswith("unix://"):
+    if not isinstance(docker.endpoint, Socket):
         return "it runs on another host"
     ours = {each["Id"] for each in mine}
     lost = sorted(
@@ -185,7 +177,7 @@ def _forbidden(mine: Sequence[dict[str, Any]], running: Sequence[dict[str, Any]]
     return f"its restart would end {', '.join(lost)}, which nobody would start again" if lost else ""
 
 
-def _restart(ctx: Runner, name: str, env: Env) -> str:
+def _restart(docker: Docker, ctx: Runner, name: str) -> str:
     """Restart the engine and wait until it answers; says what went wrong."""
     systemctl = Systemctl(user=False, timeout=10.0)
     try:
@@ -199,20 +191,4 @@ def _restart(ctx: Runner, name: str, env: Env) -> str:
     faults.point("engine.restart.done")
     if done.code != 0:
         return f"`systemctl restart {name}` ended with {done.code}: {' '.join(done.tail.split())[-300:]}"
-    return "" if _asked(["docker", "version", "--format", "{{.Server.Version}}"], env) else "it does not answer"
-
-
-def _inspected(ids: Sequence[str], env: Env) -> list[dict[str, Any]]:
-    """What the engine has about some containers; one that is gone meanwhile is left out."""
-    found: list[dict[str, Any]] = (
-        json.loads(_asked(["docker", "container", "inspect", *ids], env) or "[]") if ids else []
-    )
-    return found
-
-
-def _asked(argv: Sequence[str], env: Env) -> str:
-    """What the engine answers; nothing where it does not: then there is nothing to be found out."""
-    try:
-        return ask(argv, env=env, timeout=30).out.decode("utf-8", "replace")
-    except (CommandFailed, DeadlineExceeded):
-        return ""
+    return "" if docker.answers() else "it does not answer"

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import ipaddress
-import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from fsm.services.docker.engine import COMES_BACK, intended_name
-from fsm_container.reference import Reference, canonical, parse
+from fsm.services.docker.reference import Reference, canonical, parse
 
 PROJECT_LABEL: Final = "com.docker.compose.project"
 SERVICE_LABEL: Final = "com.docker.compose.service"
 NUMBER_LABEL: Final = "com.docker.compose.container-number"
 ONE_OFF_LABEL: Final = "com.docker.compose.oneoff"
 
+COMES_BACK: Final = ("always", "unless-stopped")
+"""Restart policies with which the engine starts a container again after its own restart."""
+
+_PREFIX: Final = re.compile(r"^[0-9a-f]{12}_(?P<name>.+)$")
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
+
+
+def intended_name(name: str) -> str:
+    """The name that a container would have, had compose not been killed; its own in any other case."""
+    left = _PREFIX.match(name)
+    return left["name"] if left else name
 
 
 @dataclass(frozen=True)
@@ -182,7 +191,7 @@ def platform_of(data: dict[str, str] | None) -> str:
 
 
 class EngineInfo:
-    """What ``docker info`` says."""
+    """What the engine says about itself: ``/info``."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
@@ -198,22 +207,6 @@ class EngineInfo:
         """Where images lie, where that is a directory of this host."""
         root = self._data.get("DockerRootDir")
         return Path(root) if root and Path(root).is_dir() else None
-
-    @property
-    def compose(self) -> str | None:
-        """The version of the compose plugin."""
-        return None if self._compose is None else str(self._compose.get("Version", ""))
-
-    @property
-    def compose_path(self) -> Path | None:
-        """Where the compose plugin is, where `docker` says so."""
-        path = (self._compose or {}).get("Path")
-        return Path(path) if path and os.access(path, os.X_OK) else None
-
-    @cached_property
-    def _compose(self) -> dict[str, Any] | None:
-        plugins = (self._data.get("ClientInfo") or {}).get("Plugins") or []
-        return next((each for each in plugins if each.get("Name") == "compose"), None)
 
     def is_insecure(self, reference: str) -> bool:
         """Whether the engine talks to a reference's registry without TLS: loopback, and what it is configured for."""
