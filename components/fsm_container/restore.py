@@ -77,7 +77,7 @@ def _start_again(stack: Stack, saved: SavedService, ctx: StepContext) -> list[Up
     said = []
     for each in stack.containers(saved.service) if saved.running else ():
         if not each.running:
-            said.append(run_start(stack, ctx, ["docker", "container", "start", each.id]))
+            said.append(run_start(stack, ctx, stack.docker.argv("container", "start", each.id)))
             faults.point("container.restore.started")
     return said
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from fsm.errors import CommandFailed, DeadlineExceeded, PlanError, StepFailed, Transient, Unsupported
+from fsm.errors import PlanError
 from fsm.model import Model
 from fsm.services.docker import compose
-from fsm.services.docker.client import ANSWER, Docker
+from fsm.services.docker.client import Docker
 from fsm.services.docker.facts import Container
-from fsm.system.shell import ask
 from fsm_container.composefile import ComposeFile
 from fsm_container.project import Project
 from fsm_container.spec import ContainerSpec
@@ -93,29 +91,8 @@ class Stack(Model):
         ]
 
     def config(self, instead: Mapping[Path, Path] | None = None) -> dict[str, Any]:
-        """What compose makes of the files. It has secrets in it: it is neither logged nor journaled.
-
-        Raises:
-            StepFailed: compose refuses them.
-            Transient: compose does not answer in time.
-            Unsupported: there is no compose.
-        """
-        what = "cannot read the compose files"
-        try:
-            asked = ask(
-                self.argv("config", "--format", "json", instead=instead), env=self.docker.environ, timeout=ANSWER
-            )
-        except DeadlineExceeded as error:
-            raise Transient(what, error.why, "the next try may succeed") from error
-        except CommandFailed as error:
-            raise Unsupported(what, error.cause, "install Docker, and the compose plugin") from error
-        if asked.code != 0:
-            raise StepFailed(what, asked.complaint, "mend that, then try again")
-        try:
-            found: dict[str, Any] = json.loads(asked.out)
-        except ValueError as error:
-            raise StepFailed(what, f"compose's answer is no JSON: {error}", "see `docker compose config`") from error
-        return found
+        """What compose makes of the files, see `compose.config`."""
+        return compose.config(self.argv(instead=instead), self.docker.environ)
 
     def containers(self, *services: str) -> list[Container]:
         """The containers of some services, by default those that are updated."""

@@ -64,7 +64,7 @@ def run_start(stack: Stack, ctx: StepContext, argv: Sequence[str]) -> Upped:
 def start_refused(stack: Stack, ctx: StepContext, containers: Sequence[Container]) -> tuple[str, ...]:
     """Start the containers that a boot could not start; says what was done for that."""
     refused = [each.id for each in containers if each.refused]
-    return run_start(stack, ctx, ["docker", "container", "start", *refused]).notes if refused else ()
+    return run_start(stack, ctx, stack.docker.argv("container", "start", *refused)).notes if refused else ()
 
 
 def override(images: Mapping[str, str], place: Path) -> tuple[Path, ...]:

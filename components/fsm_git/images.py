@@ -8,7 +8,6 @@ a rollback to it takes them instead of building.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -171,11 +170,11 @@ def built(stage: Path, build: Build, project: str) -> list[str]:
     Raises:
         StepFailed: there is no compose v2, or it cannot read the files.
     """
-    argv = [*compose(stage, build, project), "config", "--format", "json"]
-    asked = ask(argv, env={**_DOCKER.environ, **build.env}, timeout=60)
-    if asked.code != 0:
-        raise StepFailed("cannot read the compose files of the new commit", asked.complaint, "correct them upstream")
-    services: dict[str, Any] = json.loads(asked.out).get("services", {})
+    try:
+        found = programs.config(compose(stage, build, project), {**_DOCKER.environ, **build.env})
+    except StepFailed as error:
+        raise StepFailed(f"{error.what} of the new commit", error.why, "correct them upstream") from error
+    services: dict[str, Any] = found.get("services", {})
     return sorted({about.get("image") or f"{project}-{name}" for name, about in services.items() if "build" in about})
 
 

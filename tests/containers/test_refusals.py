@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import urllib.request
 from collections.abc import Callable
@@ -15,9 +16,10 @@ import pytest
 
 from fsm.engine.report import Outcome
 from fsm.errors import PlanError, Transient, Unsupported
-from fsm.services.docker.client import _ENGINES, Docker
+from fsm.services.docker import compose
+from fsm.services.docker.client import Docker
 from fsm_container.spec import ContainerSpec
-from fsm_container.stack import PLUGIN, Stack, compose_program, likely_program
+from fsm_container.stack import Stack
 from tests.compose import ComposeFixture
 from tests.hosts.engine import registry
 
@@ -43,96 +45,103 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-INFO = """echo '{"ClientInfo": {"Plugins": [%s]}, "OSType": "linux", "Architecture": "aarch64"}'"""
+@pytest.fixture
+def no_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No compose plugin lies where packages put them."""
+    monkeypatch.setattr("fsm.services.docker.compose.PLACES", ())
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "config"))
 
 
 @pytest.mark.needs_linux
-def test_no_docker_at_all(path):
-    """The program is missing."""
+def test_no_docker_at_all(path, monkeypatch):
+    """Neither the engine nor the program is there."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}/nothing.sock")
     with pytest.raises(Unsupported, match="cannot run docker: no directory of PATH has it"):
         Docker().engine()
 
 
 @pytest.mark.needs_linux
-def test_an_engine_that_does_not_answer(path):
+def test_an_engine_that_does_not_answer(path, monkeypatch):
     """Worth another try: it may be starting."""
-    program(path, "docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
-    with pytest.raises(Transient, match="Cannot connect to the Docker daemon; start it"):
+    program(path, "docker", "exit 1")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}/nothing.sock")
+    with pytest.raises(Transient, match=r"nothing\.sock: No such file or directory; start it"):
         Docker().engine()
     with pytest.raises(Transient, match="cannot reach the Docker engine"):
         Docker().containers("shop")
 
 
 @pytest.mark.needs_linux
-def test_an_engine_that_hangs(path, monkeypatch):
+def test_an_engine_that_hangs(tmp_path, monkeypatch):
     """Whatever it is asked, it may answer later: a run waits, and does not go back, or give up going back."""
     monkeypatch.setattr("fsm.services.docker.client.ANSWER", 0.2)
-    program(path, "docker", "exec /bin/sleep 30")
-    docker = Docker()
+    docker = Docker(host=f"unix://{tmp_path}/engine.sock")
     questions: list[Callable[[], object]] = [
         docker.engine,
         lambda: docker.containers("shop"),
         lambda: docker.names_of("shop"),
         lambda: docker.image("web:1"),
-        lambda: docker.image("web:1", sure=False),
         lambda: docker.names("web"),
         lambda: docker.used("sha256:0"),
     ]
-    for question in questions:
-        with pytest.raises(Transient, match="did not answer within"):
-            question()
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(f"{tmp_path}/engine.sock")
+        deaf.listen()
+        for question in questions:
+            with pytest.raises(Transient, match="did not answer within"):
+                question()
 
 
 @pytest.mark.needs_linux
-def test_compose_is_missing(path):
+def test_compose_is_missing(path, no_plugin):
     """With what to install."""
-    program(path, "docker", INFO % "")
-    with pytest.raises(Unsupported, match="`docker compose` is not installed; install the compose plugin, version 2"):
-        compose_program(Docker().engine())
+    program(path, "docker", "echo \"docker: 'compose' is not a docker command\" >&2; exit 1")
+    with pytest.raises(Unsupported, match=r"`docker compose` is not installed .*; install the compose plugin"):
+        compose.find()
 
 
 @pytest.mark.needs_linux
-def test_only_compose_version_1(path):
+def test_only_compose_version_1(path, no_plugin):
     """It is found, and refused by its version."""
-    program(path, "docker", INFO % "")
+    program(path, "docker", "exit 1")
     program(path, "docker-compose", "echo 1.29.2")
-    with pytest.raises(Unsupported, match=r"only docker-compose 1\.29\.2 is here, and version 2 is needed"):
-        compose_program(Docker().engine())
+    with pytest.raises(Unsupported, match=r"docker-compose, version 1\.29\.2, is here, and version 2 is needed"):
+        compose.find()
 
 
 @pytest.mark.needs_linux
-def test_compose_version_2_by_either_name(path):
+def test_compose_version_2_by_either_name(path, no_plugin):
     """The plugin, or the program of its own."""
     program(path, "docker-compose", "echo v2.26.1")
-    program(path, "docker", INFO % "")
-    assert compose_program(Docker().engine()) == ("docker-compose",)
+    program(path, "docker", "exit 1")
+    assert compose.find() == ("docker-compose",)
 
 
 @pytest.mark.needs_linux
 @pytest.mark.parametrize(("version", "found"), [("v2.26.1", True), ("2.26.1-4", True), ("1.29", False)])
-def test_the_plugin_counts_by_its_version(path, version, found):
-    """As the engine's client tells."""
-    program(path, "docker", INFO % f'{{"Name": "compose", "Version": "{version}"}}')
-    engine = Docker().engine()
-    assert engine.platform == "linux/arm64"
+def test_the_plugin_counts_by_its_version(path, no_plugin, version, found):
+    """Where only `docker` knows where it lies, it tells."""
+    program(path, "docker", f"echo {version}")
     if found:
-        assert compose_program(engine) == ("docker", "compose")
+        assert compose.find() == compose.PLUGIN
     else:
         with pytest.raises(Unsupported, match=r"version 1\.29, and version 2"):
-            compose_program(engine)
+            compose.find()
 
 
 @pytest.mark.needs_linux
-def test_the_plugin_is_called_where_docker_says_that_it_is(path, tmp_path, monkeypatch):
+@pytest.mark.parametrize("extra", [False, True])
+def test_the_plugin_is_called_where_it_lies(path, no_plugin, tmp_path, extra):
     """Not by way of `docker`; one that has moved since the plan was made is found by `docker` again."""
-    plugins = tmp_path / "config" / "cli-plugins"
+    plugins = tmp_path / ("elsewhere" if extra else "config/cli-plugins")
     plugins.mkdir(parents=True)
     program(plugins, "docker-compose", "exit 0")
-    monkeypatch.setenv("DOCKER_CONFIG", str(plugins.parent))
+    if extra:
+        (tmp_path / "config").mkdir()
+        (tmp_path / "config" / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [str(plugins)]}))
     plugin = plugins / "docker-compose"
-    program(path, "docker", INFO % f'{{"Name": "compose", "Version": "2.40.0", "Path": "{plugin}"}}')
-    found = compose_program(Docker().engine())
-    assert found == likely_program() == (str(plugin),)
+    found = compose.find()
+    assert found == (str(plugin),)
     stack = Stack(
         docker=Docker(),
         program=found,
@@ -144,17 +153,7 @@ def test_the_plugin_is_called_where_docker_says_that_it_is(path, tmp_path, monke
     )
     assert stack.argv("config")[:3] == [str(plugin), "--project-name", "shop"]
     plugin.unlink()
-    assert stack.argv("config")[:4] == [*PLUGIN, "--project-name", "shop"]
-    assert likely_program() != found
-
-
-@pytest.mark.needs_linux
-def test_a_plugin_whose_path_is_not_told_is_called_by_docker(path):
-    """Nor one that is told and is not there."""
-    for where in ("", ', "Path": "/nowhere/docker-compose"'):
-        program(path, "docker", INFO % f'{{"Name": "compose", "Version": "2.40.0"{where}}}')
-        assert compose_program(Docker().engine()) == PLUGIN
-        _ENGINES.clear()
+    assert stack.argv("config")[:4] == [*compose.PLUGIN, "--project-name", "shop"]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from fsm.engine.report import Outcome
 from fsm.system import inventory
 from tests.hosts.images import publish
+from tests.hosts.witness import Witness
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker]
 
@@ -40,6 +41,22 @@ def test_an_update_changes_one_image_and_one_container(make):
     assert app_fixture.updater().check("web", force=True).update_available is False
 
 
+def test_what_changes_the_engine_is_a_child_of_the_run(make, tmp_path, monkeypatch):
+    """On the way forward and back: a resume finds by its mark what a crash left running."""
+    app_fixture = make()
+    app_fixture.start()
+    witness = Witness(tmp_path / "witness", monkeypatch)
+    app_fixture.publish("1.1.0")
+    assert app_fixture.updater().update("web").outcome is Outcome.DONE
+    forward = witness.calls()
+    # Five commands that change something, and three questions that no socket answers: compose twice, the registry.
+    assert len(forward) <= 8, forward
+    app_fixture.publish("1.2.0", "crashes")
+    assert app_fixture.updater().update("web").outcome is Outcome.ROLLED_BACK
+    assert witness.unmarked() == []
+    assert witness.changes() == {("image", "tag"), ("image", "pull"), ("image", "rm"), ("compose", "up")}
+
+
 @pytest.mark.parametrize(
     ("trait", "why"),
     [
@@ -50,7 +67,7 @@ def test_an_update_changes_one_image_and_one_container(make):
 )
 def test_a_version_that_does_not_do_goes_back(make, trait, why):
     """Unhealthy, crashes at once, never healthy: the old image runs, the file is what it was, the reason is said."""
-    app_fixture = make(start_timeout=4.0)
+    app_fixture = make(start_timeout=4.0 if trait == "never" else 20.0)
     app_fixture.start()
     before = inventory.take(app_fixture.folder)
     app_fixture.publish("1.1.0", trait)

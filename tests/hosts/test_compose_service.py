@@ -23,6 +23,7 @@ from fsm.system.shell import Shell
 from tests.hosts.conftest import docker, named  # noqa: F401 - fixtures
 from tests.hosts.engine import Engine
 from tests.hosts.images import build
+from tests.hosts.witness import Witness
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker]
 
@@ -110,6 +111,22 @@ def test_services_are_started_asked_and_stopped(project: Project):
     assert project.running() == []
     assert not service.status().active
     assert not getattr(service, "container_running")("web")  # noqa: B009 - no part of the protocol
+
+
+def test_what_changes_the_engine_is_a_child_of_the_run(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Started, stopped, and stopped by hand where compose cannot; nothing else is called at all."""
+    witness = Witness(tmp_path / "witness", monkeypatch)
+    project.write(web="good")
+    project.service("web").start(project.ctx)
+    project.service("web").stop(project.ctx)
+    project.service("web").start(project.ctx)
+    (project.folder / "compose.yaml").write_text("services: [")
+    project.service("web").stop(project.ctx)
+    assert project.running() == []
+    assert witness.unmarked() == []
+    assert [verb[:1] for _, verb in witness.calls()] == [("compose",)] * 4 + [("stop",)]
 
 
 def test_only_the_named_ones(project: Project):
@@ -246,20 +263,28 @@ def test_a_host_without_compose(project: Project, monkeypatch: pytest.MonkeyPatc
     """None at all, or v1 only: each is said, with what to install."""
     project.write(web="good")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nothing"))
+    monkeypatch.setattr("fsm.services.docker.compose.PLACES", ())
     docker_only = tmp_path / "bin"
     docker_only.mkdir()
     program = docker_only / "docker"
     program.write_text('#!/bin/sh\ntest "$1" != compose || { echo "docker: unknown command" >&2; exit 1; }\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(docker_only) + ":/bin")
-    with pytest.raises(StepFailed, match=r"v2 is needed: there is none \(docker: unknown command\)"):
+    with pytest.raises(StepFailed, match=r"`docker compose` is not installed \(docker: unknown command\)"):
         project.service().status()
-    (docker_only / "docker-compose").write_text("#!/bin/sh\n")
+    (docker_only / "docker-compose").write_text("#!/bin/sh\necho 1.29.2\n")
     (docker_only / "docker-compose").chmod(0o755)
-    with pytest.raises(StepFailed, match=r"docker-compose is compose v1") as caught:
+    with pytest.raises(StepFailed, match=r"docker-compose, version 1\.29\.2, is here") as caught:
         project.service().status()
-    assert "docker-compose-plugin" in caught.value.todo
+    assert "install the compose plugin" in caught.value.todo
     monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StepFailed, match="`docker compose` is not installed"):
+        project.service().status()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
+    (docker_only / "docker").unlink()
+    program = docker_only / "docker-compose"
+    program.write_text("#!/bin/sh\necho 2.26.1\n")
+    monkeypatch.setenv("PATH", str(docker_only))
     with pytest.raises(StepFailed, match="there is no docker on this host"):
         project.service().status()
 

@@ -1,4 +1,4 @@
-"""Programs in the place of `docker` and of compose's plugin, which write down how they are called, and call the real ones.
+"""Programs in the place of `docker` and compose's plugin that write down each call, and make it.
 
 A command that changes the engine has to be a child of the run: it carries the run's mark, by which a resume finds it.
 What is only asked carries none.
@@ -27,6 +27,7 @@ LOOKS: Final = frozenset(
         "system dial-stdio",
         "compose config",
         "compose version",
+        "compose docker-cli-plugin-metadata",
     )
 )
 """The commands that change nothing."""

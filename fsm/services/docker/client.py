@@ -217,9 +217,13 @@ class Docker(Model):
 
     # Changes: children of the run
 
+    def argv(self, *args: str) -> list[str]:
+        """A command ``docker``."""
+        return ["docker", *args]
+
     def run(self, ctx: Runner, *args: str) -> CommandResult:
         """Run a command ``docker`` that changes something, as a child of the run, whatever its exit code."""
-        return ctx.run(["docker", *args], env=self.environ)
+        return ctx.run(self.argv(*args), env=self.environ)
 
     def tag(self, ctx: Runner, image: str, name: str) -> str:
         """Give an image one more name; why that failed, or nothing."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from fsm.errors import CommandFailed, DeadlineExceeded, Unsupported
+from fsm.errors import CommandFailed, DeadlineExceeded, StepFailed, Transient, Unsupported
 from fsm.services.docker.endpoint import configured, settings
 from fsm.system.shell import ask
 
@@ -54,6 +55,34 @@ def current(program: Sequence[str]) -> Sequence[str]:
     """A program that was found earlier, or the plugin by way of `docker`, where it is no longer there."""
     gone = os.path.isabs(program[0]) and not os.access(program[0], os.X_OK)
     return PLUGIN if gone else program
+
+
+def config(command: Sequence[str], env: Mapping[str, str]) -> dict[str, Any]:
+    """What compose makes of its files. It has secrets in it: it is neither logged nor journaled.
+
+    Args:
+        command: the program, with the options that say which files.
+        env: variables to add to the environment.
+
+    Raises:
+        StepFailed: compose refuses them.
+        Transient: it does not answer in time.
+        Unsupported: it cannot be run.
+    """
+    what = "cannot read the compose files"
+    try:
+        asked = ask([*command, "config", "--format", "json"], env=env, timeout=60)
+    except DeadlineExceeded as error:
+        raise Transient(what, error.why, "the next try may succeed") from error
+    except CommandFailed as error:
+        raise Unsupported(what, error.cause, _INSTALL) from error
+    if asked.code != 0:
+        raise StepFailed(what, asked.complaint, "mend that, then try again")
+    try:
+        found: dict[str, Any] = json.loads(asked.out)
+    except ValueError as error:
+        raise StepFailed(what, f"compose's answer is no JSON: {error}", "see `docker compose config`") from error
+    return found
 
 
 def _plugins() -> Iterator[Path]:

@@ -117,9 +117,8 @@ def _of_environ(environ: Mapping[str, str]) -> Tls | None:
     if not verify and not environ.get("DOCKER_TLS"):
         return None
     place = Path(environ.get("DOCKER_CERT_PATH") or settings(environ))
-    found = _files(place, verify=verify)
-    # Where none is there, the command fails, and does not take whom this host trusts.
-    return found.model_copy(update={"ca": place / "ca.pem"}) if verify else found
+    # Where there is no `ca.pem` the command fails, and does not take whom this host trusts.
+    return _files(place, verify=verify).model_copy(update={"ca": place / "ca.pem"})
 
 
 def _files(folder: Path, *, verify: bool) -> Tls:
