@@ -3,7 +3,7 @@
 The way of an update, in the order of the modules: `spec` (what the host configures), `inspect` (the version, asked of
 the containers), `plan` (which steps), `keep`, `pull` (both before anything changes), `switch` (the changed files:
 proved, then renamed into place), `up` (compose makes the containers anew), `verify`, `finish` (retention). Going back
-is `restore`. `image_edit` finds the bytes that change, `stack` is the compose project, `docker` asks the engine.
+is `restore`. `image_edit` finds the bytes that change, `stack` is the compose project.
 """
 
 from __future__ import annotations

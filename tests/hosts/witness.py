@@ -67,6 +67,10 @@ class Witness:
         path.write_text(_SCRIPT.format(marker=MARKER, name=name, log=self._log, real=real))
         path.chmod(0o755)
 
+    def forget(self) -> None:
+        """Forget what was called until now, by the test itself."""
+        self._log.unlink(missing_ok=True)
+
     def calls(self) -> list[tuple[bool, tuple[str, str]]]:
         """Whether it had a run's mark, and what the command was, of each call."""
         lines = self._log.read_text().splitlines() if self._log.exists() else []
