@@ -96,7 +96,7 @@ def test_a_member_that_cannot_be_planned_touches_none(root, world):
     host(root).hold("b", "not now")
     results = host(root).update_set("all")
     assert ends(results) == [("@all", "refused")]
-    assert "b: cannot update b: it has been held since " in results[0].reason
+    assert "b: cannot update b: updates have been held since " in results[0].reason
     assert world.calls == []
 
 
