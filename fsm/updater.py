@@ -7,28 +7,21 @@ Nothing here prints, and nothing here decides about states: `fsm.engine.executor
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm.adapter import Registry
-from fsm.engine.executor import Executor
-from fsm.engine.journal import Journal, Run
-from fsm.engine.locks import ComponentLock
 from fsm.engine.plan import Plan
 from fsm.engine.progress import Observer
-from fsm.engine.report import Outcome, UpdateResult
-from fsm.engine.scheduling import in_order
-from fsm.errors import Busy, FsmError, UsageError
+from fsm.engine.report import UpdateResult
+from fsm.errors import UsageError
 from fsm.host.config import Config, load, parse
 from fsm.host.context import Host
 from fsm.host.queries import Reader
-from fsm.host.set_runs import SetRuns
-from fsm.lifecycle import State
+from fsm.host.resuming import Resuming
+from fsm.host.runs import Runs
 from fsm.model import Seconds, Version
-from fsm.system import boot_hold
 
 if TYPE_CHECKING:
     from fsm.host.checking import CheckResult
@@ -50,7 +43,6 @@ class Updater(Reader):
 
     def __init__(self, config: Config, *, registry: Registry | None = None, observers: Sequence[Observer] = ()) -> None:
         super().__init__(config, Host(config, registry or Registry.discover(), observers))
-        self._sets = SetRuns(self._host)
 
     @classmethod
     def from_config(
@@ -86,8 +78,15 @@ class Updater(Reader):
         self._host.observers.append(observer)
 
     def stop(self) -> None:
-        """Ask what runs to stop at its next safe point; asked twice, at once. For signal handlers."""
-        self._host.control.stop()
+        """Ask what runs to stop at its next safe point; asked twice, at once. What is called later is not stopped.
+
+        From a signal handler of a program that is to end call `shutdown`.
+        """
+        self._host.controls.stop()
+
+    def shutdown(self) -> None:
+        """Stop as `stop` does, and begin nothing any more: what is called later says `interrupted`."""
+        self._host.controls.shutdown()
 
     def check(self, name: str, *, force: bool = False) -> CheckResult:
         """Ask the component's source for a newer release; without `force`, a young answer is believed.
@@ -114,11 +113,12 @@ class Updater(Reader):
         Raises:
             UpToDate: there is nothing to do.
             Transient, Refused: as for an update.
+            Interrupted: it was asked to stop.
         """
         wanted = parse_version(version)
-        with self._host.looking() as journal:
-            checking = self._host.checking(name, journal)
-            context = self._host.executor(journal).bare_context(name)
+        with self._host.at_work() as host, host.looking() as journal:
+            checking = host.checking(name, journal)
+            context = host.executor(journal).bare_context(name)
             return checking.plan(context, wanted=wanted, force=force)
 
     def update(self, name: str, *, version: str | None = None, force: bool = False) -> UpdateResult:
@@ -136,22 +136,12 @@ class Updater(Reader):
 
         Raises:
             UsageError, ConfigError: the call or the configuration is wrong.
-            JournalError, PlanUnknown: this needs attention; nothing was changed by this call.
+            JournalError, PlanUnknown, StillRunning: this needs attention; nothing was changed by this call.
         """
         self.config.component(name)
         parse_version(version)
-        owner = self._sets.owner(name)
-        if owner is not None:
-            return _of(name, self._sets.resume(owner))
-
-        def work(journal: Journal, executor: Executor) -> Run:
-            active = journal.active(name)
-            if active is not None:
-                return executor.resume(active, self._host.checked(name, journal))
-            run = self._host.begin(journal, name, data={"wanted": version, "force": force})
-            return executor.drive(run, self._host.checked(name, journal))
-
-        return self._host.locked(name, work)
+        with self._host.at_work() as host:
+            return Runs(host).update(name, version=version, force=force)
 
     def update_all(
         self, names: Sequence[str] | None = None, *, jobs: int | None = None, force: bool = False
@@ -162,30 +152,8 @@ class Updater(Reader):
             The results, in the order of `names`. A component whose dependency did not reach its version is refused.
         """
         chosen = list(dict.fromkeys(names or self.components))
-        needs = {name: self.config.component(name).keys.depends_on for name in chosen}
-        begun = self._resumed_sets(chosen)
-
-        def one(name: str, results: dict[str, UpdateResult]) -> UpdateResult:
-            if name in begun:
-                return begun[name]
-            for other in needs[name]:
-                if other in results and results[other].outcome not in (Outcome.DONE, Outcome.UP_TO_DATE):
-                    why = f"it depends on {other}, which was not updated ({results[other].outcome})"
-                    return UpdateResult(component=name, outcome=Outcome.REFUSED, reason=why)
-            try:
-                return self.update(name, force=force)
-            except FsmError as error:
-                return UpdateResult(component=name, outcome=Outcome.FAILED, reason=str(error))
-
-        results = in_order(needs, one, jobs=jobs or self.config.settings.jobs)
-        return [results[name] for name in chosen]
-
-    def _resumed_sets(self, names: Sequence[str]) -> dict[str, UpdateResult]:
-        """Go on with the sets that some of these components are in: each once, whichever of its members are named."""
-        owners = {name: owner for name in names if (owner := self._sets.owner(name)) is not None}
-        sets = {owner.id: owner for owner in owners.values()}
-        ends = {each: _safely(owner.component, partial(self._sets.resume, owner)) for each, owner in sets.items()}
-        return {name: _of(name, ends[owner.id]) for name, owner in owners.items()}
+        with self._host.at_work() as host:
+            return Runs(host).update_all(chosen, jobs=jobs, force=force)
 
     def update_set(
         self, members: str | Sequence[str], *, jobs: int | None = None, force: bool = False
@@ -206,7 +174,8 @@ class Updater(Reader):
             UsageError, ConfigError: the call or the configuration is wrong.
             JournalError, PlanUnknown: this needs attention; `resume` goes on once it is fixed.
         """
-        return self._sets.update(members, jobs=jobs, force=force)
+        with self._host.at_work() as host:
+            return Runs(host).update_set(members, jobs=jobs, force=force)
 
     def resume(self, name: str | None = None, *, within: Seconds | None = None) -> list[UpdateResult]:
         """Continue every run that a crash, a reboot or an interrupt left in progress. Safe to ask for twice.
@@ -223,36 +192,8 @@ class Updater(Reader):
         """
         if within is not None and not 0 <= within <= threading.TIMEOUT_MAX:
             raise UsageError(f"cannot resume within {within:g} s", "that is not a number of seconds", "correct it")
-        with self._host.journal() as journal:
-            runs = journal.runs(name, in_progress=True)
-            down = {run.component for run in runs if self._host.is_down(run, journal)}
-        owners = {run.component: self._sets.owner(run.component) for run in runs}
-        work: dict[str, Callable[[], list[UpdateResult]]] = {}
-        for each, owner in owners.items():
-            if owner is None:
-                work[each] = partial(self._resume, each)
-            else:
-                work[owner.component] = partial(self._sets.resume, owner)
-        sets = [owner for owner in owners.values() if owner is not None]
-        with self._host.within([*runs, *sets], within):
-            if boot_hold.holding():
-                # First every tree is made whole; then the boot may start what it likes, and so may we.
-                for each in sorted(down):
-                    _safely(each, partial(self._resume, each, until_start=True))
-                boot_hold.release()
-            found = {each: work[each]() if name else _safely(each, work[each]) for each in sorted(work)}
-        return [result for results in found.values() for result in results]
-
-    def _resume(self, name: str, *, until_start: bool = False) -> list[UpdateResult]:
-        def work(journal: Journal, executor: Executor) -> Run:
-            run = journal.active(name)
-            if run is not None:
-                return executor.resume(run, self._host.checked(name, journal), until_start=until_start)
-            latest = journal.latest(name)
-            assert latest is not None, "it was in progress a moment ago"
-            return latest
-
-        return [self._host.locked(name, work)]
+        with self._host.at_work() as host:
+            return Resuming(host).resume(name, within=within)
 
     def rollback(self, name: str, *, to: str | None = None) -> UpdateResult:
         """Go back to a version that is kept on this host; without a network.
@@ -265,20 +206,8 @@ class Updater(Reader):
         """
         self.config.component(name)
         parse_version(to)
-        owner = self._sets.owner(name)
-        if owner is not None and not self._sets.has_failed(name):
-            return _of(name, self._sets.cancel(owner, CANCEL_TIMEOUT))
-
-        def work(journal: Journal, executor: Executor) -> Run:
-            latest = journal.latest(name)
-            if latest is not None and latest.in_progress:
-                return executor.rollback(latest, "rolled back on request")
-            if latest is not None and latest.state is State.FAILED:
-                return executor.retry(latest)
-            run = self._host.begin(journal, name, kind="rollback", data={"to": to})
-            return executor.drive(run, self._host.checked(name, journal))
-
-        return self._host.locked(name, work)
+        with self._host.at_work() as host:
+            return Runs(host).rollback(name, to=to, timeout=CANCEL_TIMEOUT)
 
     def cancel(self, name: str, *, timeout: Seconds = CANCEL_TIMEOUT) -> UpdateResult:
         """Roll a run in progress back: by asking the process that drives it, or here when none does.
@@ -292,33 +221,8 @@ class Updater(Reader):
         Raises:
             UsageError: nothing is in progress.
         """
-        owner = self._sets.owner(name)
-        if owner is not None:
-            return _of(name, self._sets.cancel(owner, timeout))
-        todo = "`fsm rollback` undoes a finished update"
-        if name.startswith("@"):
-            self._sets.known(name)
-            raise UsageError(f"cannot cancel {name}", "nothing of this set is in progress", f"{todo}, member by member")
-        self.config.component(name)
-        with self._host.journal() as journal:
-            run = journal.active(name)
-            if run is None:
-                raise UsageError(f"cannot cancel {name}", "nothing is in progress", todo)
-            journal.request_cancel(run)
-            until = time.monotonic() + timeout
-            while time.monotonic() < until and not self._host.control.requested:
-                try:
-                    with ComponentLock(self.config.state_dir, name):
-                        return self._cancel_here(journal, run)
-                except Busy:
-                    time.sleep(0.2)
-            return self._host.report(journal, journal.run(run.id) or run)
-
-    def _cancel_here(self, journal: Journal, run: Run) -> UpdateResult:
-        now = journal.run(run.id) or run
-        if now.in_progress:
-            now = self._host.executor(journal).rollback(now, "cancelled on request")
-        return self._host.report(journal, now)
+        with self._host.at_work() as host:
+            return Runs(host).cancel(name, timeout=timeout)
 
     def hold(self, name: str, why: str = "") -> None:
         """Let no update of the component start until `unhold`."""
@@ -341,18 +245,6 @@ class Updater(Reader):
         Pin.parse(pin)
         with self._host.journal() as journal:
             journal.policy.set_pin(self.config.component(name).name, pin)
-
-
-def _of(name: str, results: Sequence[UpdateResult]) -> UpdateResult:
-    """What became of one component; where the set ended before it had a run, what became of the set."""
-    return next((result for result in results if result.component == name), results[0])
-
-
-def _safely(name: str, work: Callable[[], list[UpdateResult]]) -> list[UpdateResult]:
-    try:
-        return work()
-    except FsmError as error:
-        return [UpdateResult(component=name, outcome=Outcome.FAILED, reason=str(error))]
 
 
 def parse_version(text: str | None) -> Version | None:

@@ -28,7 +28,7 @@ def rollback(name: str | None, to: str | None, as_json: bool) -> int:
     """
     updater = common.updater()
     component = common.only(name, updater.components)
-    with stopping(updater.stop), shown(updater):
+    with stopping(updater.shutdown), shown(updater):
         result = updater.rollback(component, to=to)
     code = report([result], as_json)
     # An update that was in progress and is rolled back now ended as it was asked for.
@@ -47,7 +47,7 @@ def cancel(name: str | None, timeout: float, as_json: bool) -> int:
     """
     updater = common.updater()
     component = common.only(name, updater.components)
-    with stopping(updater.stop), shown(updater):
+    with stopping(updater.shutdown), shown(updater):
         result = updater.cancel(component, timeout=timeout)
     if result.outcome == "interrupted" and component in updater.components:
         holder = updater.status(component)[0].running_in

@@ -46,7 +46,7 @@ def update(names: tuple[str, ...], as_json: bool, **options: Any) -> int:
     one_version(wanted, version)
     for name in wanted:
         updater.config.component(name)
-    with stopping(updater.stop), shown(updater):
+    with stopping(updater.shutdown), shown(updater):
         if together is not None:
             results = updater.update_set(together, jobs=options["jobs"], force=force)
         elif len(wanted) == 1:
@@ -93,12 +93,14 @@ def resume(names: tuple[str, ...], as_json: bool, within: float | None) -> int:
     boot_hold.hold()
     try:
         if not names and nothing_to_do(common.config_path()):
+            boot_hold.release()
             return _resumed_nothing(as_json)
         updater = common.updater()
-        with stopping(updater.stop), shown(updater):
+        with stopping(updater.shutdown), shown(updater):
             results = [result for name in names or (None,) for result in _resumed(updater, name, within)]
     finally:
-        boot_hold.release()
+        # The façade has released it, unless a run still needs its service down; then systemd sees how we end.
+        boot_hold.drop()
     return report(results, as_json) if results else _resumed_nothing(as_json)
 
 
@@ -127,6 +129,6 @@ def report(results: Sequence[UpdateResult], as_json: bool) -> int:
         output.say(output.one_line(result.headline))
         common.notes(result.notes)
     code = worst(of_outcome(result.outcome) for result in results)
-    if code is Code.INTERRUPTED:
+    if code is Code.INTERRUPTED and any(result.in_progress for result in results):
         output.tell("fsm: interrupted; run `fsm resume` to continue")
     return code

@@ -64,7 +64,7 @@ class ComponentLock:
         except BlockingIOError as error:
             raise Busy(
                 f"cannot work on {self._component} now",
-                f"another updater is working on it: {self.holder()}",
+                self._busy(),
                 "wait for it to finish, or roll it back with `fsm cancel`; `fsm status` shows its progress",
             ) from error
         except OSError as error:
@@ -79,6 +79,13 @@ class ComponentLock:
             os.truncate(self._descriptor, 0)
         os.close(self._descriptor)
         self._descriptor = -1
+
+    def _busy(self) -> str:
+        """Why the lock cannot be had; where this process itself holds it, nobody else is looked for."""
+        found = self._read()
+        if found is not None and found["pid"] == os.getpid():
+            return f"this process is working on it already, since {found['since']}"
+        return f"another updater is working on it: {self.holder()}"
 
     def holder(self) -> str:
         """Who holds the lock, for people."""

@@ -92,6 +92,11 @@ class RunReport(Model):
     steps: tuple[StepReport, ...] = ()
 
     @property
+    def in_progress(self) -> bool:
+        """Whether `resume` has something to do."""
+        return self.outcome is Outcome.INTERRUPTED and self.run is not None
+
+    @property
     def headline(self) -> str:
         """The result in one line."""
         return headline(self)
@@ -133,7 +138,7 @@ def headline(report: RunReport) -> str:
         case Outcome.FAILED:
             return f"{report.component}: FAILED, needs attention: {_because(report)}"
         case _:
-            return f"{report.component}: {_interrupted(report, move)}; run `fsm resume` to continue"
+            return f"{report.component}: {_interrupted(report, move)}"
 
 
 def _done(report: RunReport, move: str) -> str:
@@ -147,12 +152,16 @@ def _done(report: RunReport, move: str) -> str:
 
 
 def _interrupted(report: RunReport, move: str) -> str:
-    if report.kind == SET:
-        return f"interrupted in {report.state}"
+    """Where a run stands still, and how it goes on."""
+    if report.run is None:
+        return "stopped before anything was begun; nothing was changed"
     if report.state is State.VERIFIED:
-        return f"verified {move}, waiting for the rest of its set"
-    where = f" at step {_current(report)}" if report.steps else ""
-    return f"interrupted in {report.state}{where} ({move or 'no plan yet'})"
+        where = f"verified {move}, waiting for the rest of its set"
+    else:
+        where = f"interrupted in {report.state}"
+        if report.kind != SET:
+            where += f"{f' at step {_current(report)}' if report.steps else ''} ({move or 'no plan yet'})"
+    return f"{where}; run `fsm resume` to continue"
 
 
 def _because(report: RunReport) -> str:

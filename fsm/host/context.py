@@ -6,11 +6,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fsm.adapter import Registry
-from fsm.engine.executor import Checked, Control, Executor, Surroundings
+from fsm.engine.executor import Checked, Control, Controls, Executor, Surroundings
 from fsm.engine.executor.context import Context
 from fsm.engine.journal import Journal, Run
 from fsm.engine.locks import ComponentLock
@@ -34,8 +35,17 @@ class Host:
         self.config = config
         self.registry = registry
         self.observers = list(observers)
+        self.controls = Controls()
         self.control = Control()
         self._blocked: dict[int, BlockedBy | None] = {}
+
+    @contextmanager
+    def at_work(self) -> Iterator[Host]:
+        """This host for one call of a verb, with a control of its own; `controls` stops what is under way."""
+        with self.controls.one() as control:
+            own = copy(self)
+            own.control = control
+            yield own
 
     def journal(self, *, readonly: bool = False) -> Journal:
         """The journal, opened for this thread."""
@@ -81,11 +91,21 @@ class Host:
         )
         return Executor(journal, self.registry, around)
 
-    def locked(self, name: str, work: Callable[[Journal, Executor], Run]) -> UpdateResult:
-        """Do something to a component while holding its lock; busy when another one holds it."""
+    def locked(self, name: str, work: Callable[[Journal, Executor], Run | None]) -> UpdateResult:
+        """Do something to a component while holding its lock; busy when another one holds it.
+
+        Args:
+            name: the component.
+            work: returns the run; None where it was asked to stop before it had one.
+        """
         try:
             with ComponentLock(self.config.state_dir, name), self.journal() as journal:
-                return self.report(journal, work(journal, self.executor(journal)))
+                run = work(journal, self.executor(journal))
+                return (
+                    UpdateResult(component=name, outcome=Outcome.INTERRUPTED)
+                    if run is None
+                    else self.report(journal, run)
+                )
         except Busy as error:
             return UpdateResult(component=name, outcome=Outcome.BUSY, reason=error.why, todo=error.todo)
 
@@ -95,6 +115,15 @@ class Host:
             return self.executor(journal).is_down(run)
         except PlanUnknown:
             return False
+
+    def needs_down(self, name: str) -> bool:
+        """Whether a component's service must not be started now: its run is between the stop and the start."""
+        with self.journal() as journal:
+            run = journal.active(name)
+            try:
+                return run is not None and self.executor(journal).needs_down(run)
+            except PlanUnknown:
+                return False
 
     @contextmanager
     def within(self, runs: Sequence[Run], seconds: Seconds | None) -> Iterator[None]:

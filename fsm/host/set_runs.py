@@ -62,9 +62,13 @@ class SetRuns:
             # With the members that it began with, whatever the configuration says by now.
             return self._again(begun, lambda driver, now: driver.resume(now), jobs)
 
-        def work(journal: Journal, driver: SetDriver) -> Run:
+        def work(journal: Journal, driver: SetDriver) -> Run | None:
             active = journal.active(name)
-            return driver.resume(active) if active else driver.go(driver.begin(name, needs, force=force))
+            if active is not None:
+                return driver.resume(active)
+            if self._host.control.requested:
+                return None
+            return driver.go(driver.begin(name, needs, force=force))
 
         return self._locked(name, list(needs), work, jobs)
 
@@ -115,11 +119,13 @@ class SetRuns:
         return self._locked(run.component, members, go_on, jobs)
 
     def _locked(
-        self, name: str, members: Sequence[str], work: Callable[[Journal, SetDriver], Run], jobs: int | None
+        self, name: str, members: Sequence[str], work: Callable[[Journal, SetDriver], Run | None], jobs: int | None
     ) -> list[UpdateResult]:
         try:
             with self._holding(name, *members), self._host.journal() as journal:
                 run = work(journal, SetDriver(self._host, journal, jobs or self._host.config.settings.jobs))
+                if run is None:
+                    return [UpdateResult(component=name, kind=SET, outcome=Outcome.INTERRUPTED)]
                 return self._results(journal, run, members)
         except Busy as error:
             return [UpdateResult(component=name, kind=SET, outcome=Outcome.BUSY, reason=error.why, todo=error.todo)]

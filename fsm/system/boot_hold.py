@@ -30,6 +30,12 @@ def holding() -> bool:
     return _held is not None
 
 
+def drop() -> None:
+    """Forget the hold, and say nothing: systemd sees how this process ends."""
+    global _held  # noqa: PLW0603 - see `hold`
+    _held = None
+
+
 def release() -> None:
     """Let the boot go on; nothing happens when nothing is held."""
     global _held

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
 
 from fsm.engine.journal import Journal
+from fsm.engine.locks import ComponentLock
 from fsm.engine.progress import log
 from fsm.engine.report import Outcome
-from fsm.errors import UsageError
+from fsm.errors import Busy, FsmError, JournalError, UsageError
+from fsm.host import resuming
 from fsm.host.context import Host
 from fsm.system import boot_hold
 from tests.library.hosts import updater
@@ -67,6 +70,68 @@ def test_the_boot_waits_for_a_rollback_too(root, world, monkeypatch: pytest.Monk
         with pytest.raises(Crash):
             updater(root, "a", "b").update(name)
     assert held(root, world, monkeypatch) == [("undo", "swap"), ("undo", "swap")]
+
+
+def test_the_boot_waits_for_another_updater_too(root, world, monkeypatch: pytest.MonkeyPatch):
+    """Whoever works on it: nothing starts on half a tree."""
+    interrupted(root, "a", DOWN)
+    interrupted(root, "b", 2)
+    monkeypatch.setattr(boot_hold, "_held", "/nowhere")
+    monkeypatch.setattr(resuming, "PAUSE", 0.05)
+    seen: list[tuple[str, str, bool]] = []
+    world.before_act = lambda verb, name: seen.append((verb, name, boot_hold.holding()))
+    tries: list[str] = []
+
+    def busy(self: ComponentLock) -> ComponentLock:
+        tries.append(self.path.stem)
+        if len(tries) <= 3:
+            raise Busy("cannot work on a now", "another updater is working on it")
+        return enter(self)
+
+    enter = ComponentLock.__enter__
+    monkeypatch.setattr(ComponentLock, "__enter__", busy)
+    results = updater(root, "a", "b").resume()
+    assert tries[:4] == ["a"] * 4
+    assert [result.outcome for result in results] == [Outcome.DONE] * 2
+    assert [name for verb, name, held in seen if held] == ["swap"]
+    assert not boot_hold.holding()
+
+
+@pytest.mark.parametrize("why", [Busy("cannot", "busy"), JournalError("cannot", "the disk is full")])
+def test_the_boot_goes_on_only_with_whole_trees(root, world, monkeypatch: pytest.MonkeyPatch, why: FsmError):
+    """One that cannot be made whole, and a program that is told to end: it ends, and says nothing to systemd."""
+    interrupted(root, "a", DOWN)
+    interrupted(root, "b", DOWN + 2)
+    monkeypatch.setattr(boot_hold, "_held", "/nowhere")
+    monkeypatch.setattr(resuming, "PAUSE", 60.0)
+    host = updater(root, "a", "b")
+
+    def never(self: ComponentLock) -> ComponentLock:
+        threading.Timer(0.2, host.stop).start()
+        raise why
+
+    with monkeypatch.context() as hindered:
+        hindered.setattr(ComponentLock, "__enter__", never)
+        results = {result.component: result for result in host.resume()}
+    assert boot_hold.holding()
+    assert (results["b"].outcome, results["b"].run) == (Outcome.INTERRUPTED, 2)
+    assert results["a"].outcome in (Outcome.BUSY, Outcome.FAILED)
+    boot_hold.drop()
+    assert not boot_hold.holding()
+    assert {result.outcome for result in host.resume()} == {Outcome.DONE}
+
+
+def test_the_boot_waits_for_one_that_is_cancelled_meanwhile(root, world, monkeypatch: pytest.MonkeyPatch):
+    """A stop that takes its time, and `--within` is over: the old tree is put back before anything is started."""
+    interrupted(root, "a", DOWN)
+    world.acts["keep:stop"] = ["slow"]
+    monkeypatch.setattr(boot_hold, "_held", "/nowhere")
+    seen: list[tuple[str, str]] = []
+    world.before_act = lambda verb, name: seen.append((verb, name)) if boot_hold.holding() else None
+    (result,) = updater(root).resume(within=0.1)
+    assert (result.outcome, result.reason) == (Outcome.ROLLED_BACK, "cancelled: it was not done within 0.1 s")
+    assert seen == [("undo", "swap")]
+    assert not boot_hold.holding()
 
 
 def crash_in_undo(verb: str, name: str) -> None:

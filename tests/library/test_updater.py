@@ -11,13 +11,14 @@ import fsm
 from fsm.aio import AsyncUpdater
 from fsm.engine.journal import Journal
 from fsm.engine.locks import ComponentLock
-from fsm.engine.report import Outcome
+from fsm.engine.report import Outcome, UpdateResult
 from fsm.engine.scheduling import in_order
-from fsm.errors import ConfigError, FsmError, JournalError, PlanUnknown, UpToDate, UsageError
+from fsm.errors import ConfigError, FsmError, Interrupted, JournalError, PlanUnknown, UpToDate, UsageError
+from fsm.host.runs import Runs
 from fsm.model import Version
 from fsm.updater import Updater
 from tests.library.hosts import REGISTRY, publish, updater
-from tests.world import WORLD, Crash, crash_at
+from tests.world import WORLD, Crash, World, crash_at
 
 
 def test_dependencies_come_first_and_a_failed_one_stops_what_needs_it(root, world):
@@ -47,14 +48,14 @@ def test_independent_ones_run_at_the_same_time():
 def test_a_component_that_cannot_be_driven_stops_no_other(root, world, monkeypatch):
     """Its result says why."""
     host = updater(root, "a", "b")
-    real = Updater.update
+    real = Runs.update
 
-    def update(self: Updater, name: str, **options: Any) -> Any:
+    def update(self: Runs, name: str, **options: Any) -> Any:
         if name == "a":
             raise JournalError("cannot", "because", "do")
         return real(self, name, **options)
 
-    monkeypatch.setattr(Updater, "update", update)
+    monkeypatch.setattr(Runs, "update", update)
     assert [result.outcome for result in host.update_all()] == [Outcome.FAILED, Outcome.DONE]
 
 
@@ -265,3 +266,89 @@ def test_the_package_offers_its_names_late():
     assert fsm.AsyncUpdater is AsyncUpdater
     with pytest.raises(AttributeError):
         fsm.nothing  # noqa: B018 - the access is the test
+
+
+def stopped_at(one: Updater, world: World, step: str, verb: str = "stop") -> None:
+    """Have it be stopped from within that step, once."""
+
+    def before(doing: str, name: str) -> None:
+        if (doing, name) == ("do", step):
+            world.before_act = lambda doing, name: None
+            getattr(one, verb)()
+
+    world.before_act = before
+
+
+def test_to_stop_ends_what_runs_and_nothing_that_is_called_later(root, world):
+    """The same object goes on where it was stopped."""
+    one = updater(root)
+    one.stop()  # nothing runs: nothing is stopped
+    stopped_at(one, world, "copy")
+    assert one.update("a").outcome is Outcome.INTERRUPTED
+    assert one.plan("a").steps
+    assert [result.outcome for result in one.resume()] == [Outcome.DONE]
+
+
+def test_to_stop_ends_all_of_one_call(root, world):
+    """Of several components none is begun any more, and none is left interrupted that had not been begun."""
+    one = updater(root, "a", "b", "c")
+    stopped_at(one, world, "swap")
+    results = one.update_all(jobs=1)
+    assert [result.outcome for result in results] == [Outcome.INTERRUPTED] * 3
+    assert [result.run is None for result in results] == [False, True, True]
+    assert results[1].headline == "b: stopped before anything was begun; nothing was changed"
+    assert [result.component for result in one.resume()] == ["a"]
+    assert [result.outcome for result in one.update_all(["b", "c"])] == [Outcome.DONE] * 2
+
+
+@pytest.mark.parametrize(
+    ("verb", "asked"), [("update", "a"), ("rollback", "a"), ("update_set", ["a", "b"]), ("update_all", ["a", "b"])]
+)
+def test_a_program_that_ends_begins_nothing_any_more(root, world, verb, asked):
+    """After `shutdown` every verb says so, and leaves nothing behind."""
+    one = updater(root, "a", "b")
+    one.shutdown()
+    found = getattr(one, verb)(asked)
+    results = found if isinstance(found, list) else [found]
+    assert {result.outcome for result in results} == {Outcome.INTERRUPTED}
+    assert one.history() == []
+    with pytest.raises(Interrupted):
+        one.plan("a")
+
+
+def test_a_program_that_ends_stops_what_runs(root, world):
+    """And what it continues is made whole, not more."""
+    one = updater(root, "a", "b")
+    stopped_at(one, world, "copy", "shutdown")
+    assert one.update("a").outcome is Outcome.INTERRUPTED
+    assert [result.outcome for result in one.resume()] == [Outcome.INTERRUPTED]
+    assert [result.outcome for result in updater(root, "a", "b").resume()] == [Outcome.DONE]
+
+
+def test_asked_twice_it_stops_at_once(root, world):
+    """Also while the service is down."""
+    one = updater(root)
+
+    def twice(verb: str, name: str) -> None:
+        if (verb, name) == ("do", "swap"):
+            one.stop()
+            one.stop()
+
+    world.before_act = twice
+    assert one.update("a").outcome is Outcome.INTERRUPTED
+    assert "start" not in world.cells
+
+
+def test_one_who_works_in_this_process_is_not_called_another_updater(root, world):
+    """Busy is busy, but with the truth about who is."""
+    one, said = updater(root), list[UpdateResult]()
+
+    def meanwhile(verb: str, name: str) -> None:
+        if (verb, name) == ("do", "copy"):
+            said.append(one.update("a"))
+
+    world.before_act = meanwhile
+    assert one.update("a").outcome is Outcome.DONE
+    (busy,) = said
+    assert busy.outcome is Outcome.BUSY
+    assert busy.reason.startswith("this process is working on it already, since ")

@@ -5,7 +5,7 @@ lifecycle's states, `forward` does steps, `backward` undoes them, `run_record` i
 `context` is what a step sees, `control` asks a run to stop.
 """
 
-from fsm.engine.executor.control import Clock, Control, Surroundings
+from fsm.engine.executor.control import Clock, Control, Controls, Surroundings
 from fsm.engine.executor.loop import Checked, Executor
 
-__all__ = ["Checked", "Clock", "Control", "Executor", "Surroundings"]
+__all__ = ["Checked", "Clock", "Control", "Controls", "Executor", "Surroundings"]

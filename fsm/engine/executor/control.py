@@ -6,7 +6,8 @@ import hashlib
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -48,6 +49,39 @@ class Control:
         """Ask to stop."""
         self.urgent = self.wake.is_set()
         self.wake.set()
+
+
+class Controls:
+    """A `Control` for each call under way: what is asked to stop is what runs, and nothing that is called later.
+
+    Nothing here takes a lock, so that a signal handler may ask between any two instructions.
+    """
+
+    def __init__(self) -> None:
+        self._running: list[Control] = []
+        self._ending = False
+
+    @contextmanager
+    def one(self) -> Iterator[Control]:
+        """The control of one call while it lasts; after `shutdown` it is asked to stop from the beginning."""
+        control = Control()
+        self._running.append(control)
+        if self._ending and not control.requested:
+            control.stop()
+        try:
+            yield control
+        finally:
+            self._running.remove(control)
+
+    def stop(self) -> None:
+        """Ask everything that runs to stop."""
+        for control in list(self._running):
+            control.stop()
+
+    def shutdown(self) -> None:
+        """The same, and nothing begins any more."""
+        self._ending = True
+        self.stop()
 
 
 DEADLINES: Final[Mapping[State, Seconds]] = {

@@ -1,0 +1,141 @@
+"""What the façade does with runs: update, roll back and cancel, one component or several; and their results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from fsm.engine.executor import Executor
+from fsm.engine.journal import Journal, Run
+from fsm.engine.locks import ComponentLock
+from fsm.engine.report import Outcome, UpdateResult
+from fsm.engine.scheduling import in_order
+from fsm.errors import Busy, FsmError, UsageError
+from fsm.host.context import Host
+from fsm.host.set_runs import SetRuns
+from fsm.lifecycle import State
+from fsm.model import Seconds
+
+
+class Runs:
+    """The runs of one call; `fsm.updater.Updater` says what each verb does.
+
+    Args:
+        host: with the control of that call.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._sets = SetRuns(host)
+
+    def update(self, name: str, *, version: str | None, force: bool) -> UpdateResult:
+        """See `Updater.update`."""
+        owner = self._sets.owner(name)
+        if owner is not None:
+            return of(name, self._sets.resume(owner))
+
+        def work(journal: Journal, executor: Executor) -> Run | None:
+            active = journal.active(name)
+            if active is not None:
+                return executor.resume(active, self._host.checked(name, journal))
+            if self._host.control.requested:
+                return None
+            run = self._host.begin(journal, name, data={"wanted": version, "force": force})
+            return executor.drive(run, self._host.checked(name, journal))
+
+        return self._host.locked(name, work)
+
+    def update_all(self, names: Sequence[str], *, jobs: int | None, force: bool) -> list[UpdateResult]:
+        """See `Updater.update_all`."""
+        config = self._host.config
+        needs = {name: config.component(name).keys.depends_on for name in names}
+        begun = self._resumed_sets(names)
+
+        def one(name: str, results: dict[str, UpdateResult]) -> UpdateResult:
+            if name in begun:
+                return begun[name]
+            for other in needs[name]:
+                if other in results and results[other].outcome not in (Outcome.DONE, Outcome.UP_TO_DATE):
+                    why = f"it depends on {other}, which was not updated ({results[other].outcome})"
+                    return UpdateResult(component=name, outcome=Outcome.REFUSED, reason=why)
+            try:
+                return self.update(name, version=None, force=force)
+            except FsmError as error:
+                return UpdateResult(component=name, outcome=Outcome.FAILED, reason=str(error))
+
+        results = in_order(needs, one, jobs=jobs or config.settings.jobs)
+        return [results[name] for name in names]
+
+    def _resumed_sets(self, names: Sequence[str]) -> dict[str, UpdateResult]:
+        """Go on with the sets that some of these components are in: each once, whichever of its members are named."""
+        owners = {name: owner for name in names if (owner := self._sets.owner(name)) is not None}
+        sets = {owner.id: owner for owner in owners.values()}
+        ends = {each: safely(owner.component, partial(self._sets.resume, owner)) for each, owner in sets.items()}
+        return {name: of(name, ends[owner.id]) for name, owner in owners.items()}
+
+    def update_set(self, members: str | Sequence[str], *, jobs: int | None, force: bool) -> list[UpdateResult]:
+        """See `Updater.update_set`."""
+        return self._sets.update(members, jobs=jobs, force=force)
+
+    def rollback(self, name: str, *, to: str | None, timeout: Seconds) -> UpdateResult:
+        """See `Updater.rollback`; `timeout` is for the set that the component belongs to."""
+        owner = self._sets.owner(name)
+        if owner is not None and not self._sets.has_failed(name):
+            return of(name, self._sets.cancel(owner, timeout))
+
+        def work(journal: Journal, executor: Executor) -> Run | None:
+            latest = journal.latest(name)
+            if latest is not None and latest.in_progress:
+                return executor.rollback(latest, "rolled back on request")
+            if latest is not None and latest.state is State.FAILED:
+                return executor.retry(latest)
+            if self._host.control.requested:
+                return None
+            run = self._host.begin(journal, name, kind="rollback", data={"to": to})
+            return executor.drive(run, self._host.checked(name, journal))
+
+        return self._host.locked(name, work)
+
+    def cancel(self, name: str, *, timeout: Seconds) -> UpdateResult:
+        """See `Updater.cancel`."""
+        owner = self._sets.owner(name)
+        if owner is not None:
+            return of(name, self._sets.cancel(owner, timeout))
+        todo = "`fsm rollback` undoes a finished update"
+        if name.startswith("@"):
+            self._sets.known(name)
+            raise UsageError(f"cannot cancel {name}", "nothing of this set is in progress", f"{todo}, member by member")
+        self._host.config.component(name)
+        with self._host.journal() as journal:
+            run = journal.active(name)
+            if run is None:
+                raise UsageError(f"cannot cancel {name}", "nothing is in progress", todo)
+            journal.request_cancel(run)
+            until = time.monotonic() + timeout
+            while time.monotonic() < until and not self._host.control.requested:
+                try:
+                    with ComponentLock(self._host.config.state_dir, name):
+                        return self._cancel_here(journal, run)
+                except Busy:
+                    time.sleep(0.2)
+            return self._host.report(journal, journal.run(run.id) or run)
+
+    def _cancel_here(self, journal: Journal, run: Run) -> UpdateResult:
+        now = journal.run(run.id) or run
+        if now.in_progress:
+            now = self._host.executor(journal).rollback(now, "cancelled on request")
+        return self._host.report(journal, now)
+
+
+def of(name: str, results: Sequence[UpdateResult]) -> UpdateResult:
+    """What became of one component; where the set ended before it had a run, what became of the set."""
+    return next((result for result in results if result.component == name), results[0])
+
+
+def safely(name: str, work: Callable[[], list[UpdateResult]]) -> list[UpdateResult]:
+    """What work came to; where it could not be done, a result that says why."""
+    try:
+        return work()
+    except FsmError as error:
+        return [UpdateResult(component=name, outcome=Outcome.FAILED, reason=str(error))]
