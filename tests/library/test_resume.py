@@ -106,13 +106,22 @@ def test_the_boot_goes_on_only_with_whole_trees(root, world, monkeypatch: pytest
     monkeypatch.setattr(resuming, "PAUSE", 60.0)
     host = updater(root, "a", "b")
 
+    tried = threading.Event()
+
     def never(self: ComponentLock) -> ComponentLock:
-        threading.Timer(0.2, host.stop).start()
+        tried.set()
         raise why
 
+    def stopping() -> None:
+        assert tried.wait(60)
+        host.stop()
+
+    ending = threading.Thread(target=stopping)
+    ending.start()
     with monkeypatch.context() as hindered:
         hindered.setattr(ComponentLock, "__enter__", never)
         results = {result.component: result for result in host.resume()}
+    ending.join()
     assert boot_hold.holding()
     assert (results["b"].outcome, results["b"].run) == (Outcome.INTERRUPTED, 2)
     assert results["a"].outcome in (Outcome.BUSY, Outcome.FAILED)

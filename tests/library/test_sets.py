@@ -21,6 +21,7 @@ from fsm.lifecycle import LIMIT, State
 from fsm.updater import Updater
 from tests.library.hosts import REGISTRY, data, publish, updater
 from tests.library.sets import NEEDS, assert_as_one, ends, host
+from tests.lock_holder import locked_elsewhere
 from tests.world import WORLD, Act, Crash, World, crash_at
 
 
@@ -300,10 +301,10 @@ def test_a_rollback_that_fails_needs_a_person_and_the_others_go_back(root, world
 
 def test_the_locks_of_all_are_held(root, world):
     """Who works on a member keeps the set away, and is named."""
-    with ComponentLock(root / "state", "b"):
+    with locked_elsewhere(root / "state", "b") as pid:
         (result,) = host(root).update_set("all")
     assert result.outcome is Outcome.BUSY
-    assert "another updater is working on it: process" in result.reason
+    assert f"another updater is working on it: process {pid} (" in result.reason
     assert host(root).resume() == []
 
 

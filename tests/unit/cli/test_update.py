@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fsm.engine.locks import ComponentLock
+from tests.lock_holder import locked_elsewhere
 from tests.unit.cli.conftest import FAILS, Line, interrupted
 
 # update
@@ -87,12 +88,12 @@ def test_a_rolled_back_update(updated: Line):
 
 def test_a_component_that_another_updater_works_on(updated: Line):
     """50, with who holds it since when."""
-    with ComponentLock(updated.app_fixture.state, "app"):
+    with locked_elsewhere(updated.app_fixture.state, "app") as pid:
         ended = updated("update")
         assert updated("resume").code == 0
         assert updated("rollback").code == 50
     assert ended.code == 50
-    assert "busy: another updater is working on it: process" in ended.out
+    assert f"busy: another updater is working on it: process {pid} (" in ended.out
 
 
 @pytest.mark.processes
