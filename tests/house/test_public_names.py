@@ -22,7 +22,7 @@ PAGES = [
     *sorted((ROOT / "docs" / "how-to").glob("*.md")),
     *(ROOT / "docs" / "tutorial").glob("*.md"),
 ]
-PROGRAMS = sorted(path for path in (ROOT / "examples").rglob("*.py") if path.parent.name != "adapter")
+PROGRAMS = sorted((ROOT / "examples").rglob("*.py"))
 
 
 def _below(source: str) -> Iterator[str]:
@@ -44,7 +44,7 @@ def _for_type_checkers() -> set[str]:
     return {alias.name for node in ast.walk(guarded[0]) if isinstance(node, ast.ImportFrom) for alias in node.names}
 
 
-@pytest.mark.parametrize("page", [each for each in PAGES if "adapter" not in each.name], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_pages_for_people_use_public_names_only(page: Path):
     """Nobody learns a name that may be gone tomorrow."""
     assert [found for block in PYTHON.findall(page.read_text(encoding="utf-8")) for found in _below(block)] == []
