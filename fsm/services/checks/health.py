@@ -26,6 +26,7 @@ from fsm.services.checks.context import CheckContext, Outcome
 from fsm.system.sockets import shut
 
 if TYPE_CHECKING:
+    import ssl
     from http.client import HTTPResponse
 
 TRY: Final[Seconds] = 5.0
@@ -142,12 +143,13 @@ class _Request:
     def _connect(self) -> None:
         secure = self._url.scheme == "https"
         host, port = self._url.hostname or "", self._url.port or (443 if secure else 80)
-        self._socket = plain = socket.create_connection((host, port), timeout=self._timeout)
-        if secure:
-            import ssl  # noqa: PLC0415 - 10 ms, for this check only
-
-            context = ssl.create_default_context()
-            self._socket = wrapped = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+        context = _context() if secure else None
+        plain = socket.create_connection((host, port), timeout=self._timeout)
+        if context is None:
+            self._socket = plain
+        else:
+            with plain:  # wrapping takes it over; what is shut down in the middle of that would be left open
+                self._socket = wrapped = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
             if not self._given_up:
                 wrapped.do_handshake()
         if self._given_up:
@@ -167,6 +169,12 @@ class _Request:
                     ok=False, told=f"answered {response.status}, but without {check.expected_body!r} in its body"
                 )
         return _Answer(ok=True, told=f"answered {response.status}")
+
+
+def _context() -> ssl.SSLContext:
+    import ssl  # noqa: PLC0415 - 10 ms, for this check only
+
+    return ssl.create_default_context()
 
 
 def _failure(error: Exception) -> str:
