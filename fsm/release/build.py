@@ -13,18 +13,19 @@ from pydantic import ValidationError
 
 from fsm.formats.explain import first_problem
 from fsm.formats.manifest import Manifest, canonical
+from fsm.formats.sums import algorithms, sums
 from fsm.formats.trust import KEYRING
 from fsm.model import Version
 from fsm.release.collecting import Found, collect
 from fsm.release.description import ComponentRule, Description, Source, read
 from fsm.release.globbing import MANIFEST
-from fsm.release.hashing import Hashed, Hasher, hash_files
+from fsm.release.hashing import Hasher, hash_files
 from fsm.release.images import pinned
 from fsm.release.problems import ReleaseError, Spot
 from fsm.release.signing import Signing, commit_time, keyring_of, times, why_unknown
-from fsm.release.sums import algorithms, sums
 from fsm.release.versioning import Decided, decide
 from fsm.system import files
+from fsm.system.digest import Hashed
 
 NOTES_LIMIT: Final = 256 << 10
 """Bytes that notes may have: a manifest has at most 1 MiB."""
@@ -42,7 +43,7 @@ class Options:
         description: the file, or the directory that it is in; None means the working directory.
         version: as a person gave it; None means what the tag or the repository says.
         tag: that the release has; None means that of ``GITHUB_REF``, if any.
-        styles: checksum files beside ``SHA256SUMS``, see `fsm.release.sums`.
+        styles: checksum files beside ``SHA256SUMS``, see `fsm.formats.sums`.
         resolve_images: whether registries are asked for the digests of images.
         default_version: where nothing says the version; None means that this is an error.
         sequence: how new the release is; None means the seconds since 1970 of the commit or of ``SOURCE_DATE_EPOCH``.
@@ -192,7 +193,7 @@ def assemble(prepared: Prepared, options: Options, hasher: Hasher | None = None)
     """
     wanted = algorithms(options.styles)
     paths = [each.path for each in prepared.found]
-    hashed = hasher.results(paths) if hasher else hash_files(paths, wanted)
+    hashed = hasher.of(paths) if hasher else hash_files(paths, wanted)
     manifests = {
         prepared.manifest_name(rule.name): _manifest(prepared, number, rule, hashed, options)
         for number, rule in prepared.components

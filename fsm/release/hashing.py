@@ -1,44 +1,24 @@
-"""Digests of a release's files: each file is read once, for every algorithm, several files at a time.
+"""Digests of a release's files: for every algorithm, several files at a time, and only of files that stay as they are.
 
-The largest files come first, so that few large ones keep all cores busy to the end. A block fits into a core's cache:
-it is still there when it is hashed, whatever the number of algorithms. Hashing lets the interpreter's lock go.
+The largest files come first, so that few large ones keep all cores busy to the end. `fsm.system.digest` reads them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import sys
-import threading
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
 from fsm.release.problems import ReleaseError, Spot
+from fsm.system import digest
+from fsm.system.digest import BLOCK, PLAINLY, Check, Hashed, hash_stream
 
-BLOCK: Final = 256 << 10
-"""Bytes that are read at a time."""
-
-_INTERVAL: Final = 0.0005
+_INTERVAL: Final = 0.0001
 """Seconds for which another thread may keep the interpreter while files are hashed."""
-
-_OPEN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-@dataclass(frozen=True)
-class Hashed:
-    """What a file was while it was read.
-
-    Attributes:
-        size: bytes.
-        digests: hexadecimal digits, by the algorithm's name in `hashlib`.
-    """
-
-    size: int
-    digests: Mapping[str, str]
 
 
 def hash_files(
@@ -46,10 +26,10 @@ def hash_files(
 ) -> dict[Path, Hashed]:
     """Read files once and compute every digest; arguments and errors are those of `Hasher`."""
     with Hasher(algorithms, threads=threads) as hasher:
-        return hasher.results(paths)
+        return hasher.of(paths)
 
 
-class Hasher:
+class Hasher(digest.Hasher[Path, Hashed]):
     """Digests of many files, several at a time. Use it as a context: leaving it ends what nobody waits for.
 
     Args:
@@ -58,29 +38,29 @@ class Hasher:
     """
 
     def __init__(self, algorithms: Sequence[str] = ("sha256",), *, threads: int | None = None) -> None:
-        self.algorithms = tuple(algorithms)
-        self._stop = threading.Event()
-        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="hash")
-        self._coming: dict[Path, Future[Hashed]] = {}
+        super().__init__(partial(_read, tuple(algorithms)), threads=threads or os.cpu_count() or 1)
         self._interval = sys.getswitchinterval()
 
     def __enter__(self) -> Self:
         # A thread needs the interpreter for microseconds between two blocks; it must not wait 5 ms for it each time.
         sys.setswitchinterval(_INTERVAL)
-        return self
+        return super().__enter__()
 
     def __exit__(self, *_: object) -> None:
         sys.setswitchinterval(self._interval)
-        self._stop.set()
-        self._pool.shutdown(cancel_futures=True)
+        super().__exit__()
 
     def start(self, paths: Iterable[Path]) -> None:
-        """Begin to hash files; each is read once, however often it is named."""
-        for path in sorted(dict.fromkeys(paths), key=lambda path: (-_size(path), path)):
-            if path not in self._coming:
-                self._coming[path] = self._pool.submit(_hash, path, self.algorithms, self._stop)
+        """Begin to hash files; each is read once, however often it is named.
 
-    def results(self, paths: Iterable[Path]) -> dict[Path, Hashed]:
+        Raises:
+            ReleaseError: as for `of`, about a small file.
+        """
+        for path in sorted(dict.fromkeys(paths), key=lambda path: (-_size(path), path)):
+            if path not in self:
+                self.add(path, str(path), _size(path))
+
+    def of(self, paths: Iterable[Path]) -> dict[Path, Hashed]:
         """What the files are; those that were not started are now.
 
         Raises:
@@ -88,7 +68,7 @@ class Hasher:
         """
         wanted = tuple(dict.fromkeys(paths))
         self.start(wanted)
-        return {path: self._coming[path].result() for path in wanted}
+        return {path: self.result(path) for path in wanted}
 
 
 def _size(path: Path) -> int:
@@ -98,23 +78,19 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _hash(path: Path, algorithms: Sequence[str], stop: threading.Event) -> Hashed:
+def _read(algorithms: Sequence[str], name: str, size: int, check: Check) -> Hashed:
+    path = Path(name)
     try:
-        descriptor = os.open(path, _OPEN)
+        descriptor = os.open(path, PLAINLY)
     except OSError as error:
         raise _refused(path, f"cannot be read: {error.strerror}", "an artifact is a plain file, no link") from error
     with open(descriptor, "rb", buffering=0) as stream:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise _refused(path, "is no plain file", "publish plain files")
-        hashes = [hashlib.new(name, usedforsecurity=True) for name in algorithms]
-        view, size = memoryview(bytearray(BLOCK)), 0
-        while not stop.is_set() and (count := stream.readinto(view)):
-            size += count
-            for each in hashes:
-                each.update(view[:count])
-        _unchanged(path, before, os.fstat(descriptor), size)
-    return Hashed(size, {name: each.hexdigest() for name, each in zip(algorithms, hashes, strict=True)})
+        found = hash_stream(stream, algorithms, check=check, block=min(BLOCK, size + 1))
+        _unchanged(path, before, os.fstat(descriptor), found.size)
+    return found
 
 
 def _unchanged(path: Path, before: os.stat_result, after: os.stat_result, size: int) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from fsm.errors import FsmError
 from fsm.release.problems import ReleaseError, Spot
-from fsm.release.registry import digest_of
 
 
 def pinned(
@@ -40,6 +39,8 @@ def _with_digest(image: str, spot: Spot) -> str:
         return image
     if not image.rpartition("/")[2].partition(":")[2]:
         raise ReleaseError(spot, f"{image} has no tag", "write the tag of this release, e.g. :{version}")
+    from fsm.release.registry import digest_of  # noqa: PLC0415 - HTTP, only for releases with images
+
     try:
         return f"{image}@{digest_of(image)}"
     except FsmError as error:

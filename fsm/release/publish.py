@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from fsm.errors import SourceError, Transient
 from fsm.release.build import Built
-from fsm.release.hashing import Hashed, hash_files
+from fsm.release.hashing import hash_files
 from fsm.release.problems import ReleaseError, Spot
+from fsm.system.digest import Hashed
 
 if TYPE_CHECKING:
     from fsm.release.github import Asset, GitHubRelease

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Final, Protocol
 
 from fsm.errors import IntegrityError
+from fsm.formats.sums import parse_sums
 from fsm.sources.base import MANIFEST_LIMIT
-from fsm.system.digest import parse_sums
 
 SUMS: Final = "SHA256SUMS"
 SIDECAR: Final = ".sha256"

@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 
 from fsm.errors import IntegrityError
 from fsm.model import Digest, Model
-from fsm.system.digest import Check, Hasher, no_check
+from fsm.system.digest import Check, Hashed, Hasher, hash_found, no_check
 from fsm.system.files import shown, write_atomic
 
 SCHEMA: Final = 1
@@ -188,7 +188,7 @@ def take(root: Path, *, skip: Skip | None = None, check: Check = no_check, hash:
         OSError: something cannot be read.
     """
     entries: dict[str, Entry] = {}
-    with Hasher() as hasher:
+    with Hasher[str, Hashed | None](hash_found) as hasher:
         for entry in _walk(os.fspath(root), skip):
             check()
             entries[entry.path] = entry
@@ -198,8 +198,7 @@ def take(root: Path, *, skip: Skip | None = None, check: Check = no_check, hash:
             if hashed is None:
                 del entries[path]
             else:
-                sha256, size = hashed
-                entries[path] = entries[path]._replace(sha256=sha256, size=size)
+                entries[path] = entries[path]._replace(sha256=hashed.sha256, size=hashed.size)
     return Inventory(dict(sorted(entries.items())))
 
 

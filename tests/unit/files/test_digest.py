@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.errors import IntegrityError
-from fsm.system.digest import BLOCK, Hasher, hash_chunks, hash_file, parse_sums, verify_file
+from fsm.formats.sums import parse_sums
+from fsm.system.digest import BLOCK, Hashed, Hasher, hash_chunks, hash_file, hash_found
 
 A, B = "a" * 64, "b" * 64
 
@@ -41,27 +42,6 @@ def test_hash_file_stops_when_told(tmp_path: Path):
 
     with pytest.raises(KeyboardInterrupt):
         hash_file(path, check=check)
-
-
-def test_verify_file_accepts_the_promised_one(tmp_path: Path):
-    """A file with the right digest passes, with its size known or not."""
-    path = tmp_path / "core.tar.gz"
-    path.write_bytes(b"data")
-    verify_file(path, sha256=sha(b"data"), size=4)
-    verify_file(path, sha256=sha(b"data"))
-
-
-@pytest.mark.parametrize(("digest", "size", "says"), [(sha(b"daty"), 4, sha(b"data")), (sha(b"data"), 5, "4 bytes")])
-def test_verify_file_refuses_another(tmp_path: Path, digest: str, size: int, says: str):
-    """The error names what was expected and found, and that nothing was changed."""
-    path = tmp_path / "core.tar.gz"
-    path.write_bytes(b"data")
-    with pytest.raises(IntegrityError) as caught:
-        verify_file(path, sha256=digest, size=size)
-    message = str(caught.value)
-    assert message.startswith("cannot use core.tar.gz: expected ")
-    assert f"found {says}" in message
-    assert "nothing was changed" in message
 
 
 @pytest.mark.parametrize(
@@ -121,10 +101,10 @@ def test_hasher_hashes_small_and_large_files(tmp_path: Path):
     sizes = {"small": 10, "large": 3 * BLOCK, "huge": 9 * BLOCK}
     for name, size in sizes.items():
         (tmp_path / name).write_bytes(name[:1].encode() * size)
-    with Hasher() as hasher:
+    with Hasher[str, Hashed | None](hash_found) as hasher:
         for name, size in [*sizes.items(), ("gone", 1), ("gone large", BLOCK)]:
             hasher.add(name, str(tmp_path / name), size)
-        results = dict(hasher.results(lambda: None))
+        results = {name: found and (found.sha256, found.size) for name, found in hasher.results(lambda: None)}
     assert results == {
         **{name: (sha(name[:1].encode() * size), size) for name, size in sizes.items()},
         "gone": None,
@@ -141,7 +121,7 @@ def test_hasher_ends_its_threads_when_left_early(tmp_path: Path):
     def check() -> None:
         raise KeyboardInterrupt
 
-    with Hasher() as hasher:
+    with Hasher[str, Hashed | None](hash_found) as hasher:
         hasher.add("large", str(path), 8 << 30)
         with pytest.raises(KeyboardInterrupt):
             list(hasher.results(check))
@@ -150,7 +130,7 @@ def test_hasher_ends_its_threads_when_left_early(tmp_path: Path):
 def test_hasher_follows_no_link(tmp_path: Path):
     """A link in the place of a file is an error, at once or when the result is asked for."""
     (tmp_path / "link").symlink_to("/etc/passwd")
-    with Hasher() as hasher:
+    with Hasher[str, Hashed | None](hash_found) as hasher:
         with pytest.raises(OSError, match="symbolic links"):
             hasher.add("link", str(tmp_path / "link"), 1)
         hasher.add("link", str(tmp_path / "link"), BLOCK)

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 from fsm.cli.run import run
 from fsm.formats.manifest import parse
-from fsm.release import hashing
+from fsm.formats.sums import parse_sums, sums
 from fsm.release.build import build
 from fsm.release.hashing import hash_files
 from fsm.release.problems import ReleaseError
-from fsm.release.sums import sums
-from fsm.system.digest import parse_sums
+from fsm.system.digest import BLOCK
 from tests.unit.release.conftest import Repository
 
 TWO = """\
@@ -211,7 +210,7 @@ def test_what_cannot_be_hashed_is_refused(tmp_path: Path):
 def test_every_digest_is_that_of_hashlib(tmp_path: Path):
     """Across the borders of blocks, for each algorithm, whatever the number of threads."""
     paths = []
-    for size in (0, 1, hashing.BLOCK - 1, hashing.BLOCK, 3 * hashing.BLOCK + 7):
+    for size in (0, 1, BLOCK - 1, BLOCK, 3 * BLOCK + 7):
         path = tmp_path / str(size)
         path.write_bytes(os.urandom(size))
         paths.append(path)
@@ -228,7 +227,7 @@ def test_every_digest_is_that_of_hashlib(tmp_path: Path):
 
 @given(st.dictionaries(st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9 ._()=*-]{0,20}[A-Za-z0-9]", fullmatch=True), st.binary()))
 def test_the_reader_of_hosts_reads_every_style(contents: dict[str, bytes]):
-    """`fsm.system.digest` gives back what was written."""
+    """`parse_sums` gives back what was written."""
     digests = {name: {"sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}
     expected = {name: f"sha256:{each['sha256']}" for name, each in digests.items()}
     made = sums(digests, ("bsd",))

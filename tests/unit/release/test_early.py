@@ -8,7 +8,8 @@ import pytest
 
 from fsm.cli.run import run
 from fsm.release.early import begin
-from fsm.release.hashing import Hashed, Hasher
+from fsm.release.hashing import Hasher
+from fsm.system.digest import Hashed
 from tests.unit.release.conftest import PLAIN, Repository
 
 TOML = '[[tool.fsm.components]]\nname = "a"\ntype = "t"\nartifacts = [{ path = "dist/*.gz" }]\n'
@@ -73,5 +74,5 @@ def test_files_that_were_not_begun_are_hashed_when_they_are_wanted(repository: R
     """Each once."""
     path = repository.write("a", b"a")
     with Hasher() as hasher:
-        assert hasher.results([path, path]) == hasher.results([path])
-        assert isinstance(hasher.results([path])[path], Hashed)
+        assert hasher.of([path, path]) == hasher.of([path])
+        assert isinstance(hasher.of([path])[path], Hashed)
