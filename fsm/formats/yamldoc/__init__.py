@@ -17,10 +17,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from fsm.errors import ManifestError
-from fsm.formats.yamldoc.builder import MAX_DEPTH, MAX_VALUES, Builder
+from fsm.formats.yamldoc.builder import Builder
 from fsm.formats.yamldoc.document import Document, Path, Place, refusal
 from fsm.formats.yamldoc.events import events
+from fsm.formats.yamldoc.reader import MAX_BYTES, MAX_DEPTH, MAX_VALUES, refuse_long
 from fsm.formats.yamldoc.scalars import MAX_DIGITS, kind, resolve
 from fsm.formats.yamldoc.tree import Node, Tree, read_tree
 
@@ -41,8 +41,6 @@ __all__ = [
     "resolve",
 ]
 
-MAX_BYTES: Final = 1024 * 1024
-
 _BREAK: Final = re.compile(r"\r\n|\r|\n")
 _UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -58,12 +56,10 @@ def load(data: bytes, *, where: str, max_bytes: int = MAX_BYTES) -> Document:
     Raises:
         ManifestError: one line with file, line and column, for whatever is wrong.
     """
-    if len(data) > max_bytes:
-        raise ManifestError(where, f"{len(data)} bytes, more than the {max_bytes} allowed", "make it shorter")
+    refuse_long(data, where, max_bytes)
     text = _decoded(data, where)
     builder = Builder(where)
-    for event in events(text, where):
-        builder.take(event)
+    builder.read(events(text, where))
     return builder.document()
 
 

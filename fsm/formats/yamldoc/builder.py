@@ -6,13 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fsm.errors import ManifestError
 from fsm.formats.yamldoc.document import Document, Path, Place, refusal
-from fsm.formats.yamldoc.events import place_of
-from fsm.formats.yamldoc.scalars import kind, resolve
-
-MAX_DEPTH: Final = 32
-MAX_VALUES: Final = 50_000
+from fsm.formats.yamldoc.reader import Collection, Reader
+from fsm.formats.yamldoc.scalars import kind as kind_of
+from fsm.formats.yamldoc.scalars import resolve
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -39,60 +36,40 @@ class _Open:
         return (*self.path, key)
 
 
-class Builder:
+class Builder(Reader):
     """Makes a `Document` of parser events; refuses what is not plain data."""
 
     def __init__(self, where: str) -> None:
-        self.where = where
-        self.last: Place = (1, 1)
+        super().__init__(where)
         self._open: list[_Open] = []
         self._root: Any = None
-        self._documents = 0
         self._values: dict[Path, Place] = {}
         self._keys: dict[Path, Place] = {}
         self._texts: dict[Path, str] = {}
 
     def document(self) -> Document:
         """What was built, after the last event."""
-        if self._documents == 0:
+        if self.documents == 0:
             raise refusal(self.where, (1, 1), "the document is empty", "write a mapping, key: value")
         if not isinstance(self._root, dict):
             raise refusal(
-                self.where, self._values[()], f"the document is {kind(self._root)}", "write a mapping, key: value"
+                self.where, self._values[()], f"the document is {kind_of(self._root)}", "write a mapping, key: value"
             )
         return Document(self.where, self._root, self._values, self._keys, self._texts)
 
-    def take(self, event: Any) -> None:
-        """Take the next event of the parser."""
-        self.last = place_of(event.start_mark)
-        match type(event).__name__:
-            case "DocumentStartEvent":
-                self._begin()
-            case "MappingStartEvent":
-                self._container({})
-            case "SequenceStartEvent":
-                self._container([])
-            case "MappingEndEvent" | "SequenceEndEvent":
-                self._open.pop()
-            case "ScalarEvent":
-                self._scalar(event)
-
-    def _refusal(self, why: str, todo: str) -> ManifestError:
-        return refusal(self.where, self.last, why, todo)
-
-    def _begin(self) -> None:
-        self._documents += 1
-        if self._documents > 1:
-            raise self._refusal("a second document begins", "keep one document in the file")
-
-    def _container(self, value: dict[str, Any] | list[Any]) -> None:
-        if len(self._open) >= MAX_DEPTH:
-            raise self._refusal(f"nested deeper than {MAX_DEPTH} levels", "make it flatter")
+    def begin(self, kind: Collection, event: Any) -> None:
+        """See `Reader.begin`."""
+        value: dict[str, Any] | list[Any] = {} if kind == "mapping" else []
         if self._open and self._open[-1].wants_key:
-            raise self._refusal(f"a key is {kind(value)}", "use a text as the key")
+            self.refuse(f"a key is {kind_of(value)}", "use a text as the key")
         self._open.append(_Open(value, self._add(value)))
 
-    def _scalar(self, event: Any) -> None:
+    def end(self, event: Any) -> None:
+        """See `Reader.end`."""
+        self._open.pop()
+
+    def scalar(self, event: Any) -> None:
+        """See `Reader.scalar`."""
         text = self._whole(event.value) if _SURROGATE.search(event.value) else event.value
         plain = event.style is None or event.style == ""
         value = self._resolved(text) if plain else text
@@ -109,33 +86,30 @@ class Builder:
             return text.encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError as error:
             todo = "write the character itself, or \\U and 8 digits"
-            raise self._refusal("an escape names half a character", todo) from error
+            raise refusal(self.where, self.last, "an escape names half a character", todo) from error
 
     def _resolved(self, text: str) -> str | int | float | bool | None:
         try:
             return resolve(text)
         except ValueError as error:
-            raise self._refusal(str(error), "quote it, if it is a text") from error
+            raise refusal(self.where, self.last, str(error), "quote it, if it is a text") from error
 
     def _key(self, key: Any, *, merge: bool, text: str) -> None:
         if merge:
-            raise self._refusal("merge keys (<<) are not allowed", "write the keys out")
+            self.refuse("merge keys (<<) are not allowed", "write the keys out")
         if not isinstance(key, str):
-            raise self._refusal(f"the key {_short(text) or 'here'} is {kind(key)}", "use a text as the key; quote it")
+            self.refuse(f"the key {_short(text) or 'here'} is {kind_of(key)}", "use a text as the key; quote it")
         top = self._open[-1]
         path = (*top.path, key)
         if path in self._keys:
             before = self._keys[path]
-            raise self._refusal(
-                f'the key "{_short(key)}" stands here a second time', f"the first is at line {before[0]}"
-            )
+            self.refuse(f'the key "{_short(key)}" stands here a second time', f"the first is at line {before[0]}")
         self._keys[path] = self.last
         top.key = key
 
     def _add(self, value: Any) -> Path:
         """Put a value into what is open, and remember where it stands."""
-        if len(self._values) >= MAX_VALUES:
-            raise self._refusal(f"more than {MAX_VALUES} values", "make it shorter")
+        self.refuse_more(len(self._values))
         path = self._open[-1].put(value) if self._open else ()
         if not self._open:
             self._root = value

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from fsm.errors import ManifestError
-from fsm.formats.yamldoc.builder import MAX_DEPTH, MAX_VALUES
 from fsm.formats.yamldoc.document import Place, refusal
-from fsm.formats.yamldoc.events import any_events, place_of
+from fsm.formats.yamldoc.events import any_events
+from fsm.formats.yamldoc.reader import MAX_BYTES, Collection, Reader, refuse_long
 
 Kind = Literal["scalar", "mapping", "sequence", "alias"]
 
@@ -104,7 +103,7 @@ class Tree:
         return len(self.text[:index].encode())
 
 
-def read_tree(data: bytes, *, where: str, max_bytes: int = 1024 * 1024) -> Tree:
+def read_tree(data: bytes, *, where: str, max_bytes: int = MAX_BYTES) -> Tree:
     """Read one YAML document, whatever it has.
 
     Args:
@@ -115,76 +114,59 @@ def read_tree(data: bytes, *, where: str, max_bytes: int = 1024 * 1024) -> Tree:
     Raises:
         ManifestError: one line with file, line and column, for whatever is wrong.
     """
-    if len(data) > max_bytes:
-        raise ManifestError(where, f"{len(data)} bytes, more than the {max_bytes} allowed", "make it shorter")
+    refuse_long(data, where, max_bytes)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise refusal(where, (line, 1), f"byte 0x{data[error.start]:02x} is not UTF-8", "save it as UTF-8") from error
     builder = _Builder(where)
-    for event in any_events(text, where):
-        builder.take(event)
+    builder.read(any_events(text, where))
     return Tree(where, text, builder.root)
 
 
-class _Builder:
+class _Builder(Reader):
     """Makes nodes of parser events."""
 
     def __init__(self, where: str) -> None:
+        super().__init__(where)
         self.root: Node | None = None
-        self._where = where
         self._open: list[Node] = []
         self._keys: list[Node | None] = []
         self._anchors: dict[str, Node] = {}
         self._count = 0
-        self._documents = 0
 
-    def take(self, event: Any) -> None:
-        match type(event).__name__:
-            case "DocumentStartEvent":
-                self._documents += 1
-                if self._documents > 1:
-                    todo = "keep one document in the file"
-                    raise refusal(self._where, place_of(event.start_mark), "a second document begins", todo)
-            case "MappingStartEvent":
-                self._enter(self._node("mapping", event))
-            case "SequenceStartEvent":
-                self._enter(self._node("sequence", event))
-            case "MappingEndEvent" | "SequenceEndEvent":
-                self._keys.pop()
-                self._open.pop().end = event.end_mark.index
-            case "ScalarEvent":
-                self._node("scalar", event, value=event.value, style=event.style or "")
-            case "AliasEvent":
-                self._alias(event)
-
-    def _enter(self, node: Node) -> None:
-        if len(self._open) >= MAX_DEPTH:
-            raise refusal(self._where, node.place, f"nested deeper than {MAX_DEPTH} levels", "make it flatter")
-        self._open.append(node)
+    def begin(self, kind: Collection, event: Any) -> None:
+        """See `Reader.begin`."""
+        self._open.append(self._node(kind, event))
         self._keys.append(None)
 
-    def _alias(self, event: Any) -> None:
+    def end(self, event: Any) -> None:
+        """See `Reader.end`."""
+        self._keys.pop()
+        self._open.pop().end = event.end_mark.index
+
+    def scalar(self, event: Any) -> None:
+        """See `Reader.scalar`."""
+        self._node("scalar", event, value=event.value, style=event.style or "")
+
+    def alias(self, event: Any) -> None:
+        """See `Reader.alias`."""
         target = self._anchors.get(event.anchor)
         if target is None:
-            why = f"there is no anchor &{event.anchor} above this alias"
-            raise refusal(self._where, place_of(event.start_mark), why, "correct the name")
+            self.refuse(f"there is no anchor &{event.anchor} above this alias", "correct the name")
         if target in self._open:
-            why = f"the alias *{event.anchor} leads to what it is in itself"
-            raise refusal(self._where, place_of(event.start_mark), why, "remove it")
+            self.refuse(f"the alias *{event.anchor} leads to what it is in itself", "remove it")
         self._node("alias", event, value=event.anchor, target=target)
 
     def _node(self, kind: Kind, event: Any, **about: Any) -> Node:
+        self.refuse_more(self._count)
         self._count += 1
-        place = place_of(event.start_mark)
-        if self._count > MAX_VALUES:
-            raise refusal(self._where, place, f"more than {MAX_VALUES} values", "make it shorter")
         tag = getattr(event, "tag", None)
         anchor = None if kind == "alias" else event.anchor
         node = Node(
             kind,
-            place,
+            self.last,
             event.start_mark.index,
             event.end_mark.index,
             anchor=anchor,
