@@ -213,10 +213,10 @@ def check(as_json: bool, **given: Any) -> int:
 def _made(given: dict[str, Any]) -> Built:
     """Build; the files are being read while pydantic is loaded."""
     from fsm.formats.sums import algorithms  # noqa: PLC0415 - see above
-    from fsm.release.early import begin  # noqa: PLC0415 - only for these commands
+    from fsm.release.early import begin, uncollected  # noqa: PLC0415 - only for these commands
     from fsm.release.hashing import Hasher  # noqa: PLC0415 - see above
 
-    with Hasher(algorithms(given["styles"])) as hasher:
+    with uncollected(), Hasher(algorithms(given["styles"])) as hasher:
         begin(Path(given["description"]) if given["description"] else None, hasher)
         from fsm.release.build import build as made  # noqa: PLC0415 - pydantic, after the files have begun
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 import click
@@ -34,7 +33,10 @@ def named(repository: str | None) -> str:
     Raises:
         UsageError: nothing says which.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9._-]{1,100}", repository or ""):
+    from fsm.formats.trust.documents import REPOSITORY_NAME  # noqa: PLC0415 - pydantic, only for these commands
+    from fsm.model import matches  # noqa: PLC0415 - see above
+
+    if not matches(REPOSITORY_NAME, repository or ""):
         raise UsageError("cannot continue", "the repository is unknown", "give --repository OWNER/NAME")
     return str(repository)
 

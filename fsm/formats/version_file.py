@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from fsm.formats.foreign import json_of
 from fsm.versions import Version
 
 MAX_SIZE: Final = 64 * 1024
@@ -43,8 +43,8 @@ def read(path: Path) -> tuple[str, str]:
     if not text.startswith("{"):
         return text.splitlines()[0].strip() if text else "", "" if text else f"{path} is empty"
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        data = json_of(text)
+    except ValueError as error:
         return "", f"{path} is neither a version nor JSON: {error}"
     for key in ("full_version", "version"):
         if isinstance(data.get(key), str):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from fsm.adapter import Registry, Spec, Target
 from fsm.errors import ConfigError, UsageError
 from fsm.formats.explain import advice, dotted, suggestion
+from fsm.formats.foreign import toml_of
 from fsm.formats.trust.host import TrustSpec
 from fsm.host.places import default_state_dir, find, text_of
 from fsm.lifecycle import State
@@ -163,13 +163,11 @@ def load(path: Path | None = None, registry: Registry | None = None) -> Config:
     """
     path = find(path)
     try:
-        data = tomllib.loads(text_of(path))
+        data = toml_of(text_of(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}", str(error), "check the file and its permissions") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise ConfigError(f"cannot read {path}", f"it is not valid TOML: {error}", "correct it there") from error
-    except RecursionError as error:
-        raise ConfigError(f"cannot read {path}", "it is nested too deep", "make it flatter") from error
     return parse(data, registry or Registry.discover(), path=path)
 
 

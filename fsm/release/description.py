@@ -7,7 +7,6 @@ It says what a release consists of; `fsm release build` adds what only a build k
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -17,6 +16,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from fsm.errors import ManifestError
 from fsm.formats.checkspec import ManifestCheck
 from fsm.formats.explain import advice, first_path, first_problem
+from fsm.formats.foreign import toml_of
 from fsm.formats.manifest.platforms import Platform
 from fsm.formats.manifest.schema import MOST, TYPE_NAME
 from fsm.formats.manifest.steps import ImageReference, ManifestStep
@@ -195,15 +195,12 @@ def _yaml(path: Path, data: bytes) -> Source:
 def _toml(path: Path, data: bytes) -> Source:
     try:
         text = data.decode("utf-8")
-        table = tomllib.loads(text).get("tool", {}).get("fsm")
-    except tomllib.TOMLDecodeError as error:
-        raise ReleaseError(
-            Spot(str(path), *tomlplaces.of_error(str(error))), f"is no TOML: {error}", "correct it"
-        ) from error
-    except RecursionError as error:
-        raise ReleaseError(Spot(str(path)), "is no TOML: it is nested too deep", "make it flatter") from error
+        table = toml_of(text).get("tool", {}).get("fsm")
     except (UnicodeDecodeError, AttributeError) as error:
         raise ReleaseError(Spot(str(path)), "is no TOML with a table [tool]", "save it as UTF-8 TOML") from error
+    except ValueError as error:
+        spot = Spot(str(path), *tomlplaces.of_error(str(error)))
+        raise ReleaseError(spot, f"is no TOML: {error}", "correct it") from error
     if not isinstance(table, dict):
         raise ReleaseError(Spot(str(path)), "has no table [tool.fsm]", "add [[tool.fsm.components]]")
     return Source(path, table, tomlplaces.Places(text, ("tool", "fsm")).position)

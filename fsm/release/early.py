@@ -6,15 +6,28 @@ is believed here: what is not asked for later is dropped, and every error is fou
 
 from __future__ import annotations
 
-import tomllib
+import gc
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from fsm.errors import FsmError
+from fsm.formats.foreign import toml_of
 from fsm.release.globbing import matching
 from fsm.release.hashing import Hasher
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage is collected in this block: looking at all that pydantic makes would hold up those who hash."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def begin(description: Path | None, hasher: Hasher) -> None:
@@ -26,7 +39,7 @@ def begin(description: Path | None, hasher: Hasher) -> None:
     """
     path = description or Path()
     # The description is read again, and judged, in a moment.
-    with suppress(OSError, ValueError, RecursionError, FsmError):
+    with suppress(OSError, ValueError, AttributeError, FsmError):
         for candidate in (path / "update.yaml", path / "pyproject.toml") if path.is_dir() else (path,):
             if candidate.is_file():
                 hasher.start(_files(candidate.parent, _plain(candidate)))
@@ -36,7 +49,7 @@ def begin(description: Path | None, hasher: Hasher) -> None:
 def _plain(path: Path) -> Any:
     data = path.read_bytes()
     if path.suffix == ".toml":
-        return tomllib.loads(data.decode("utf-8")).get("tool", {}).get("fsm")
+        return toml_of(data.decode("utf-8")).get("tool", {}).get("fsm")
     from fsm.formats.yamldoc import load  # noqa: PLC0415 - only for those whose description is YAML
 
     return load(data, where=str(path)).data

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from fsm.errors import Transient
+from fsm.formats.foreign import json_of
 from fsm.system.http import Client, Unanswered
 
 TIMEOUT: Final = 30.0
@@ -81,7 +82,7 @@ def digest_of(image: str) -> str:
             if answer.status == 401:
                 token = _token(client, where, answer.challenge)
                 answer = _get(client, url, {"Accept": _ACCEPT, "Authorization": token})
-    except (Unanswered, ValueError, RecursionError) as error:
+    except (Unanswered, ValueError) as error:
         raise _failed(image, str(error)) from error
     if answer.status != 200:
         raise _failed(image, f"{where.registry} answers {answer.status}")
@@ -128,7 +129,7 @@ def _token(client: Client, where: Reference, challenge: str) -> str:
     query = urlencode({"service": asked.get("service", ""), "scope": f"repository:{where.repository}:pull"})
     headers = {"Authorization": f"Basic {login}"} if login else {}
     answer = _get(client, f"{realm}{'&' if '?' in realm else '?'}{query}", headers)
-    data: Any = json.loads(answer.body or b"null")
+    data: Any = json_of(answer.body or b"null")
     token = (data.get("token") or data.get("access_token")) if isinstance(data, dict) else None
     if not isinstance(token, str):
         raise ValueError(f"no token: the registry's login answers {answer.status}")

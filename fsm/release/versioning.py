@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from fsm.formats.foreign import json_of, toml_of
 from fsm.model import Version
 from fsm.release.description import Source
 from fsm.release.problems import ReleaseError, Spot
@@ -99,7 +98,7 @@ def _in_files(root: Path) -> list[tuple[str, Version]]:
         path = root / name
         try:
             text = reader(path.read_text(encoding="utf-8-sig")) if path.is_file() else None
-        except (OSError, ValueError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, AttributeError) as error:
             raise ReleaseError(Spot(str(path)), f"its version cannot be read: {error}", "correct the file") from error
         if isinstance(text, str):
             found.append((name, _parsed(text, str(path))))
@@ -107,8 +106,8 @@ def _in_files(root: Path) -> list[tuple[str, Version]]:
 
 
 _FILES: Final[dict[str, Callable[[str], Any]]] = {
-    "pyproject.toml": lambda text: tomllib.loads(text).get("project", {}).get("version"),
-    "package.json": lambda text: json.loads(text).get("version"),
+    "pyproject.toml": lambda text: toml_of(text).get("project", {}).get("version"),
+    "package.json": lambda text: json_of(text).get("version"),
     "VERSION": lambda text: text.strip() or None,
 }
 """Where a repository says its version, and how it is read there."""

@@ -46,7 +46,8 @@ SIGNATURE: Final = ".minisig"
 DOCUMENT_LIMIT: Final = 256 << 10
 """Bytes of a keyring, or of a list of withdrawn versions."""
 
-RepositoryName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9._-]{1,100}$")]
+REPOSITORY_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9._-]{1,100}$"
+RepositoryName = Annotated[str, StringConstraints(pattern=REPOSITORY_NAME)]
 """``owner/name``: on GitHub, where it is; elsewhere any two names that tell one product from another."""
 
 Sequence = Annotated[int, Field(ge=0, lt=1 << 53)]

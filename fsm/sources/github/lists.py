@@ -7,7 +7,6 @@ block of one check: what was asked in it is not asked again, nor is a host whose
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -18,6 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fsm.errors import FsmError, SourceError, Transient
 from fsm.formats.explain import first_problem
+from fsm.formats.foreign import json_of
 from fsm.model import Model
 from fsm.sources.specs import GitHubSpec
 from fsm.sources.tokens import token_of
@@ -128,8 +128,8 @@ def ask(spec: GitHubSpec, known: tuple[str, ...]) -> List | None:
 def failed(answer: Answer) -> FsmError:
     """The error that an answer of the API is."""
     try:
-        message = json.loads(answer.small(_MESSAGE_LIMIT)).get("message", "")
-    except (ValueError, AttributeError, RecursionError):
+        message = json_of(answer.small(_MESSAGE_LIMIT)).get("message", "")
+    except (ValueError, AttributeError):
         message = ""
     return from_github(answer.status, answer.headers, answer.url, str(message)[:200])
 

@@ -60,6 +60,13 @@ def test_what_cannot_be_told_yet_is_not_begun(text: str, repository: Repository)
     assert begun(repository.root / "none.yaml") == ()
 
 
+def test_a_toml_file_of_another_form_is_not_begun(repository: Repository):
+    """`tool` may be anything in somebody's file."""
+    repository.description.unlink()
+    repository.write("pyproject.toml", b"tool = 3")
+    assert begun(repository.root) == ()
+
+
 def test_an_early_file_that_cannot_be_hashed_is_refused_when_it_is_wanted(
     repository: Repository, capsys: pytest.CaptureFixture[str]
 ):
