@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 
 class Host:
-    """One host: its configuration, its component types, and who listens."""
+    """One host: its configuration, its component types, and who listens.
+
+    Attributes:
+        blocked: what kept a run of this process from an update, by the run's number, until it is reported.
+    """
 
     def __init__(self, config: Config, registry: Registry, observers: Sequence[Observer]) -> None:
         self.config = config
@@ -37,7 +41,7 @@ class Host:
         self.observers = list(observers)
         self.controls = Controls()
         self.control = Control()
-        self._blocked: dict[int, BlockedBy | None] = {}
+        self.blocked: dict[int, BlockedBy | None] = {}
 
     @contextmanager
     def at_work(self) -> Iterator[Host]:
@@ -168,14 +172,14 @@ class Host:
             try:
                 return checking.plan(ctx, wanted=Version.parse(asked.get("wanted")), force=asked.get("force", False))
             except FsmError as error:
-                self._blocked[run.id] = error.blocked
+                self.blocked[run.id] = error.blocked
                 raise
 
         return work
 
     def report(self, journal: Journal, run: Run) -> UpdateResult:
         """The result of a run."""
-        return UpdateResult(**dict(run_report(journal, run)), blocked=self._blocked.pop(run.id, None))
+        return UpdateResult(**dict(run_report(journal, run)), blocked=self.blocked.pop(run.id, None))
 
 
 def _existing(path: Path) -> Path:

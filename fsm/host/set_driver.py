@@ -144,6 +144,7 @@ class SetDriver:
             except Cancelled as error:
                 return self._move(run, [Event.FAIL], reason=error.cause)
             except FsmError as error:
+                self._host.blocked[run.id] = error.blocked
                 return self._move(run, [Event.FAIL], reason=f"{name}: {error.cause}", todo=error.todo)
         faults.point("set.planned")
         if not plans:

@@ -41,7 +41,7 @@ def test_a_whole_life(host):
     assert "1.0.0 -> 1.1.0 is available" in host.out
     assert host.fsm("check", "app", "--exit-code", "--force") == 10
     assert host.fsm("plan") == 0
-    assert "the downtime begins" in host.out
+    assert "downtime begins" in host.out
     assert "preserved: .env, data/, config/*.local" in host.out
     assert "nothing was changed" in host.out
     assert host.fsm("update", "--dry-run") == 0

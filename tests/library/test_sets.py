@@ -98,6 +98,7 @@ def test_a_member_that_cannot_be_planned_touches_none(root, world):
     results = host(root).update_set("all")
     assert ends(results) == [("@all", "refused")]
     assert "b: cannot update b: updates have been held since " in results[0].reason
+    assert results[0].blocked == "held"
     assert world.calls == []
 
 
