@@ -69,7 +69,7 @@ def test_one_that_is_broken_takes_the_other_back(pair: Host):
         (("--set", "both", "app"), "cannot use --set together with names or --all"),
         (("--set", "both", "--atomic"), "cannot use --set together with names or --all"),
         (("--set", "boht"), "did you mean"),
-        (("--set", "both", "--version", "1.1.0"), "--version goes with one component"),
+        (("--set", "both", "--version", "1.1.0"), "cannot use --version with a set"),
         (("--atomic", "app"), "a set needs at least two members"),
     ],
 )
