@@ -1,6 +1,6 @@
 """What the test bed keeps on this machine, outside of every checkout, and who uses it now.
 
-One machine has one bed: sessions, xdist workers and people share it. Whoever uses the bed holds a shared lock on
+Each user of a machine has one bed: sessions, xdist workers and people share it. Whoever uses the bed holds a shared lock on
 `users.lock`, which dies with its process; the last one to leave stops what it had started, unless somebody asked for it
 to stay (`python -m tests.hosts up`). Whoever changes the bed (installs, starts, makes an image) holds `change.lock`.
 """
@@ -18,8 +18,9 @@ from typing import Final
 
 from fsm.system.processes import Identity, alive, identify
 
-HOME: Final = Path(os.environ.get("FSM_HOSTS_DIR") or "/var/tmp/fsm-hosts")
-"""Not below a temporary directory of a session: engine, images and packages outlive it."""
+_USERS: Final = "" if os.geteuid() == 0 else f"-{os.geteuid()}"
+HOME: Final = Path(os.environ.get("FSM_HOSTS_DIR") or f"/var/tmp/fsm-hosts{_USERS}")
+"""Not below a temporary directory of a session: engine, images and packages outlive it. Each user has one."""
 
 
 class BedError(Exception):

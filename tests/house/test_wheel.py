@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import venv
 from pathlib import Path
 
 import pytest
 
+from tests.house.environments import ROOT, build_wheel, environment, site_of
 from tools.contracts import component_packages
 
 pytestmark = pytest.mark.processes
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def _run(*command: str | Path, cwd: Path = ROOT) -> str:
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120, check=False, cwd=cwd)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site-packages of a new environment with only our wheel in it."""
     folder = tmp_path_factory.mktemp("wheel")
-    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder / "dist")
-    (wheel,) = (folder / "dist").glob("*.whl")
-    venv.create(folder / "env", with_pip=False)
-    python = folder / "env" / "bin" / "python"
-    _run(
-        *(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index"),
-        *("--no-compile", "--disable-pip-version-check", wheel),
-    )
-    return Path(_run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    return site_of(environment(folder / "env", build_wheel(ROOT, folder / "dist"), borrow=False))
 
 
 def test_only_fsm_and_the_component_types_are_installed(site: Path):
