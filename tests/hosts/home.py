@@ -1,8 +1,8 @@
 """What the test bed keeps on this machine, outside of every checkout, and who uses it now.
 
-Each user of a machine has one bed: sessions, xdist workers and people share it. Whoever uses the bed holds a shared lock on
-`users.lock`, which dies with its process; the last one to leave stops what it had started, unless somebody asked for it
-to stay (`python -m tests.hosts up`). Whoever changes the bed (installs, starts, makes an image) holds `change.lock`.
+A machine has one bed for each user, whose sessions and xdist workers share it. Whoever uses the bed holds a shared lock
+on `users.lock`, which dies with its process; the last one to leave stops what it had started, unless somebody asked for
+it to stay (`python -m tests.hosts up`). Whoever changes the bed (installs, starts, makes an image) holds `change.lock`.
 """
 
 from __future__ import annotations
