@@ -3,7 +3,7 @@
 ``python -m tests.crash.child`` imports everything once, and then forks a process for each request that it reads: a
 JSON object in a line. The process does one verb of the real `Updater`, and kills itself with SIGKILL at the fault
 point that the request names. The answer, one line too, tells how it ended and what it returned. A fork shares nothing
-with the processes before and after it but the files of the app_fixture.
+with the processes before and after it but the files of its host.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ VERBS: Final[dict[str, Verb]] = {
 def act(request: dict[str, Any]) -> dict[str, Any]:
     """Do what a request says, in a process of its own."""
     # The processes that are started from here on are found by it, whatever they do to their command line.
-    os.environ["FSM_BED"] = request["root"]
-    app_fixture = SCENARIOS[request["scenario"]].make_bed(Path(request["root"]))
+    os.environ["FSM_CRASH_CASE"] = request["root"]
+    app_fixture = SCENARIOS[request["scenario"]].make_fixture(Path(request["root"]))
     WAYS[SCENARIOS[request["scenario"]].way](app_fixture)
     if request["start"]:
         app_fixture.start()
@@ -132,7 +132,7 @@ def serve() -> None:
 
 def _warm_up() -> None:
     """Whatever a process imports or builds when it first needs it, all of ours inherit."""
-    process._WATCH = 0.02  # type: ignore[misc] # seconds of waiting that thousands of crash_cases need not wait
+    process._WATCH = 0.02  # type: ignore[misc] # seconds of waiting that thousands of cases need not wait
     with tempfile.TemporaryDirectory() as place, AppFixture(Path(place), settle_seconds=0) as app_fixture:
         app_fixture.install("1.0.0")
         app_fixture.start()

@@ -99,7 +99,7 @@ class Undisturbed:
 
 @dataclass
 class Workshop:
-    """Makes one crash_case: a copy of the template, with the app running."""
+    """Makes one crash case: a copy of the template, with the app running."""
 
     forge: Forge
     name: str
@@ -107,13 +107,13 @@ class Workshop:
     place: Path
 
     def crash_case(self) -> CrashCase:
-        """The crash_case."""
+        """The case."""
         subprocess.run(["cp", "-a", str(self.template), str(self.place)], check=True)
         for record in self.place.rglob(".app.fsm/backups/*/record.json"):
             record.write_text(record.read_text().replace(str(self.template), str(self.place)))
         with Journal(self.template / "state" / "journal.db", readonly=True) as journal:
             earlier = len(journal.runs())
-        return CrashCase(self.forge, self.name, SCENARIOS[self.name].make_bed(self.place), earlier)
+        return CrashCase(self.forge, self.name, SCENARIOS[self.name].make_fixture(self.place), earlier)
 
 
 @dataclass
@@ -136,7 +136,7 @@ class CrashCase:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.app_fixture.kill()
-        for who in _of_bed(self.app_fixture.root):
+        for who in _processes_of(self.app_fixture.root):
             with suppress(ProcessLookupError):
                 os.kill(who, 9)
         if kind is None or "FSM_CRASH_KEEP" not in os.environ:
@@ -186,7 +186,7 @@ class CrashCase:
     def judge_service(self, version: str | None) -> None:
         """Exactly one process runs, with that version; none, where nothing is installed."""
         assert self.app_fixture.version() == version
-        processes = _of_bed(self.app_fixture.root)
+        processes = _processes_of(self.app_fixture.root)
         if version is None:
             assert self.app_fixture.silent()
             assert processes == []
@@ -260,9 +260,9 @@ def preserved(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_bed(root: Path) -> list[int]:
-    """The processes that were started, at whatever remove, by a process of this app_fixture."""
-    entry = b"FSM_BED=" + os.fsencode(root)
+def _processes_of(root: Path) -> list[int]:
+    """The processes that were started, at whatever remove, by a process of this case."""
+    entry = b"FSM_CRASH_CASE=" + os.fsencode(root)
     found = []
     for name in os.listdir("/proc"):
         with suppress(OSError):

@@ -14,7 +14,7 @@ from tests.crash.crash_case import CrashCase, Forge, Undisturbed, Workshop, list
 from tests.crash.scenarios import SCENARIOS
 
 LANES: Final = 3
-"""Cells at one time in each worker of pytest: half of a crash_case's time is waiting."""
+"""Cases at one time in each worker of pytest: half of a case's time is waiting."""
 
 
 class CrashPool:
@@ -41,9 +41,9 @@ class CrashPool:
         if name not in self._known:
             scenario, place = SCENARIOS[name], self._place / name
             place.mkdir()
-            with scenario.make_bed(place / "template") as app_fixture:
+            with scenario.make_fixture(place / "template") as app_fixture:
                 scenario.prepare(app_fixture)
-            with self._cell(name, place / "template") as crash_case:
+            with self._case(name, place / "template") as crash_case:
                 before = listing(crash_case.app_fixture.root)
                 answer = crash_case.ask(scenario.verb)
                 wanted = Undisturbed(
@@ -54,7 +54,7 @@ class CrashPool:
         return self._known[name][1]
 
     @contextmanager
-    def _cell(self, name: str, template: Path) -> Iterator[CrashCase]:
+    def _case(self, name: str, template: Path) -> Iterator[CrashCase]:
         place = template.parent / f"{next(self._count)}"
         forge = self._forges.get()
         try:
@@ -75,7 +75,7 @@ class CrashPool:
 
         def one(label: str, act: Callable[[CrashCase, Undisturbed], None]) -> str:
             try:
-                with self._cell(name, template) as crash_case:
+                with self._case(name, template) as crash_case:
                     act(crash_case, wanted)
             except AssertionError as error:
                 return f"{label}: {error}"

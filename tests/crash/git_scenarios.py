@@ -146,20 +146,20 @@ SHARED: Final = ("stop_service.", "start_service.", "tidy.")
 """Points of the kit, to which a checkout comes as well as an app."""
 
 SCENARIOS: Final[dict[str, dict[str, Any]]] = {
-    "git-update": {"verb": "update", "prepare": good, "outcome": "done", "version": "1.1.0", "app_fixture": PLAIN},
+    "git-update": {"verb": "update", "prepare": good, "outcome": "done", "version": "1.1.0", "options": PLAIN},
     "git-broken": {
         "verb": "update",
         "prepare": broken,
         "outcome": "rolled_back",
         "version": "1.0.0",
-        "app_fixture": PLAIN,
+        "options": PLAIN,
     },
     "git-rollback": {
         "verb": "rollback",
         "prepare": good,
         "outcome": "done",
         "version": "0.9.0",
-        "app_fixture": PLAIN,
+        "options": PLAIN,
         "only": ("git.", "step.", *SHARED),
     },
     "git-first": {
@@ -168,7 +168,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "outcome": "done",
         "version": "1.1.0",
         "before": None,
-        "app_fixture": PLAIN,
+        "options": PLAIN,
         "only": ("git.", "step.", *SHARED),
     },
     "git-first-broken": {
@@ -177,7 +177,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "outcome": "rolled_back",
         "version": None,
         "before": None,
-        "app_fixture": PLAIN,
+        "options": PLAIN,
         "only": ("git.", "step.", *SHARED),
     },
     "git-rich": {
@@ -185,7 +185,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": rich,
         "outcome": "done",
         "version": "1.1.0",
-        "app_fixture": RICH,
+        "options": RICH,
         "only": ("git.", *SHARED),
     },
     "git-rich-broken": {
@@ -193,7 +193,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": rich_broken,
         "outcome": "rolled_back",
         "version": "1.0.0",
-        "app_fixture": {**RICH, "post_checks": [{"type": "command", "argv": SPOILING}]},
+        "options": {**RICH, "post_checks": [{"type": "command", "argv": SPOILING}]},
         "only": ("git.", *SHARED),
         "changed": "M lib/names.txt",
     },
@@ -202,7 +202,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": rich_broken,
         "outcome": "rolled_back",
         "version": "1.0.0",
-        "app_fixture": {**RICH, "build": HERE},
+        "options": {**RICH, "build": HERE},
         "only": ("git.build", "git.products", "git.reset"),
         "changed": "M lib/names.txt",
     },
@@ -211,7 +211,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": submodule,
         "outcome": "done",
         "version": "1.1.0",
-        "app_fixture": PLAIN,
+        "options": PLAIN,
         "only": ("git.submodule", "git.reset", "git.fetch"),
     },
     "git-submodule-broken": {
@@ -219,7 +219,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": submodule_broken,
         "outcome": "rolled_back",
         "version": "1.0.0",
-        "app_fixture": PLAIN,
+        "options": PLAIN,
         "only": ("git.submodule", "git.reset", "git.fetch"),
     },
     "git-submodule-moved-broken": {
@@ -227,7 +227,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": submodule_moved_broken,
         "outcome": "rolled_back",
         "version": "1.0.0",
-        "app_fixture": {**PLAIN, "local_changes": "save", "build": {"command": FROM_LIBRARY, "products": ["dist"]}},
+        "options": {**PLAIN, "local_changes": "save", "build": {"command": FROM_LIBRARY, "products": ["dist"]}},
         "only": ("git.submodule", "git.reset"),
         "changed": "M vendor/lib",
     },
@@ -236,7 +236,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "prepare": tagged_broken,
         "outcome": "rolled_back",
         "version": "1.0.0",
-        "app_fixture": {**PLAIN, "source": TAGS},
+        "options": {**PLAIN, "source": TAGS},
         "only": ("git.fetch",),
     },
 }

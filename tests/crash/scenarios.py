@@ -19,7 +19,7 @@ from tests.git_fixture import GitFixture
 from tests.pair import Pair
 
 Kind = Literal["python_app", "pair", "git"]
-BED_OF: Final[dict[Kind, type[AppFixture]]] = {"python_app": AppFixture, "pair": Pair, "git": GitFixture}
+FIXTURE_OF: Final[dict[Kind, type[AppFixture]]] = {"python_app": AppFixture, "pair": Pair, "git": GitFixture}
 
 Outcome = Literal["done", "rolled_back"]
 Verb = Literal["update", "rollback", "update_set"]
@@ -33,11 +33,11 @@ class Scenario:
     Attributes:
         verb: what is called.
         way: how the trees change places.
-        prepare: makes the host as it is before; the result is copied for every crash_case.
+        prepare: makes the host as it is before; the result is copied for every crash case.
         outcome: how a run ends that nobody disturbs, and so every run that is resumed.
         version: what is installed and answers then; None: nothing.
         before: what is installed and answers before.
-        app_fixture: arguments of the app_fixture.
+        options: the further arguments of its fixture.
         only: prefixes of the points at which this scenario is killed; all, unless it is a slow one.
         kind: the component type; a pair is two Python apps that are a set.
         changed: of a git checkout: what is changed in it afterwards, as ``git status`` tells it.
@@ -49,7 +49,7 @@ class Scenario:
     outcome: Outcome
     version: str | None
     before: str | None = "1.0.0"
-    app_fixture: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     only: tuple[str, ...] = ("",)
     kind: Kind = "python_app"
     changed: str = ""
@@ -59,9 +59,9 @@ class Scenario:
         """How many there are."""
         return 2 if self.kind == "pair" else 1
 
-    def make_bed(self, root: Path) -> AppFixture:
+    def make_fixture(self, root: Path) -> AppFixture:
         """The host of this scenario."""
-        return BED_OF[self.kind](root, **self.app_fixture)
+        return FIXTURE_OF[self.kind](root, **self.options)
 
 
 def _history(app_fixture: AppFixture, *traits: Any) -> None:
@@ -180,22 +180,22 @@ _WAYS: Final[tuple[tuple[str, Verb, Callable[[AppFixture], None], Outcome, str],
 
 SCENARIOS: Final[dict[str, Scenario]] = {
     **{
-        f"{name}-{way}": Scenario(verb, way, prepare, outcome, version, app_fixture=RETENTION)
+        f"{name}-{way}": Scenario(verb, way, prepare, outcome, version, options=RETENTION)
         for way in get_args(Way)
         for name, verb, prepare, outcome, version in _WAYS
     },
     "first": Scenario("update", "exchange", first, "done", "1.1.0", before=None),
     "first-broken": Scenario("update", "exchange", first_broken, "rolled_back", None, before=None),
-    "environment": Scenario("update", "exchange", environment, "done", "1.1.0", app_fixture=ENVIRONMENT, only=SLOW),
+    "environment": Scenario("update", "exchange", environment, "done", "1.1.0", options=ENVIRONMENT, only=SLOW),
     "environment-broken": Scenario(
-        "update", "exchange", environment_broken, "rolled_back", "1.0.0", app_fixture=ENVIRONMENT, only=SLOW
+        "update", "exchange", environment_broken, "rolled_back", "1.0.0", options=ENVIRONMENT, only=SLOW
     ),
     "commands": Scenario(
-        "update", "exchange", broken, "rolled_back", "1.0.0", app_fixture=COMMANDS, only=("service.command.",)
+        "update", "exchange", broken, "rolled_back", "1.0.0", options=COMMANDS, only=("service.command.",)
     ),
-    "set": Scenario("update_set", "exchange", pair, "done", "1.1.0", app_fixture=RETENTION, only=TOGETHER, kind="pair"),
+    "set": Scenario("update_set", "exchange", pair, "done", "1.1.0", options=RETENTION, only=TOGETHER, kind="pair"),
     "set-broken": Scenario(
-        "update_set", "exchange", pair_broken, "rolled_back", "1.0.0", app_fixture=RETENTION, only=TOGETHER, kind="pair"
+        "update_set", "exchange", pair_broken, "rolled_back", "1.0.0", options=RETENTION, only=TOGETHER, kind="pair"
     ),
 }
 
