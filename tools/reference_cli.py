@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import click
 
 from fsm.cli.app import COMMANDS, fsm
 from fsm.cli.codes import MEANING, SEVERITY
 
+EVERYWHERE: Final = ("as_json", "help")
+"""Options of every command, which the page says once."""
+
 
 def commands() -> str:
-    """One section for each command: usage, what it does, arguments and options."""
+    """One section for each command: what it does, examples, and the options that not every command has."""
     with click.Context(fsm, info_name="fsm") as context:
         sections = [section for entry in COMMANDS for section in _sections(context, entry.name)]
     return "\n" + "\n".join(sections)
@@ -33,9 +37,10 @@ def _section(command: click.Command, context: click.Context) -> str:
     path = context.command_path
     usage = " ".join(command.collect_usage_pieces(context))
     paragraphs = _paragraphs(command.help or "")
-    options = [_row(option, context) for option in command.params if isinstance(option, click.Option)]
+    own = [each for each in command.params if isinstance(each, click.Option) and each.name not in EVERYWHERE]
     lines = [f"## {path}", "", "```text", f"{path} {usage}", "```", "", *paragraphs]
-    lines += ["| option | meaning |", "|---|---|", *options, "| `--help` | Show this and exit. |", ""]
+    lines += ["```text", *getattr(command, "examples", ()), "```", ""]
+    lines += ["| option | meaning |", "|---|---|", *(_row(option, context) for option in own), ""] if own else []
     return "\n".join(lines)
 
 
@@ -49,7 +54,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 def _row(option: click.Option, context: click.Context) -> str:
     names = ", ".join(f"`{name}`" for name in option.opts)
     if not option.is_flag:
-        names += f" *{option.metavar or option.make_metavar(context)}*"
+        names += f" *{option.metavar or option.make_metavar(context)}*".replace("|", "\\|")
     default = f" Default: {option.default}." if option.show_default else ""
     return f"| {names} | {option.help}{default} |"
 
