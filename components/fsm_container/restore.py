@@ -155,4 +155,4 @@ def _check(stack: Stack, record: Record, ctx: StepContext) -> str:
         return found, verdict
 
     _, verdict = wait(ask, ctx, max(0.0, ctx.deadline.remaining() - 10.0))
-    return "" if verdict.state == "ready" else f"the old version does not do: {verdict.detail}"
+    return "" if verdict.state == "ready" else f"the old version does not work: {verdict.detail}"

@@ -155,11 +155,11 @@ class Up(Step):
     def _failed(
         self, ctx: StepContext, containers: Sequence[Container], verdict: Verdict, done: Upped, image: str
     ) -> Failed:
-        """The release is to blame when its own container does not do; else the host is."""
+        """The release is to blame when its own container does not work; else the host is."""
         new = [each for each in containers if each.image == image]
         started = [each for each in new if each.started and not each.started.startswith("0001")]
         if started:
-            why = f"the new version does not do: {verdict.detail}{told(self.stack, new, self.one_shot, ctx)}"
+            why = f"the new version does not work: {verdict.detail}{told(self.stack, new, self.one_shot, ctx)}"
             return Failed(why=why, todo="the old version is put back; see the container's log")
         why = f"compose could not start the new version ({verdict.detail}); it ended with {done.code}: {done.said}"
         todo = "restart the engine, then update again" if done.complaint else "fix the cause, then update again"

@@ -99,7 +99,7 @@ class Verify(kit.Verify):
                 why = f"somebody has changed what runs: {verdict.detail}"
                 return Failed(why=why, todo="the old version is put back; update again", blame="host")
             said = told(self.stack, containers, self.one_shot, ctx)
-            why = f"the new version does not do: {verdict.detail}{said}"
+            why = f"the new version does not work: {verdict.detail}{said}"
             blame: Literal["release", "host"] = "host" if any(each.refused for each in containers) else "release"
             return Failed(why=why, todo="the old one is put back", blame=blame)
         asked = context(self.spec, self.stack, self.layout, ctx, self.version, self.one_shot, tuple(containers))

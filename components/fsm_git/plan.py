@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 from fsm.adapter import Backup, Draft, Step, Target
 from fsm.errors import CommandFailed, PlanError
 from fsm.formats.releases import Release
-from fsm.kit import ServiceUnit, read_record, time_for
+from fsm.kit import ServiceUnit, bytes_matched, read_record, time_for
 from fsm.model import Version
 from fsm.system import files
 from fsm_git import changes, checkout_facts, inspect, limits, repository, services, submodule_changes
@@ -58,7 +57,7 @@ def look(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, ref: st
     inspect.refuse_unusable(target, spec)
     units = services.of(target, spec)
     present = spec.path.is_dir()
-    preserved = sum(_size(spec.path / path) for path in files.Patterns(spec.preserve).find(spec.path)) if present else 0
+    preserved = bytes_matched(spec.path, files.Patterns(spec.preserve))
     costs = [f"{preserved // MEBI} MiB of preserved files are copied while the services are down"]
     notes = costs if preserved >= NOTABLE else []
     if not (spec.path / ".git").exists():
@@ -80,14 +79,6 @@ def look(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, ref: st
         notes += _local(target, spec, installed.commit)
     new_tag = tag is not None and git.commit(tag) is None
     return Facts(True, present, preserved, new_tag, lfs, units, tuple(notes))
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file that a running service may remove at any moment."""
-    try:
-        return path.lstat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _local(target: Target, spec: GitCheckoutSpec, commit: str) -> list[str]:

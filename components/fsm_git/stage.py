@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from fsm.adapter import Done, Failed, StepContext, StepResult
+from fsm.kit import ended
 from fsm.system import faults, files
 from fsm_git import submodules
 from fsm_git.site import GitStep, Site
@@ -94,7 +95,7 @@ def run_build(ctx: StepContext, build: Build, tree: Path) -> Failed | None:
     if result.code == 0:
         return None
     return Failed(
-        why=f"the build ended with {result.code}: {' '.join(result.tail.split())[-300:]}",
+        why=ended("the build", result),
         todo="see the log; the commit is broken, or this host lacks what its build needs",
     )
 

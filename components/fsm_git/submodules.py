@@ -82,7 +82,7 @@ def _unreadable(commit: str, why: str) -> CommandFailed:
     return CommandFailed(
         f"cannot tell where the submodules of {commit[:12]} come from",
         f".gitmodules: {masked(why)}",
-        "mend that file upstream, or set submodules = false",
+        "correct that file upstream, or set submodules = false",
     )
 
 

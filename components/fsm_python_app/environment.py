@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from fsm.adapter import Done, Step, StepContext, StepResult
 from fsm.errors import StepFailed, Transient
-from fsm.kit import make_directory, sweep
+from fsm.kit import ended, make_directory, sweep
 from fsm.lifecycle import State
 from fsm.system import faults, files
 from fsm.system.digest import Check, hash_file
@@ -183,7 +183,7 @@ class BuildEnvironment(Step):
             return
         done = ctx.run([str(env / "bin" / "python"), *self.environment.smoke], cwd=tree)
         if done.code != 0:
-            why = f"it exited with {done.code}: {' '.join(done.tail.split())[-300:]}"
+            why = ended("it", done)
             raise StepFailed("cannot pass the smoke command", why, "the release is broken; nothing was stopped")
 
 

@@ -12,7 +12,7 @@ from fsm.errors import PlanError
 from fsm.formats.checkspec import Check, ServiceActive, VersionCheck
 from fsm.formats.manifest import Artifact
 from fsm.formats.releases import Release
-from fsm.kit import Download, ServiceUnit, StartService, StopService, own_names, sweep_foreign, time_for
+from fsm.kit import Download, ServiceUnit, StartService, StopService, bytes_matched, own_names, sweep_foreign, time_for
 from fsm.model import Version
 from fsm.system import files, inventory
 from fsm_python_app import aside, finish
@@ -66,19 +66,11 @@ def look(target: Target, spec: PythonAppSpec) -> Facts:
     if not live.is_dir():
         return Facts("fresh", "", service, 0, 0)
     way, note = _way(target, spec)
-    preserved = sum(_size(live / path) for path in patterns(spec.preserve).find(live))
+    preserved = bytes_matched(live, patterns(spec.preserve))
     size = files.tree_size(live)[0] if way == "copy" else 0
     if way == "copy":
         note += f"; {size // MEBI} MiB are copied, part of it while the service is down"
     return Facts(way, note, service, preserved, size)
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file that the running app may remove at any moment."""
-    try:
-        return path.lstat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _way(target: Target, spec: PythonAppSpec) -> tuple[Way, str]:

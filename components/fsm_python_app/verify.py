@@ -8,7 +8,7 @@ from typing import ClassVar
 from fsm import kit
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.formats.checkspec import Check
-from fsm.kit import Probe, first_failure, measured
+from fsm.kit import Probe, ended, first_failure, measured
 from fsm.lifecycle import State
 from fsm.model import Version
 from fsm.services import open_service
@@ -39,7 +39,7 @@ class Migrate(Step):
         faults.point("migrate.ended")
         if done.code == 0:
             return Done()
-        why = f"the migration exited with {done.code}: {' '.join(done.tail.split())[-300:]}"
+        why = ended("the migration", done)
         if self.migration.optional:
             return Done(notes=(f"{why}; it is optional, so the update went on",))
         return Failed(why=why, todo="see the log, or ask the release's author")

@@ -84,7 +84,7 @@ class Verify(kit.Verify):
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
         asked = ctx.run(self.check)
-        return Done() if asked.code == 0 else Failed(why=f"{self.check[0]} ended with {asked.code}: {asked.tail}")
+        return Done() if asked.code == 0 else Failed(why=kit.ended(self.check[0], asked))
 
 
 # adapter

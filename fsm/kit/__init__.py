@@ -5,6 +5,7 @@
 | where runs and backups lie | `KeepingAdapter`, `Layout`, `BackupRecord`, `write_record`, `read_record` |
 | steps, in their order | `Keep`, `Download`, `StopService`, `StartService`, `Verify`, `Retire`, `Tidy` |
 | steps that no release is to blame for | `HostStep` |
+| commands, in messages | `ended` |
 | services, as configured and as they run | `ServiceSpec`, `ServiceUnit` |
 | how long old versions are kept | `Retention` |
 | checks, as configured and as they are performed | `Check`, `Probe`, `measured`, `own_names`, `time_for` |
@@ -13,7 +14,7 @@
 | what a release may not widen | `Claim`, `declared`, `check_hosts`, `refuse_claims` |
 | what `fsm doctor` looks at | `Findings` |
 | directories of ours | `make_directory`, `remove_empty`, `remove_tree`, `sweep`, `sweep_foreign` |
-| files | `link`, `sync_dir`, `write_atomic` |
+| files | `bytes_matched`, `link`, `sync_dir`, `write_atomic` |
 | versions in files | `read_version` |
 | places to be killed at, in tests | `fault_point` |
 
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
     from fsm.formats.version_file import ask as read_version
     from fsm.kit.adapters import KeepingAdapter
     from fsm.kit.checks import Probe, first_failure, measured, own_names, refuse_unless, time_for
-    from fsm.kit.directories import make_directory, remove_empty, sweep, sweep_foreign
+    from fsm.kit.directories import bytes_matched, make_directory, remove_empty, sweep, sweep_foreign
     from fsm.kit.doctor import Findings
     from fsm.kit.finish import Retire, Tidy, Verify
     from fsm.kit.keep import Keep
     from fsm.kit.layout import BackupRecord, Layout, read_record, write_record
     from fsm.kit.limits import Claim, artifact_for_host, check_hosts, declared, refuse_claims
     from fsm.kit.retention import Retention
-    from fsm.kit.steps import Download, HostStep, ServiceUnit, StartService, StopService
+    from fsm.kit.steps import Download, HostStep, ServiceUnit, StartService, StopService, ended
     from fsm.services import ServiceSpec
     from fsm.system.faults import point as fault_point
     from fsm.system.files import link, remove_tree, sync_dir, write_atomic
@@ -44,14 +45,14 @@ if TYPE_CHECKING:
 _NAMES: Final = {
     "fsm.kit.adapters": "KeepingAdapter",
     "fsm.kit.checks": "Probe first_failure measured own_names refuse_unless time_for",
-    "fsm.kit.directories": "make_directory remove_empty sweep sweep_foreign",
+    "fsm.kit.directories": "bytes_matched make_directory remove_empty sweep sweep_foreign",
     "fsm.kit.doctor": "Findings",
     "fsm.kit.finish": "Retire Tidy Verify",
     "fsm.kit.keep": "Keep",
     "fsm.kit.layout": "BackupRecord Layout read_record write_record",
     "fsm.kit.limits": "Claim artifact_for_host check_hosts declared refuse_claims",
     "fsm.kit.retention": "Retention",
-    "fsm.kit.steps": "Download HostStep ServiceUnit StartService StopService",
+    "fsm.kit.steps": "Download HostStep ServiceUnit StartService StopService ended",
     "fsm.formats.checkspec": "Check",
     "fsm.services": "ServiceSpec",
     "fsm.system.files": "link remove_tree sync_dir write_atomic",
@@ -84,8 +85,10 @@ __all__ = [
     "Tidy",
     "Verify",
     "artifact_for_host",
+    "bytes_matched",
     "check_hosts",
     "declared",
+    "ended",
     "fault_point",
     "first_failure",
     "link",

@@ -20,6 +20,18 @@ def make_directory(path: Path, mode: int) -> None:
         path.chmod(mode)
 
 
+def bytes_matched(root: Path, patterns: files.Patterns) -> int:
+    """Bytes of the files in a tree that patterns match; what runs there may remove them at any moment."""
+    return sum(_size(root / path) for path in patterns.find(root)) if root.is_dir() else 0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def remove_empty(*directories: Path) -> None:
     """Remove those that are there and empty."""
     for directory in directories:

@@ -6,11 +6,11 @@ import json
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import TypeAdapter
 
-from fsm.adapter import Done, Failed, Step, StepContext, StepResult
+from fsm.adapter import CommandResult, Done, Failed, Step, StepContext, StepResult
 from fsm.errors import IntegrityError, Refused, StepFailed
 from fsm.formats.manifest import Artifact
 from fsm.lifecycle import State
@@ -18,6 +18,9 @@ from fsm.model import Model
 from fsm.services import AnySpec, ServiceManager, ServiceSpec, open_service
 from fsm.sources import SourceSpec, open_source
 from fsm.system import faults, files
+
+_LAST: Final = 300
+"""Characters of a command's output that a message has room for."""
 
 
 class HostStep(Step):
@@ -41,6 +44,12 @@ def _blame_host(act: Callable[[StepContext], StepResult], ctx: StepContext) -> S
         return act(ctx)
     except StepFailed as error:
         return Failed(why=error.cause, todo=error.todo, blame="host")
+
+
+def ended(what: str, result: CommandResult) -> str:
+    """That a command ended, with which exit code, and what it said last; on one line, for messages."""
+    said = " ".join(result.tail.split())[-_LAST:]
+    return f"{what} ended with {result.code}: {said or 'it said nothing'}"
 
 
 class Download(Step):

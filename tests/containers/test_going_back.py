@@ -142,7 +142,7 @@ def test_the_containers_that_were_only_stopped_are_started(make):
     assert app_fixture.answers() == "1.0.0"
 
 
-def test_a_first_version_that_does_not_do_leaves_nothing(make):
+def test_a_first_version_that_does_not_work_leaves_nothing(make):
     """There is nothing to go back to: the container goes."""
     app_fixture = make(compose=ALONE)
     app_fixture.publish("1.1.0", "crashes")

@@ -67,7 +67,7 @@ def test_what_changes_the_engine_is_a_child_of_the_run(make, tmp_path, monkeypat
         ("never", "is not healthy yet"),
     ],
 )
-def test_a_version_that_does_not_do_goes_back(make, trait, why):
+def test_a_version_that_does_not_work_goes_back(make, trait, why):
     """Unhealthy, crashes at once, never healthy: the old image runs, the file is what it was, the reason is said."""
     app_fixture = make(start_timeout=4.0 if trait == "never" else 20.0)
     app_fixture.start()

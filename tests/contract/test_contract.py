@@ -146,6 +146,20 @@ def test_a_rollback_needs_no_source(app_fixture):
     assert app_fixture.whole("1.0.0")
 
 
+def test_a_run_that_has_ended_leaves_nothing_but_its_backup(app_fixture):
+    """Its directory is a backup, or gone; the same after a release that does not work."""
+    component = app_fixture.updater().config.component(app_fixture.name)
+    adapter = adapter_of(app_fixture)
+    assert app_fixture.updater().update(app_fixture.name).outcome is Outcome.DONE
+    assert list(adapter.leftovers(component.target, component.spec)) == []
+    (backup,) = adapter.backups(component.target, component.spec)
+    assert (str(backup.version), backup.path.name) == (backup.path.name.partition("@")[0], f"{backup.version}@1")
+    app_fixture.break_release()
+    assert app_fixture.updater().update(app_fixture.name).outcome is Outcome.ROLLED_BACK
+    assert list(adapter.leftovers(component.target, component.spec)) == []
+    assert [each.path for each in adapter.backups(component.target, component.spec)] == [backup.path]
+
+
 def test_looking_never_raises(app_fixture):
     """Whatever is in the component's place."""
     host = app_fixture.updater()

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from fsm import ManifestError, Refused, Release, Target, Version, kit
-from fsm.adapter import Artifact, Installed
+from fsm.adapter import Artifact, CommandResult, Installed
 from fsm.formats.checkspec import Command, DiskSpace, ServiceActive
 from fsm.formats.manifest import Manifest
 from fsm.kit import Claim, Findings, Probe
+from fsm.system.files import Patterns
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -43,6 +44,7 @@ def test_an_unknown_name_is_said():
         kit.__getattr__("nonsense")
 
 
+@pytest.mark.processes
 def test_importing_the_kit_is_cheap():
     """None of its modules is loaded, and no library."""
     script = "import sys, fsm; before = set(sys.modules); import fsm.kit; print(*sorted(set(sys.modules) - before))"
@@ -157,3 +159,24 @@ def test_what_the_doctor_says_of_every_component(tmp_path: Path):
     assert list(say.set_aside(tmp_path / "here")) == []
     (tmp_path / "here" / "7").mkdir()
     assert [each.level for each in say.set_aside(tmp_path / "here")] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("tail", "said"), [("one\n  two\n", "one two"), ("", "it said nothing"), ("x" * 999, "x" * 300)]
+)
+def test_how_a_command_ended_is_said_on_one_line(tail: str, said: str):
+    """Whatever it wrote."""
+    assert kit.ended("the build", CommandResult(code=3, tail=tail)) == f"the build ended with 3: {said}"
+
+
+def test_the_bytes_that_patterns_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What goes meanwhile does not count, and nothing is there where there is no tree."""
+    for name in ("a.db", "b.db", "other"):
+        (tmp_path / name).write_bytes(b"12345")
+    wanted = Patterns(("*.db",))
+    assert kit.bytes_matched(tmp_path, wanted) == 10
+    assert kit.bytes_matched(tmp_path / "nowhere", wanted) == 0
+    found = list(wanted.find(tmp_path))
+    (tmp_path / "a.db").unlink()
+    monkeypatch.setattr(Patterns, "find", lambda self, root: found)
+    assert kit.bytes_matched(tmp_path, wanted) == 5
