@@ -49,8 +49,8 @@ class Guard:
                 "this version of fsm-updater does not know it",
                 "install the version that wrote it, then run `fsm resume`",
             ) from None
-        self._table = table
-        _machine(table).add_model(self, initial=initial)
+        self._machine = _machine(table)
+        self._machine.add_model(self, initial=initial)
 
     def fire(self, event: Event) -> State:
         """Move by one event and return the state that it leads to.
@@ -60,7 +60,7 @@ class Guard:
         """
         from transitions import MachineError  # noqa: PLC0415 - loaded with the machine, not before
 
-        if event.value not in _machine(self._table).events:
+        if event.value not in self._machine.events:
             raise IllegalMove(f"{event} in {self.state}")
         try:
             self.trigger(event.value)  # type: ignore[attr-defined] # added by transitions' add_model
@@ -70,7 +70,7 @@ class Guard:
 
     def release(self) -> None:
         """Forget this run: the shared machine would otherwise keep every guard alive."""
-        _machine(self._table).remove_model(self)
+        self._machine.remove_model(self)
 
 
 def _known(state: State, table: Table) -> None:

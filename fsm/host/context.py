@@ -120,14 +120,14 @@ class Host:
         except PlanUnknown:
             return False
 
-    def needs_down(self, name: str) -> bool:
-        """Whether a component's service must not be started now: its run is between the stop and the start."""
+    def needs_down(self, name: str) -> Run | None:
+        """A component's run that is between its stop and its start, so that its service must not be started now."""
         with self.journal() as journal:
             run = journal.active(name)
             try:
-                return run is not None and self.executor(journal).needs_down(run)
+                return run if run is not None and self.executor(journal).needs_down(run) else None
             except PlanUnknown:
-                return False
+                return None
 
     @contextmanager
     def within(self, runs: Sequence[Run], seconds: Seconds | None) -> Iterator[None]:

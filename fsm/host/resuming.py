@@ -8,7 +8,7 @@ from typing import Final
 
 from fsm.engine.executor import Executor
 from fsm.engine.journal import Journal, Run
-from fsm.engine.progress import log
+from fsm.engine.progress import EventKind, ProgressEvent, tell
 from fsm.engine.report import UpdateResult
 from fsm.host.context import Host
 from fsm.host.runs import safely
@@ -62,15 +62,19 @@ class Resuming:
         Returns:
             What became of those that are not, where this call was asked to stop.
         """
-        left, said = sorted(names), set[str]()
+        left, said = sorted(names), dict[str, str]()
         while True:
             ends = {each: safely(each, partial(self._one, each, until_start=True))[0] for each in left}
-            left = [each for each in left if self._host.needs_down(each)]
+            runs = [run for each in left if (run := self._host.needs_down(each)) is not None]
+            left = [run.component for run in runs]
             if not left or self._host.control.requested:
                 return {each: ends[each] for each in left}
-            for headline in [ends[each].headline for each in left if ends[each].headline not in said]:
-                log.warning("the boot has to wait: %s", headline)
-                said.add(headline)
+            for run in runs:
+                why = f"the boot waits until its tree is whole: {ends[run.component].reason or 'it was interrupted'}"
+                if said.get(run.component) != why:
+                    said[run.component] = why
+                    event = ProgressEvent(EventKind.RETRY, run.component, run.id, run.state, why)
+                    tell(self._host.observers, event)
             self._host.control.wake.wait(PAUSE)
 
     def _as_they_are(self, runs: Iterable[Run], known: dict[str, UpdateResult]) -> list[UpdateResult]:

@@ -90,7 +90,11 @@ def test_the_boot_waits_for_another_updater_too(root, world, monkeypatch: pytest
 
     enter = ComponentLock.__enter__
     monkeypatch.setattr(ComponentLock, "__enter__", busy)
-    results = updater(root, "a", "b").resume()
+    told: list[str] = []
+    host = updater(root, "a", "b")
+    host.observe(lambda event: told.append(event.message) if event.kind == "retry" else None)
+    results = host.resume()
+    assert told == ["the boot waits until its tree is whole: another updater is working on it"]
     assert tries[:4] == ["a"] * 4
     assert [result.outcome for result in results] == [Outcome.DONE] * 2
     assert [name for verb, name, held in seen if held] == ["swap"]

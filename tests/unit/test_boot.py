@@ -37,6 +37,17 @@ def test_ready_is_said_once(systemd: socket.socket):
 
 
 @pytest.mark.needs_linux
+def test_a_hold_that_is_dropped_says_nothing(systemd: socket.socket):
+    """The process ends, and systemd sees how."""
+    boot_hold.hold()
+    boot_hold.drop()
+    assert not boot_hold.holding()
+    boot_hold.release()
+    with pytest.raises(TimeoutError):
+        systemd.recv(100)
+
+
+@pytest.mark.needs_linux
 def test_who_did_not_take_the_hold_says_nothing(systemd: socket.socket):
     """A program that embeds the library has its own readiness to tell."""
     boot_hold.release()

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from fsm.cli import signals
 from tests.family import in_foreground
-from tests.unit.cli.conftest import Line
+from tests.lock_holder import locked_elsewhere
+from tests.unit.cli.conftest import Line, interrupted
 
 pytestmark = pytest.mark.processes
 
@@ -155,3 +157,52 @@ def test_cancel_comes_too_late(updated: Line):
             ended = updated("cancel")
     assert ended.code == 20
     assert "app had finished before it could be cancelled; go back with `fsm rollback`" in ended.err
+
+
+@contextmanager
+def _systemd(root: Path) -> Iterator[socket.socket]:
+    """The socket on which systemd waits for READY."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(root / "notify"))
+        listener.settimeout(30)
+        yield listener
+
+
+def _between_stop_and_start(line: Line) -> None:
+    """Kill an update there; its service is no more than a file."""
+    up = line.app_fixture.root / "up"
+    service = {
+        "manager": "command",
+        "start": ["/usr/bin/touch", str(up)],
+        "stop": ["/bin/rm", "-f", str(up)],
+        "status": ["/bin/sh", "-c", f"test -e {up}"],
+    }
+    up.touch()
+    line.configure(app=line.another("x", install_path=str(line.app_fixture.live), service=service))
+    interrupted(line, at="exchange")
+    assert not up.exists()
+
+
+@pytest.mark.needs_linux
+@pytest.mark.parametrize("in_the_way", [False, True])
+def test_a_boot_goes_on_only_with_a_whole_tree(updated: Line, in_the_way: bool):
+    """READY is said once it is; a resume that systemd ends before that ends without a word to it."""
+    _between_stop_and_start(updated)
+    command = [sys.executable, "-m", "fsm", "--config", str(updated.path), "resume"]
+    environ = {**os.environ, "NOTIFY_SOCKET": str(updated.app_fixture.root / "notify")}
+    holder = locked_elsewhere(updated.app_fixture.state, "app") if in_the_way else nullcontext()
+    with _systemd(updated.app_fixture.root) as listener, holder:
+        with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+            assert child.stderr is not None
+            if in_the_way:
+                said = next(text for text in child.stderr if "the boot waits" in text)
+                assert said.startswith("app the boot waits until its tree is whole: another updater is working on it")
+                child.send_signal(signal.SIGTERM)
+            out, _ = child.communicate(timeout=60)
+        if in_the_way:
+            assert (child.returncode, out[:10]) == (50, "app: busy:")
+            listener.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                listener.recv(100)
+        else:
+            assert (child.returncode, listener.recv(100)) == (0, b"READY=1")
