@@ -24,7 +24,9 @@ from fsm.versions import Version, matches
 __all__ = [
     "COMPONENT_NAME",
     "HTTP_URL",
+    "MEANINGS",
     "SHA256",
+    "URL_WORDS",
     "ComponentName",
     "Digest",
     "HostPath",
@@ -34,7 +36,24 @@ __all__ = [
     "Text",
     "Version",
     "matches",
+    "spelled",
 ]
+
+MEANINGS: Final[dict[str, str]] = {}
+"""What each pattern of a model asks for, in words: no message shows a regular expression."""
+
+
+def spelled(pattern: str, words: str, max_length: int | None = None) -> StringConstraints:
+    """A constraint of a text, with what messages say about it.
+
+    Args:
+        pattern: a regular expression.
+        words: what it asks for, as it follows "must be", e.g. ``a time in UTC like 2027-01-31T12:00:00Z``.
+        max_length: characters, at most.
+    """
+    MEANINGS[pattern] = words
+    return StringConstraints(pattern=pattern, max_length=max_length)
+
 
 COMPONENT_NAME: Final = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
 SHA256: Final = r"^sha256:[0-9a-f]{64}$"
@@ -43,13 +62,15 @@ HTTP_URL: Final = (
     r"(?:[/?][A-Za-z0-9._~:/?@!$&'()*+,;=%-]*)?$"
 )
 
-ComponentName = Annotated[str, StringConstraints(pattern=COMPONENT_NAME)]
+URL_WORDS: Final = "an http or https URL without spaces, user name, password and fragment"
+
+ComponentName = Annotated[str, spelled(COMPONENT_NAME, "a name of 1 to 64 characters of a-z 0-9 . _ -")]
 """A component's name: lower case, 1 to 64 of ``a-z 0-9 . _ -``; it becomes part of file names."""
 
-Digest = Annotated[str, StringConstraints(pattern=SHA256)]
+Digest = Annotated[str, spelled(SHA256, "sha256: and 64 lower-case hexadecimal digits")]
 """``sha256:`` and 64 lower-case hexadecimal digits."""
 
-HttpUrl = Annotated[str, StringConstraints(pattern=HTTP_URL, max_length=4096)]
+HttpUrl = Annotated[str, spelled(HTTP_URL, URL_WORDS, 4096)]
 """An absolute http or https URL of RFC 3986 characters, without user name, password or fragment.
 
 Narrow on purpose: what two URL parsers could read as two different hosts does not match.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fsm.adapter import Spec
 from fsm.formats.checkspec import Check
 from fsm.kit import Retention
-from fsm.model import HostPath, Seconds, Version
+from fsm.model import HostPath, Seconds, Version, spelled
 from fsm.services.docker.reference import canonical, parse
 from fsm.services.docker.repair import EngineUnit
 
@@ -51,10 +51,10 @@ class ContainerSpec(Spec):
     """
 
     compose_files: Annotated[tuple[HostPath, ...], Field(min_length=1)]
-    project: Annotated[str, StringConstraints(pattern=PROJECT)] | None = None
-    services: Annotated[tuple[Annotated[str, StringConstraints(pattern=SERVICE)], ...], Field(min_length=1)]
+    project: Annotated[str, spelled(PROJECT, "a compose project name of a-z 0-9 _ -")] | None = None
+    services: Annotated[tuple[Annotated[str, spelled(SERVICE, "the name of a service")], ...], Field(min_length=1)]
     image: str
-    tag: Annotated[str, StringConstraints(pattern=TAG)] = "{version}"
+    tag: Annotated[str, spelled(TAG, "a tag with {version} in it")] = "{version}"
     version_label: str | None = "org.opencontainers.image.version"
     env_file: tuple[HostPath, ...] = ()
     others: Literal["refuse", "leave"] = "refuse"

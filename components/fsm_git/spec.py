@@ -6,16 +6,14 @@ import fnmatch
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fsm.adapter import Spec
 from fsm.formats.checkspec import Check
 from fsm.kit import Retention
-from fsm.model import COMPONENT_NAME, HostPath, Model, Seconds
+from fsm.model import ComponentName, HostPath, Model, Seconds
 from fsm.services import ServiceSpec
 from fsm.system.files import Patterns
-
-ServiceName = Annotated[str, StringConstraints(pattern=COMPONENT_NAME)]
 
 
 def _below(path: str) -> str:
@@ -42,7 +40,7 @@ class Build(Model):
 
     command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     compose: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    project: ServiceName | None = None
+    project: ComponentName | None = None
     where: Literal["worktree", "checkout"] = "worktree"
     products: tuple[str, ...] = ()
     env: dict[str, str] = {}
@@ -87,7 +85,7 @@ class GitCheckoutSpec(Spec):
     """
 
     path: HostPath
-    services: dict[ServiceName, ServiceSpec] = {}
+    services: dict[ComponentName, ServiceSpec] = {}
     preserve: tuple[str, ...] = ()
     copies: dict[str, str] = {}
     required: tuple[str, ...] = ()

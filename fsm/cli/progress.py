@@ -102,7 +102,7 @@ class Lines:
 
 @contextmanager
 def bars() -> Iterator[Callable[[ProgressEvent], None]]:
-    """One bar for each component; what must not be overlooked stays as a line above them."""
+    """One bar for each component; finished steps, and what must not be overlooked, stay as lines above them."""
     from rich.console import Console  # noqa: PLC0415 - 36 ms, on a terminal only
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - the same
 
@@ -160,6 +160,7 @@ class Bars:
         self._progress = progress
         self._lock = threading.Lock()
         self._bars: dict[str, _Bar] = {}
+        self._begun: dict[tuple[str, int], tuple[str, float]] = {}
 
     def __call__(self, event: ProgressEvent) -> None:
         """Take an event, from any thread."""
@@ -170,11 +171,24 @@ class Bars:
             if text is not None:
                 text = output.one_line(text)
                 if event.kind in ("retry", "failed", "cancelled"):
-                    self._progress.console.print(text, markup=False, highlight=False)
+                    self._keep(text)
                     return
+            self._finished(event, text)
             bar = self._bar(event)
             completed, total = bar.move(event)
             self._progress.update(bar.task, completed=completed, total=total, description=text)
+
+    def _keep(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False)
+
+    def _finished(self, event: ProgressEvent, text: str | None) -> None:
+        """Leave a line for a step, or an undo, that has ended."""
+        step = event.component, event.index
+        if event.kind in ("step", "undo") and text is not None:
+            self._begun[step] = text, time.monotonic()
+        elif event.kind in ("step_done", "undo_done") and step in self._begun:
+            begun, since = self._begun.pop(step)
+            self._keep(f"{begun} ({time.monotonic() - since:.1f} s)")
 
     def _bar(self, event: ProgressEvent) -> _Bar:
         """The bar of the run's present way; that of its way forward gives place to that of its way back."""

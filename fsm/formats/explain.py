@@ -6,10 +6,16 @@ write: it names the key as they wrote it, and says what to do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from fsm.model import MEANINGS
+
+_SHOULD: Final = re.compile(r"^(?:Input|[A-Z][a-z]+) should ")
 
 
 class Problem(NamedTuple):
@@ -30,10 +36,17 @@ class Problem(NamedTuple):
 
 
 def first_problem(error: ValidationError) -> Problem:
-    """The first problem in pydantic's words."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    why = found["msg"].removeprefix("Value error, ")
-    return Problem(found["loc"], found["type"], f"{why[:1].lower()}{why[1:]}")
+    """The first problem in plain words, e.g. ``must be the name of a unit``."""
+    found = error.errors(include_url=False, include_input=False)[0]
+    return Problem(found["loc"], found["type"], _in_words(found))
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    if problem["type"] == "string_pattern_mismatch":
+        return f"must be {MEANINGS.get(problem['ctx']['pattern'], 'of another form')}"
+    text = str(problem["msg"]).removeprefix("Value error, ").replace(" after validation", "")
+    plain = _SHOULD.sub("must ", text)
+    return plain[:1].lower() + plain[1:]
 
 
 def advice(error: ValidationError, model: Any, data: Any) -> tuple[str, str, str]:
@@ -62,7 +75,8 @@ def advice(error: ValidationError, model: Any, data: Any) -> tuple[str, str, str
             wrong = "is missing" if given is None else f"is {given!r}, which is not known"
             return f"{key}.{tag}" if key else tag, wrong, f"write one of {known_tags}{more}"
         case _:
-            return key, f"is wrong: {first_problem(error).why}", f"correct it{more}"
+            text = first_problem(error).why
+            return key, text if text.startswith("must ") else f"is wrong: {text}", f"correct it{more}"
 
 
 def first_path(error: ValidationError, model: Any, data: Any) -> tuple[str | int, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator
+
+from fsm.model import spelled
 
 
 def _real(value: str) -> str:
@@ -15,7 +17,7 @@ def _real(value: str) -> str:
 
 TIMESTAMP: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
 
-Timestamp = Annotated[str, StringConstraints(pattern=TIMESTAMP), AfterValidator(_real)]
+Timestamp = Annotated[str, spelled(TIMESTAMP, "a time in UTC like 2027-01-31T12:00:00Z"), AfterValidator(_real)]
 """``2027-01-31T12:00:00Z`` (RFC 3339, UTC)."""
 
 

@@ -10,19 +10,19 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from fsm.adapter import Registry, Spec, Target
 from fsm.errors import ConfigError, UsageError
-from fsm.formats.explain import advice, dotted, suggestion
+from fsm.formats.explain import suggestion
 from fsm.formats.foreign import toml_of
 from fsm.formats.trust.host import TrustSpec
 from fsm.host.places import default_state_dir, find, text_of
+from fsm.host.tables import Tables
 from fsm.lifecycle import State
 from fsm.model import COMPONENT_NAME, ComponentName, HostPath, Model, Seconds
 from fsm.services import AnySpec
@@ -163,15 +163,18 @@ def load(path: Path | None = None, registry: Registry | None = None) -> Config:
     """
     path = find(path)
     try:
-        data = toml_of(text_of(path))
+        text = text_of(path)
+        data = toml_of(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}", str(error), "check the file and its permissions") from error
     except ValueError as error:
         raise ConfigError(f"cannot read {path}", f"it is not valid TOML: {error}", "correct it there") from error
-    return parse(data, registry or Registry.discover(), path=path)
+    return parse(data, registry or Registry.discover(), path=path, text=text)
 
 
-def parse(data: Mapping[str, Any], registry: Registry, *, path: Path | None = None, base: Path | None = None) -> Config:
+def parse(
+    data: Mapping[str, Any], registry: Registry, *, path: Path | None = None, base: Path | None = None, text: str = ""
+) -> Config:
     """Make a configuration of plain data, as TOML gives it.
 
     Args:
@@ -179,115 +182,87 @@ def parse(data: Mapping[str, Any], registry: Registry, *, path: Path | None = No
         registry: knows the component types.
         path: the file it came from, for messages.
         base: where relative paths start; by default the file's directory, else the working directory.
+        text: what the file says, for the lines of errors.
 
     Raises:
         ConfigError: with the file, the key and the remedy.
     """
-    reader = _Reader(path, base or (path.parent if path else Path.cwd()))
+    tables = Tables(path, base or (path.parent if path else Path.cwd()), text)
     for key in data:
         if key not in TABLES:
-            reader.refuse(key, "is not a known key", suggestion(key, TABLES))
-    settings = reader.model(Settings, data.get("fsm", {}), "fsm")
+            tables.refuse((key,), "is not a known key", suggestion(key, TABLES))
+    settings = tables.model(Settings, data.get("fsm", {}), ("fsm",))
     state_dir = settings.state_dir or default_state_dir()
-    tables = data.get("components", {})
-    if not isinstance(tables, Mapping):
-        reader.refuse("components", "is not a table", "write [components.NAME]")
-    components = {name: reader.component(name, table, state_dir, registry) for name, table in tables.items()}
-    sets = reader.model(dict[str, tuple[ComponentName, ...]], data.get("sets", {}), "sets")
-    trust = reader.model(TrustSpec, data["trust"], "trust") if "trust" in data else None
+    found = data.get("components", {})
+    if not isinstance(found, Mapping):
+        tables.refuse(("components",), "is not a table", "write [components.NAME]")
+    components = {name: _component(tables, name, table, state_dir, registry) for name, table in found.items()}
+    sets = tables.model(dict[str, tuple[ComponentName, ...]], data.get("sets", {}), ("sets",))
+    trust = tables.model(TrustSpec, data["trust"], ("trust",)) if "trust" in data else None
     config = Config(state_dir, settings, components, sets, path, trust)
-    _check_sets(reader, config)
-    _check_trust(reader, config)
-    _check_dependencies(reader, components)
+    _check_sets(tables, config)
+    _check_trust(tables, config)
+    _check_dependencies(tables, components)
     return config
 
 
-def _check_sets(reader: _Reader, config: Config) -> None:
+def _check_sets(tables: Tables, config: Config) -> None:
     for name, members in config.sets.items():
-        key = dotted(("sets", name))
+        key = ("sets", name)
         if not re.match(COMPONENT_NAME, name):
-            reader.refuse(key, "is not a valid name for a set", NAMES)
+            tables.refuse(key, "is not a valid name for a set", NAMES)
         for member in members:
             if member not in config.components:
                 todo = suggestion(member, config.components)
-                reader.refuse(key, f"names {member!r}, which is not configured", todo)
+                tables.refuse(key, f"names {member!r}, which is not configured", todo)
         if len(set(members)) < max(len(members), 2):
-            reader.refuse(key, "is not a set: it needs at least two different members", "correct the list")
+            tables.refuse(key, "is not a set: it needs at least two different members", "correct the list")
 
 
-def _check_trust(reader: _Reader, config: Config) -> None:
+def _check_trust(tables: Tables, config: Config) -> None:
     for name, component in config.components.items():
         if config.trust_of(component) is not None and getattr(component.keys.source, "repository", None) is None:
             why = "is missing, and signed manifests are bound to a repository"
-            reader.refuse(f"{dotted(('components', name))}.source.repository", why, 'add it: repository = "owner/name"')
+            tables.refuse(("components", name, "source", "repository"), why, 'add it: repository = "owner/name"')
 
 
-def _check_dependencies(reader: _Reader, components: Mapping[str, Component]) -> None:
+def _check_dependencies(tables: Tables, components: Mapping[str, Component]) -> None:
     needs = {name: component.keys.depends_on for name, component in components.items()}
     for name, others in needs.items():
         for other in others:
             if other not in components:
-                where = f"components.{name}.depends_on"
-                reader.refuse(where, f"names {other!r}, which is not configured", suggestion(other, components))
+                where = ("components", name, "depends_on")
+                tables.refuse(where, f"names {other!r}, which is not configured", suggestion(other, components))
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
         cycle = [str(name) for name in reversed(error.args[1])]  # it names what is needed first
-        key = f"components.{cycle[0]}.depends_on"
-        reader.refuse(key, f"is circular: {' -> '.join(cycle)}", "remove one of the dependencies")
+        where = ("components", cycle[0], "depends_on")
+        tables.refuse(where, f"is circular: {' -> '.join(cycle)}", "remove one of the dependencies")
 
 
-@cache
-def _validator(kind: Any) -> TypeAdapter[Any]:
-    """Made once for each kind of table: making one takes longer than validating with it."""
-    return TypeAdapter(kind)
+def _component(tables: Tables, name: str, table: Any, state_dir: Path, registry: Registry) -> Component:
+    key = ("components", name)
+    if not isinstance(table, Mapping):
+        tables.refuse(key, "is not a table", f"write [components.{name}]")
+    if not re.match(COMPONENT_NAME, name):
+        tables.refuse(key, "is not a valid name for a component", NAMES)
+    common = {k: v for k, v in table.items() if k in ComponentKeys.model_fields}
+    keys: ComponentKeys = tables.model(ComponentKeys, common, key)
+    try:
+        adapter = registry.get(keys.type)
+    except ConfigError as error:
+        tables.refuse((*key, "type"), error.cause, error.todo)
+    rest = {k: v for k, v in table.items() if k not in ComponentKeys.model_fields}
+    spec: Spec = _spec(tables, adapter.spec, rest, key)
+    source = {} if keys.source is None else json.loads(keys.source.model_dump_json())
+    return Component(name, keys, spec, Target(name=name, state_dir=state_dir, source=source))
 
 
-class _Reader:
-    """Validates tables, and says where they are wrong."""
-
-    def __init__(self, path: Path | None, base: Path) -> None:
-        self._where = str(path) if path else "the configuration"
-        self._base = base
-
-    def refuse(self, key: str, why: str, todo: str) -> NoReturn:
-        """Raise a `ConfigError`."""
-        raise ConfigError(f"{self._where}: {key}", why, todo)
-
-    def model(self, kind: Any, data: Any, key: str) -> Any:
-        """Validate one table."""
-        try:
-            text = json.dumps(data)
-        except TypeError:
-            self.refuse(key, "has a date or a time, which no key takes", "put it in quotes, or remove it")
-        try:
-            return _validator(kind).validate_json(text, context={"base": self._base})
-        except ValidationError as error:
-            where, why, todo = advice(error, kind, data)
-            self.refuse(f"{key}.{where}" if where else key, why, todo)
-
-    def component(self, name: str, table: Any, state_dir: Path, registry: Registry) -> Component:
-        """Validate one component's table."""
-        key = dotted(("components", name))
-        if not isinstance(table, Mapping):
-            self.refuse(key, "is not a table", f"write [components.{name}]")
-        if not re.match(COMPONENT_NAME, name):
-            self.refuse(key, "is not a valid name for a component", NAMES)
-        common = {k: v for k, v in table.items() if k in ComponentKeys.model_fields}
-        keys: ComponentKeys = self.model(ComponentKeys, common, key)
-        try:
-            adapter = registry.get(keys.type)
-        except ConfigError as error:
-            self.refuse(f"{key}.type", error.cause, error.todo)
-        rest = {k: v for k, v in table.items() if k not in ComponentKeys.model_fields}
-        spec: Spec = self._spec(adapter.spec, rest, key)
-        source = {} if keys.source is None else json.loads(keys.source.model_dump_json())
-        return Component(name, keys, spec, Target(name=name, state_dir=state_dir, source=source))
-
-    def _spec(self, kind: type[Spec], rest: dict[str, Any], key: str) -> Spec:
-        for word in rest:
-            if word not in kind.model_fields:
-                known = {*kind.model_fields, *ComponentKeys.model_fields}
-                self.refuse(f"{key}.{word}", "is not a known key", suggestion(word, known))
-        spec: Spec = self.model(kind, rest, key)
-        return spec
+def _spec(tables: Tables, kind: type[Spec], rest: dict[str, Any], key: tuple[str, ...]) -> Spec:
+    for word in rest:
+        if word not in kind.model_fields:
+            known = {*kind.model_fields, *ComponentKeys.model_fields}
+            tables.refuse((*key, word), "is not a known key", suggestion(word, known))
+    spec: Spec = tables.model(kind, rest, key)
+    return spec

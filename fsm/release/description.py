@@ -14,14 +14,14 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator
 
 from fsm.errors import ManifestError
+from fsm.formats import toml_places
 from fsm.formats.checkspec import ManifestCheck
 from fsm.formats.explain import advice, first_path, first_problem
 from fsm.formats.foreign import toml_of
 from fsm.formats.manifest.platforms import Platform
 from fsm.formats.manifest.schema import MOST, TYPE_NAME
 from fsm.formats.manifest.steps import ImageReference, ManifestStep
-from fsm.model import ComponentName, Model, Version
-from fsm.release import tomlplaces
+from fsm.model import ComponentName, Model, Version, spelled
 from fsm.release.problems import ReleaseError, Spot
 
 NAMES: Final = ("update.yaml", "pyproject.toml")
@@ -72,7 +72,7 @@ class ComponentRule(Model):
     """
 
     name: ComponentName
-    type: Annotated[str, StringConstraints(pattern=TYPE_NAME)]
+    type: Annotated[str, spelled(TYPE_NAME, "a component type like python_app")]
     artifacts: Annotated[tuple[ArtifactRule, ...], Field(max_length=MOST)] = ()
     images: Annotated[tuple[ImageReference, ...], Field(max_length=MOST)] = ()
     platform: Platform | None = None
@@ -199,11 +199,11 @@ def _toml(path: Path, data: bytes) -> Source:
     except (UnicodeDecodeError, AttributeError) as error:
         raise ReleaseError(Spot(str(path)), "is no TOML with a table [tool]", "save it as UTF-8 TOML") from error
     except ValueError as error:
-        spot = Spot(str(path), *tomlplaces.of_error(str(error)))
+        spot = Spot(str(path), *toml_places.of_error(str(error)))
         raise ReleaseError(spot, f"is no TOML: {error}", "correct it") from error
     if not isinstance(table, dict):
         raise ReleaseError(Spot(str(path)), "has no table [tool.fsm]", "add [[tool.fsm.components]]")
-    return Source(path, table, tomlplaces.Places(text, ("tool", "fsm")).position)
+    return Source(path, table, toml_places.Places(text, ("tool", "fsm")).position)
 
 
 def _filled(value: Any, version: str) -> Any:

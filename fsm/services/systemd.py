@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 from typing import Annotated, Final, Literal, NoReturn
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from fsm.adapter import CommandResult
 from fsm.errors import DeadlineExceeded, Interrupted
-from fsm.model import Model, Seconds
+from fsm.model import Model, Seconds, spelled
 from fsm.services.base import LOG_LINES, Runner, ServiceManager, ServiceStatus, check_name, failed
 from fsm.services.systemctl import Systemctl, Unit
 from fsm.system import boot_hold, faults
@@ -39,10 +39,12 @@ def _with_suffix(name: str) -> str:
     return name if name.endswith(".service") else f"{name}.service"
 
 
-UnitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:_.\\@-]{1,200}$"), AfterValidator(_with_suffix)]
+UnitName = Annotated[str, spelled(r"^[A-Za-z0-9:_.\\@-]{1,200}$", "the name of a unit"), AfterValidator(_with_suffix)]
 """A service unit's name (systemd.unit(5)); ``.service`` may be left out."""
 
-TriggerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:_.\\@-]{1,200}\.(socket|timer|path)$")]
+TriggerName = Annotated[
+    str, spelled(r"^[A-Za-z0-9:_.\\@-]{1,200}\.(socket|timer|path)$", "the name of a socket, timer or path unit")
+]
 
 
 class SystemdSpec(Model):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from fsm.model import HostPath, HttpUrl, Model, Seconds
+from fsm.model import HostPath, HttpUrl, Model, Seconds, spelled
 from fsm.sources.base import MANIFEST, SourceOptions
 from fsm.sources.remotes import why_no_remote
 from fsm.sources.urls import host_of, is_loopback, origin_of, why_not
 
-Host = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._:-]+$", max_length=253)]
+Host = Annotated[str, spelled(r"^[a-z0-9._:-]+$", "a host name in lower case, without scheme and path", 253)]
 """A host's name or address in lower case, without scheme, port and brackets."""
 
 
@@ -26,7 +26,7 @@ class DirectorySpec(SourceOptions):
     path: HostPath
 
 
-RefName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._/+@*-]{0,199}$")]
+RefName = Annotated[str, spelled(r"^[A-Za-z0-9_][A-Za-z0-9._/+@*-]{0,199}$", "the name of a branch or tag")]
 """A branch's name, or a pattern of tags, as narrow as the names that people give."""
 
 
@@ -48,7 +48,7 @@ class HttpSpec(SourceOptions):
     url: HttpUrl
     insecure_hosts: tuple[Host, ...] = ()
     artifact_hosts: tuple[Host, ...] = ()
-    token_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    token_env: Annotated[str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")] | None = None
     token_file: HostPath | None = None
     max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
     timeout: Annotated[Seconds, Field(gt=0, le=600)] = 30.0
@@ -88,14 +88,18 @@ class GitHubSpec(SourceOptions):
     """
 
     type: Literal["github"]
-    repository: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}$")]
-    tag_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/+@-]{0,100}$")] = ""
-    manifest: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")] = MANIFEST
+    repository: Annotated[
+        str, spelled(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}$", "a GitHub repository like owner/name")
+    ]
+    tag_prefix: Annotated[str, spelled(r"^[A-Za-z0-9._/+@-]{0,100}$", "the beginning of a tag")] = ""
+    manifest: Annotated[str, spelled(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", "a plain file name")] = MANIFEST
     require_manifest: bool = True
     api_url: HttpUrl = "https://api.github.com"
-    token_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    token_env: Annotated[str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")] | None = None
     token_file: HostPath | None = None
-    token_credential: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
+    token_credential: (
+        Annotated[str, spelled(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", "the name of a systemd credential")] | None
+    ) = None
     max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
     timeout: Annotated[Seconds, Field(gt=0, le=600)] = 30.0
     ca_file: HostPath | None = None
@@ -142,8 +146,8 @@ class GitSpec(Model):
     url: Annotated[str, Field(min_length=1, max_length=4096)]
     branch: RefName | None = None
     tags: RefName | None = None
-    user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")] = "x-access-token"
-    token_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    user: Annotated[str, spelled(r"^[A-Za-z0-9._-]+$", "a user name")] = "x-access-token"
+    token_env: Annotated[str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")] | None = None
     token_file: HostPath | None = None
     insecure_hosts: tuple[Host, ...] = ()
     timeout: Annotated[Seconds, Field(gt=0, le=600)] = 30.0

@@ -49,7 +49,7 @@ def test_relative_paths_start_at_the_file(tmp_path):
     [
         ({"instal_path": "x"}, 'components.web.instal_path: is not a known key; did you mean "install_path"?'),
         ({"type": "python_ap"}, "components.web.type: unknown component type 'python_ap'"),
-        ({"install_path": 3}, "components.web.install_path: is wrong"),
+        ({"install_path": 3}, "components.web.install_path: must be"),
         ({"install_path": "/"}, "must not be the root directory"),
         ({"service": {"manager": "procces", "command": ["x"]}}, "components.web.service.manager: is 'procces'"),
         ({"service": {"command": ["x"]}}, "components.web.service.manager: is missing"),
@@ -63,7 +63,7 @@ def test_relative_paths_start_at_the_file(tmp_path):
         ({"version": {"file": "V", "package": "p"}}, "give exactly one of"),
         ({"depends_on": ["db"]}, "components.web.depends_on: names 'db', which is not configured"),
         ({"depends_on": ["web"]}, "is circular: web -> web"),
-        ({"retention": {"count": 0}}, "components.web.retention.count: is wrong"),
+        ({"retention": {"count": 0}}, "components.web.retention.count: must be"),
     ],
 )
 def test_an_error_names_the_key_and_the_remedy(changes, text, tmp_path):
@@ -78,9 +78,9 @@ def test_an_error_names_the_key_and_the_remedy(changes, text, tmp_path):
     ("data", "text"),
     [
         ({"fms": {}}, 'fms: is not a known key; did you mean "fsm"?'),
-        ({"fsm": {"jobs": 0}}, "fsm.jobs: is wrong"),
-        ({"sets": {"all": ["web", 3]}}, "sets.all[1]: is wrong"),
-        ({"sets": {"all": [["web"], "web"]}}, "sets.all[0]: is wrong"),
+        ({"fsm": {"jobs": 0}}, "fsm.jobs: must be greater than or equal to 1"),
+        ({"sets": {"all": ["web", 3]}}, "sets.all[1]: must be"),
+        ({"sets": {"all": [["web"], "web"]}}, "sets.all[0]: must be"),
         ({"fsm": {"deadlines": {"napping": 1.0}}}, "fsm.deadlines"),
         ({"components": 3}, "components: is not a table"),
         ({"components": {"web": 3}}, "components.web: is not a table"),
@@ -206,3 +206,31 @@ def test_any_change_gives_a_configuration_or_one_line(data):
     except ConfigError as error:
         said = error
     assert said is None or ("\n" not in str(said) and said.why)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "key"),
+    [
+        ("[fsm]\n  jbos = 3\n", "2:3", "fsm.jbos: is not a known key"),
+        ('[fsm]\njobs = "two"\n', "2:1", "fsm.jobs: must be a valid integer"),
+        ('[fsm]\ndeadlines = { checking = 6.0, updating = "x" }\n', "2:31", "fsm.deadlines.updating: must be"),
+        ('# one\n[components."my.app"]\ntype = "nonsense"\n', "3:1", "components.my.app.type"),
+        ('[components."my.app"]\ntype = "python_app"\n', "1:1", "components.my.app.install_path: is missing"),
+        ('[sets]\nall = ["a"]\n', "2:1", "sets.all: names 'a'"),
+        ("\n[nonsense]\n", "2:1", "nonsense: is not a known key"),
+    ],
+)
+def test_errors_say_the_line_and_the_column(text: str, place: str, key: str, tmp_path: Path):
+    """A wrong key, a wrong value, also in an inline table; what is missing, at the table that misses it."""
+    path = tmp_path / "fsm.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(path, REGISTRY)
+    assert str(caught.value).startswith(f"{path}:{place}: {key}")
+
+
+def test_no_message_shows_a_regular_expression():
+    """What a text must be is said in words."""
+    with pytest.raises(ConfigError, match="must be the name of an environment variable; correct it") as caught:
+        parse(good(source={"type": "http", "url": "https://e.example/", "token_env": "?"}), REGISTRY)
+    assert "^" not in str(caught.value)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import StringConstraints
+from fsm.model import spelled
 
 PLATFORM: Final = r"^[a-z0-9_]+(?:[/-][a-z0-9_.]+){0,3}$"
 
-Platform = Annotated[str, StringConstraints(pattern=PLATFORM, max_length=64)]
+Platform = Annotated[str, spelled(PLATFORM, "a platform like linux or linux-x86_64", 64)]
 """A platform, general to special: ``linux``, ``linux-x86_64``, ``linux-aarch64``."""
 
 _SPELLINGS: Final = {

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints, model_validator
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
 from fsm.formats.checkspec import ManifestCheck
@@ -18,7 +18,7 @@ from fsm.formats.manifest.claims import Claim, claims
 from fsm.formats.manifest.platforms import Platform
 from fsm.formats.manifest.steps import ARTIFACT_NAME, RELEASE_URL, ArtifactName, DownloadArtifact, ManifestStep
 from fsm.formats.timestamps import Timestamp
-from fsm.model import SHA256, ComponentName, Digest, Model, Version, matches
+from fsm.model import SHA256, ComponentName, Digest, Model, Version, matches, spelled
 
 TYPE_NAME: Final = r"^[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?$"
 """A component type, as adapters register it."""
@@ -42,8 +42,8 @@ class Artifact(Model):
     """
 
     name: ArtifactName = Field(description="The file's name; unique in the release.")
-    url: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x20\x7f-\x9f]*$", max_length=4096)] = Field(
-        default="", description="Absolute (http, https), or relative to the release; without it, the name there."
+    url: Annotated[str, spelled(r"^[^\x00-\x20\x7f-\x9f]*$", "a text without spaces and control characters", 4096)] = (
+        Field(default="", description="Absolute (http, https), or relative to the release; without it, the name there.")
     )
     size: Annotated[int, Field(ge=0)] | None = Field(default=None, description="Bytes.")
     sha256: Digest | None = Field(default=None, description="sha256: and 64 lower-case hexadecimal digits.")
@@ -107,7 +107,7 @@ class Manifest(Model):
 
     version: Version = Field(description="The version of this release.")
     component: ComponentName | None = Field(default=None, description="The component it is for.")
-    component_type: Annotated[str, StringConstraints(pattern=TYPE_NAME)] | None = Field(
+    component_type: Annotated[str, spelled(TYPE_NAME, "a component type like python_app")] | None = Field(
         default=None, description="The type of component it is for, e.g. python_app or container."
     )
     sequence: Annotated[int, Field(ge=0, lt=1 << 53)] | None = Field(

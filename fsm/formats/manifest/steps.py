@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from fsm.model import HTTP_URL, Model
+from fsm.model import HTTP_URL, URL_WORDS, Model, spelled
 
 ARTIFACT_NAME: Final = r"^[^./\\\x00-\x20\x7f-\x9f-](?:[^/\\\x00-\x1f\x7f-\x9f]{0,253}[^/\\\x00-\x20\x7f-\x9f])?$"
 HOST_PATH: Final = r"^[^\x00-\x1f\x7f-\x9f-][^\x00-\x1f\x7f-\x9f]*$"
@@ -29,7 +29,9 @@ SERVICE: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.@:\\-]{0,254}$"
 LATEST_BACKUP: Final = "latest_backup"
 """The word that stands for the newest backup where a path could stand."""
 
-ArtifactName = Annotated[str, StringConstraints(pattern=ARTIFACT_NAME)]
+ArtifactName = Annotated[
+    str, spelled(ARTIFACT_NAME, "a plain file name without slashes that begins with neither a dot nor a minus sign")
+]
 """A plain file name: no separator, no control character, not hidden, no leading minus sign."""
 
 
@@ -39,15 +41,17 @@ def _stays(path: str) -> str:
     return path
 
 
-HostPath = Annotated[str, StringConstraints(pattern=HOST_PATH, max_length=4096), AfterValidator(_stays)]
+HostPath = Annotated[
+    str, spelled(HOST_PATH, "a path without '..' and control characters", 4096), AfterValidator(_stays)
+]
 """A path on the host without ``..`` in it; whether it is one of the component's own is for the adapter to say."""
 
-ReleaseUrl = Annotated[str, StringConstraints(pattern=RELEASE_URL, max_length=4096)]
+ReleaseUrl = Annotated[str, spelled(RELEASE_URL, f"{URL_WORDS}, or a plain path relative to the release", 4096)]
 """An absolute http or https URL, or a path below the place where the release lies."""
 
-ServiceName = Annotated[str, StringConstraints(pattern=SERVICE)]
-ImageReference = Annotated[str, StringConstraints(pattern=IMAGE, max_length=512)]
-ImageTag = Annotated[str, StringConstraints(pattern=IMAGE_TAG)]
+ServiceName = Annotated[str, spelled(SERVICE, "the name of a service")]
+ImageReference = Annotated[str, spelled(IMAGE, "an image like registry.example/team/app:1.2.0", 512)]
+ImageTag = Annotated[str, spelled(IMAGE_TAG, "an image tag like 1.2.0")]
 Timeout = Annotated[float, Field(gt=0, le=3600)]
 
 _SERVICE: Final = "The service; without it, the component's own."

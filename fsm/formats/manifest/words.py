@@ -5,31 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from fsm.formats.manifest.platforms import PLATFORM
-from fsm.formats.manifest.schema import FETCHABLE, TYPE_NAME
-from fsm.formats.manifest.steps import ARTIFACT_NAME, HOST_PATH, IMAGE, IMAGE_TAG, RELEASE_URL, SERVICE
-from fsm.formats.timestamps import TIMESTAMP
+from fsm.formats.manifest.schema import FETCHABLE
+from fsm.formats.manifest.steps import RELEASE_URL
 from fsm.formats.yamldoc import Path, kind, resolve
-from fsm.model import COMPONENT_NAME, HTTP_URL, SHA256
+from fsm.model import MEANINGS
 
-_URL: Final = "an http or https URL without spaces, user name, password and fragment"
-
-PATTERNS: Final = {
-    ARTIFACT_NAME: "a plain file name without slashes that begins with neither a dot nor a minus sign",
-    COMPONENT_NAME: "a component's name, 1 to 64 of a-z 0-9 . _ -",
-    FETCHABLE: f"{_URL}, or a plain path relative to the release",
-    HOST_PATH: "a path without '..' and control characters",
-    HTTP_URL: _URL,
-    IMAGE: "an image like registry.example/team/app:1.2.0",
-    IMAGE_TAG: "an image tag like 1.2.0",
-    PLATFORM: "a platform like linux or linux-x86_64",
-    RELEASE_URL: f"{_URL}, or a plain path relative to the release",
-    SERVICE: "the name of a service",
-    SHA256: "sha256: and 64 lower-case hexadecimal digits",
-    TIMESTAMP: "a time in UTC like 2027-01-31T12:00:00Z",
-    TYPE_NAME: "a component type like python_app",
-}
-"""What each pattern of the schema means; a test proves that none is missing."""
+MEANINGS[FETCHABLE] = MEANINGS[RELEASE_URL]
 
 _TYPES: Final = {
     "integer": "a whole number",
@@ -46,7 +27,7 @@ def expected(schema: dict[str, Any]) -> str:
     if options:
         return f"{expected(options[0])}, or leave the key out"
     if "pattern" in schema:
-        return PATTERNS.get(schema["pattern"], "a text without spaces and control characters")
+        return MEANINGS[schema["pattern"]]
     return f"{_TYPES[schema['type']]}{_range(schema)}"
 
 

@@ -32,12 +32,12 @@ import json
 from datetime import datetime
 from typing import Annotated, Final, TypeVar
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from fsm.errors import TrustError
 from fsm.formats.timestamps import Timestamp, moment
 from fsm.formats.trust.minisign import PublicKey
-from fsm.model import ComponentName, Model, Version
+from fsm.model import ComponentName, Model, Version, spelled
 
 KEYRING: Final = "fsm-keyring.yaml"
 WITHDRAWN: Final = "fsm-withdrawn.yaml"
@@ -47,13 +47,13 @@ DOCUMENT_LIMIT: Final = 256 << 10
 """Bytes of a keyring, or of a list of withdrawn versions."""
 
 REPOSITORY_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9._-]{1,100}$"
-RepositoryName = Annotated[str, StringConstraints(pattern=REPOSITORY_NAME)]
+RepositoryName = Annotated[str, spelled(REPOSITORY_NAME, "a repository like owner/name")]
 """``owner/name``: on GitHub, where it is; elsewhere any two names that tell one product from another."""
 
 Sequence = Annotated[int, Field(ge=0, lt=1 << 53)]
 """What orders signed files: it never goes back. By default the seconds since 1970 of the commit."""
 
-Why = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Why = Annotated[str, spelled(r"^[^\x00-\x1f\x7f]*$", "one line without control characters", 500)]
 
 
 def _key(text: str) -> str:

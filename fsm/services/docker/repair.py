@@ -18,10 +18,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
-from pydantic import StringConstraints
-
 from fsm.adapter import CommandResult
 from fsm.errors import StepFailed, Transient, Unsupported
+from fsm.model import spelled
 from fsm.services.base import Runner
 from fsm.services.docker.endpoint import Socket
 from fsm.services.docker.facts import COMES_BACK, intended_name
@@ -31,7 +30,7 @@ from fsm.system import faults
 if TYPE_CHECKING:
     from fsm.services.docker.client import Docker
 
-EngineUnit = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9:_.@-]+\.service)?$", max_length=255)]
+EngineUnit = Annotated[str, spelled(r"^(?:[A-Za-z0-9:_.@-]+\.service)?$", "the name of a service unit, or empty", 255)]
 """The engine's systemd unit; empty where nobody may restart it."""
 
 _BOOKED: Final = "already allocated"

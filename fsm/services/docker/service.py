@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from fsm.adapter import CommandResult
 from fsm.errors import CommandFailed, ConfigError, DeadlineExceeded, StepFailed, Transient, Unsupported
-from fsm.model import HostPath, Model, Seconds
+from fsm.model import HostPath, Model, Seconds, spelled
 from fsm.services.base import LOG_LINES, Runner, ServiceManager, ServiceStatus, check_name, failed
 from fsm.services.docker import compose
 from fsm.services.docker.client import Docker
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 _LOG_BYTES: Final = 64 * 1024
 
-_Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", max_length=200)]
+_Name = Annotated[str, spelled(r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", "the name of a compose service", 200)]
 _Time = Annotated[Seconds, Field(gt=0, le=3600)]
 
 
@@ -64,7 +64,7 @@ class ComposeSpec(Model):
     manager: Literal["compose"]
     cwd: HostPath
     files: tuple[str, ...] = ()
-    project: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")] | None = None
+    project: Annotated[str, spelled(r"^[a-z0-9][a-z0-9_-]*$", "a compose project name of a-z 0-9 _ -")] | None = None
     services: tuple[_Name, ...] = ()
     once: tuple[_Name, ...] = ()
     start_timeout: _Time = 180.0

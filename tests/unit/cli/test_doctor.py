@@ -65,7 +65,7 @@ def test_with_a_broken_configuration(line: Line):
     ended = line("doctor", "--json")
     assert ended.code == 40
     assert ended.results[0]["level"] == "error"
-    assert f"{line.path}: fsm.jobs: is wrong" in ended.results[0]["message"]
+    assert f"{line.path}:2:1: fsm.jobs: must be" in ended.results[0]["message"]
     assert {"state directory", "clock"} <= {finding["subject"] for finding in ended.results}
 
 

@@ -233,6 +233,19 @@ def test_each_run_has_its_bar():
     assert drawn.texts[2] == "@all updating"
 
 
+def test_finished_steps_stay(capsys: pytest.CaptureFixture[str]):
+    """One line for each step, with the time that it took; and for each undo. What has not ended leaves none."""
+    with progress.bars() as observer:
+        observer(_event(EventKind.STEP, "unpack [bold]"))
+        observer(_event(EventKind.STEP_DONE, "unpack [bold]"))
+        observer(_event(EventKind.STEP, "start", index=4))
+        observer(_event(EventKind.UNDO, "remove it", state=State.ROLLING_BACK))
+        observer(_event(EventKind.UNDO_DONE, state=State.ROLLING_BACK))
+        observer(_event(EventKind.UNDO_DONE, state=State.ROLLING_BACK, index=2))
+    kept = [text for text in capsys.readouterr().err.splitlines() if text.endswith(" s)")]
+    assert kept == ["app [3/12] unpack [bold] (0.0 s)", "app [3/12] undo: remove it (0.0 s)"]
+
+
 def test_shown_takes_what_fits(updated: Line, monkeypatch: pytest.MonkeyPatch):
     """A terminal that can draw gets bars, everything else lines."""
     monkeypatch.setattr(progress, "on_terminal", lambda: True)

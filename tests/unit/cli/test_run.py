@@ -126,12 +126,14 @@ def test_an_error_is_one_line_and_its_parts_in_json(line: Line):
     line.path.write_text("[nonsense]\n")
     ended = line("check", "--json")
     assert ended.code == 2
-    assert ended.err == f"fsm: {line.path}: nonsense: is not a known key; known here: components, fsm, sets, trust\n"
+    assert (
+        ended.err == f"fsm: {line.path}:1:1: nonsense: is not a known key; known here: components, fsm, sets, trust\n"
+    )
     assert ended.error == {
         "type": "ConfigError",
         "code": 2,
         "message": ended.err.removeprefix("fsm: ").rstrip(),
-        "what": f"{line.path}: nonsense",
+        "what": f"{line.path}:1:1: nonsense",
         "why": "is not a known key",
         "todo": "known here: components, fsm, sets, trust",
     }

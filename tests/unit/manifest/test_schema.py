@@ -12,8 +12,8 @@ from hypothesis import given
 
 from fsm.formats.manifest import Artifact, Manifest, canonical, json_schema
 from fsm.formats.manifest.problems import ACTIONS, CHECKS
-from fsm.formats.manifest.words import PATTERNS
 from fsm.formats.yamldoc import load
+from fsm.model import MEANINGS
 from tests.strategies_manifest import manifests
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -71,7 +71,7 @@ def patterns(schema: Any) -> set[str]:
 
 def test_every_pattern_has_words():
     """A message never shows a regular expression: each one of the schema has plain words."""
-    assert patterns(SCHEMA) <= set(PATTERNS)
+    assert patterns(SCHEMA) <= set(MEANINGS)
 
 
 def test_every_key_is_explained():

@@ -32,11 +32,11 @@ type = "container"
     [
         (PLAIN.replace("type: version", "tipe: version"), "8:9", "post_update_checks[0].type is missing"),
         (PLAIN.replace("notes", "nots"), "6:5", 'components[0].nots is not a known key; did you mean "notes"?'),
-        (PLAIN.replace("web", "Web"), "2:11", "components[0].name is wrong"),
+        (PLAIN.replace("web", "Web"), "2:11", "components[0].name must be a name of"),
         (PLAIN.replace("dist/*", "../*"), "5:15", "stays below its directory"),
         (PLAIN.replace("version_check", "command"), "8:9", "'command', which is not known"),
         (PLAIN + PLAIN.partition("\n")[2], "2:3", "two components are called 'web'"),
-        ("components: []\n", "1:13", "components is wrong"),
+        ("components: []\n", "1:13", "components must have at least 1 item"),
         ("a: [", "1:5", "a value is missing"),
     ],
 )

@@ -81,10 +81,10 @@ def test_not_modified_unasked(depot: Depot, server: ReleaseServer, web_source: W
 @pytest.mark.parametrize(
     ("document", "why"),
     [
-        ('{"releases": [{"version": 1.2}]}', r"releases\[0\]\.version: input should be a valid string"),
+        ('{"releases": [{"version": 1.2}]}', r"releases\[0\]\.version: must be a valid string"),
         ('{"releases": [{"version": "1.2", "sha": "x"}]}', r"releases\[0\]\.sha: extra inputs"),
         ('{"releases": [{"version": "1.2"}, {"version": "1.2"}]}', r"'1\.2' is listed twice"),
-        ("[]", "input should be an object"),
+        ("[]", "must be an object"),
         ("<html>Welcome</html>", "invalid JSON"),
     ],
 )

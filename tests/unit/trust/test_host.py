@@ -179,7 +179,7 @@ def test_a_keyrings_signature_names_its_version(maker: Maker):
     ("text", "why"),
     [
         (b"version: 1\n", "keys is missing"),
-        (b"version: 0\nkeys: []\n", "version is wrong"),
+        (b"version: 0\nkeys: []\n", "version must be"),
         (b'version: 1\nkeys:\n  - name: "a"\n    key: "RW"\n', "a public key is one line"),
         (b"x" * (DOCUMENT_LIMIT + 1), "more than"),
     ],
