@@ -217,7 +217,12 @@ def test_a_rollback_has_a_bar_of_its_own_that_grows():
     assert backward == sorted(backward)
     assert backward[1:] == [0.0, 0.5 / 3, 1 / 3, 2 / 3, 1.0, 1.0]
     assert drawn.texts[1] == "app rolled back"
-    assert drawn.said == ["app [3/12] cancelled: requested by the user", "app [1/12] failed: it is busy"]
+    assert drawn.said == [
+        "app [3/12] cancelled: requested by the user",
+        "app [3/12] undo: swap back (0.0 s)",
+        "app [1/12] failed: it is busy",
+        "app [1/12] undo: remove it (0.0 s)",
+    ]
 
 
 def test_each_run_has_its_bar():
@@ -252,7 +257,9 @@ def test_shown_takes_what_fits(updated: Line, monkeypatch: pytest.MonkeyPatch):
     ended = updated("update")
     assert ended.code == 0
     assert updated.app_fixture.version() == "1.1.0"
-    assert "app [1/" not in ended.err
+    steps = [text for text in ended.err.splitlines() if text.startswith("app [")]
+    assert len(steps) == 12
+    assert all(text.endswith(" s)") for text in steps)
 
 
 def test_no_standard_error_is_no_terminal(monkeypatch: pytest.MonkeyPatch):

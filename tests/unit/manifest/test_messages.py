@@ -40,7 +40,7 @@ ARTIFACT = f"artifacts:\n  - name: a\n    sha256: {DIGEST}\n"
         ),
         (
             HEAD + "component: Core",
-            '2:12: component is "Core"; write a component\'s name, 1 to 64 of a-z 0-9 . _ -, or leave the key out',
+            '2:12: component is "Core"; write a name of 1 to 64 characters of a-z 0-9 . _ -, or leave the key out',
         ),
         (HEAD + "platform: true", '2:11: platform is true; put it in quotes: "true"'),
         (HEAD + "notes: {a: 1}", "2:8: notes is a mapping; write a text"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+import fsm.model
 from fsm.formats.manifest import Artifact, Manifest, canonical, json_schema
 from fsm.formats.manifest.problems import ACTIONS, CHECKS
 from fsm.formats.yamldoc import load
@@ -132,3 +133,11 @@ def test_schema_accepts_manifests(manifest):
 def test_schema_refuses(text):
     """What the reader refuses for its shape, the schema refuses, too."""
     assert not fits(SCHEMA, load(text.encode(), where="m.yaml").data)
+
+
+def test_every_pattern_of_a_model_is_defined_with_its_words():
+    """`fsm.model.spelled` is the only way to one."""
+    root = Path(fsm.model.__file__).parent.parent
+    files = [*(root / "fsm").rglob("*.py"), *(root / "components").rglob("*.py")]
+    with_one = {path for path in files if "StringConstraints(pattern" in path.read_text(encoding="utf-8")}
+    assert with_one == {Path(fsm.model.__file__)}
