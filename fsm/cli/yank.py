@@ -104,7 +104,7 @@ class _GitHub:
     def list(self) -> SignedFile | None:
         """The newest one that is published."""
         from fsm.errors import TrustError  # noqa: PLC0415 - pydantic, only for this command
-        from fsm.sources.github.source import GitHubSource  # noqa: PLC0415 - see above
+        from fsm.sources.github import GitHubSource  # noqa: PLC0415 - see above
 
         source = GitHubSource(self._spec(), "")
         source.releases()
@@ -136,7 +136,7 @@ class _GitHub:
         """Publish a list as a release of its own; its page."""
         from fsm.release.github import Publisher  # noqa: PLC0415 - see above
         from fsm.release.publish import Wanted, converge, described  # noqa: PLC0415 - pydantic, only for this command
-        from fsm.sources.github.source import WITHDRAWN_TAG  # noqa: PLC0415 - see above
+        from fsm.sources.github import WITHDRAWN_TAG  # noqa: PLC0415 - see above
 
         lines = (f"- {each.component or 'all'} {each.version}: {each.why}" for each in change.listed.withdrawn)
         notes = "\n".join(("Withdrawn versions, for fsm-updater:", "", *lines))

@@ -52,7 +52,7 @@ def open_source(spec: SourceSpec, *, component: str, trust: Trust | None = None)
 
         return GitSource(spec, component)
     if isinstance(spec, GitHubSpec):
-        from fsm.sources.github.source import GitHubSource  # noqa: PLC0415 - TLS, only for those who use it
+        from fsm.sources.github import GitHubSource  # noqa: PLC0415 - TLS, only for those who use it
 
         return GitHubSource(spec, component, trust)
     from fsm.sources.directory import DirectorySource  # noqa: PLC0415 - reading a configuration needs no source
@@ -63,7 +63,7 @@ def open_source(spec: SourceSpec, *, component: str, trust: Trust | None = None)
 @contextmanager
 def sharing() -> Iterator[None]:
     """One check of many components: in this block, by whatever thread, sources of one kind share what they ask."""
-    from fsm.sources.github import lists  # noqa: PLC0415 - TLS, only for those who ask
+    from fsm.sources import github_list  # noqa: PLC0415 - TLS, only for those who ask
 
-    with lists.sharing():
+    with github_list.sharing():
         yield

@@ -16,7 +16,7 @@ from fsm.formats.trust.documents import parse
 from fsm.formats.trust.minisign import verify
 from fsm.formats.trust.signing import sign_withdrawn
 from fsm.model import Version
-from fsm.sources.github.source import GitHubSource
+from fsm.sources.github import GitHubSource
 from fsm.sources.specs import GitHubSpec
 from tests.github.fake import FakeGitHub
 from tests.unit.release.test_publish import Cut

@@ -1,6 +1,6 @@
 """Reading releases from GitHub.
 
-A check is one conditional request for each page of the list (`fsm.sources.github.lists`). A release's files are found
+A check is one conditional request for each page of the list (`fsm.sources.github_list`). A release's files are found
 in the API and fetched through it, because that works for private repositories as well; the bytes come from another
 host, to which the token does not go. PyGithub is not used here: its import alone takes longer than asking ten
 repositories, and its redirects and time-outs are not ours (ADR 0024).
@@ -32,7 +32,7 @@ from fsm.sources.base import (
     versioned,
 )
 from fsm.sources.download import Download
-from fsm.sources.github.lists import ANY, Entry, List, ask, question, understood
+from fsm.sources.github_list import ANY, Entry, List, ask, question, understood
 from fsm.sources.layout import build
 from fsm.sources.ranges import opener
 from fsm.sources.specs import GitHubSpec

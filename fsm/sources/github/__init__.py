@@ -1,1 +1,0 @@
-"""Releases on GitHub. `fsm.release.github` writes them: the only importer of PyGithub."""
