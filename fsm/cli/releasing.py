@@ -60,7 +60,10 @@ def signing_keys(paths: tuple[str, ...]) -> tuple[SecretKey, ...]:
     Raises:
         UsageError, TrustError: one cannot be read.
     """
-    from fsm.release.signing import loaded  # noqa: PLC0415 - loaded by the caller
+    given = [common.read_text(path) for path in paths] or [os.environ.get("FSM_SIGNING_KEY", "")]
+    texts = [text for text in given if text.strip()]
+    if not texts:
+        return ()
+    from fsm.release.signing import loaded  # noqa: PLC0415 - keys, only for those who have some
 
-    texts = [common.read_text(path) for path in paths] or [os.environ.get("FSM_SIGNING_KEY", "")]
-    return loaded([text for text in texts if text.strip()], os.environ.get("FSM_KEY_PASSWORD"))
+    return loaded(texts, os.environ.get("FSM_KEY_PASSWORD"))

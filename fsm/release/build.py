@@ -7,25 +7,27 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
 from fsm.formats.explain import first_problem
 from fsm.formats.manifest import Manifest, canonical
 from fsm.formats.sums import algorithms, sums
-from fsm.formats.trust import KEYRING
 from fsm.model import Version
 from fsm.release.collecting import Found, collect
 from fsm.release.description import ComponentRule, Description, Source, read
 from fsm.release.globbing import MANIFEST
 from fsm.release.hashing import Hasher, hash_files
 from fsm.release.images import pinned
+from fsm.release.made import commit_time, times, why_unknown
 from fsm.release.problems import ReleaseError, Spot
-from fsm.release.signing import Signing, commit_time, keyring_of, times, why_unknown
 from fsm.release.versioning import Decided, decide
 from fsm.system import files
 from fsm.system.digest import Hashed
+
+if TYPE_CHECKING:
+    from fsm.release.signing import Signing
 
 NOTES_LIMIT: Final = 256 << 10
 """Bytes that notes may have: a manifest has at most 1 MiB."""
@@ -208,10 +210,13 @@ def assemble(prepared: Prepared, options: Options, hasher: Hasher | None = None)
 def _trust(prepared: Prepared, options: Options, manifests: Mapping[str, bytes]) -> dict[str, bytes]:
     """Signatures, and the keyring that those who verify them need."""
     signing = options.signing
+    if signing is None and options.keyring is None:
+        return {}
+    from fsm.formats.trust.documents import KEYRING  # noqa: PLC0415 - keys, only for those who have some
+    from fsm.release.signing import keyring_of  # noqa: PLC0415 - see above
+
     beside = prepared.source.root / KEYRING
     path = options.keyring or (beside if signing and beside.is_file() else None)
-    if signing is None and path is None:
-        return {}
     keys, repository = (signing.keys, signing.repository) if signing else ((), "")
     ring = keyring_of(path, keys, repository, prepared.made) if path else {}
     return {**(signing.signatures(manifests) if signing else {}), **ring}

@@ -13,8 +13,9 @@ from fsm.formats.manifest import parse
 from fsm.formats.trust import SecretKey
 from fsm.formats.trust.minisign import verify
 from fsm.release.build import build
+from fsm.release.made import commit_time
 from fsm.release.problems import ReleaseError
-from fsm.release.signing import Signing, commit_time, loaded
+from fsm.release.signing import Signing, loaded
 from tests.unit.release.conftest import Repository
 from tests.unit.trust.conftest import Maker
 
