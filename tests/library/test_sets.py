@@ -300,6 +300,7 @@ def test_a_rollback_that_fails_needs_a_person_and_the_others_go_back(root, world
     assert host(root).resume() == []
 
 
+@pytest.mark.processes
 def test_the_locks_of_all_are_held(root, world):
     """Who works on a member keeps the set away, and is named."""
     with locked_elsewhere(root / "state", "b") as pid:

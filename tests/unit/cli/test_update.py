@@ -86,6 +86,7 @@ def test_a_rolled_back_update(updated: Line):
     assert updated("update", "--force").code == 30
 
 
+@pytest.mark.processes
 def test_a_component_that_another_updater_works_on(updated: Line):
     """50, with who holds it since when."""
     with locked_elsewhere(updated.app_fixture.state, "app") as pid:
