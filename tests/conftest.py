@@ -15,6 +15,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Generator
 from functools import cache
 from pathlib import Path
@@ -139,7 +140,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, missing in NEEDS.items():
         if item.get_closest_marker(marker) and (why := missing()):
             pytest.skip(f"{marker}: {why}")
-    _outside().seen.clear()
+    _outside().begin()
 
 
 class Outside:
@@ -151,9 +152,17 @@ class Outside:
     def __init__(self) -> None:
         self.seen: list[str] = []
         self._pid = os.getpid()
+        self._others: set[int | None] = set()
         sys.addaudithook(self._hear)
 
+    def begin(self) -> None:
+        """Begin with a test; threads that earlier ones have left behind are not its own."""
+        self.seen.clear()
+        self._others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if threading.get_ident() in self._others:
+            return
         if event in self.STARTS and os.getpid() == self._pid:
             self.seen.append(f"{event} {str(arguments[:2])[:200]}")
         elif event in self.OPENS and not isinstance(arguments[-1], str | bytes):  # those are paths of Unix sockets

@@ -14,8 +14,9 @@ from tests.world import World, fresh
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    """A new world."""
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A new world, in which an undo that failed is tried again at once."""
+    monkeypatch.setattr("fsm.engine.executor.runner.BACK_OFF", 0.01)
     yield fresh()
     fresh()
 

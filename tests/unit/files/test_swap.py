@@ -109,6 +109,7 @@ def test_exchange_across_file_systems(fast: Path, tmp_path: Path):
         exchange(fast / "a", tmp_path / "b")
 
 
+@pytest.mark.needs_root
 def test_a_file_system_without_exchange():
     """The kernel's cgroup file system renames directories, but cannot exchange them: that is said as such."""
     roots = [path for path in (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")) if os.access(path, os.W_OK)]
