@@ -117,7 +117,9 @@ def test_a_daemon_that_dies_later_is_not_active(check: Perform, tmp_path: Path):
     outcome = check("service_active", {"service": service, "settle": 600.0}, timeout_seconds=900)
     assert not outcome.ok
     assert time.monotonic() - before < 300
-    assert "has ended, after it had been active for less than 600 s; its log ends with: out of memory" in outcome.message
+    assert (
+        "has ended, after it had been active for less than 600 s; its log ends with: out of memory" in outcome.message
+    )
 
 
 def test_a_service_without_a_log_is_not_quoted(check: Perform, tmp_path: Path):

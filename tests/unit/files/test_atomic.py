@@ -173,6 +173,8 @@ def test_points_are_declared():
     assert sorted(names) == [
         "files.copy.written",
         "files.exchange.done",
+        "files.link.made",
+        "files.link.renamed",
         "files.mirror.entry",
         "files.remove_tree.removed",
         "files.write_atomic.renamed",
