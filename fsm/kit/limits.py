@@ -39,7 +39,7 @@ def declared(manifest: Manifest, component_type: str) -> Iterator[Claim]:
     if manifest.component_type not in (None, component_type):
         yield Claim("component_type", manifest.component_type, "type")
     if not matches_platform(manifest.platform, current_platform()):
-        yield Claim("platform", f"{manifest.platform} (this host is {current_platform()})", "on another host")
+        yield Claim("platform", f"{manifest.platform} (this host is {current_platform()})", "another host")
 
 
 def check_hosts(manifest: Manifest, allowed: Iterable[str]) -> Iterator[Claim]:

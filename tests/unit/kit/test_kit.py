@@ -123,7 +123,7 @@ def test_what_a_manifest_claims_is_refused_with_the_key_that_would_allow_it(tmp_
     claims = [*kit.declared(MANIFEST, "container"), *kit.check_hosts(MANIFEST, ["Here.Example"])]
     assert [(claim.place, claim.key) for claim in claims] == [
         ("component_type", "type"),
-        ("platform", "on another host"),
+        ("platform", "another host"),
         ("post_update_checks[0].url", "allowed_hosts"),
     ]
     target = Target(name="app", state_dir=tmp_path)
