@@ -12,7 +12,7 @@ from fsm.formats.checkspec import Check
 from fsm.kit import Retention
 from fsm.model import HostPath, Seconds, Version, spelled
 from fsm.services.docker.reference import canonical, parse
-from fsm.services.docker.repair import EngineUnit
+from fsm.services.docker.spec import EngineUnit
 
 SERVICE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 PROJECT: Final = r"^[a-z0-9][a-z0-9_-]*$"

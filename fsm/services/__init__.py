@@ -13,7 +13,7 @@ from pydantic import Field
 
 from fsm.services.base import Runner, ServiceManager, ServiceStatus
 from fsm.services.command import CommandSpec
-from fsm.services.docker.service import ComposeSpec
+from fsm.services.docker.spec import ComposeSpec
 from fsm.services.nothing import NoService
 from fsm.services.process import ProcessSpec
 from fsm.services.systemd import SystemdSpec

@@ -16,11 +16,10 @@ something else: a foreign program on the port. The restart is taken only where i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fsm.adapter import CommandResult
 from fsm.errors import StepFailed, Transient, Unsupported
-from fsm.model import spelled
 from fsm.services.base import Runner
 from fsm.services.docker.endpoint import Socket
 from fsm.services.docker.facts import COMES_BACK, intended_name
@@ -29,9 +28,6 @@ from fsm.system import faults
 
 if TYPE_CHECKING:
     from fsm.services.docker.client import Docker
-
-EngineUnit = Annotated[str, spelled(r"^(?:[A-Za-z0-9:_.@-]+\.service)?$", "the name of a service unit, or empty", 255)]
-"""The engine's systemd unit; empty where nobody may restart it."""
 
 _BOOKED: Final = "already allocated"
 """In the error of a container that the engine's own book of ports refuses, and not the system."""
@@ -108,7 +104,7 @@ def freeing(
         ctx: runs the commands.
         start: the command that starts them.
         ids: the containers that it should have started, asked when it has failed.
-        unit: the engine's unit, see `EngineUnit`.
+        unit: the engine's unit, see `spec.EngineUnit`.
     """
     done = start()
     if done.code == 0:
@@ -127,7 +123,7 @@ def _free(docker: Docker, ctx: Runner, ids: Callable[[], Sequence[str]], unit: s
     ports = held_for_nobody(refused, running)
     if not ports:
         return Freed()
-    return Freed(ports, _forbidden(docker, mine, running, unit) or _restart(docker, ctx, unit), unit)
+    return Freed(ports, forbidden(docker, mine, running, unit) or _restart(docker, ctx, unit), unit)
 
 
 def held_for_nobody(refused: Iterable[dict[str, Any]], running: Iterable[dict[str, Any]]) -> tuple[str, ...]:
@@ -161,7 +157,7 @@ def _ports(bindings: Mapping[str, Sequence[Mapping[str, str]] | None] | None) ->
     }
 
 
-def _forbidden(docker: Docker, mine: Sequence[dict[str, Any]], running: Sequence[dict[str, Any]], unit: str) -> str:
+def forbidden(docker: Docker, mine: Sequence[dict[str, Any]], running: Sequence[dict[str, Any]], unit: str) -> str:
     """Why the engine must not be restarted; empty where it may be."""
     if not unit:
         return "engine_unit does not let the updater restart it"

@@ -15,18 +15,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar
-
-from pydantic import Field
+from typing import Final, TypeVar
 
 from fsm.adapter import CommandResult
 from fsm.errors import CommandFailed, ConfigError, DeadlineExceeded, StepFailed, Transient, Unsupported
-from fsm.model import HostPath, Model, Seconds, spelled
-from fsm.services.base import LOG_LINES, Runner, ServiceManager, ServiceStatus, check_name, failed
+from fsm.model import Seconds
+from fsm.services.base import LOG_LINES, Runner, ServiceStatus, check_name, failed
 from fsm.services.docker import compose
 from fsm.services.docker.client import Docker
 from fsm.services.docker.facts import Container
-from fsm.services.docker.repair import EngineUnit, freeing, put_in_order
+from fsm.services.docker.repair import freeing, put_in_order
+from fsm.services.docker.spec import ComposeSpec
 from fsm.system import faults
 from fsm.system.shell import ask
 
@@ -37,46 +36,6 @@ _ALIVE: Final = ("running", "restarting", "paused", "removing")
 T = TypeVar("T")
 
 _LOG_BYTES: Final = 64 * 1024
-
-_Name = Annotated[str, spelled(r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", "the name of a compose service", 200)]
-_Time = Annotated[Seconds, Field(gt=0, le=3600)]
-
-
-class ComposeSpec(Model):
-    """Services of a compose project. ``docker compose`` v2 is needed.
-
-    Attributes:
-        cwd: the project's directory.
-        files: compose files, relative to it; empty: what compose itself finds there.
-        project: the project's name; None: what compose makes of the directory's name (a `name:` in a file is not read).
-        services: which of its services; empty: all whose profile is active, as ``COMPOSE_PROFILES`` in the project's
-            ``.env`` has it; a service of another profile is stopped with them, and is not started again.
-        once: those that are to run and to end: they count when they ended with 0.
-        start_timeout: seconds until all of them run, and are healthy where they have a check.
-        stop_timeout: seconds for a stop.
-        grace: seconds that a container has between TERM and KILL.
-        status_timeout: seconds for one question.
-        calm_seconds: how long a container that the engine restarted by itself must stay up to count as active.
-        engine_unit: the engine's systemd unit. After a power cut an engine may hold a published port for a container
-            that is gone; then it is restarted, if every other container that runs starts again by itself. Empty: never.
-    """
-
-    manager: Literal["compose"]
-    cwd: HostPath
-    files: tuple[str, ...] = ()
-    project: Annotated[str, spelled(r"^[a-z0-9][a-z0-9_-]*$", "a compose project name of a-z 0-9 _ -")] | None = None
-    services: tuple[_Name, ...] = ()
-    once: tuple[_Name, ...] = ()
-    start_timeout: _Time = 180.0
-    stop_timeout: _Time = 120.0
-    grace: Annotated[int, Field(ge=0, le=3600)] = 10
-    status_timeout: _Time = 20.0
-    calm_seconds: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
-    engine_unit: EngineUnit = "docker.service"
-
-    def open(self, name: str, state_dir: Path) -> ServiceManager:
-        """The manager of these services."""
-        return ComposeService(self, name)
 
 
 def trouble(one: Container, spec: ComposeSpec) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from fsm.services.docker.repair import Freed, held_for_nobody
+from fsm.services.docker.client import Docker
+from fsm.services.docker.repair import Freed, forbidden, held_for_nobody
 
 
 def refused(address: str, port: str = "8080") -> dict[str, Any]:
@@ -42,6 +43,26 @@ def test_a_port_is_held_for_nobody_if_no_container_has_it(wanted, others, held):
 def test_a_port_that_the_engine_picks_is_not_held():
     """Nobody knows it before."""
     assert held_for_nobody([refused("127.0.0.1", ""), {"HostConfig": {"PortBindings": None}}], []) == ()
+
+
+@pytest.mark.parametrize(
+    ("environ", "local"),
+    [
+        ({}, True),
+        ({"DOCKER_HOST": "unix:///run/my.sock"}, True),
+        ({"DOCKER_HOST": "tcp://far.example:2375"}, False),
+        ({"DOCKER_HOST": "ssh://far.example"}, False),
+        ({"DOCKER_CONTEXT": "far"}, False),
+    ],
+)
+def test_the_engine_of_another_host_is_not_restarted(tmp_path, monkeypatch, environ, local):
+    """A unit of that name is here as well, and it is another engine's; a context says where the engine is, too."""
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert forbidden(Docker(), [], [], "docker.service") == ("" if local else "it runs on another host")
 
 
 def test_people_are_told_what_would_free_it():

@@ -1,0 +1,56 @@
+"""What a host configures of services of a compose project; who manages them is loaded when it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fsm.model import HostPath, Model, Seconds, spelled
+from fsm.services.base import ServiceManager
+
+EngineUnit = Annotated[str, spelled(r"^(?:[A-Za-z0-9:_.@-]+\.service)?$", "the name of a service unit, or empty", 255)]
+"""The engine's systemd unit; empty where nobody may restart it."""
+
+_Name = Annotated[str, spelled(r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", "the name of a compose service", 200)]
+_Time = Annotated[Seconds, Field(gt=0, le=3600)]
+
+
+class ComposeSpec(Model):
+    """Services of a compose project. ``docker compose`` v2 is needed.
+
+    Attributes:
+        cwd: the project's directory.
+        files: compose files, relative to it; empty: what compose itself finds there.
+        project: the project's name; None: what compose makes of the directory's name (a `name:` in a file is not read).
+        services: which of its services; empty: all whose profile is active, as ``COMPOSE_PROFILES`` in the project's
+            ``.env`` has it; a service of another profile is stopped with them, and is not started again.
+        once: those that are to run and to end: they count when they ended with 0.
+        start_timeout: seconds until all of them run, and are healthy where they have a check.
+        stop_timeout: seconds for a stop.
+        grace: seconds that a container has between TERM and KILL.
+        status_timeout: seconds for one question.
+        calm_seconds: how long a container that the engine restarted by itself must stay up to count as active.
+        engine_unit: the engine's systemd unit. After a power cut an engine may hold a published port for a container
+            that is gone; then it is restarted, if every other container that runs starts again by itself. Empty: never.
+    """
+
+    manager: Literal["compose"]
+    cwd: HostPath
+    files: tuple[str, ...] = ()
+    project: Annotated[str, spelled(r"^[a-z0-9][a-z0-9_-]*$", "a compose project name of a-z 0-9 _ -")] | None = None
+    services: tuple[_Name, ...] = ()
+    once: tuple[_Name, ...] = ()
+    start_timeout: _Time = 180.0
+    stop_timeout: _Time = 120.0
+    grace: Annotated[int, Field(ge=0, le=3600)] = 10
+    status_timeout: _Time = 20.0
+    calm_seconds: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
+    engine_unit: EngineUnit = "docker.service"
+
+    def open(self, name: str, state_dir: Path) -> ServiceManager:
+        """The manager of these services."""
+        from fsm.services.docker.service import ComposeService  # noqa: PLC0415 - the client, only where it is needed
+
+        return ComposeService(self, name)
