@@ -265,6 +265,7 @@ def test_an_updater_that_is_killed(project: Project, act: str, point: str):
 
 def test_a_host_without_compose(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """None at all, or v1 only: each is said, with what to install."""
+    path = os.environ["PATH"]
     project.write(web="good")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nothing"))
     monkeypatch.setattr("fsm.services.docker.compose.PLACES", ())
@@ -291,6 +292,7 @@ def test_a_host_without_compose(project: Project, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PATH", str(docker_only))
     with pytest.raises(StepFailed, match="there is no docker on this host"):
         project.service().status()
+    monkeypatch.setenv("PATH", path)  # what is removed after the test needs `docker`
 
 
 def test_an_engine_that_does_not_answer(project: Project, monkeypatch: pytest.MonkeyPatch):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from fsm.adapter import CommandResult
 from fsm.errors import CommandFailed, ConfigError, DeadlineExceeded, StepFailed, Transient, Unsupported
@@ -25,9 +25,11 @@ from fsm.services.docker import compose
 from fsm.services.docker.client import Docker
 from fsm.services.docker.facts import Container
 from fsm.services.docker.repair import freeing, put_in_order
-from fsm.services.docker.spec import ComposeSpec
 from fsm.system import faults
 from fsm.system.shell import ask
+
+if TYPE_CHECKING:
+    from fsm.services.docker.spec import ComposeSpec
 
 log = logging.getLogger(__name__)
 
