@@ -104,7 +104,7 @@ MUTANTS: Final = (
         _SWAP,
         "if not begun.exists():",
         "if begun.parent.exists():",
-        _crash("broken-copy", "copy_in.begun"),
+        _crash("broken-copy", "copy_in.copied"),
     ),
 )
 
