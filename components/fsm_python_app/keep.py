@@ -9,8 +9,7 @@ from typing import ClassVar, Final
 from fsm import kit
 from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.kit import read_record, sweep_foreign, write_record
-from fsm.system import faults, files, inventory
-from fsm.system.archive import verify_tar_zst, write_tar_zst
+from fsm.system import archive, faults, files, inventory
 from fsm_python_app.layout import Layout, RunPaths, patterns, printable
 
 _TRIES: Final = 10
@@ -104,10 +103,10 @@ class Keep(kit.Keep):
         sweep_foreign(self.archive_dir)
         dest = self.archive_dir / f"{ctx.component}.{self.version or 'unknown'}.run-{ctx.run_id}.tar.zst"
         before = inventory.take(live, check=ctx.check)
-        write_tar_zst(live, dest, check=ctx.check)
+        archive.write_tar_zst(live, dest, check=ctx.check)
         after = inventory.take(live, check=ctx.check).entries
         steady = {name for name, entry in before.entries.items() if after.get(name) == entry}
-        verify_tar_zst(dest, before, steady=steady, check=ctx.check)
+        archive.verify_tar_zst(dest, before, steady=steady, check=ctx.check)
         return dest
 
     def _verify(self, paths: RunPaths, record: BackupRecord) -> Done | Failed:

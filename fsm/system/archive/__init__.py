@@ -3,12 +3,31 @@
 An archive is foreign data. It is read as a stream, judged entry by entry, and refused as a whole for the first entry
 that has no place in a release: `kinds` says what an archive is, `tarreader` and `zipreader` what is damaged
 or unknown, `tree` which names, links and sizes are refused, and `writing` how nothing is written outside.
+
+Each name is loaded when it is first used: a resume passes most archives by.
 """
 
 from __future__ import annotations
 
-from fsm.system.archive.backup import verify_tar_zst, write_tar_zst
-from fsm.system.archive.model import Entry, Limits, Listing
-from fsm.system.archive.unpacking import inspect, unpack
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from fsm.system.archive.backup import verify_tar_zst, write_tar_zst
+    from fsm.system.archive.model import Entry, Limits, Listing
+    from fsm.system.archive.unpacking import inspect, unpack
+
+_WHERE: Final = {
+    **dict.fromkeys(("verify_tar_zst", "write_tar_zst"), "backup"),
+    **dict.fromkeys(("Entry", "Limits", "Listing"), "model"),
+    **dict.fromkeys(("inspect", "unpack"), "unpacking"),
+}
 
 __all__ = ["Entry", "Limits", "Listing", "inspect", "unpack", "verify_tar_zst", "write_tar_zst"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - the whole point is to import late
+
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
