@@ -118,7 +118,7 @@ def origin(files: Sequence[ComposeFile], service: str, *, level: int = 0) -> Ori
 def _usable(file: ComposeFile, image: Node, service: str, here: Node) -> Origin | Nowhere:
     place = f"{file.path}:{image.place[0]}"
     if image.kind != "scalar" or image.tag in ("!reset", "!override") or not image.value:
-        return Nowhere(f"the `image` of service {service} at {place} is no text")
+        return Nowhere(f"the `image` of service {service} at {place} is not a text")
     own = any(value is image for key, value in _pairs(here) if key.value == "image")
     via = "" if own and here.anchor is None else f"an anchor or a merge key at line {image.place[0]}"
     return Origin(file, image, via)

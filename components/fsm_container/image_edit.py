@@ -118,7 +118,7 @@ def _current(project: Project, service: str, wanted: Wanted, draft: _Draft) -> t
         why = f"the image at {place} comes from {made[0]}, whose value has another variable or an escape in it"
         raise draft.refuse(why, f"write the value of {made[0]} plainly in the env file")
     if reference is None:
-        raise draft.refuse(f"{image!r} at {place} is no image", "correct it, or set its variables in an env file")
+        raise draft.refuse(f"{image!r} at {place} is not an image", "correct it, or set its variables in an env file")
     if canonical(reference.repository) != canonical(wanted.repository):
         raise draft.refuse(
             f"the service {service} has an image of {reference.repository} ({place}), not of {wanted.repository}",

@@ -16,7 +16,7 @@ _OPERATORS: Final = (":-", ":?", ":+", "-", "?", "+")
 
 
 class Malformed(ValueError):
-    """A text with a ``$`` that begins no variable."""
+    """A text with a ``$`` that does not start a variable."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,14 @@ def _variable(text: str, dollar: int) -> Piece:
     braced = text.startswith("${", dollar)
     name = _NAME.match(text, dollar + 1 + braced)
     if name is None:
-        raise Malformed(f"the $ at character {dollar + 1} begins no variable")
+        raise Malformed(f"the $ at character {dollar + 1} does not start a variable")
     if not braced:
         return Piece(dollar, text[dollar : name.end()], name[0])
     close = _closing(text, name.end())
     inner = text[name.end() : close]
     operator = next((each for each in _OPERATORS if inner.startswith(each)), "")
     if inner and not operator:
-        raise Malformed(f"${{{name[0]}{inner}}} has no form that is known")
+        raise Malformed(f"${{{name[0]}{inner}}} has an unknown form")
     return Piece(dollar, text[dollar : close + 1], name[0], operator, inner[len(operator) :])
 
 

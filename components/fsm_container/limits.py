@@ -23,7 +23,7 @@ def check(target: Target, spec: ContainerSpec, release: Release) -> None:
     if parse(f"{spec.image}:{spec.tag_of(release.version)}") is None:
         raise ManifestError(
             f"cannot update {target.name} to {release.version}",
-            f"{spec.tag_of(release.version)!r} is no tag that an image can have",
+            f"{spec.tag_of(release.version)!r} is not a valid image tag",
             "correct `tag` of the configuration, or the release's version",
         )
     if release.manifest is not None:

@@ -68,8 +68,8 @@ def update(target: Target, spec: ContainerSpec, found: ContainerInstalled, relea
     tag = spec.tag_of(release.version)
     digest = limits.promised_digest(release)
     if release.signed is not None and not digest:
-        why = "its signed manifest names no digest of the image, and a tag may be moved to any other"
-        raise ManifestError(what, why, "release it with `images` in its description; nothing was changed")
+        why = "its signed manifest has no digest for the image, and a tag alone can be moved"
+        raise ManifestError(what, why, "publish it with `images` in its description; nothing was changed")
     here = host.stack.docker.image(f"{repository}@{digest}") if digest else None
     remote = None
     if here is None:
@@ -111,7 +111,7 @@ def rollback(target: Target, spec: ContainerSpec, found: ContainerInstalled, bac
     image, reference = _kept(record, spec, what)
     host = found.host(spec)
     if host.stack.docker.image(image) is None:
-        raise PlanError(what, f"its image {reference} is no longer here", "update to that version instead")
+        raise PlanError(what, f"its image {reference} no longer exists", "update to that version instead")
     digests = [parsed.digest for name in record.services[0].digests if (parsed := parse(name)) is not None]
     digest = reference.digest or next(iter(digests), "")
     project = host.project
@@ -188,7 +188,7 @@ def _writable(path: Path, what: str) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PlanError(what, f"{folder} is not writable by this user", "run the updater as the user who owns it")
     if path in files.mounts_within(folder):
-        why = f"{path} is a mount point of its own, and a file that is replaced there would not be seen outside"
+        why = f"{path} is a mount point, so a replaced file would not be visible outside"
         raise PlanError(what, why, f"mount {folder} instead")
 
 
@@ -206,14 +206,14 @@ def _notes(
     there = {each.service for each in host.containers}
     for name in spec.services:
         if name not in there:
-            notes.append(f"the service {name} has no container; the update makes one")
+            notes.append(f"the service {name} has no container; the update creates one")
     stopped = sorted({each.name for each in host.containers if each.status == "exited" and not each.finished})
     if stopped:
-        notes.append(f"{', '.join(stopped)} does not run now; the update starts it")
+        notes.append(f"{', '.join(stopped)} is not running; the update starts it")
     if dependants:
-        notes.append(f"{', '.join(dependants)} shares the network of what is updated, and is made anew with it")
+        notes.append(f"{', '.join(dependants)} shares the network of an updated service and is recreated with it")
     if not edits:
-        notes.append("the compose file has the new image already; only the containers are made anew")
+        notes.append("the compose file already has the new image; only the containers are recreated")
     return tuple(notes)
 
 

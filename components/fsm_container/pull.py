@@ -87,7 +87,7 @@ class TakeKept(Step):
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
         if self.stack.docker.image(self.image) is None:
-            return Failed(why=f"the image {self.image} is no longer here", todo="update to that version", blame="host")
+            return Failed(why=f"the image {self.image} no longer exists", todo="update to that version", blame="host")
         return Done(data={"image": self.image})
 
 

@@ -43,11 +43,11 @@ def judge(container: Container, one_shot: bool | None) -> Verdict:
         return Verdict("waiting", f"{name} runs, but is not healthy yet")
     if container.status == "restarting":
         state: Literal["waiting", "broken"] = "broken" if container.restarts >= RESTARTS else "waiting"
-        return Verdict(state, f"{name} ends with {container.exit_code} and is started again and again")
+        return Verdict(state, f"{name} ends with {container.exit_code} and keeps restarting")
     if container.status == "exited":
         ends = container.restart_policy in ("no", "on-failure") if one_shot is None else one_shot
         if container.exit_code == 0 and ends:
-            return Verdict("ready", f"{name} has done its work")
+            return Verdict("ready", f"{name} has finished")
         return Verdict("broken", f"{name} ended with {container.exit_code}{_error(container)}")
     return Verdict("broken", f"{name} is {container.status}{_error(container)}")
 
@@ -73,7 +73,7 @@ def of_image(
     containers = stack.again(seen)
     other = [each for each in containers if each.image != image]
     if other:
-        return containers, Verdict("broken", f"{other[0].name} was not made of the new image")
+        return containers, Verdict("broken", f"{other[0].name} was not created from the new image")
     return containers, overall(containers, stack.services, one_shot)
 
 

@@ -32,7 +32,7 @@ def containers(stack: Stack, record: Record, place: Path, ctx: StepContext) -> S
     lost = [each for each in record.services if not _has_image(stack, each, ctx)]
     if lost:
         names = ", ".join(each.reference for each in lost)
-        return Failed(why=f"the old image {names} is no longer here", todo="pull it by hand", blame="host")
+        return Failed(why=f"the old image {names} no longer exists", todo="pull it by hand", blame="host")
     left = [each for each in record.services if not _unchanged(stack, each)]
     said = [done for each in record.services if each not in left for done in _start_again(stack, each, ctx)]
     if left:
@@ -95,7 +95,7 @@ def _names(stack: Stack, services: Sequence[SavedService], ctx: StepContext) -> 
             stack.docker.tag(ctx, saved.image, name)
             faults.point("container.restore.tagged")
             if named is not None:
-                notes.append(f"{name} had been given to another image; it stands for the old one again")
+                notes.append(f"{name} had been moved to another image; it names the old one again")
     return tuple(notes)
 
 
@@ -143,7 +143,7 @@ def _check(stack: Stack, record: Record, ctx: StepContext) -> str:
         found = [each for each in stack.again(seen) if each.service in wanted]
         other = [each for each in found if each.image != wanted[each.service].image]
         if other:
-            return found, Verdict("broken", f"{other[0].name} was not made of the old image")
+            return found, Verdict("broken", f"{other[0].name} was not created from the old image")
         if not wanted:
             return found, Verdict("ready", "")
         verdict = overall(found, list(wanted), one_shot=None)

@@ -135,7 +135,7 @@ class Edit(Step):
         why = self._name(ctx, target_image(ctx))
         if why:
             if self.stack.docker.image(target_image(ctx)) is None:
-                return Failed(why="the new image was removed meanwhile", todo="update again", blame="host")
+                return Failed(why="the new image was removed in the meantime", todo="update again", blame="host")
             raise Transient(f"cannot name the new image {self.named}", why, "see whether the Docker engine runs")
         for edit in self.edits:
             if not put(edit, ctx):

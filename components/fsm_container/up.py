@@ -160,7 +160,7 @@ class Up(Step):
         started = [each for each in new if each.started and not each.started.startswith("0001")]
         if started:
             why = f"the new version does not work: {verdict.detail}{told(self.stack, new, self.one_shot, ctx)}"
-            return Failed(why=why, todo="the old version is put back; see the container's log")
+            return Failed(why=why, todo="the old version is restored; see the container's log")
         why = f"compose could not start the new version ({verdict.detail}); it ended with {done.code}: {done.said}"
         todo = "restart the engine, then update again" if done.complaint else "fix the cause, then update again"
         return Failed(why=why, todo=todo, blame="host")

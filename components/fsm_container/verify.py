@@ -56,11 +56,11 @@ class Services:
 
     def start(self, ctx: Runner) -> None:
         """Refused: only a run starts containers."""
-        raise StepFailed(f"cannot start {self.name}", "a check does not start anything", "`docker compose up -d`")
+        raise StepFailed(f"cannot start {self.name}", "a check never starts anything", "`docker compose up -d`")
 
     def stop(self, ctx: Runner) -> None:
         """Refused: only a run stops containers."""
-        raise StepFailed(f"cannot stop {self.name}", "a check does not stop anything", "`docker compose stop`")
+        raise StepFailed(f"cannot stop {self.name}", "a check never stops anything", "`docker compose stop`")
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines that the first container wrote."""
@@ -96,12 +96,12 @@ class Verify(kit.Verify):
         if verdict.state != "ready":
             if {each.service for each in containers if each.image == image} != set(self.stack.services):
                 # `up` has seen to that they are there: it is somebody who has taken them away.
-                why = f"somebody has changed what runs: {verdict.detail}"
-                return Failed(why=why, todo="the old version is put back; update again", blame="host")
+                why = f"what is running was changed by somebody else: {verdict.detail}"
+                return Failed(why=why, todo="the old version is restored; update again", blame="host")
             said = told(self.stack, containers, self.one_shot, ctx)
             why = f"the new version does not work: {verdict.detail}{said}"
             blame: Literal["release", "host"] = "host" if any(each.refused for each in containers) else "release"
-            return Failed(why=why, todo="the old one is put back", blame=blame)
+            return Failed(why=why, todo="the old version is restored", blame=blame)
         asked = context(self.spec, self.stack, self.layout, ctx, self.version, self.one_shot, tuple(containers))
         why = first_failure(Probe(check, asked) for check in self.checks)
         if why:

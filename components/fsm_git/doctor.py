@@ -51,7 +51,7 @@ def _repository(spec: GitCheckoutSpec, say: Findings) -> Iterator[Finding]:
 def _place(spec: GitCheckoutSpec, layout: Layout, say: Findings) -> Iterator[Finding]:
     parent = spec.path.parent
     if not parent.is_dir():
-        yield say.error(f"{parent} is no directory", "create it, or correct `path`")
+        yield say.error(f"{parent} is not a directory", "create it, or correct `path`")
         return
     yield say.free_space(parent, spec.reserve_mb)
     yield from say.unmatched(spec.preserve, spec.path)

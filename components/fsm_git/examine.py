@@ -74,7 +74,7 @@ class Examine(GitStep):
         if self.rewritten != "refuse" or self._follows(git):
             return None
         return Failed(
-            why=f"the installed {str(self.site.old)[:12]} is no ancestor of {self.site.new[:12]}: upstream was"
+            why=f"the installed {str(self.site.old)[:12]} is not an ancestor of {self.site.new[:12]}: upstream was"
             " rewritten, or somebody committed here",
             todo='look at both; rewritten = "reset" goes to the new commit and keeps the old one under a ref',
             blame="host",
@@ -128,13 +128,13 @@ def refuse_unsaved(
     dirty = submodule_changes.dirty(git, submodules | moving if site.submodules else submodules, site.ours)
     if dirty:
         return _not_kept(
-            f"files were changed in a submodule, of which no patch is made: {changes.named(dirty)}",
+            f"files were changed in a submodule, which cannot be saved as a patch: {changes.named(dirty)}",
             "commit or revert them there",
         )
     blocking = changes.in_the_way(live, differing, site.ours, (path for path in changed if path not in submodules))
     if blocking:
         return _not_kept(
-            f"the new commit brings files where git knows of none: {changes.named(blocking)}",
+            f"the new commit brings files that would overwrite untracked ones: {changes.named(blocking)}",
             "move them away, or name them in `preserve` to keep them as they are",
         )
     return None

@@ -26,7 +26,7 @@ def read(target: Target, spec: GitCheckoutSpec) -> GitInstalled:
     if not spec.path.is_dir():
         return GitInstalled(present=False, why_unknown=f"nothing is installed at {spec.path}")
     if not (spec.path / ".git").exists():
-        return GitInstalled(why_unknown=f"{spec.path} is no git checkout yet")
+        return GitInstalled(why_unknown=f"{spec.path} is not a git checkout yet")
     broken = why_unusable(spec.path)
     if broken:
         return GitInstalled(why_unknown=broken)
@@ -64,7 +64,7 @@ def refuse_unusable(target: Target, spec: GitCheckoutSpec) -> None:
     if spec.path.is_symlink():
         raise PlanError(what, f"{spec.path} is a symbolic link to {spec.path.resolve()}", "name that path instead")
     if spec.path.exists() and not spec.path.is_dir():
-        raise PlanError(what, f"{spec.path} is no directory", "correct `path`")
+        raise PlanError(what, f"{spec.path} is not a directory", "correct `path`")
     broken = why_unusable(spec.path)
     if broken:
         raise _unusable(target, broken)
@@ -88,5 +88,5 @@ def _in_the_words_of(git: Git) -> str:
 
 
 def _unusable(target: Target, why: str) -> PlanError:
-    todo = "put the repository back, or move .git away: a new one is fetched then, files are kept"
+    todo = "put the repository back, or move .git away to have a new one fetched; files are kept"
     return PlanError(f"cannot update {target.name}", why, todo)

@@ -47,7 +47,7 @@ class Keep(GitStep):
             if git.commit("HEAD") != self.site.old:
                 return Failed(
                     why="HEAD has moved since the plan was made",
-                    todo="somebody works in the checkout; update again when they are done",
+                    todo="somebody is working in the checkout; update again when they are done",
                     blame="host",
                 )
             if git.has(self.site.old):

@@ -54,7 +54,9 @@ def commit_of(target: Target, release: Release) -> Announced:
         PlanError: it is none.
     """
     if release.commit is None or release.ref is None:
-        raise PlanError(f"cannot update {target.name}", f"{release.version} is no commit", "use a source of type git")
+        raise PlanError(
+            f"cannot update {target.name}", f"{release.version} is not a commit", "use a source of type git"
+        )
     return Announced(release.commit, release.ref)
 
 

@@ -48,7 +48,7 @@ def settle(found: Places, work: Path, wait: Seconds, ctx: StepContext, *, refs_o
                 with suppress(FileNotFoundError):
                     lock.unlink()
                 faults.point("git.lock_removed")
-                notes.append(f"removed {lock}, which a git that no longer runs left behind")
+                notes.append(f"removed {lock}, which an earlier git process left behind")
         left = [lock for lock in locks if lock.exists()]
         if left and time.monotonic() >= until + _PAUSE and not set(left) <= set(stale):
             raise _held(left[0], found, work)

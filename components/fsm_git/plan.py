@@ -61,7 +61,7 @@ def look(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, ref: st
     costs = [f"{preserved // MEBI} MiB of preserved files are copied while the services are down"]
     notes = costs if preserved >= NOTABLE else []
     if not (spec.path / ".git").exists():
-        what = "has no repository: one is made, and files that differ from the new commit count as local changes"
+        what = "has no repository; one is created, and files that differ from the new commit count as local changes"
         notes += [f"{spec.path} {what}"] if present else []
         return Facts(False, present, preserved, ref is not None, False, units, tuple(notes))
     git = repository.open_checkout(spec.path)
@@ -88,7 +88,7 @@ def _local(target: Target, spec: GitCheckoutSpec, commit: str) -> list[str]:
     try:
         found = submodule_changes.local_changes(git, commit, ours, submodules=spec.submodules)
     except CommandFailed:
-        return ["whether files were changed here is found out after fetching: the repository is damaged"]
+        return ["local changes can only be determined after fetching, because the repository is damaged"]
     changed = [path for path in found if not ours(path)]
     if not changed:
         return []

@@ -52,7 +52,7 @@ def _follow(dot_git: Path) -> Path:
     """A ``.git`` that is a file holds ``gitdir: <path>``: a linked worktree, a submodule, ``--separate-git-dir``."""
     word, _, path = dot_git.read_text(encoding="utf-8").partition(":")
     if word.strip() != "gitdir":
-        raise ValueError(f"{dot_git} is no gitdir file")
+        raise ValueError(f"{dot_git} is not a gitdir file")
     return Path(dot_git.parent, path.strip()).resolve()
 
 
@@ -77,5 +77,5 @@ def why_unusable(path: Path) -> str:
         try:
             return f"{dot_git} leads to {_follow(dot_git)}, where there is no repository"
         except (OSError, ValueError) as error:
-            return f"{dot_git} is no repository: {error}"
-    return f"{dot_git} is no repository: HEAD or objects are missing"
+            return f"{dot_git} is not a repository: {error}"
+    return f"{dot_git} is not a repository: HEAD or objects are missing"

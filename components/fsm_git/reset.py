@@ -76,8 +76,8 @@ class Reset(GitStep):
         if "retire" not in ctx.results:
             return Done()
         return Failed(
-            why="the update was over but for its last note, and what was saved for the way back is gone",
-            todo="the new version is installed whole; go back with `fsm rollback` after the next update, or by hand",
+            why="the update had finished except for its last record, and what was saved for going back is gone",
+            todo="the new version is fully installed; go back by hand, or with `fsm rollback` after the next update",
             blame="host",
         )
 

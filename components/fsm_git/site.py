@@ -59,8 +59,8 @@ class Site(Model):
         if found is None:
             raise StepFailed(
                 f"cannot work on {self.layout.live}",
-                f"{self.dot_git(ctx)} is no repository any more",
-                "put it back, then go on with `fsm resume`",
+                f"{self.dot_git(ctx)} is no longer a repository",
+                "put it back, then run `fsm resume`",
             )
         return found
 

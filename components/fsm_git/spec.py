@@ -19,7 +19,7 @@ from fsm.system.files import Patterns
 def _below(path: str) -> str:
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or parts[0] == ".git" or "\\" in path:
-        raise ValueError(f"{path!r} is no path below the checkout; write it like dadude-agent/.env")
+        raise ValueError(f"{path!r} is not a path below the checkout; write it like dadude-agent/.env")
     return str(PurePosixPath(path))
 
 
@@ -72,7 +72,7 @@ class GitCheckoutSpec(Spec):
         build: what is made of the new commit before it is started.
         local_changes: what to do with changed files that `preserve` does not name: ``refuse`` to update, or ``save``
             them as a patch that the result names.
-        rewritten: what to do when the installed commit is no ancestor of the new one (upstream was force-pushed, or
+        rewritten: what to do when the installed commit is not an ancestor of the new one (upstream was force-pushed, or
             somebody committed here): ``refuse``, or ``reset`` to the new one; the old one is kept either way.
         submodules: whether submodules are updated with it.
         submodule_hosts: hosts beside the source's own that submodules may come from.

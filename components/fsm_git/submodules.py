@@ -186,7 +186,7 @@ def _refused(module: Submodule, url: str, hosts: tuple[str, ...], depth: int) ->
         return None
     return Failed(
         why=f"the submodule {module.path} comes from {masked(url)}: {why}",
-        todo="if that is right, name its host in submodule_hosts, or set submodules = false",
+        todo="if that is intended, add its host to submodule_hosts, or set submodules = false",
     )
 
 

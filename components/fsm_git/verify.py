@@ -26,14 +26,14 @@ class Verify(kit.Verify, GitStep):
         """See `HostStep.act`."""
         there = self.site.git(ctx).commit("HEAD")
         if there != self.site.new:
-            return Failed(why=f"HEAD is {there}, not {self.site.new}", todo="somebody works in the checkout")
+            return Failed(why=f"HEAD is {there}, not {self.site.new}", todo="somebody is working in the checkout")
         up = ServiceActive(type="service_active")
         probes = (
             *(self._probe(ctx, up, one) for one in self.services),
             *(self._probe(ctx, check, one) for check in self.spec.post_checks for one in about(check, self.services)),
         )
         why = first_failure(probes)
-        return Failed(why=why, todo="the old commit is put back; see the service's log") if why else Done()
+        return Failed(why=why, todo="the old commit is restored; see the service's log") if why else Done()
 
     def _probe(self, ctx: StepContext, check: Check, one: ServiceUnit | None) -> Probe:
         return probe(self.target, self.spec, ctx, self.version, check, one)

@@ -36,7 +36,7 @@ def _place(target: Target, spec: PythonAppSpec, say: Findings) -> Iterator[Findi
     except OSError as error:
         yield say.error(f"cannot look at {live}: {error}")
         return
-    yield say.warning(facts.note) if facts.note else say.ok(f"{live} can be swapped by one rename")
+    yield say.warning(facts.note) if facts.note else say.ok(f"{live} can be replaced by a single rename")
     yield say.free_space(live, spec.reserve_mb)
     yield from say.set_aside(Layout.of(live).aside)
 
@@ -44,7 +44,7 @@ def _place(target: Target, spec: PythonAppSpec, say: Findings) -> Iterator[Findi
 def _tools(spec: PythonAppSpec, say: Findings) -> Iterator[Finding]:
     if spec.environment.builder != "pip" and uv_program() is None:
         needed = spec.environment.builder == "uv"
-        yield (say.error if needed else say.warning)("uv is not installed; pip builds environments slower")
+        yield (say.error if needed else say.warning)("uv is not installed; pip builds environments more slowly")
     python = spec.environment.python
     if python is not None and Path(python).is_absolute() and not os.access(python, os.X_OK):
         yield say.error(f"{python} cannot be run", "correct `python`")

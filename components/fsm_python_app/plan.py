@@ -87,10 +87,10 @@ def _way(target: Target, spec: PythonAppSpec) -> tuple[Way, str]:
                 f"{spec.install_path} can neither be renamed nor written: {why}",
                 "see `lsattr -d` and `findmnt`, and make it writable",
             )
-        return "copy", f"the tree is replaced by copying, because {why}"
+        return "copy", f"the tree is replaced by copying because {why}"
     if files.can_exchange(spec.install_path.parent):
         return "exchange", ""
-    return "renames", "the file system cannot exchange directories: two renames, with a moment without a tree"
+    return "renames", "the file system cannot exchange directories; two renames leave a short moment without a tree"
 
 
 def _mounts(target: Target, spec: PythonAppSpec) -> list[Path]:
@@ -107,7 +107,7 @@ def _mounts(target: Target, spec: PythonAppSpec) -> list[Path]:
         if not preserve.match(PurePosixPath(point.relative_to(live)), is_dir=point.is_dir()):
             why, todo = "that `preserve` does not name", "name it in preserve, or mount it elsewhere"
         elif not point.is_dir():
-            why = "that is a file, which nothing can replace"
+            why = "that is a file and cannot be replaced"
         elif not os.access(point, os.W_OK):
             why = "that cannot be written"
         else:
@@ -186,9 +186,7 @@ def _local_files(spec: PythonAppSpec, layout: Layout) -> tuple[str, ...]:
         and not preserve.match(PurePosixPath(entry.path), is_dir=entry.kind == "symlink")
     ]
     fate = "stop the update" if spec.unlisted == "refuse" else "stay in the backup"
-    return (f"{count(found)} that neither a release nor `preserve` accounts for: {shown(found)}; such {fate}",) * bool(
-        found
-    )
+    return (f"{count(found)} covered by neither a release nor `preserve`: {shown(found)}; such {fate}",) * bool(found)
 
 
 def rollback(target: Target, spec: PythonAppSpec, installed: Installed, backup: Backup, facts: Facts) -> Draft:

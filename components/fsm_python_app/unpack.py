@@ -48,7 +48,7 @@ class Unpack(Step):
         local = self._unlisted(paths)
         if local and self.unlisted == "refuse":
             return Failed(
-                why=f"{count(local)} in {self.layout.live} that neither the release nor `preserve` accounts for:"
+                why=f"{count(local)} in {self.layout.live} covered by neither the release nor `preserve`:"
                 f" {shown(local)}",
                 todo='name them in preserve, remove them, or set unlisted = "keep"',
                 blame="host",

@@ -63,7 +63,7 @@ class Verify(kit.Verify):
         """See `Step.do`."""
         asked = context(self.spec, self.state_dir, ctx, self.version)
         why = first_failure(Probe(check, asked) for check in self.checks)
-        return Failed(why=why, todo="the old version is put back; see the service's log") if why else Done()
+        return Failed(why=why, todo="the old version is restored; see the service's log") if why else Done()
 
 
 def context(spec: PythonAppSpec, state_dir: Path, ctx: StepContext, expected: Version | None) -> CheckContext:

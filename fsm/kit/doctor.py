@@ -59,7 +59,7 @@ class Findings:
             if next(iter(files.Patterns((pattern,), **options).find(root)), None) is None:
                 yield self.warning(
                     f"preserve pattern {pattern!r} matches nothing",
-                    "correct it, unless the file comes into being later",
+                    "correct it, unless the file is created later",
                 )
 
     def set_aside(self, place: Path) -> Iterator[Finding]:
@@ -67,5 +67,5 @@ class Findings:
         if place.is_dir() and any(place.iterdir()):
             yield self.warning(
                 f"files of rolled-back versions are kept in {place}",
-                "look at them, and remove them when they are of no use",
+                "review them, and remove them when no longer needed",
             )

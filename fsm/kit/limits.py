@@ -63,5 +63,5 @@ def refuse_claims(target: Target, release: Release, claims: Iterable[Claim]) -> 
         raise ManifestError(
             f"cannot update {target.name} to {release.version}",
             f"{place} of its manifest names {value}, which the configuration does not",
-            f"if that is right, name it in the configuration of {target.name} ({key})",
+            f"if that is intended, add it to the configuration of {target.name} ({key})",
         )

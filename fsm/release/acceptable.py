@@ -37,8 +37,8 @@ def _not_over(built: Built, now: datetime) -> None:
         name = prepared.manifest_name(rule.name)
         until = parse(built.manifests[name], name).expires_at
         if until is not None and moment(until) <= now:
-            why = f"hosts would refuse this release: it was good until {until}, as its commit is that old"
-            todo = "tag a newer commit; days count from the commit"
+            why = f"hosts would refuse this release: it expired at {until}, because its commit is old"
+            todo = "tag a newer commit; the days count from the commit"
             raise ReleaseError(prepared.source.spot("components", number, "expires_after_days"), why, todo)
 
 

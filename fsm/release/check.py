@@ -52,7 +52,7 @@ def check(options: Options) -> list[FsmError]:
         if not mine and (rule.requirements or rule.migrations):
             spot = prepared.source.spot("components", number)
             todo = "name the archive in `artifacts`, or drop both keys"
-            found.append(ReleaseError(spot, "has requirements or migrations, but no archive to have them in", todo))
+            found.append(ReleaseError(spot, "has requirements or migrations, but no archive that contains them", todo))
     return found
 
 

@@ -65,9 +65,9 @@ def _usable(path: Path, spot: Spot) -> None:
     status = path.lstat()
     if not matches(ARTIFACT_NAME, path.name):
         todo = "rename it: no slash, no control character, neither a dot nor a minus sign at the beginning"
-        raise ReleaseError(spot, f"{path.name!r} is no plain file name", todo)
+        raise ReleaseError(spot, f"{path.name!r} is not a plain file name", todo)
     if not stat.S_ISREG(status.st_mode):
-        what = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no plain file"
+        what = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a plain file"
         raise ReleaseError(spot, f"{path} is {what}", "publish the file itself")
     if not status.st_size:
         raise ReleaseError(spot, f"{path} is empty", "build it again")
@@ -84,4 +84,4 @@ def _one_place_each(found: Iterable[Found]) -> None:
 
 def _twice(path: Path, other: Found) -> ReleaseError:
     why = f"{path} and {other.path} would be one artifact of the release"
-    return ReleaseError(other.spot, why, "give each file its own name, and name it once")
+    return ReleaseError(other.spot, why, "give each file its own name, and list it once")

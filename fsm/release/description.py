@@ -197,10 +197,10 @@ def _toml(path: Path, data: bytes) -> Source:
         text = data.decode("utf-8")
         table = toml_of(text).get("tool", {}).get("fsm")
     except (UnicodeDecodeError, AttributeError) as error:
-        raise ReleaseError(Spot(str(path)), "is no TOML with a table [tool]", "save it as UTF-8 TOML") from error
+        raise ReleaseError(Spot(str(path)), "is not TOML with a table [tool]", "save it as UTF-8 TOML") from error
     except ValueError as error:
         spot = Spot(str(path), *toml_places.of_error(str(error)))
-        raise ReleaseError(spot, f"is no TOML: {error}", "correct it") from error
+        raise ReleaseError(spot, f"is not valid TOML: {error}", "correct it") from error
     if not isinstance(table, dict):
         raise ReleaseError(Spot(str(path)), "has no table [tool.fsm]", "add [[tool.fsm.components]]")
     return Source(path, table, toml_places.Places(text, ("tool", "fsm")).position)

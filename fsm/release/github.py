@@ -288,7 +288,7 @@ class _Deadlined(io.FileIO):
             raise Transient(
                 f"cannot upload {self._path.name}",
                 f"it took longer than {self._seconds:g} s",
-                "publish again: what is there already is kept",
+                "publish again; files already uploaded are kept",
             )
         return super().read(size if size is not None and 0 < size < _CHUNK else _CHUNK) or b""
 

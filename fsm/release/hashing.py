@@ -87,7 +87,7 @@ def _read(algorithms: Sequence[str], name: str, size: int, check: Check) -> Hash
     with open(descriptor, "rb", buffering=0) as stream:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
-            raise _refused(path, "is no plain file", "publish plain files")
+            raise _refused(path, "is not a plain file", "publish plain files")
         found = hash_stream(stream, algorithms, check=check, block=min(BLOCK, size + 1))
         _unchanged(path, before, os.fstat(descriptor), found.size)
     return found
@@ -101,7 +101,7 @@ def _unchanged(path: Path, before: os.stat_result, after: os.stat_result, size: 
         now = None
     same = now is not None and (now.st_ino, now.st_dev) == (before.st_ino, before.st_dev)
     if not same or size != before.st_size or _stamp(before) != _stamp(after):
-        raise _refused(path, "changed while it was read", "let the build end first, then try again")
+        raise _refused(path, "changed while it was read", "wait for the build to finish, then try again")
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int]:

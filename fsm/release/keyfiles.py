@@ -98,11 +98,11 @@ def make(wanted: NewPair, ask: Ask) -> tuple[SecretKey, str]:
     """
     what = f"cannot make the key {wanted.name!r}"
     if not matches(COMPONENT_NAME, wanted.name):
-        raise UsageError(what, "that is no name for one", "use 1 to 64 of a-z 0-9 . _ -")
+        raise UsageError(what, "it is not a valid name", "use 1 to 64 characters of a-z 0-9 . _ -")
     secret, public = paths(wanted)
     for path in (secret, public):
         if path.exists():
-            raise UsageError(what, f"{path} exists", "choose another name; keys are never overwritten")
+            raise UsageError(what, f"{path} exists", "choose another name; existing keys are never overwritten")
     password = ask("FSM_KEY_PASSWORD", f"password for {secret}", True) if wanted.encrypted else None
     made = SecretKey.generate()
     return made, made.file(password)
@@ -152,7 +152,7 @@ def entry(wanted: NewPair, public: PublicKey) -> Key:
         return Key(name=wanted.name, key=str(public), not_after=until, repositories=wanted.repositories)
     except ValidationError as error:
         what = f"cannot add the key {wanted.name!r}"
-        raise UsageError(what, "a repository is not of the form OWNER/NAME", "correct --for") from error
+        raise UsageError(what, "a repository must look like OWNER/NAME", "correct --for") from error
 
 
 def in_days(days: int) -> str:
@@ -233,7 +233,7 @@ def write_ring(path: Path, ring: Keyring, keys: Sequence[SecretKey]) -> KeyFile:
     except OSError as error:
         for draft in drafts.values():
             draft.unlink(missing_ok=True)
-        why, todo = (error.strerror or str(error)).lower(), "take both files from version control, then do it again"
+        why, todo = (error.strerror or str(error)).lower(), "restore both files from version control, then try again"
         raise UsageError(f"cannot write {path}", why, todo) from error
     return described_ring(path, ring, verified=True)
 
@@ -249,7 +249,7 @@ def described(path: Path, roots: Sequence[PublicKey]) -> KeyFile:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError(f"cannot read {path}", "it is no text", "name a file with keys") from error
+        raise UsageError(f"cannot read {path}", "it is not a text file", "name a file with keys") from error
     first, _, rest = text.partition("\n")
     locked = SecretKey.is_locked(text)
     if locked is None and "secret key" in first:

@@ -27,14 +27,14 @@ def commit_time(root: Path) -> int | None:
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given:
         if not given.isascii() or not given.isdecimal() or len(given) > 12 or int(given) > LATEST:
-            raise ReleaseError(Spot("$SOURCE_DATE_EPOCH"), f"{given[:40]!r} is no number of seconds", "correct it")
+            raise ReleaseError(Spot("$SOURCE_DATE_EPOCH"), f"{given[:40]!r} is not a number of seconds", "correct it")
         return int(given)
     found = _asked(root)[0]
     if not found.isdecimal():
         return None
     if int(found[:20]) > LATEST:
         todo = "correct the commit's date, or set $SOURCE_DATE_EPOCH"
-        raise ReleaseError(Spot(str(root)), f"{found[:20]} is no time of a commit", todo)
+        raise ReleaseError(Spot(str(root)), f"{found[:20]} is not a commit time", todo)
     return int(found)
 
 

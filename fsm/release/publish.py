@@ -31,7 +31,7 @@ ROUNDS: Final = 3
 """How often uploads are taken up again in one run."""
 
 _KEPT_NAME: Final = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.+@-]*$")
-_CHANGED: Final = "a version that is published stays as it is: publish the change as a new version"
+_CHANGED: Final = "a published version never changes; publish a new version"
 
 How = Literal["kept", "uploaded", "replaced"]
 
@@ -135,9 +135,9 @@ def described(paths: Sequence[Path], known: Mapping[Path, Hashed] | None = None)
     for path in dict.fromkeys(paths):
         if not _KEPT_NAME.match(path.name):
             todo = "rename it: letters, digits and . _ - + @ are kept"
-            raise ReleaseError(Spot(str(path)), "GitHub would give it another name", todo)
+            raise ReleaseError(Spot(str(path)), "GitHub would rename it", todo)
         if path.name in files:
-            raise ReleaseError(Spot(str(path)), f"{files[path.name].path} has the same name", "name it once")
+            raise ReleaseError(Spot(str(path)), f"{files[path.name].path} has the same name", "list it once")
         files[path.name] = File(path, hashed[path].size, f"sha256:{hashed[path].digests['sha256']}")
     return tuple(files.values())
 
@@ -185,7 +185,7 @@ def _converged(wanted: Wanted, files: Sequence[File], github: Publisher, *, draf
     strange = _compared(release, done, github)
     if release.draft and not draft:
         release = _announced(release, github)
-    notes = [f"{release.html_url} also has {name}, which this build does not" for name in strange]
+    notes = [f"{release.html_url} also has {name}, which this build does not have" for name in strange]
     left = [each for each in releases if each.tag_name == wanted.tag and each.draft and each.id != release.id]
     notes += [f"another draft of {wanted.tag} is there, {each.html_url}: remove it" for each in left]
     return Published(wanted.tag, release.html_url, release.draft, done, tuple(notes))
@@ -279,7 +279,7 @@ def _compared(release: GitHubRelease, files: Sequence[File], github: Publisher) 
         if asset is None or not _is_right(file, asset):
             shown = "nothing" if asset is None else f"{asset.size} bytes, {asset.digest or 'no digest'}, {asset.state}"
             why = f"of {file.name} GitHub has {shown}, built were {file.size} bytes, {file.digest}"
-            raise ReleaseError(Spot(release.html_url), why, "nothing was published; run it again")
+            raise ReleaseError(Spot(release.html_url), why, "nothing was published; try again")
     return tuple(sorted(set(there) - {file.name for file in files}))
 
 

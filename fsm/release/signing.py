@@ -111,7 +111,7 @@ def _refused(ring: Keyring, key: SecretKey, repository: str, made: int | None) -
         return f"key {known.name} is not for {repository}"
     # Hosts go by the time at which they install; of a key that ends, they may learn that only from this release.
     late = known.is_over(max(datetime.now(UTC), datetime.fromtimestamp(made or 0, UTC)))
-    return f"key {known.name} was good until {known.not_after}" if late else ""
+    return f"key {known.name} expired at {known.not_after}" if late else ""
 
 
 def loaded(texts: Sequence[str], password: str | None) -> tuple[SecretKey, ...]:

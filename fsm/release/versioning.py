@@ -53,7 +53,7 @@ def decide(
     if not said and default is not None:
         return Decided(default)
     if not said:
-        why = "nothing says which version this is"
+        why = "the version is unknown"
         raise ReleaseError(Spot(str(source.path)), why, "give --version or --tag, or write a VERSION file")
     (first, found), *others = said
     for where, other in others:
@@ -75,7 +75,7 @@ def _of_tag(source: Source, tag: str) -> tuple[str | None, Version]:
     found = _plain(tag)
     if found is None:
         todo = "tag it like v1.2.3, or COMPONENT/v1.2.3"
-        raise ReleaseError(Spot(str(source.path)), f"the tag {tag!r} names no version", todo)
+        raise ReleaseError(Spot(str(source.path)), f"the tag {tag!r} does not name a version", todo)
     return None, found
 
 

@@ -68,10 +68,8 @@ def withdraw(
         listed = Withdrawn(repository=signing.repository, sequence=sequence, withdrawn=(*gone, *more))
     except ValidationError as error:
         full = first_problem(error).loc[0] == "withdrawn"
-        wrong = (
-            f"it has {len(gone)} entries, and more have no place" if full else "it has the highest sequence there is"
-        )
-        todo = "release a new version instead" if full else "remove it, and begin with the one before it"
+        wrong = f"it is full, with {len(gone)} entries" if full else "it has the highest sequence there is"
+        todo = "release a new version instead" if full else "delete it, and start from the one before it"
         raise TrustError(f"cannot add to {WITHDRAWN}", wrong, todo) from error
     return Change(listed, sign_withdrawn(listed, signing.keys), is_new=True)
 
@@ -81,7 +79,9 @@ def _entry(version: Version, why: str, component: str | None) -> Withdrawal:
         return Withdrawal(component=component, version=version, why=why)
     except ValidationError as error:
         key = first_problem(error).loc[0]
-        wrong = "the component's name is none" if key == "component" else "the reason has line breaks, or is too long"
+        wrong = (
+            "the component's name is not valid" if key == "component" else "the reason has line breaks, or is too long"
+        )
         raise UsageError(f"cannot withdraw {version}", wrong, "correct it") from error
 
 
@@ -108,8 +108,8 @@ def _read(known: SignedFile, signing: Signing, ring: Keyring | None, *, take_ove
     if all(key in revoked for key in signers) and not take_over:
         # A thief could have written it, and hosts would keep for good what a key that counts has signed.
         named = ", ".join(f"{each.component or 'every component'} {each.version}" for each in found.withdrawn)
-        why = f"list {found.sequence} was signed by nobody but a revoked key, and says: {named}"
-        raise TrustError(what, why, "where all that is yours, --take-over goes on with it; else remove that list")
+        why = f"list {found.sequence} was signed only by a revoked key, and contains: {named}"
+        raise TrustError(what, why, "if all of that is right, use --take-over; otherwise delete that list")
     return found
 
 

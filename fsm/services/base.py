@@ -123,7 +123,7 @@ def check_name(name: str) -> str:
     if re.match(COMPONENT_NAME, name) is None:
         raise ConfigError(
             f"cannot manage a service called {name!r}",
-            "names are lower case, 1 to 64 of a-z 0-9 . _ -",
+            "a name is 1 to 64 characters of a-z 0-9 . _ -",
             "correct the name of the component",
         )
     return name
@@ -177,6 +177,6 @@ def launcher(mode: str) -> list[str]:
     return [sys.executable, "-I", "-S", str(Path(__file__).with_name("launcher.py")), mode]
 
 
-def failed(what: str, why: str, log: str, todo: str = "see its log, mend the cause, and try again") -> StepFailed:
+def failed(what: str, why: str, log: str, todo: str = "see its log, fix the cause, and try again") -> StepFailed:
     """The error about a service, with the end of its log where it has one."""
     return StepFailed(what, f"{why}; its log ends with: {log}" if log else why, todo)

@@ -168,7 +168,7 @@ class CommandService:
             rotate(self._log, self._spec.log_max_mb * 1024 * 1024)
         except OSError as error:
             raise StepFailed(
-                f"cannot start {self.name}", f"its log {self._log} is not usable: {error}", "mend that directory"
+                f"cannot start {self.name}", f"its log {self._log} is not usable: {error}", "fix that directory"
             ) from error
         return size_of(self._log)
 

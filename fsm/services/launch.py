@@ -101,7 +101,7 @@ def _read_report(reading: int, what: str, check: Callable[[], None], limit: floa
         check()
         if time.monotonic() >= limit:
             raise DeadlineExceeded(
-                what, "its program was not executed in time", "see whether its file system answers, then try again"
+                what, "its program did not start in time", "check that its file system responds, then try again"
             )
 
 
@@ -113,7 +113,7 @@ def _judge(what: str, job: Launch, report: str) -> None:
                 what, line.removeprefix("failed "), f"check the program {job.command[0]} and the log {job.log}"
             )
     if not report:
-        raise StepFailed(what, "its launcher was ended from outside", "see the system's log (out of memory?)")
+        raise StepFailed(what, "its launcher was killed from outside", "see the system's log (out of memory?)")
 
 
 def _reap(first: subprocess.Popen[bytes]) -> None:

@@ -104,7 +104,7 @@ class ProcessService:
         if spec.cwd is None and os.sep in spec.command[0] and not os.path.isabs(spec.command[0]):
             raise ConfigError(
                 f"cannot manage the service {name}",
-                f"its program {spec.command[0]} is relative, and there is no `cwd` to be relative to",
+                f"its program {spec.command[0]} is relative, but `cwd` is not set",
                 "set `cwd`, or write the program's full path",
             )
         self._files = ServiceFiles(name, state_dir, spec.log_file)
@@ -248,7 +248,7 @@ class ProcessService:
             f"cannot stop {self.name}",
             f"still there after KILL: processes {self._left()}",
             "",
-            "end them as root; one that hangs in the kernel needs a restart of the host",
+            "end them as root; if one hangs in the kernel, restart the host",
         )
 
     def _note_stopping(self) -> None:

@@ -44,8 +44,8 @@ _TRIES: Final = 4
 _PAUSE: Final = 0.1
 _UNLOADABLE: Final = {
     "not-found": ("there is no unit of that name", "install it, or correct `unit`"),
-    "masked": ("it is masked, so that nobody can start it", "systemctl{user} unmask {unit}"),
-    "bad-setting": ("its unit file has a setting that systemd refuses", "systemd-analyze{user} verify {unit}"),
+    "masked": ("it is masked and cannot be started", "systemctl{user} unmask {unit}"),
+    "bad-setting": ("its unit file has a setting that systemd rejects", "systemd-analyze{user} verify {unit}"),
     "error": ("its unit file cannot be read", "systemctl{user} status {unit}"),
 }
 
@@ -150,16 +150,16 @@ class Systemctl:
             asked = ask(self.command(*arguments), timeout=self._timeout, env=self.variables)
         except CommandFailed as error:
             why = "there is no systemctl on this host"
-            raise StepFailed(what, why, "use another `manager`: this one is for hosts with systemd") from error
+            raise StepFailed(what, why, "use another `manager`; this one needs systemd") from error
         except DeadlineExceeded as error:
-            raise StepFailed(what, error.why, "see whether systemd itself hangs: `systemctl list-jobs`") from error
+            raise StepFailed(what, error.why, "check whether systemd hangs: `systemctl list-jobs`") from error
         if asked.code != 0:
             raise StepFailed(what, asked.complaint, self._hint())
         return asked.out.decode("utf-8", "replace")
 
     def _hint(self) -> str:
         if self.user:
-            return "a user's manager runs while the user is logged in; `loginctl enable-linger` starts it at boot"
+            return "a user's manager runs only while the user is logged in; `loginctl enable-linger` starts it at boot"
         return "run the updater on a host that systemd has booted" if not RUNNING.is_dir() else "see the system's log"
 
     def stopping(self) -> bool:

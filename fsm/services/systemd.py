@@ -204,5 +204,5 @@ class SystemdService:
         if log is None:
             log = self._systemctl.last_words(self._spec.unit, LOG_LINES, self._began)
         user = " --user" if self._spec.user else ""
-        todo = f"see `systemctl{user} status {self._spec.unit}`, mend the cause, and try again"
+        todo = f"see `systemctl{user} status {self._spec.unit}`, fix the cause, and try again"
         raise failed(f"cannot {verb} {self._spec.unit}", why, log.strip()[-2000:], todo)

@@ -211,4 +211,4 @@ def _odd_names(odd: list[str], where: str) -> tuple[str, ...]:
         return ()
     names = ", ".join(repr(tag[:80]) for tag in odd[:5])
     more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
-    return (f"{where} has names that are no version, left out: {names}{more}",)
+    return (f"{where} has names that are not versions, ignored: {names}{more}",)

@@ -54,7 +54,7 @@ class DirectorySource:
     def releases(self, cached: Cached | None = None) -> Listing:
         """The folders of the directory whose names are versions. There is nothing to cache."""
         if not self._root.is_dir():
-            todo = "correct the path of the component's source, or mount what should be there"
+            todo = "correct the path of the component's source, or mount it"
             raise SourceError(f"cannot list the releases in {self._root}", "there is no such directory", todo)
         with _errors(self._root):
             entries = sorted(os.scandir(self._root), key=lambda entry: entry.name)
@@ -62,13 +62,13 @@ class DirectorySource:
             folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         found, warnings = versioned((name for name in folders if not name.startswith(".")), str(self._root))
         if links:
-            warnings += (f"{self._root} has links, left out: {', '.join(links)[:200]}",)
+            warnings += (f"{self._root} has links, ignored: {', '.join(links)[:200]}",)
         announced: list[Announced] = []
         for tag, version in found.items():
             try:
                 release, warning = announce(_Folder(self._root, tag), tag, version)
             except SourceError as error:
-                release, warning = None, f"{error}, left out"
+                release, warning = None, f"{error}, ignored"
             announced += [release] if release else []
             warnings += (warning,) if warning else ()
         return Listing(releases=tuple(announced), warnings=warnings)
@@ -77,7 +77,9 @@ class DirectorySource:
         """What lies in the release's folder."""
         found, _ = versioned([announced.tag], str(self._root))
         if not found:
-            raise SourceError(f"cannot read {announced.tag!r} in {self._root}", "it is no version", "see `fsm check`")
+            raise SourceError(
+                f"cannot read {announced.tag!r} in {self._root}", "it is not a version", "see `fsm check`"
+            )
         return build(announced, _Folder(self._root, announced.tag), self._spec, self._component, self._trust)
 
     def notices(self) -> Notices:
@@ -195,7 +197,7 @@ def _chunks(fd: int, path: Path, about: os.stat_result) -> Iterator[bytes]:
         if not chunk:
             return
         if now.st_size == about.st_size and now.st_mtime_ns != about.st_mtime_ns:
-            raise Transient(f"cannot read {path}", "it changed while it was read", "the next try may succeed")
+            raise Transient(f"cannot read {path}", "it changed while it was read", "the next attempt may succeed")
         yield chunk
 
 
@@ -214,4 +216,4 @@ def _converted(error: OSError, path: Path) -> FsmError:
         return NotReady(what, why, "is the disk mounted, and the release complete? try again later")
     if error.errno in _FINAL:
         return SourceError(what, why, "correct the path or its permissions")
-    return Transient(what, why, "the next try may succeed")
+    return Transient(what, why, "the next attempt may succeed")

@@ -93,7 +93,7 @@ def digest_of(artifact: Artifact) -> str:
     if artifact.sha256 is None:
         raise IntegrityError(
             f"cannot use {artifact.name}",
-            "neither the manifest nor the source gives its sha256",
+            "neither the manifest nor the source has its sha256",
             f"publish SHA256SUMS or {artifact.name}.sha256 with the release",
         )
     return artifact.sha256
@@ -192,7 +192,7 @@ class Download:
         if instead is None and not came.whole and not part.is_right:
             of = f" of {came.expected} bytes" if came.short else " bytes, and nothing tells whether that is all"
             why = f"the transfer ended after {part.size}{of}"
-            return Transient(f"cannot download {self.artifact.name} yet", why, "the next try goes on from there")
+            return Transient(f"cannot download {self.artifact.name} yet", why, "the next attempt continues from there")
         part.discard()
         return instead or self._broken(part.size, came)
 
@@ -244,14 +244,14 @@ class Download:
                 raise StepFailed(what, (error.strerror or str(error)).lower(), todo) from error
             why = f"{_FULL[error.errno]}, {self._missing(part)}"
             part.discard()
-            raise StepFailed(what, why, "the part was removed; free some space, then update again") from error
+            raise StepFailed(what, why, "the partial file was removed; free some space, then update again") from error
         finally:
             part.close()
 
     def _missing(self, part: Part) -> str:
         """How much was missing, as far as that is known."""
         if self.artifact.size is None:
-            return f"{part.size} bytes had come"
+            return f"{part.size} bytes had arrived"
         needed, free = self.artifact.size - part.size, shutil.disk_usage(self.dest.parent).free
         return f"{needed} more bytes were needed" + (f" and {free} are free" if free < needed else "")
 

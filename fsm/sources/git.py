@@ -158,7 +158,7 @@ class GitSource:
             else:
                 announced.append(Announced(version=version, tag=tag, commit=commit))
         names = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
-        warnings = (f"{masked(self._spec.url)} has tags that are no version, left out: {names}",) if odd else ()
+        warnings = (f"{masked(self._spec.url)} has tags that are not versions, ignored: {names}",) if odd else ()
         return Listing(releases=tuple(announced), warnings=warnings)
 
     def _ask(self, ref: str) -> Iterator[tuple[str, str]]:

@@ -106,7 +106,7 @@ class GitHubSource:
         """What GitHub has under the release's tag."""
         if not versioned([announced.tag.removeprefix(self._spec.tag_prefix)], self._spec.repository)[0]:
             what = f"cannot read {announced.tag!r} of {self._spec.repository}"
-            raise SourceError(what, "it is no version", "see `fsm check`")
+            raise SourceError(what, "it is not a version", "see `fsm check`")
         with Web(self._spec, _failure(self._spec)) as web:
             shelf = _Assets(web, self._spec, _read(web, self._tag_url(announced.tag), announced.tag))
             return build(announced, shelf, self._spec, self._component, self._trust)
@@ -136,7 +136,7 @@ class GitHubSource:
     def fetch(self, artifact: Artifact, dest: Path, *, check: Check, progress: Progress) -> None:
         """Download an artifact through the API, resumable and verified."""
         if not artifact.url.startswith(_assets_url(self._spec)):
-            why = f"{redact(artifact.url)} is no file of a release of {self._spec.repository}"
+            why = f"{redact(artifact.url)} is not a file of a release of {self._spec.repository}"
             raise SourceError(
                 f"cannot fetch {artifact.name}", why, "update again: the plan is of another configuration"
             )
@@ -204,7 +204,7 @@ class _Assets:
         what = f"cannot use the artifact {artifact.name} of {self.where}"
         if "://" in artifact.url:
             todo = "publish it with the release; nothing was changed"
-            raise ManifestError(what, f"{redact(artifact.url)} is no file of that release", todo)
+            raise ManifestError(what, f"{redact(artifact.url)} is not a file of that release", todo)
         raise NotReady(what, "it is not among the release's files", "it may appear later; try again then")
 
     def size(self, artifact: Artifact) -> int | None:
@@ -215,14 +215,14 @@ class _Assets:
         """GitHub tells digest and size: what was replaced after its release is found out before a byte is fetched."""
         what = f"cannot use {artifact.name} of {self.where}"
         if asset.state != "uploaded":
-            raise NotReady(what, "its upload has not come to its end", "it may be repeated; try again later")
+            raise NotReady(what, "its upload is not complete", "it may be uploaded again; try again later")
         digest = asset.digest if asset.digest and asset.digest.startswith("sha256:") else artifact.sha256
         if digest != artifact.sha256 or artifact.size not in (None, asset.size):
             raise IntegrityError(
                 what,
                 f"it was changed under the same tag: {host_of(self._spec.api_url)} has {digest}, {asset.size} bytes,"
                 f" and the release was made with {artifact.sha256}",
-                "ask those who publish it; nothing was changed",
+                "report this to the publisher; nothing was changed",
             )
 
     def _url(self, asset: _Asset) -> str:
@@ -237,7 +237,7 @@ def _read(web: Web, url: str, tag: str) -> _Release:
     with web.open("GET", url, {"Accept": "application/vnd.github+json"}, usable=ANY) as answer:
         if answer.status == 404:
             raise NotReady(
-                f"cannot read the release {tag}", "it is not there, or not for this token", "see `fsm check`"
+                f"cannot read the release {tag}", "it does not exist, or this token may not read it", "see `fsm check`"
             )
         return understood(answer, _Release.model_validate_json, _RELEASE_LIMIT)
 

@@ -39,7 +39,7 @@ INDEX_LIMIT: Final = 4 << 20
 MOST_FOLDERS: Final = 200
 """How many releases of a directory listing are looked at, highest versions first: each costs a request."""
 
-_ASK: Final = "ask those who run the server"
+_ASK: Final = "report this to whoever runs the server"
 
 _NO_HEAD: Final = frozenset({400, 403, 405, 501})
 """How servers say that they do not answer HEAD (403: a URL signed for GET only)."""
@@ -100,7 +100,7 @@ class HttpSource:
         found, _ = versioned([announced.tag], redact(self._spec.url))
         if not found:
             what = f"cannot read {announced.tag!r} of {redact(self._spec.url)}"
-            raise SourceError(what, "it is no version", "see `fsm check`")
+            raise SourceError(what, "it is not a version", "see `fsm check`")
         with Web(self._spec) as web:
             return build(announced, _Folder(web, self._spec, announced.tag), self._spec, self._component, self._trust)
 

@@ -45,7 +45,7 @@ MOST: Final = 200
 
 _META: Final = frozenset({MANIFEST, SUMS, FLAGS, NOTES, "index.json", "index.html", KEYRING})
 _META_ENDINGS: Final = (SIDECAR, ".asc", ".sig", ".minisig", ".sigstore", ".sigstore.json", ".part", ".tmp")
-_LATER: Final = "they appear after the release does; try again later"
+_LATER: Final = "they may appear later; try again then"
 
 
 class Flags(Model):
@@ -88,7 +88,7 @@ def announce(shelf: Readable, tag: str, version: Version) -> tuple[Announced | N
     try:
         flags = Flags.model_validate_json(data)
     except ValidationError as error:
-        return None, f"{FLAGS} of {shelf.where} cannot be read, left out: {first_problem(error)}"
+        return None, f"{FLAGS} of {shelf.where} cannot be read, ignored: {first_problem(error)}"
     return Announced(version=version, tag=tag, **flags.model_dump()), ""
 
 
@@ -216,7 +216,7 @@ def _listed(
             "name those for this host with `artifact` of the component's source",
         )
     odd = sorted(name for name in set(files) - set(good) if not name.startswith("."))
-    warnings = (f"{shelf.where} has files with unusable names, left out: {odd!r:.200}",) if odd else ()
+    warnings = (f"{shelf.where} has files with unusable names, ignored: {odd!r:.200}",) if odd else ()
     sums = Checksums(shelf)
     return tuple(artifact.model_copy(update={"sha256": sums.of(artifact.name)}) for artifact in found), warnings
 

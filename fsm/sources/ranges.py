@@ -37,8 +37,8 @@ def opener(web: Web, url: str, name: str, headers: Mapping[str, str] | None = No
                     return
         raise SourceError(
             f"cannot fetch {name}",
-            f"{host_of(url)} answers a plain request with a part of the file, or none",
-            "ask those who run the server",
+            f"{host_of(url)} answers a plain request with only part of the file, or none of it",
+            "report this to whoever runs the server",
         )
 
     return open_body

@@ -28,7 +28,7 @@ def why_no_remote(url: str) -> str | None:
         if parts.scheme not in _SCHEMES:
             return f"{parts.scheme}:// is none of {', '.join(sorted(_SCHEMES))}"
         if parts.password is not None or (parts.scheme in ("http", "https") and parts.username is not None):
-            return "it holds a user name or a password, which would end up in logs; use token_env or token_file"
+            return "it contains a user name or password, which would end up in logs; use token_env or token_file"
         return None if parts.path.strip("/") else "it has no path"
     if _SCP.match(url):
         return None

@@ -65,7 +65,7 @@ class HttpSpec(SourceOptions):
             raise ValueError("token_env and token_file exclude each other")
         has_token = self.token_env is not None or self.token_file is not None
         if has_token and origin_of(self.url)[0] == "http" and not is_loopback(host_of(self.url)):
-            raise ValueError("a token cannot be sent over plain http: everybody on the way could read it; use https")
+            raise ValueError("a token must not be sent over plain http, where others could read it; use https")
         return self
 
 
@@ -122,7 +122,7 @@ class GitHubSpec(SourceOptions):
         if sum(each is not None for each in (self.token_env, self.token_file, self.token_credential)) > 1:
             raise ValueError("token_env, token_file and token_credential exclude each other")
         if ".." in self.repository.split("/") or "." in self.repository.split("/"):
-            raise ValueError(f"{self.repository!r} is no repository")
+            raise ValueError(f"{self.repository!r} is not a repository")
         return self
 
 
@@ -166,9 +166,9 @@ class GitSpec(Model):
         if (self.branch is None) == (self.tags is None):
             raise ValueError("give exactly one of branch and tags")
         if self.branch is not None and (".." in self.branch or "*" in self.branch or self.branch.endswith(("/", "."))):
-            raise ValueError(f"{self.branch!r} is no name of a branch")
+            raise ValueError(f"{self.branch!r} is not a branch name")
         if self.tags is not None and self.tags.count("*") != 1:
-            raise ValueError("tags must have exactly one *, which stands for the version, as in v*")
+            raise ValueError("tags must have exactly one * for the version, as in v*")
         if self.token_env is None and self.token_file is None:
             return self
         if self.token_env is not None and self.token_file is not None:
@@ -178,7 +178,7 @@ class GitSpec(Model):
 
     def _for_a_token(self) -> None:
         if not self.url.startswith(("https://", "http://")):
-            raise ValueError("a token is for https; ssh uses its keys")
+            raise ValueError("a token works only with https; ssh uses keys")
         host = host_of(self.url)
         if self.url.startswith("http://") and not is_loopback(host) and host not in self.insecure_hosts:
-            raise ValueError("a token cannot be sent over plain http: everybody on the way could read it; use https")
+            raise ValueError("a token must not be sent over plain http, where others could read it; use https")

@@ -25,7 +25,7 @@ def token_of(spec: HttpSpec | GitSpec | GitHubSpec) -> str | None:
         return None
     token = found.strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ConfigError(f"cannot use the token in {what}", "it is empty or no token", "put the bare token there")
+        raise ConfigError(f"cannot use the token in {what}", "it is empty or not a token", "put the bare token there")
     return token
 
 
@@ -34,7 +34,7 @@ def _credential(name: str) -> str:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     todo = f"add LoadCredential={name}:/path/to/the/token to the units, or use token_file"
     if not folder:
-        raise ConfigError(f"cannot read the systemd credential {name}", "systemd has handed over no credentials", todo)
+        raise ConfigError(f"cannot read the systemd credential {name}", "systemd passed no credentials", todo)
     return _read(Path(folder, name), todo)
 
 

@@ -53,11 +53,11 @@ def why_not(url: str, insecure_hosts: Collection[str]) -> str | None:
         insecure_hosts: hosts, in lower case, that plain http is allowed for.
     """
     if not matches(HTTP_URL, url):
-        return "it is no plain http or https URL"
+        return "it is not a plain http or https URL"
     try:
         scheme, host, _ = origin_of(url)
     except ValueError:
-        return "its port is no port number"
+        return "its port is not a number"
     if scheme == "http" and not is_loopback(host) and host not in insecure_hosts:
         return f"plain http can be read and changed on the way, and insecure_hosts does not name {host}"
     return None

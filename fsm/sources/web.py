@@ -141,7 +141,7 @@ class Web:
             refused = "it leads from https to plain http"
         if refused:
             what = f"cannot follow a redirect of {redact(previous)} to {redact(url)}"
-            raise SourceError(what, refused, "ask those who run the server")
+            raise SourceError(what, refused, "report this to whoever runs the server")
 
 
 def _target(url: str, location: str) -> str:
@@ -150,7 +150,9 @@ def _target(url: str, location: str) -> str:
         return join(url, location).partition("#")[0]
     except ValueError as error:
         what = f"cannot follow a redirect of {redact(url)}"
-        raise SourceError(what, "it leads to something that is no URL", "ask those who run the server") from error
+        raise SourceError(
+            what, "it leads to something that is not a URL", "report this to whoever runs the server"
+        ) from error
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def from_status(status: int, headers: Mapping[str, str], url: str) -> FsmError:
     what = f"cannot read {redact(url)}"
     why = f"{host_of(url)} answered {status}"
     if status in _PASSING or status >= 500:
-        return Transient(what, why, "the next try may succeed", after=_retry_after(headers))
+        return Transient(what, why, "the next attempt may succeed", after=_retry_after(headers))
     if status in (401, 403):
         todo = "check token_env or token_file of the component's source, and what that token may read"
         return SourceError(what, f"{why}: not allowed", todo)
@@ -60,15 +60,15 @@ def from_github(status: int, headers: Mapping[str, str], url: str, message: str)
         after = _limited(headers, message)
         if after is not None:
             until = (datetime.now(UTC) + timedelta(seconds=after)).strftime("%H:%M:%S UTC")
-            todo = "a token (token_file of the component's source) has a limit of its own, which is higher"
+            todo = "a token (token_file of the component's source) has a higher limit of its own"
             return Transient(what, f"the rate limit of {host} is used up until {until}", todo, after=after)
     if status >= 500 or status in _PASSING:
-        return Transient(what, f"{host} answered {status}", "the next try may succeed", after=_retry_after(headers))
+        return Transient(what, f"{host} answered {status}", "the next attempt may succeed", after=_retry_after(headers))
     said = f" ({message})" if message else ""
     if status == 401:
         return SourceError(what, f"{host} does not accept the token{said}", "make a new one: it may have expired")
     if status in (403, 404):
-        why = "it is not there, or the token may not" if status == 404 else "the token may not do that"
+        why = "it does not exist, or the token may not read it" if status == 404 else "the token may not do that"
         todo = "check the repository's name, and what the token may do"
         return SourceError(what, f"{host} answered {status}{said}: {why}", todo)
     return SourceError(what, f"{host} answered {status}{said}", "see what GitHub says, and correct that")
@@ -107,7 +107,7 @@ def from_failure(failure: Unanswered, url: str) -> FsmError:
         case "address":
             return SourceError(what, failure.why, "check the url of the component's source")
         case _:
-            return Transient(what, failure.why, "the next try may succeed")
+            return Transient(what, failure.why, "the next attempt may succeed")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -200,7 +200,7 @@ def test_a_compromised_account_without_keys(way: Way):
     """Whoever has the account makes a release of their own, signed with their own key, beside their own keyring."""
     way.commit(sign_keyring(Keyring(version=9, keys=(Key(name="ci", key=str(way.thief.public_key)),)), [way.thief]))
     way.release("6.6.6", 1_700_009_999, key=way.thief)
-    way.refused("0 of the 1 root keys")
+    way.refused("0 of the 1 required root keys")
     for name in (KEYRING, KEYRING + SIGNATURE):
         way.replace("6.6.6", name, way.content("1.1.0", name))
     way.refused("the keyring does not know")

@@ -252,12 +252,12 @@ def test_an_image_that_could_not_be_named_at_once(make, tmp_path, monkeypatch, n
         (
             "edit",
             lambda app_fixture: app_fixture.docker.remove(app_fixture.repository),
-            "the new image was removed meanwhile",
+            "the new image was removed in the meantime",
         ),
         (
             "verify",
             lambda app_fixture: app_fixture.compose("down"),
-            "somebody has changed what runs: there is no container of web",
+            "what is running was changed by somebody else: there is no container of web",
         ),
     ],
 )

@@ -56,7 +56,7 @@ def no_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_docker_at_all(path, monkeypatch):
     """Neither the engine nor the program is there."""
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path}/nothing.sock")
-    with pytest.raises(Unsupported, match="cannot run docker: no directory of PATH has it"):
+    with pytest.raises(Unsupported, match="cannot run docker: it is not in any directory of PATH"):
         Docker().engine()
 
 

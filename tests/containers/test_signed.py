@@ -72,5 +72,5 @@ def test_a_signed_manifest_without_a_digest_is_refused(tmp_path):
         app_fixture.release("1.1.0", f"{app_fixture.image}:1.1.0")
         result = app_fixture.updater().update(app_fixture.name)
         assert result.outcome is Outcome.REFUSED
-        assert "names no digest of the image" in result.reason
+        assert "has no digest for the image" in result.reason
         assert app_fixture.answers() == "1.0.0"

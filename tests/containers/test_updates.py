@@ -120,7 +120,7 @@ def test_a_job_that_ends_with_0_is_done(make):
     app_fixture.publish("1.1.0", "once")
     result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.DONE, result
-    assert any("has done its work" in note for note in result.notes)
+    assert any("has finished" in note for note in result.notes)
     app_fixture.publish("1.2.0", "crashes")
     result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.ROLLED_BACK, result
@@ -147,7 +147,7 @@ def test_a_service_that_somebody_has_stopped_is_no_job(make):
     app_fixture.start()
     app_fixture.compose("stop", "web")
     app_fixture.publish("1.1.0", "once")
-    assert any("does not run now; the update starts it" in note for note in app_fixture.updater().plan("web").notes)
+    assert any("is not running; the update starts it" in note for note in app_fixture.updater().plan("web").notes)
     result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.ROLLED_BACK, result
     assert "web did not run before, and does not now" in result.notes

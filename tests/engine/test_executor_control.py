@@ -270,7 +270,7 @@ def test_what_is_left_of_a_crash_and_cannot_be_ended_needs_a_person(rig, world, 
     world.acts["do:fetch"] = ["child"]
 
     def hangs(*args: object, **kwargs: object) -> list[str]:
-        raise StillRunning("cannot end what the interrupted run left running", "still there after KILL: git (pid 7)")
+        raise StillRunning("cannot stop what the interrupted run left running", "still there after KILL: git (pid 7)")
 
     monkeypatch.setattr(loop, "end_orphans", hangs)
     for verb in (rig.resume, rig.rollback) * 3:

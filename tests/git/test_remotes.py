@@ -108,11 +108,11 @@ def test_hosts_and_masks():
     [
         ({}, "exactly one of branch and tags"),
         ({"branch": "main", "tags": "v*"}, "exactly one of branch and tags"),
-        ({"branch": "a..b"}, "no name of a branch"),
+        ({"branch": "a..b"}, "not a branch name"),
         ({"tags": "v1"}, "exactly one \\*"),
         ({"branch": "main", "token_env": "A", "token_file": "/b"}, "exclude each other"),
         ({"branch": "main", "url": "http://example.org/x", "token_env": "A"}, "plain http"),
-        ({"branch": "main", "url": "/srv/x", "token_env": "A"}, "for https"),
+        ({"branch": "main", "url": "/srv/x", "token_env": "A"}, "only with https"),
         ({"branch": "main", "url": "https://a:b@example.org/x"}, "end up in logs"),
     ],
 )

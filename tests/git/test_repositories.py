@@ -20,7 +20,7 @@ def test_without_a_repository_one_is_made_from_the_remote(made):
     """Files that are equal to the new commit's are no reason to refuse."""
     app_fixture = made(publish=False)
     shutil.rmtree(app_fixture.live / ".git")
-    assert "no git checkout yet" in app_fixture.updater().check("app").why_unknown
+    assert "not a git checkout yet" in app_fixture.updater().check("app").why_unknown
     result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.DONE, result.headline
     assert app_fixture.is_clean("1.0.0")
@@ -57,7 +57,7 @@ def test_another_repository_further_up_is_left_alone(made):
     shutil.rmtree(app_fixture.live / ".git")
     git(app_fixture.root, "init", "--quiet")
     before = inventory.take(app_fixture.root / ".git")
-    assert "no git checkout yet" in app_fixture.updater().check("app").why_unknown
+    assert "not a git checkout yet" in app_fixture.updater().check("app").why_unknown
     assert app_fixture.updater().update("app").outcome is Outcome.REFUSED
     assert not before.compare(inventory.take(app_fixture.root / ".git"))
 

@@ -264,7 +264,7 @@ def test_a_file_in_place_of_a_submodule(host, traits):
     app_fixture.publish("1.2.0", *traits, extra={LIB: b"a file\n"})
     result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.REFUSED, result.reason
-    assert f'git knows of none: "{LIB}/mine.txt";' in f"{result.reason};"
+    assert f'would overwrite untracked ones: "{LIB}/mine.txt";' in f"{result.reason};"
     assert not result.touched
     assert not before.compare(app_fixture.inventory())
     (app_fixture.live / LIB / "mine.txt").unlink()

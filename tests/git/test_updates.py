@@ -142,7 +142,7 @@ def test_a_rewritten_upstream_is_refused_before_the_stop(made):
     result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.REFUSED
     assert not result.touched
-    assert "no ancestor" in result.reason
+    assert "not an ancestor" in result.reason
     assert old[:12] in result.reason
     assert app_fixture.head() == old
 
@@ -309,7 +309,7 @@ def test_a_way_back_that_is_gone_is_said(tmp_path):
             if verb == "cancel":
                 result = app_fixture.updater().cancel("app")
                 assert result.outcome == "failed"
-                assert "what was saved for the way back is gone" in result.reason
+                assert "what was saved for going back is gone" in result.reason
             else:
                 assert [each.outcome for each in app_fixture.updater().resume()] == ["done"]
             assert app_fixture.version() == "1.1.0"

@@ -125,7 +125,7 @@ def test_a_unit_that_comes_with_the_app_is_that_of_the_version(app: SystemdApp):
         ("rm /etc/systemd/system/app.service; systemctl mask app", "it is masked"),
         (
             "sed -i 's/ExecStart=.*/ExecStart=/' /etc/systemd/system/app.service",
-            "a setting that systemd refuses",
+            "a setting that systemd rejects",
         ),
     ],
 )

@@ -34,7 +34,7 @@ def test_a_time_that_a_revoked_key_has_shown_is_no_proof(shop: Shop):
     shop.put(folder, "fsm-keyring.yaml", _spare_ends(shop, 1, later))
     shop.installed("1.1.0")
     folder = shop.release("1.2.0", 11, shop.maker.spare, keyring=None)
-    assert "its key spare was good until" in shop.refused()
+    assert "its key spare expired at" in shop.refused()
     shop.put(folder, "fsm-keyring.yaml", _spare_ends(shop, 2, later, revoked=True))
     shop.installed("1.2.0")
 
@@ -60,7 +60,7 @@ def test_a_host_that_asks_for_more_root_keys_than_before(shop: Shop):
     shop.release("1.1.0", 10)
     assert shop.host(roots=both).update("a").outcome is Outcome.DONE
     result = shop.host(roots=both, threshold=2).update("a", version="1.1.0", force=True)
-    assert "1 of the 2 root keys" in result.reason
+    assert "1 of the 2 required root keys" in result.reason
     (shop.root / "a").write_text("1.1.0")
     folder = shop.release("1.2.0", 11, keyring=None)
     shop.put(folder, "fsm-keyring.yaml", shop.maker.keyring(1, by=both))

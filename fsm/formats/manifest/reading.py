@@ -46,6 +46,6 @@ def check_updater_version(manifest: Manifest, current: Version) -> None:
     if wanted is not None and current < wanted:
         raise ManifestError(
             f"cannot install version {manifest.version}",
-            f"it needs fsm-updater {wanted} or newer, this is {current}",
+            f"it needs fsm-updater {wanted} or newer, but this is {current}",
             "update fsm-updater first",
         )

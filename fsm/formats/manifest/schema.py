@@ -188,7 +188,7 @@ class Manifest(Model):
     def remarks(self) -> tuple[str, ...]:
         """What people should know about a manifest that is valid, one sentence each."""
         return tuple(
-            f"update_steps[{index}].checksum is no complete sha256 digest and is not used"
+            f"update_steps[{index}].checksum is not a complete sha256 digest and is not used"
             for index, step in enumerate(self.update_steps)
             if isinstance(step, DownloadArtifact) and step.checksum and not matches(SHA256, step.checksum.lower())
         )

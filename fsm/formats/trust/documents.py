@@ -34,7 +34,7 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from fsm.errors import TrustError
+from fsm.errors import TrustError, count
 from fsm.formats.timestamps import Timestamp, moment
 from fsm.formats.trust.minisign import PublicKey
 from fsm.model import ComponentName, Model, Version, spelled
@@ -125,11 +125,11 @@ class Keyring(Model):
         names = [each.name for each in self.keys]
         ids = [each.public.key_id for each in self.keys] + [each.public.key_id for each in self.revoked]
         if len(set(names)) < len(names):
-            raise ValueError("two keys have one name")
+            raise ValueError("two keys have the same name")
         if len(set(ids)) < len(ids):
-            raise ValueError("a key is there twice")
+            raise ValueError("a key is listed twice")
         if self.threshold > len(self.keys):
-            raise ValueError(f"threshold is {self.threshold}, and there are {len(self.keys)} keys")
+            raise ValueError(f"threshold is {self.threshold}, but there are only {count(len(self.keys), 'key')}")
         return self
 
 

@@ -14,12 +14,12 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, model_validator
 
-from fsm.errors import ManifestError, NotReady, TrustError
+from fsm.errors import ManifestError, NotReady, TrustError, count
 from fsm.formats.trust import minisign, statement
 from fsm.formats.trust.documents import KEYRING, SIGNATURE, WITHDRAWN, Key, Keyring, KeyText, Withdrawn, parse
 from fsm.model import Model
 
-_CHANGED: Final = "use nothing of it, and tell those who publish it; nothing was changed"
+_CHANGED: Final = "do not use it, and report it to the publisher; nothing was changed"
 
 _NUMBER: Final = re.compile(r"[0-9]{1,16}")
 """As long as a sequence can be: Python refuses to read numbers of thousands of digits."""
@@ -40,9 +40,9 @@ class TrustSpec(Model):
     def _reachable(self) -> TrustSpec:
         ids = {minisign.PublicKey.parse(each).key_id for each in self.root_keys}
         if len(ids) < len(self.root_keys):
-            raise ValueError("a root key is there twice")
+            raise ValueError("a root key is listed twice")
         if self.threshold > len(ids):
-            raise ValueError(f"threshold is {self.threshold}, and there are {len(ids)} root keys")
+            raise ValueError(f"threshold is {self.threshold}, but there are only {count(len(ids), 'root key')}")
         return self
 
     @property
@@ -101,8 +101,8 @@ class Trust:
         known = self.believed
         if known and ring.version <= known.version:
             if ring.version == known.version and self.kept and found.data != self.kept.data:
-                why = f"it has version {ring.version}, and so has another one that this host knows"
-                raise TrustError(f"cannot use {what}", why, "whoever signs keyrings must count their versions up")
+                why = f"it has version {ring.version}, but this host knows a different keyring of that version"
+                raise TrustError(f"cannot use {what}", why, "whoever signs the keyring must increase its version")
             return False
         self.kept = found
         self.__dict__.pop("keyring", None)
@@ -153,7 +153,7 @@ class Trust:
         roots = [minisign.PublicKey.parse(each) for each in self.spec.root_keys]
         said, keys = _said(found, roots, statement.KEYRING, what)
         if len(keys) < self.spec.threshold:
-            why = f"{len(keys)} of the {self.spec.threshold} root keys that are needed have signed it"
+            why = f"{len(keys)} of the {self.spec.threshold} required root keys have signed it"
             raise TrustError(f"cannot use {what}", why, "are the `root_keys` of [trust] those of this product?")
         ring = parse(Keyring, found.data, what)
         if said["version"] != str(ring.version):
@@ -218,7 +218,7 @@ class Trust:
 
     def _why_not(self, key: Key, repository: str) -> str:
         if key.is_over(self.now):
-            return f"its key {key.name} was good until {key.not_after}"
+            return f"its key {key.name} expired at {key.not_after}"
         if key.repositories and repository not in key.repositories:
             return f"its key {key.name} is not for {repository}"
         return ""
@@ -231,7 +231,7 @@ class Trust:
         known = {each.public.key_id for each in ring.keys} | {each.public.key_id for each in ring.revoked}
         strange = ", ".join(minisign.shown_id(each) for each in sorted(ids - known))
         reasons += [f"the keyring does not know {strange}"] if strange else []
-        needed = f"{good} of the {ring.threshold} signatures that are needed" if ring.threshold > 1 else "no signature"
+        needed = f"{good} of the {ring.threshold} required signatures" if ring.threshold > 1 else "no signature"
         return f"it has {needed} by a key that counts: {'; '.join(reasons)}"
 
 

@@ -144,13 +144,13 @@ class SecretKey:
             password: for one that is encrypted.
 
         Raises:
-            TrustError: it is no secret key of minisign, or the password is not its own. Nothing of the text is told.
+            TrustError: it is no secret key of minisign, or the password is wrong. Nothing of the text is told.
         """
         data = _secret(text)
         if data is None:
             raise TrustError(
                 "cannot read the secret key",
-                "it is no secret key of minisign: a comment, and a line of 212 characters that begins with RW",
+                "it is not a minisign secret key: a comment line, then 212 characters starting with RW",
                 "give the whole file that `fsm keys new` wrote",
             )
         salt, body = data[6:38], data[54:]
@@ -164,7 +164,7 @@ class SecretKey:
         # Minisign itself leaves the checksum of an unlocked key empty; the pair shows as well whether it is whole.
         empty = data[2:4] == _NO_KDF and not any(checksum)
         if not (_is_pair(pair) if empty else _checksum(key_id, pair) == checksum):
-            why = "the password is not its own" if data[2:4] == _SCRYPT else "its checksum is wrong"
+            why = "the password is wrong" if data[2:4] == _SCRYPT else "its checksum is wrong"
             raise TrustError("cannot read the secret key", why, "check key and password")
         return cls(key_id, pair[:32], pair[32:])
 
@@ -214,7 +214,9 @@ def sign(data: bytes, key: SecretKey, *, comment: str) -> str:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - 60 ms
 
     if not comment.isprintable() or len(comment.encode()) > _COMMENT_LIMIT:
-        raise TrustError("cannot sign", f"the trusted comment {comment[:80]!r} is no single short line", "shorten it")
+        raise TrustError(
+            "cannot sign", f"the trusted comment {comment[:80]!r} is not a single short line", "shorten it"
+        )
     private = Ed25519PrivateKey.from_private_bytes(key.seed)
     signature = private.sign(hashlib.blake2b(data).digest())
     both = private.sign(signature + comment.encode())
@@ -279,8 +281,10 @@ def verify(data: bytes, signature: bytes, keys: Iterable[PublicKey]) -> tuple[Ve
             public.verify(each.signature, digest)
             public.verify(each.comment_signature, each.signature + each.comment.encode())
         except (InvalidSignature, ValueError) as error:
-            todo = "what was signed has been changed: use nothing of it, and tell those who publish it"
-            raise TrustError("the signature is wrong", f"that of key {key.name} does not fit", todo) from error
+            todo = "what was signed has been changed; do not use it, and report it to the publisher"
+            raise TrustError(
+                "the signature is wrong", f"the signature by key {key.name} does not match", todo
+            ) from error
         found.setdefault(key.key_id, Verified(key, each.comment))
     return tuple(found.values())
 

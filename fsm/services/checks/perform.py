@@ -85,10 +85,12 @@ def check_version(check: VersionCheck, ctx: CheckContext) -> Outcome:
     installed = ctx.installed()
     if installed.version is None:
         return Outcome(
-            ok=False, message=f"the installed version is unknown: {installed.why_unknown or 'no reason told'}"
+            ok=False, message=f"the installed version is unknown: {installed.why_unknown or 'no reason given'}"
         )
     if wanted is None:
-        return Outcome(ok=False, message=f"{installed.version} is installed, and there is no version to compare with")
+        return Outcome(
+            ok=False, message=f"{installed.version} is installed, and there is no version to compare it with"
+        )
     if installed.version != wanted:
         return Outcome(ok=False, message=f"{installed.version} is installed, not {wanted}")
     return Outcome(ok=True, message=f"{installed.version} is installed")

@@ -65,7 +65,7 @@ def check_container(check: ContainerRunning, ctx: CheckContext) -> Outcome:
 def _service(name: str | None, ctx: CheckContext) -> ServiceManager | Outcome:
     """The component's service, or why there is none to ask."""
     if ctx.service is None:
-        return Outcome(ok=False, message="this component has no service that could be asked")
+        return Outcome(ok=False, message="this component has no service to ask")
     if name is not None and name.removesuffix(".service") != ctx.service.name.removesuffix(".service"):
         return Outcome(ok=False, message=f"cannot ask about service {name}: this component's is {ctx.service.name}")
     return ctx.service

@@ -200,7 +200,7 @@ class Docker(Model):
         try:
             asked = ask(argv, env=self.environ, timeout=60)
         except DeadlineExceeded as error:
-            raise Transient(f"cannot look up {reference}", error.why, "the next try may succeed") from error
+            raise Transient(f"cannot look up {reference}", error.why, "the next attempt may succeed") from error
         except CommandFailed as error:
             raise Unsupported(f"cannot look up {reference}", error.cause, "install Docker") from error
         if asked.code != 0:

@@ -73,11 +73,11 @@ def config(command: Sequence[str], env: Mapping[str, str]) -> dict[str, Any]:
     try:
         asked = ask([*command, "config", "--format", "json"], env=env, timeout=60)
     except DeadlineExceeded as error:
-        raise Transient(what, error.why, "the next try may succeed") from error
+        raise Transient(what, error.why, "the next attempt may succeed") from error
     except CommandFailed as error:
         raise Unsupported(what, error.cause, _INSTALL) from error
     if asked.code != 0:
-        raise StepFailed(what, asked.complaint, "mend that, then try again")
+        raise StepFailed(what, asked.complaint, "fix the cause, then try again")
     try:
         found: dict[str, Any] = json.loads(asked.out)
     except ValueError as error:

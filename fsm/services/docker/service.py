@@ -105,7 +105,7 @@ class ComposeService:
             words = "; ".join(why for _, why in troubles)
             return ServiceStatus(active=False, detail=words, ended=all(is_over(one) for one, _ in troubles))
         running = [one for one in found if one.running]
-        names = ", ".join(one.name for one in running) or "nothing, all of it has ended well"
+        names = ", ".join(one.name for one in running) or "nothing; everything has finished successfully"
         pid = running[0].pid if len(running) == 1 else None
         return ServiceStatus(active=True, pid=pid, detail=f"project {self._project} runs {names}")
 

@@ -186,4 +186,4 @@ def _told(differences: Differences) -> str:
 
 
 def _unreliable(path: Path, why: str) -> IntegrityError:
-    return IntegrityError(f"cannot rely on the backup {shown(path)}", why, "it was not used; make a new one")
+    return IntegrityError(f"cannot rely on the backup {shown(path)}", why, "it was not used; create a new backup")

@@ -92,7 +92,7 @@ def _number(field: bytes) -> int:
         return value - (1 << (8 * len(field) - 1)) if field[0] & 0x40 else value
     match = _OCTAL.match(field)
     if match is None:
-        raise BrokenError("a number in one of its headers is none")
+        raise BrokenError("one of its headers has an invalid number")
     return int(match[1] or b"0", 8)
 
 

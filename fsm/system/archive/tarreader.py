@@ -153,7 +153,7 @@ def _number(extended: dict[str, bytes], key: str, plain: int, name: bytes) -> in
         return plain
     digits = extended[key]
     if not digits.isdigit() or len(digits) > _DIGITS:
-        raise BrokenError(f"entry {_shown(name)} claims a {key} that is no number")
+        raise BrokenError(f"entry {_shown(name)} claims a {key} that is not a number")
     return int(digits)
 
 

@@ -78,7 +78,7 @@ class Tree:
         path = _segments(member.name, "entry")
         if not path:
             if member.kind != "dir":
-                raise BrokenError(f"entry {shown(member.name)} is the root of the archive, but no directory")
+                raise BrokenError(f"entry {shown(member.name)} is the root of the archive, but not a directory")
             return None
         self._imply_parents(path)
         node = Node(path, member.kind, False, _mode(member), member.mtime_ns, member.size, member.target)
@@ -106,14 +106,16 @@ class Tree:
             elif node.path != parent:
                 raise _collision(path, node)
             elif node.kind != "dir":
-                raise BrokenError(f"entry {_shown(path)} lies below {_shown(parent)}, which is no directory")
+                raise BrokenError(f"entry {_shown(path)} lies below {_shown(parent)}, which is not a directory")
 
     def _place(self, node: Node) -> None:
         before = self._nodes.get(_folded(node.path))
         if before is not None and before.path != node.path:
             raise _collision(node.path, before)
         if before is not None and not (before.implied and node.kind == "dir"):
-            raise BrokenError(f"entry {_shown(node.path)} occurs twice, or has entries below it and is no directory")
+            raise BrokenError(
+                f"entry {_shown(node.path)} occurs twice, or has entries below it without being a directory"
+            )
         self._set(node)
 
     def _set(self, node: Node) -> None:
@@ -127,7 +129,7 @@ class Tree:
         node = self._nodes.get(_folded(path))
         if node is None or node.path != path or node.kind not in {"file", "link"}:
             raise BrokenError(
-                f"the hard link {shown(member.name)} points to {shown(member.target)}, which is no file before it"
+                f"the hard link {shown(member.name)} points to {shown(member.target)}, which is not a file before it"
             )
         return node.original or path
 
@@ -158,7 +160,7 @@ class Tree:
             raise _leaves(link)
         if not link.target or "\0" in link.target or "\\" in link.target or len(link.target.encode()) > _LONGEST_PATH:
             raise BrokenError(
-                f"the link {_shown(link.path)} to {shown(link.target[:60])} is no link that works everywhere"
+                f"the link {_shown(link.path)} to {shown(link.target[:60])} is a link that does not work everywhere"
             )
         place, to_do = list(link.path[:-1]), _reversed(link.target)
         expansions = 0

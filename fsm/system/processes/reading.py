@@ -197,6 +197,6 @@ def need_proc() -> None:
     if not sys.platform.startswith("linux"):
         raise Unsupported(
             "cannot look at processes",
-            f"this needs the /proc of Linux, and this system is {sys.platform}",
+            f"this needs Linux's /proc, and this system is {sys.platform}",
             "run updates on a Linux host; only releases are made here",
         )

@@ -171,9 +171,9 @@ def _end_leftovers(child: Running, grace: Seconds) -> None:
 def _too_slow(name: str, timeout: Seconds, child: Running) -> DeadlineExceeded:
     last = child.output.last_line()
     said = f"its last output was: {last}" if last else "it printed nothing"
-    gone = "it was killed" if child.code is not None else "it could not be killed, it hangs in the kernel"
+    gone = "it was killed" if child.code is not None else "it could not be killed because it hangs in the kernel"
     return DeadlineExceeded(
         f"cannot finish {name}",
-        f"it still ran after {timeout:g} s and {gone}; {said}",
+        f"it was still running after {timeout:g} s and {gone}; {said}",
         "find out what it waits for, or raise the step's timeout",
     )

@@ -40,9 +40,9 @@ def end_orphans(children: Iterable[Child], marker: str, *, grace: Seconds) -> li
     described = [f"{name} (pid {pid})" for pid, name in sorted(found.items())]
     if found and not end(*(child.identity for child in recorded), grace=grace, also=lambda: with_environment(mark)):
         raise StillRunning(
-            "cannot end what the interrupted run left running",
+            "cannot stop what the interrupted run left running",
             f"still there after KILL: {', '.join(described)}",
-            "look at these processes (they may hang in the kernel), end them or restart the host, then `fsm resume`",
+            "end these processes or, if they hang in the kernel, restart the host; then run `fsm resume`",
         )
     return described
 

@@ -42,11 +42,11 @@ def find_program(argv: Sequence[str], *, cwd: Path | None = None, search: str | 
     name = argv[0]
     what = f"cannot run {name}"
     if cwd is not None and not cwd.is_dir():
-        raise CommandFailed(what, f"its working directory {cwd} is not there", "create it, or correct `cwd`")
+        raise CommandFailed(what, f"its working directory {cwd} does not exist", "create it, or correct `cwd`")
     if os.sep not in name:
         found = shutil.which(name, path=search)
         if found is None:
-            raise CommandFailed(what, "no directory of PATH has it", "install it, or write its full path")
+            raise CommandFailed(what, "it is not in any directory of PATH", "install it, or write its full path")
         path = Path(found).absolute()
     else:
         # Not resolved: the python of a virtual environment is a link, and it matters by which name it is called.

@@ -100,8 +100,8 @@ def test_versions_are_compared_as_versions(
 def test_a_version_without_another_one_is_not_compared(check: Perform):
     """With nothing to compare with, or nothing known and no reason told, the check has not passed."""
     outcome = check("version_check", {"installed": lambda: Installed(version=Version("1.0"))})
-    assert (outcome.ok, outcome.message) == (False, "1.0 is installed, and there is no version to compare with")
-    assert check("version_check").message == "the installed version is unknown: no reason told"
+    assert (outcome.ok, outcome.message) == (False, "1.0 is installed, and there is no version to compare it with")
+    assert check("version_check").message == "the installed version is unknown: no reason given"
 
 
 @pytest.mark.processes
@@ -115,10 +115,10 @@ def test_a_command_decides_by_its_exit_code(check: Perform, tmp_path: Path):
     assert check("command", {"runner": shell, "path": tmp_path / "gone"}, argv=["true"]).message == "true ended with 0"
     missing = check("command", {"runner": shell}, argv=["no-such-program"])
     assert not missing.ok
-    assert "no directory of PATH has it" in missing.message
+    assert "it is not in any directory of PATH" in missing.message
     slow = check("command", {"runner": shell}, argv=["sleep", "60"], timeout_seconds=0.2)
     assert not slow.ok
-    assert "it still ran after 0.2 s" in slow.message
+    assert "it was still running after 0.2 s" in slow.message
 
 
 class Failing(Runner):

@@ -75,7 +75,7 @@ def test_a_password_is_needed(drawer: Drawer, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FSM_ROOT_PASSWORD", "wrong")
     root = str(drawer.path / "top.key")
     ended = drawer("new", "ci", "--dir", "{dir}", "--no-password", "--keyring", "{ring}", "--root", root, code=2)
-    assert "the password is not its own" in ended.err
+    assert "the password is wrong" in ended.err
     assert not (drawer.path / "ci.key").exists()
     monkeypatch.setenv("FSM_ROOT_PASSWORD", "open")
     drawer("new", "ci", "--dir", "{dir}", "--no-password", "--keyring", "{ring}", "--root", root)
@@ -94,7 +94,10 @@ def test_a_keyring_through_its_life(drawer: Drawer):
     assert (found["version"], found["threshold"], found["verified"]) == (4, 1, True)
     assert {each["name"]: each["state"] for each in found["keys"]} == {"spare": "good", "ci2": "good", "ci": "revoked"}
     assert "not verified" in drawer("show", "{ring}").out
-    assert "0 of the 1 root keys" in drawer("show", "{ring}", "--root-key", str(drawer.public("ci2")), code=20).err
+    assert (
+        "0 of the 1 required root keys"
+        in drawer("show", "{ring}", "--root-key", str(drawer.public("ci2")), code=20).err
+    )
 
 
 def test_a_rotation_lets_the_old_key_end(drawer: Drawer):
@@ -130,11 +133,11 @@ def test_what_cannot_be_done_changes_nothing(drawer: Drawer):
     assert "there is no key 'nobody'" in drawer("revoke", "nobody", *options, code=2).err
     assert "there is no key 'nobody'" in drawer("rotate", "nobody", "x", "--no-password", *options, code=2).err
     assert "threshold is 5" in drawer.new("x", "--threshold", "5", code=2).err
-    assert "not of the form OWNER/NAME" in drawer.new("x", "--for", "nothing", code=2).err
-    assert "no name for one" in drawer.new("../x", code=2).err
+    assert "must look like OWNER/NAME" in drawer.new("x", "--for", "nothing", code=2).err
+    assert "not a valid name" in drawer.new("../x", code=2).err
     assert "it needs a root key" in drawer("revoke", "ci", "--keyring", "{ring}", code=2).err
     ci = str(drawer.path / "ci.key")
-    assert "0 of the 1 root keys" in drawer("revoke", "ci", "--keyring", "{ring}", "--root", ci, code=20).err
+    assert "0 of the 1 required root keys" in drawer("revoke", "ci", "--keyring", "{ring}", "--root", ci, code=20).err
     assert "cannot read" in drawer("revoke", "ci", "--keyring", "{dir}/no", "--root", "{root}", code=2).err
     assert (drawer.ring.read_bytes(), sorted(path.name for path in drawer.path.iterdir())) == before
 
@@ -150,7 +153,7 @@ def test_two_keys_may_have_to_sign(drawer: Drawer):
 def test_a_file_that_is_none(drawer: Drawer):
     """Garbage, a directory, nothing."""
     (drawer.path / "garbage").write_bytes(b"\xff\xfe")
-    assert "it is no text" in drawer("show", str(drawer.path / "garbage"), code=2).err
+    assert "it is not a text file" in drawer("show", str(drawer.path / "garbage"), code=2).err
     assert "cannot read" in drawer("show", str(drawer.path), code=2).err
     assert "cannot read" in drawer("show", str(drawer.path / "none"), code=2).err
     (drawer.path / "empty").write_text("")
@@ -168,7 +171,7 @@ def test_a_keyring_that_cannot_be_written(drawer: Drawer, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("fsm.system.files.write_atomic", full)
     ended = drawer("revoke", "one", "--keyring", "{ring}", "--root", "{root}", code=2)
-    assert "no space left on device; take both files from version control" in ended.err
+    assert "no space left on device; restore both files from version control" in ended.err
     assert drawer.ring.read_bytes() == before
 
 
@@ -217,7 +220,7 @@ def test_a_root_key_that_was_given_twice(drawer: Drawer):
     for call in (("new", "x", "--no-password", "--dir", "{dir}"), ("revoke", "ci"), ("rotate", "ci", "y")):
         assert "a root key was given twice" in drawer(*call, *twice, code=2).err
     key = str(drawer.public("root"))
-    assert "a root key is there twice" in drawer("show", "{ring}", "--root-key", key, "--root-key", key, code=2).err
+    assert "a root key is listed twice" in drawer("show", "{ring}", "--root-key", key, "--root-key", key, code=2).err
     assert (drawer.ring.read_bytes(), sorted(path.name for path in drawer.path.iterdir())) == before
 
 

@@ -131,7 +131,7 @@ def test_what_a_manifest_claims_is_refused_with_the_key_that_would_allow_it(tmp_
     kit.refuse_claims(target, release, [])
     with pytest.raises(ManifestError, match=r"cannot update app to 2\.0: x of its manifest names y") as caught:
         kit.refuse_claims(target, release, [Claim("x", "y", "z"), Claim("a", "b", "c")])
-    assert caught.value.todo == "if that is right, name it in the configuration of app (z)"
+    assert caught.value.todo == "if that is intended, add it to the configuration of app (z)"
 
 
 def test_the_artifact_for_this_host():

@@ -59,7 +59,7 @@ def test_python_example():
     assert isinstance(migration, RunMigrations)
     assert migration.optional
     assert manifest.artifacts == ()
-    assert manifest.remarks() == ("update_steps[0].checksum is no complete sha256 digest and is not used",)
+    assert manifest.remarks() == ("update_steps[0].checksum is not a complete sha256 digest and is not used",)
 
 
 def test_example_of_a_message():
@@ -109,6 +109,6 @@ def test_min_remote_version_means_min_updater_version():
             check_updater_version(manifest, Version("2.0rc1"))
         assert str(caught.value) == (
             f"cannot install version 1.0: it needs fsm-updater {manifest.min_updater_version} or newer, "
-            "this is 2.0rc1; update fsm-updater first"
+            "but this is 2.0rc1; update fsm-updater first"
         )
     check_updater_version(read(HEAD), Version("0.1"))

@@ -40,7 +40,7 @@ def test_a_relative_path_is_relative_to_the_working_directory(tmp_path: Path, mo
     [
         ([], "it names no program"),
         ([""], "it names no program"),
-        (["no-such-tool"], "no directory of PATH has it"),
+        (["no-such-tool"], "it is not in any directory of PATH"),
         (["./missing"], "does not exist"),
         (["./plain"], "is not executable"),
         (["./folder"], "is not executable"),

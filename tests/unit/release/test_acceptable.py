@@ -72,7 +72,7 @@ def test_a_release_that_has_ended_already(maintainer: Maintainer, capsys: pytest
     text = maintainer.repository.description.read_text()
     maintainer.repository.describe(text + "    expires_after_days: 9\n")
     assert maintainer() == 20
-    assert f"it was good until {timestamp(NOW - DAY)}, as its commit is that old" in capsys.readouterr().err
+    assert f"it expired at {timestamp(NOW - DAY)}, because its commit is old" in capsys.readouterr().err
     assert not list(maintainer.there.releases())
     maintainer.commit(NOW - 8 * DAY)
     assert maintainer() == 0
@@ -82,7 +82,7 @@ def test_a_key_that_has_ended_since_the_commit(maintainer: Maintainer, capsys: p
     """Hosts go by the day on which they install."""
     maintainer.ring(not_after=timestamp(NOW - DAY))
     assert maintainer() == 20
-    assert f"key ci was good until {timestamp(NOW - DAY)}" in capsys.readouterr().err
+    assert f"key ci expired at {timestamp(NOW - DAY)}" in capsys.readouterr().err
     assert not list(maintainer.there.releases())
 
 

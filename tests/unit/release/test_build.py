@@ -110,8 +110,8 @@ def test_a_tag_says_version_and_component(
         ("package.json", "{", {}, "package.json: its version cannot be read"),
         ("pyproject.toml", '[project]\nversion = "2"', {}, "pyproject.toml: --version says 1.2.0"),
         ("VERSION", "latest", {}, "VERSION: 'latest' is not a version"),
-        ("other", "", {"version": None}, "nothing says which version this is"),
-        ("other", "", {"tag": "latest"}, "the tag 'latest' names no version"),
+        ("other", "", {"version": None}, "the version is unknown"),
+        ("other", "", {"tag": "latest"}, "the tag 'latest' does not name a version"),
         ("other", "", {"version": "newest"}, "'newest' is not a version"),
     ],
 )
@@ -142,10 +142,10 @@ def test_what_cannot_be_an_artifact_is_refused(repository: Repository):
     repository.write("dist/b.tar.gz", b"")
     assert "b.tar.gz is empty" in str(repository.refusal())
     (dist / "b.tar.gz").rename(dist / "a\nb.tar.gz")
-    assert "is no plain file name" in str(repository.refusal())
+    assert "is not a plain file name" in str(repository.refusal())
     (dist / "a\nb.tar.gz").unlink()
     repository.describe("components: [{name: a, type: b, artifacts: [{path: dist}]}]")
-    assert "is no plain file" in str(repository.refusal())
+    assert "is not a plain file" in str(repository.refusal())
     repository.describe("components: [{name: a, type: b, artifacts: [{path: build/*}]}]")
     assert "'build/*' matches no file; build first" in str(repository.refusal())
 
@@ -203,7 +203,7 @@ def test_what_cannot_be_hashed_is_refused(tmp_path: Path):
     with pytest.raises(ReleaseError, match="cannot be read: No such file"):
         hash_files([tmp_path / "gone"])
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ReleaseError, match="is no plain file"):
+    with pytest.raises(ReleaseError, match="is not a plain file"):
         hash_files([tmp_path / "pipe"])
 
 

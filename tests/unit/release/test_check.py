@@ -101,7 +101,7 @@ def test_a_hostile_archive_is_found(repository: Repository):
 def test_requirements_without_an_archive_are_found(repository: Repository):
     """There is nothing to have them in."""
     repository.describe("components: [{name: a, type: t, migrations: [m.py], artifacts: [{path: NOTES.md}]}]")
-    assert problems(repository) == ["1: has requirements or migrations, but no archive to have them in"]
+    assert problems(repository) == ["1: has requirements or migrations, but no archive that contains them"]
 
 
 def test_a_port_that_does_not_exist_is_found(repository: Repository):

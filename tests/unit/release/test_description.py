@@ -79,9 +79,9 @@ def test_toml_says_the_same(repository: Repository):
     ("name", "data", "message"),
     [
         ("pyproject.toml", b"[tool]\nfsm = 1 # tool.fsm", "has no table [tool.fsm]"),
-        ("pyproject.toml", b"tool = 1 # tool.fsm", "is no TOML with a table [tool]"),
-        ("pyproject.toml", b"# tool.fsm\na = " + b"[" * 20000, "is no TOML: it is nested too deep"),
-        ("pyproject.toml", b"\xff tool.fsm", "is no TOML with a table [tool]"),
+        ("pyproject.toml", b"tool = 1 # tool.fsm", "is not TOML with a table [tool]"),
+        ("pyproject.toml", b"# tool.fsm\na = " + b"[" * 20000, "is not valid TOML: it is nested too deep"),
+        ("pyproject.toml", b"\xff tool.fsm", "is not TOML with a table [tool]"),
         ("pyproject.toml", b"[tool.other]", "has no component description"),
     ],
 )

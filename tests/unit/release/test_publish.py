@@ -223,7 +223,7 @@ def test_names_that_github_would_change_are_refused(repository: Repository):
     repository.archive("dist/web 1.tar.gz", VERSION=b"1")
     built = build(repository.options())
     built.write(repository.root)
-    with pytest.raises(ReleaseError, match="GitHub would give it another name"):
+    with pytest.raises(ReleaseError, match="GitHub would rename it"):
         files_of(built, repository.root)
     (repository.root / "dist/web 1.tar.gz").unlink()
     other = repository.write("other/SHA256SUMS")

@@ -92,7 +92,7 @@ def test_how_new_it_is(repository: Repository, maker: Maker, monkeypatch: pytest
     assert sequence() == (1_600_000_000, "2020-09-13T12:26:40Z")
     for wrong in ("x", "-1", "1e9", "9" * 12, "9" * 13):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", wrong)
-        with pytest.raises(ReleaseError, match="is no number of seconds"):
+        with pytest.raises(ReleaseError, match="is not a number of seconds"):
             commit_time(repository.root)
 
 
@@ -104,7 +104,7 @@ def test_a_commit_of_no_calendar(repository: Repository, maker: Maker, monkeypat
     subprocess.run([*run, "init", "--quiet"], check=True)
     when = {"GIT_COMMITTER_DATE": "@999999999999 +0000", "PATH": "/usr/bin:/bin"}
     subprocess.run([*run, "commit", "--quiet", "--allow-empty", "-m", "x"], check=True, env=when)
-    assert "999999999999 is no time of a commit" in repository.refusal().why
+    assert "999999999999 is not a commit time" in repository.refusal().why
 
 
 @pytest.mark.processes
@@ -139,7 +139,7 @@ def test_hosts_would_refuse_it(repository: Repository, maker: Maker):
     keyring(repository, maker, revoked=[maker.ci])
     assert "is revoked" in refused(maker.ci)
     keyring(repository, maker, not_after="2023-11-14T22:13:20Z")
-    assert "key ci was good until 2023-11-14T22:13:20Z" in refused(maker.ci)
+    assert "key ci expired at 2023-11-14T22:13:20Z" in refused(maker.ci)
     keyring(repository, maker, repositories=("acme/bank",))
     assert "key ci is not for acme/shop" in refused(maker.ci)
     keyring(repository, maker, threshold=2)

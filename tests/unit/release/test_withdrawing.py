@@ -99,7 +99,7 @@ def test_another_key_signs_it_anew(yank: Yank, tmp_path: Path, maker: Maker):
         (("latest", "x"), 2, "'latest' is not a version"),
         (("1.0", "x", "--repository", "nothing"), 2, "which repository"),
         (("1.0", "x", "--repository", "\u00e4/b"), 2, "which repository"),
-        (("1.0", "x", "--component", "Web!"), 2, "the component's name is none"),
+        (("1.0", "x", "--component", "Web!"), 2, "the component's name is not valid"),
         (("1.0", "two\nlines"), 2, "the reason has line breaks"),
         (("1.0", "x", "--keyring", "none.yaml"), 20, "cannot be read"),
     ],
@@ -166,7 +166,7 @@ def test_a_list_that_cannot_go_on(yank: Yank, tmp_path: Path, maker: Maker):
     put(tmp_path, Withdrawn(repository="acme/shop", sequence=1, withdrawn=gone), maker.ci)
     done = yank("2.0", "x", "--local", "-o", ".")
     assert done.returncode == 20
-    assert "it has 1000 entries, and more have no place" in done.stderr
+    assert "it is full, with 1000 entries" in done.stderr
 
 
 def ring(folder: Path, maker: Maker, **given: object) -> None:
@@ -183,7 +183,7 @@ def test_what_a_revoked_key_has_withdrawn_is_looked_at(yank: Yank, tmp_path: Pat
     ring(tmp_path, maker, revoked=[maker.ci])
     done = yank("1.3.0", "x", "--local", "-o", ".", key=maker.spare)
     assert done.returncode == 20
-    assert "list 1 was signed by nobody but a revoked key, and says: every component 1.2.0; " in done.stderr
+    assert "list 1 was signed only by a revoked key, and contains: every component 1.2.0; " in done.stderr
     assert (tmp_path / "fsm-withdrawn.yaml").read_bytes() == before
     assert "(list 2" in yank("1.3.0", "x", "--local", "-o", ".", "--take-over", key=maker.spare).stdout
     assert "(list 3" in yank("1.4.0", "x", "--local", "-o", ".", key=maker.spare).stdout
@@ -216,7 +216,7 @@ def test_a_newest_list_that_is_none(yank: Yank):
     ("repository", "api", "code", "why"),
     [
         ("under_score/shop", None, 0, ""),
-        ("do.t/shop", None, 2, "do.t/shop is no repository of GitHub"),
+        ("do.t/shop", None, 2, "do.t/shop is not a repository of GitHub"),
         ("acme/shop", "http://example.org/api", 2, "api_url cannot be used: plain http"),
     ],
 )

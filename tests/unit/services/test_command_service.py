@@ -84,7 +84,7 @@ def test_a_status_command_that_hangs_is_ended(world: World):
 
 def test_a_missing_command_is_explained(world: World):
     """A command that is not there is named, with a remedy."""
-    with pytest.raises(CommandFailed, match="no directory of PATH has it"):
+    with pytest.raises(CommandFailed, match="it is not in any directory of PATH"):
         commands(world, status=["no-such-command"]).status()
     with pytest.raises(CommandFailed, match="does not exist"):
         commands(world, start=["./gone"]).start(world.ctx)
@@ -105,7 +105,7 @@ def test_a_start_that_starts_nothing_is_an_error(world: World):
 def test_a_start_that_hangs_is_ended(world: World):
     """The error names the configured command, not the launcher."""
     service = commands(world, start=["sleep", "60"], start_timeout=0.3)
-    with pytest.raises(DeadlineExceeded, match="cannot start web: its start command sleep: it still ran"):
+    with pytest.raises(DeadlineExceeded, match="cannot start web: its start command sleep: it was still running"):
         service.start(world.ctx)
     assert world.running() == []
 

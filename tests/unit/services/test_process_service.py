@@ -98,7 +98,7 @@ def test_a_relative_program_is_relative_to_its_directory(world: World):
     service = world.process("bin/serve", cwd=world.path)
     service.start(world.ctx)
     wait_for(lambda: service.log_tail() == str(world.path))
-    with pytest.raises(ConfigError, match="there is no `cwd` to be relative to"):
+    with pytest.raises(ConfigError, match="`cwd` is not set"):
         world.process("bin/serve")
 
 
@@ -261,7 +261,7 @@ def test_two_starts_at_once_make_one_copy(world: World, kind: str):
 
 def test_a_missing_program_is_explained(world: World):
     """Nothing is launched for a program that is not there."""
-    with pytest.raises(CommandFailed, match="no directory of PATH has it"):
+    with pytest.raises(CommandFailed, match="it is not in any directory of PATH"):
         world.process("no-such-program").start(world.ctx)
 
 
@@ -280,7 +280,7 @@ def test_what_exec_refuses_is_explained(world: World):
 def test_a_launcher_that_is_killed_is_reported(world: World, monkeypatch: pytest.MonkeyPatch):
     """A launcher ended from outside reported nothing: that is no success."""
     monkeypatch.setattr(launch, "launcher", lambda mode: ["sh", "-c", "kill -9 $$"])
-    with pytest.raises(StepFailed, match="its launcher was ended from outside"):
+    with pytest.raises(StepFailed, match="its launcher was killed from outside"):
         world.process("sleep", "60").start(world.ctx)
 
 
@@ -288,7 +288,7 @@ def test_a_launcher_that_hangs_is_ended_in_time(world: World, monkeypatch: pytes
     """Without a report until the deadline, whatever was launched is ended."""
     monkeypatch.setattr(launch, "launcher", lambda mode: ["sh", "-c", "exec sleep 60"])
     service = world.process("sleep", "60", start_timeout=0.2)
-    with pytest.raises(DeadlineExceeded, match="its program was not executed in time"):
+    with pytest.raises(DeadlineExceeded, match="its program did not start in time"):
         service.start(world.ctx)
     assert world.running() == []
 

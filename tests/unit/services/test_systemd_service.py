@@ -113,7 +113,7 @@ def test_a_unit_that_is_linked_from_elsewhere_is_read_again(unit: Unit, tmp_path
     [
         ("not-found", "there is no unit of that name", "install it, or correct `unit`"),
         ("masked", "it is masked", "systemctl --user unmask app.service"),
-        ("bad-setting", "a setting that systemd refuses", "systemd-analyze --user verify app.service"),
+        ("bad-setting", "a setting that systemd rejects", "systemd-analyze --user verify app.service"),
         ("error", "its unit file cannot be read", "systemctl --user status app.service"),
     ],
 )

@@ -256,7 +256,7 @@ ROWS: dict[str, tuple[tuple[Callable[[Scene], None], ...], str]] = {
             _at_once(Fault(status=302, headers={"Location": "http://portal.example/login"})),
             _at_once(Fault(status=206, headers={"Content-Range": "bytes 0-9/10"})),
         ),
-        "host: .*(answered|insecure_hosts does not name|answers a plain request with a part)",
+        "host: .*(answered|insecure_hosts does not name|answers a plain request with only part)",
     ),
     "the file is larger than the host allows": (
         (
@@ -290,7 +290,7 @@ ROWS: dict[str, tuple[tuple[Callable[[Scene], None], ...], str]] = {
         (_at_once(Fault(body=ARCHIVE * 2, framing="chunked")), _at_once(Fault(body=ARCHIVE * 2, framing="close"))),
         f"release: .*it is longer than the {SIZE} bytes promised",
     ),
-    "nothing gives a digest": ((_at_once(changes={"sha256": None}),), "release: .*gives its sha256"),
+    "nothing gives a digest": ((_at_once(changes={"sha256": None}),), "release: .*has its sha256"),
 }
 """What happens, how to make it happen, and what the step makes of it: each of them is a row of the page."""
 

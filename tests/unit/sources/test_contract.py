@@ -239,7 +239,7 @@ def test_names_with_odd_characters(depot: Depot, any_source: AnySource, tmp_path
 def test_unsafe_tag_is_never_used_as_a_path(depot: Depot, any_source: AnySource):
     """A tag that could leave the folder is refused before anything is read."""
     bad = Announced(version=Version("1.0"), tag="1.0+/../../etc")
-    with pytest.raises(SourceError, match="it is no version"):
+    with pytest.raises(SourceError, match="it is not a version"):
         any_source().release(bad)
 
 
@@ -318,7 +318,7 @@ def test_fetch_without_a_digest(depot: Depot, any_source: AnySource, tmp_path: P
     source = any_source()
     (artifact,) = source.release(announced("1.0.0")).artifacts
     bare = artifact.model_copy(update={"sha256": None})
-    with pytest.raises(IntegrityError, match="gives its sha256"):
+    with pytest.raises(IntegrityError, match="has its sha256"):
         source.fetch(bare, tmp_path / "got", check=nothing, progress=unseen)
 
 

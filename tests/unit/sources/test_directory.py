@@ -57,7 +57,7 @@ def test_links_and_hidden_folders_are_left_out_of_the_list(depot: Depot, source:
     (depot.root / "3.0.0").write_text("a file")
     listing = source.releases()
     assert [release.tag for release in listing.releases] == ["1.0.0"]
-    assert "has links, left out: 2.0.0" in listing.warnings[0]
+    assert "has links, ignored: 2.0.0" in listing.warnings[0]
 
 
 def test_unreadable_flags_leave_the_release_out(depot: Depot, source: Source):

@@ -131,9 +131,13 @@ def test_destination_that_cannot_be_written(artifact: Artifact, source: Source, 
 @pytest.mark.parametrize(
     ("code", "size", "why"),
     [
-        (errno.ENOSPC, len(ARCHIVE), f"the disk is full, {len(ARCHIVE) - 2000} more bytes were needed; the part"),
-        (errno.ENOSPC, None, "the disk is full, 2000 bytes had come; the part"),
-        (errno.EDQUOT, None, "the disk quota is used up, 2000 bytes had come; the part"),
+        (
+            errno.ENOSPC,
+            len(ARCHIVE),
+            f"the disk is full, {len(ARCHIVE) - 2000} more bytes were needed; the partial file",
+        ),
+        (errno.ENOSPC, None, "the disk is full, 2000 bytes had arrived; the partial file"),
+        (errno.EDQUOT, None, "the disk quota is used up, 2000 bytes had arrived; the partial file"),
     ],
 )
 def test_full_disk(

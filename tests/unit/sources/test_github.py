@@ -81,7 +81,7 @@ def test_the_whole_way_of_a_private_repository(ghes: bool, tmp_path: Path):
         with pytest.raises(ConfigError, match="no such file"):
             open_source(spec_of(type="github", **keys), component="core").releases()
         del keys["token_file"]
-        with pytest.raises(SourceError, match=r"404 \(Not Found\): it is not there, or the token may not"):
+        with pytest.raises(SourceError, match=r"404 \(Not Found\): it does not exist, or the token may not read it"):
             open_source(spec_of(type="github", **keys), component="core").releases()
 
 
@@ -99,7 +99,7 @@ def test_releases_are_listed_with_their_marks(
     listing = source(token_env="FSM_TEST_TOKEN").releases()
     marks = {each.tag: (each.draft, each.prerelease) for each in listing.releases}
     assert marks == {"v1.0.0": (False, False), "v2.0.0": (True, False), "v1.1.0": (False, True)}
-    assert listing.warnings == ("o/r has names that are no version, left out: 'nightly'",)
+    assert listing.warnings == ("o/r has names that are not versions, ignored: 'nightly'",)
 
 
 def test_a_monorepo_has_a_prefix_for_each_component(repository: Repository, source: Open):
@@ -187,13 +187,13 @@ def test_what_is_not_complete_is_not_ready(repository: Repository, source: Open)
     with pytest.raises(NotReady, match="not among the release's files"):
         source().release(announced)
     half = repository.add_asset(release, "app.tar.gz", None)
-    with pytest.raises(NotReady, match="its upload has not come to its end"):
+    with pytest.raises(NotReady, match="its upload is not complete"):
         source().release(announced)
     del release.assets[half.id]
     repository.add_asset(release, "app.tar.gz", ARCHIVE)
     assert source().release(announced).artifacts[0].size == len(ARCHIVE)
     del repository.list[release.id]
-    with pytest.raises(NotReady, match="it is not there, or not for this token"):
+    with pytest.raises(NotReady, match="it does not exist, or this token may not read it"):
         source().release(announced)
 
 
@@ -217,9 +217,9 @@ def test_a_manifest_names_files_of_its_release_only(repository: Repository, gith
     assert "/releases/assets/" in artifact.url
     repository.add_release("v2.0.0", files("2.0.0", url="https://example.com/app.tar.gz"))
     newest = source().releases().releases[0]
-    with pytest.raises(ManifestError, match=r"https://example\.com/app\.tar\.gz is no file of that release"):
+    with pytest.raises(ManifestError, match=r"https://example\.com/app\.tar\.gz is not a file of that release"):
         source().release(newest)
-    with pytest.raises(SourceError, match="is no file of a release of o/r"):
+    with pytest.raises(SourceError, match="is not a file of a release of o/r"):
         source().fetch(artifact.model_copy(update={"url": page}), Path("x"), check=nothing, progress=unseen)
 
 

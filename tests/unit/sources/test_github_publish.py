@@ -146,7 +146,7 @@ def test_errors_say_what_to_do_and_hide_the_token(github: FakeGitHub, repository
     with reader, pytest.raises(SourceError, match=r"403 .*the token may not do that"):
         reader.create_draft("v1")
     lost = Publisher("o/none", github.token, api_url=github.api_url)
-    with lost, pytest.raises(SourceError, match=r"404 .*it is not there"):
+    with lost, pytest.raises(SourceError, match=r"404 .*it does not exist"):
         lost.releases()
     with Publisher("o/r", github.token, api_url=github.api_url) as publisher:
         draft = publisher.create_draft("v1")

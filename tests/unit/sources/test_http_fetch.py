@@ -219,7 +219,7 @@ def test_part_of_a_part(server: ReleaseServer, fetch: Fetch, dest: Path):
     )
     with pytest.raises(Transient):
         fetch()
-    with pytest.raises(Transient, match=f"ended after 400000 of {SIZE} bytes; the next try goes on from there"):
+    with pytest.raises(Transient, match=f"ended after 400000 of {SIZE} bytes; the next attempt continues from there"):
         fetch()
     fetch()
     assert dest.read_bytes() == ARCHIVE
@@ -229,7 +229,7 @@ def test_part_of_a_part(server: ReleaseServer, fetch: Fetch, dest: Path):
 def test_partial_answer_to_a_plain_request(server: ReleaseServer, fetch: Fetch, dest: Path, status: int):
     """A server that answers a plain request with a part is refused."""
     server.fault(PATH, Fault(status=status, headers={"Content-Range": "bytes 0-9/10"}))
-    with pytest.raises(SourceError, match="answers a plain request with a part"):
+    with pytest.raises(SourceError, match="answers a plain request with only part"):
         fetch()
 
 
@@ -250,7 +250,7 @@ def test_page_instead_of_the_archive(server: ReleaseServer, fetch: Fetch, dest: 
 def test_more_than_promised(server: ReleaseServer, fetch: Fetch, dest: Path):
     """A body without a length is cut off where it passes the declared size, or the host's limit."""
     server.fault(PATH, Fault(body=ARCHIVE * 3, framing="chunked"))
-    with pytest.raises(IntegrityError, match=f"longer than the {SIZE} bytes promised"):
+    with pytest.raises(IntegrityError, match=f"longer than the {SIZE} bytes"):
         fetch()
     with pytest.raises(SourceError, match="larger than 1 MiB"):
         fetch(size=None, max_artifact_mb=1)
@@ -272,7 +272,7 @@ def test_compressed_label_changes_nothing(server: ReleaseServer, fetch: Fetch, d
         (Fault(status=403), SourceError, "answered 403: not allowed; check token_env"),
         (Fault(status=410), SourceError, "answered 410; check the url"),
         (Fault(status=204), SourceError, "answered 204"),
-        (Fault(status=500), Transient, "answered 500; the next try may succeed"),
+        (Fault(status=500), Transient, "answered 500; the next attempt may succeed"),
         (Fault(status=503), Transient, "answered 503"),
         (Fault(status=429), Transient, "answered 429"),
         (Fault(status=408), Transient, "answered 408"),

@@ -124,7 +124,7 @@ def test_unreadable_flags_leave_the_release_out(depot: Depot, web_source: WebSou
     depot.add("2.0.0", draft="no")
     listing = web_source().releases()
     assert [release.tag for release in listing.releases] == ["1.0.0"]
-    assert "/2.0.0/ cannot be read, left out: draft: " in listing.warnings[0]
+    assert "/2.0.0/ cannot be read, ignored: draft: " in listing.warnings[0]
 
 
 def test_nothing_there(server: ReleaseServer, web_source: WebSource):

@@ -34,10 +34,10 @@ def test_redact(url: str, shown: str):
             "http://other.lan/",
             "plain http can be read and changed on the way, and insecure_hosts does not name other.lan",
         ),
-        ("ftp://example.org/", "it is no plain http or https URL"),
-        ("file:///etc/passwd", "it is no plain http or https URL"),
-        ("https://user:pw@example.org/", "it is no plain http or https URL"),
-        ("https://example.org:99999/", "its port is no port number"),
+        ("ftp://example.org/", "it is not a plain http or https URL"),
+        ("file:///etc/passwd", "it is not a plain http or https URL"),
+        ("https://user:pw@example.org/", "it is not a plain http or https URL"),
+        ("https://example.org:99999/", "its port is not a number"),
     ],
 )
 def test_why_not(url: str, why: str | None):
