@@ -262,5 +262,5 @@ def test_a_secret_key_that_is_broken(drawer: Drawer):
     text = (drawer.path / "root.key").read_text().splitlines()
     (drawer.path / "half.key").write_text(f"{text[0]}\n{text[1][:100]}\n")
     ended = drawer("show", str(drawer.path / "half.key"), code=20)
-    assert "it is no secret key of minisign" in ended.err
+    assert "it is not a minisign secret key" in ended.err
     assert text[1][:20] not in ended.err

@@ -72,7 +72,7 @@ def test_a_list_in_a_directory(yank: Yank, tmp_path: Path, maker: Maker):
     assert first.stdout == "withdrawn: web 1.2.0 (list 1, in .)\n"
     assert yank("v1.3.0", "too", "--local", "-o", ".").returncode == 0
     again = yank("1.2", "otherwise", "--component", "web", "--local", "-o", ".")
-    assert again.stdout.startswith("withdrawn before: web 1.2.0, every component v1.3.0 (list 2")
+    assert again.stdout.startswith("already withdrawn: web 1.2.0, every component v1.3.0 (list 2")
     data = (tmp_path / "fsm-withdrawn.yaml").read_bytes()
     signature = (tmp_path / "fsm-withdrawn.yaml.minisig").read_bytes()
     [found] = verify(data, signature, [maker.ci.public_key])
@@ -97,8 +97,8 @@ def test_another_key_signs_it_anew(yank: Yank, tmp_path: Path, maker: Maker):
     ("arguments", "code", "why"),
     [
         (("latest", "x"), 2, "'latest' is not a version"),
-        (("1.0", "x", "--repository", "nothing"), 2, "which repository"),
-        (("1.0", "x", "--repository", "\u00e4/b"), 2, "which repository"),
+        (("1.0", "x", "--repository", "nothing"), 2, "the repository is unknown"),
+        (("1.0", "x", "--repository", "\u00e4/b"), 2, "the repository is unknown"),
         (("1.0", "x", "--component", "Web!"), 2, "the component's name is not valid"),
         (("1.0", "two\nlines"), 2, "the reason has line breaks"),
         (("1.0", "x", "--keyring", "none.yaml"), 20, "cannot be read"),
@@ -152,7 +152,7 @@ def test_a_list_on_github(yank: Yank):
         listed = hosts(github)
         assert listed is not None
         assert len(listed.withdrawn) == 2
-        assert yank("1.3.0", "y", github=github).stdout.startswith("withdrawn before")
+        assert yank("1.3.0", "y", github=github).stdout.startswith("already withdrawn")
         assert len(list(kept.releases())) == 3
 
 
@@ -161,7 +161,7 @@ def test_a_list_that_cannot_go_on(yank: Yank, tmp_path: Path, maker: Maker):
     put(tmp_path, Withdrawn(repository="acme/shop", sequence=(1 << 53) - 1), maker.ci)
     done = yank("1.2.0", "x", "--local", "-o", ".", key=maker.spare)
     assert done.returncode == 20
-    assert "it has the highest sequence there is; remove it" in done.stderr
+    assert "it has the highest sequence there is; delete it" in done.stderr
     gone = tuple(Withdrawal(version=Version(f"1.{number}")) for number in range(1000))
     put(tmp_path, Withdrawn(repository="acme/shop", sequence=1, withdrawn=gone), maker.ci)
     done = yank("2.0", "x", "--local", "-o", ".")
@@ -216,7 +216,7 @@ def test_a_newest_list_that_is_none(yank: Yank):
     ("repository", "api", "code", "why"),
     [
         ("under_score/shop", None, 0, ""),
-        ("do.t/shop", None, 2, "do.t/shop is not a repository of GitHub"),
+        ("do.t/shop", None, 2, "do.t/shop is not a GitHub repository"),
         ("acme/shop", "http://example.org/api", 2, "api_url cannot be used: plain http"),
     ],
 )
