@@ -156,9 +156,7 @@ def test_a_published_release_with_other_content_is_refused(repository: Repositor
         with FakeGitHub() as github:
             kept = github.add_repository("o/r", immutable_releases=immutable)
             kept.add_release("v1.2.0", {"web-1.2.0.tar.gz": b"other"})
-            with pytest.raises(
-                ReleaseError, match=r"its web-1.2.0.tar.gz has other content.*publish a new"
-            ):
+            with pytest.raises(ReleaseError, match=r"its web-1.2.0.tar.gz has other content.*publish a new"):
                 send(repository, github)
             assert {request.method for request in github.requests} == {"GET"}
     with FakeGitHub() as github:
