@@ -79,7 +79,7 @@ def new(name: str, keyring: str, roots: tuple[str, ...], threshold: int | None, 
 
     With --root, the key is added to the keyring.
     """
-    from fsm.formats.trust.ring import added, with_threshold  # noqa: PLC0415 - see above
+    from fsm.formats.trust.ring_changes import added, with_threshold  # noqa: PLC0415 - see above
     from fsm.release import keyfiles  # noqa: PLC0415 - cryptography, only for these commands
 
     wanted, path = _wanted(name, given), Path(keyring)
@@ -118,7 +118,7 @@ def rotate(old: str, name: str, overlap: int, keyring: str, roots: tuple[str, ..
     Releases signed only by OLD can no longer be installed after it expires; installed ones keep running. NAME is valid
     for the same repositories as OLD, unless --for says otherwise.
     """
-    from fsm.formats.trust.ring import added, ending  # noqa: PLC0415 - see above
+    from fsm.formats.trust.ring_changes import added, ending  # noqa: PLC0415 - see above
     from fsm.release import keyfiles  # noqa: PLC0415 - cryptography, only for these commands
 
     wanted, path = _wanted(name, given), Path(keyring)
@@ -143,7 +143,7 @@ def rotate(old: str, name: str, overlap: int, keyring: str, roots: tuple[str, ..
 @common.json_option
 def revoke(name: str, why: str, keyring: str, roots: tuple[str, ...], as_json: bool) -> int:
     """Revoke a key: hosts that learn of it trust nothing it has signed."""
-    from fsm.formats.trust.ring import revoked  # noqa: PLC0415 - see above
+    from fsm.formats.trust.ring_changes import revoked  # noqa: PLC0415 - see above
     from fsm.release import keyfiles  # noqa: PLC0415 - cryptography, only for these commands
 
     signers = _needed(roots)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fsm.formats.manifest import Artifact, Manifest
-from fsm.formats.trust.host import SignedBy
+from fsm.formats.trust.belief import SignedBy
 from fsm.model import Model, Version
 
 

@@ -20,7 +20,7 @@ from fsm.adapter import Registry, Spec, Target
 from fsm.errors import ConfigError, UsageError
 from fsm.formats.explain import suggestion
 from fsm.formats.foreign import toml_of
-from fsm.formats.trust.host import TrustSpec
+from fsm.formats.trust.belief import TrustSpec
 from fsm.host.places import default_state_dir, find, text_of
 from fsm.host.tables import Tables
 from fsm.lifecycle import State

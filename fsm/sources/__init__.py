@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fsm.formats.trust.host import Trust
+from fsm.formats.trust.belief import Trust
 from fsm.sources.base import Announced, Cached, Listing, Source, SourceOptions
 from fsm.sources.specs import DirectorySpec, GitHubSpec, GitSpec, HttpSpec
 

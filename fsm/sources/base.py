@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, Protocol
 
 from pydantic import Field
 
+from fsm.formats.trust.belief import SignedFile
 from fsm.formats.trust.documents import KEYRING, SIGNATURE, WITHDRAWN, RepositoryName
-from fsm.formats.trust.host import SignedFile
 from fsm.model import Model, Version
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from fsm.errors import FsmError, NotReady, SourceError, Transient
 from fsm.formats.manifest import Artifact
 from fsm.formats.releases import Release
-from fsm.formats.trust.host import Trust
+from fsm.formats.trust.belief import Trust
 from fsm.sources.base import MANIFEST_LIMIT, Announced, Cached, Check, Listing, Notices, Progress, versioned
 from fsm.sources.download import Body, Download
 from fsm.sources.layout import announce, build

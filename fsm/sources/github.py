@@ -18,7 +18,7 @@ from pydantic import ConfigDict
 from fsm.errors import FsmError, IntegrityError, ManifestError, NotReady, SourceError
 from fsm.formats.manifest import Artifact
 from fsm.formats.releases import Release
-from fsm.formats.trust.host import Trust
+from fsm.formats.trust.belief import Trust
 from fsm.model import Model
 from fsm.sources.base import (
     MANIFEST,

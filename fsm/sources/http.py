@@ -21,7 +21,7 @@ from fsm.errors import ManifestError, SourceError
 from fsm.formats.explain import first_problem
 from fsm.formats.manifest import Artifact
 from fsm.formats.releases import Release
-from fsm.formats.trust.host import Trust
+from fsm.formats.trust.belief import Trust
 from fsm.model import Model
 from fsm.sources.base import MANIFEST_LIMIT, Announced, Cached, Check, Listing, Notices, Progress, versioned
 from fsm.sources.download import Download, is_page

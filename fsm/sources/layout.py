@@ -30,8 +30,8 @@ from fsm.errors import FsmError, IntegrityError, ManifestError, NotReady, Source
 from fsm.formats.explain import first_problem
 from fsm.formats.manifest import ARTIFACT_NAME, Artifact, Manifest, current_platform, parse, pick_artifacts
 from fsm.formats.releases import Release
+from fsm.formats.trust.belief import SignedBy, SignedFile, Trust
 from fsm.formats.trust.documents import KEYRING, SIGNATURE
-from fsm.formats.trust.host import SignedBy, SignedFile, Trust
 from fsm.model import Model, Version, matches
 from fsm.sources.base import MANIFEST, MANIFEST_LIMIT, Announced, SourceOptions, signed_file
 from fsm.sources.checksums import SIDECAR, SUMS, Checksums, Readable

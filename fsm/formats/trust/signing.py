@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from fsm.errors import TrustError
 from fsm.formats.manifest import Manifest, canonical
 from fsm.formats.trust import statement
+from fsm.formats.trust.belief import SignedFile
 from fsm.formats.trust.documents import Keyring, Withdrawn
-from fsm.formats.trust.host import SignedFile
 from fsm.formats.trust.minisign import SecretKey, sign
 
 
