@@ -59,7 +59,7 @@ def test_what_is_missing_is_said(tmp_path: Path, argv: list[str], why: str):
 
 def test_a_missing_working_directory_is_said(tmp_path: Path):
     """A cwd that is not there is not blamed on the program."""
-    with pytest.raises(CommandFailed, match=r"working directory .* is not there"):
+    with pytest.raises(CommandFailed, match=r"working directory .* does not exist"):
         find_program(["sh"], cwd=tmp_path / "gone")
 
 
