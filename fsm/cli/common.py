@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from fsm.engine.progress import Observer
+    from fsm.host.resumer import Resumer
     from fsm.updater import Updater
     from fsm.versions import Version
 
@@ -69,9 +71,27 @@ def updater(*observers: Observer) -> Updater:
     """
     from fsm.updater import Updater  # noqa: PLC0415 - 150 ms that `--help` need not pay
 
+    with _loading():
+        return Updater.from_config(config_path(), observers=observers)
+
+
+def resumer() -> Resumer:
+    """The part of the façade that goes on with what is in progress.
+
+    Raises:
+        ConfigError: with file, key and remedy.
+    """
+    from fsm.host.resumer import Resumer  # noqa: PLC0415 - not for `--help`
+
+    with _loading():
+        return Resumer(config_path())
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
     _quiet()
     try:
-        return Updater.from_config(config_path(), observers=observers)
+        yield
     finally:
         # What has been imported by now stays for good: a collection need not look through it (a tenth of a resume).
         gc.freeze()

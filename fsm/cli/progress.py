@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from fsm.engine.progress import ProgressEvent
+    from fsm.host.resumer import Resumer
     from fsm.updater import Updater
 
 PAUSE: Final = 5.0
@@ -24,7 +25,7 @@ PAUSE: Final = 5.0
 
 
 @contextmanager
-def shown(updater: Updater) -> Iterator[None]:
+def shown(updater: Updater | Resumer) -> Iterator[None]:
     """Show what the updater does, in the way that fits standard error."""
     if on_terminal():
         with bars() as observer:

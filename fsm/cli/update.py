@@ -16,6 +16,7 @@ from fsm.errors import UsageError
 
 if TYPE_CHECKING:
     from fsm.engine.report import UpdateResult
+    from fsm.host.resumer import Resumer
     from fsm.updater import Updater
 
 
@@ -95,9 +96,9 @@ def resume(names: tuple[str, ...], as_json: bool, within: float | None) -> int:
         if not names and nothing_to_do(common.config_path()):
             boot_hold.release()
             return _resumed_nothing(as_json)
-        updater = common.updater()
-        with stopping(updater.shutdown), shown(updater):
-            results = [result for name in names or (None,) for result in _resumed(updater, name, within)]
+        resumer = common.resumer()
+        with stopping(resumer.shutdown), shown(resumer):
+            results = [result for name in names or (None,) for result in _resumed(resumer, name, within)]
     finally:
         # The façade has released it, unless a run still needs its service down; then systemd sees how we end.
         boot_hold.drop()
@@ -110,9 +111,9 @@ def _resumed_nothing(as_json: bool) -> int:
     return report([], as_json)
 
 
-def _resumed(updater: Updater, name: str | None, within: float | None) -> Sequence[UpdateResult]:
-    results = updater.resume(name, within=within)
-    if name is not None and not results and name not in updater.components:
+def _resumed(resumer: Resumer, name: str | None, within: float | None) -> Sequence[UpdateResult]:
+    results = resumer.resume(name, within=within)
+    if name is not None and not results and name not in resumer.components:
         raise UsageError(f"there is no component {name!r}", "nothing of that name is in progress", "see `fsm status`")
     return results
 

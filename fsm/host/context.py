@@ -161,10 +161,11 @@ class Host:
 
     def checked(self, name: str, journal: Journal) -> Checked:
         """The work of `checking` for a run of a component: what was asked for when it began, also after a crash."""
-        if name not in self.config.components:
-            return _gone
 
         def work(run: Run, ctx: Context) -> Plan:
+            if name not in self.config.components:
+                why = "it is no longer in the configuration"
+                raise PlanError(f"cannot check {run.component}", why, "add it again")
             checking = self.checking(name, journal)
             asked = next(journal.log(run.id)).data
             if run.kind == "rollback":
@@ -185,7 +186,3 @@ class Host:
 def _existing(path: Path) -> Path:
     """The nearest directory above a path that is there."""
     return next(each for each in path.parents if each.exists())
-
-
-def _gone(run: Run, ctx: Context) -> Plan:
-    raise PlanError(f"cannot check {run.component}", "it is no longer in the configuration", "add it again")
