@@ -1,4 +1,4 @@
-"""The contract of a component type: its spec, the steps it knows, and how a plan is made of them.
+"""The contract of a component type: its spec, its steps, its plan; and how types are found (entry points).
 
 An adapter is data plus small actions. It never touches the journal and never decides about states: the executor
 calls `do` and `undo` of its steps in the order of the frozen plan and writes down what they return. That keeps an

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -15,6 +16,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from fsm.adapter import Registry
 from fsm.formats import checkspec
 from fsm.formats.trust import TrustSpec
 from fsm.host.config import ComponentKeys, Settings
@@ -25,22 +27,40 @@ from fsm.services import CommandSpec, ComposeSpec, NoService, ProcessSpec, Syste
 from fsm.sources.base import SourceOptions
 from fsm.sources.specs import DirectorySpec, GitHubSpec, GitSpec, HttpSpec
 from fsm.versions import Version
-from fsm_container.spec import ContainerSpec
-from fsm_git.spec import Build, GitCheckoutSpec
-from fsm_python_app.spec import Environment, Migration, PythonAppSpec, VersionFrom
+
+
+def of_types(registry: Registry) -> dict[str, type[BaseModel]]:
+    """The blocks of the component types: ``config-TYPE``, and ``config-TYPE-MODEL`` for each table inside of it."""
+    blocks: dict[str, type[BaseModel]] = {}
+    for name in registry.types:
+        spec = registry.get(name).spec
+        blocks[f"config-{name}"] = spec
+        blocks |= {f"config-{name}-{model.__name__}": model for model in _own_tables(spec)}
+    return blocks
+
+
+def _own_tables(spec: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The models of a spec's keys that its own package defines; shared ones have blocks of their own."""
+    package = spec.__module__.partition(".")[0]
+    for field in spec.model_fields.values():
+        for model in _models(field.annotation):
+            if model.__module__.partition(".")[0] == package:
+                yield from (model, *_own_tables(model))
+
+
+def _models(kind: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for inner in get_args(kind):
+        yield from _models(inner)
+
 
 TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-trust": TrustSpec,
     "config-fsm": Settings,
     "config-component": ComponentKeys,
-    "config-python-app": PythonAppSpec,
-    "config-version": VersionFrom,
-    "config-environment": Environment,
-    "config-migration": Migration,
+    **of_types(Registry.discover()),
     "config-retention": Retention,
-    "config-container": ContainerSpec,
-    "config-git": GitCheckoutSpec,
-    "config-git-build": Build,
     "config-source": SourceOptions,
     "config-source-directory": DirectorySpec,
     "config-source-http": HttpSpec,

@@ -15,8 +15,8 @@ from typing import Final
 
 from fsm import lifecycle
 from tools import (
-    describe_house,
     describe_models,
+    describe_modules,
     reference_action,
     reference_api,
     reference_cli,
@@ -36,8 +36,8 @@ def machine(table: lifecycle.Table = lifecycle.TABLE) -> str:
 GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "lifecycle": machine,
     "set-lifecycle": partial(machine, lifecycle.SET_TABLE),
-    "house-rooms": describe_house.rooms,
-    "house-types": describe_house.types,
+    "modules": describe_modules.modules,
+    "component-types": describe_modules.types,
     "action-inputs": reference_action.inputs,
     "action-outputs": reference_action.outputs,
     "cli-commands": reference_cli.commands,

@@ -1,4 +1,4 @@
-"""GitHub's list of releases, asked conditionally, and once for all the components of a repository.
+"""GitHub's list of releases and its rate limit: asked conditionally, and once for all components of a repository.
 
 Every page has an ETag of its own; when each page answers 304, nothing has changed, and nothing was counted against the
 rate limit (https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api). `sharing` is the

@@ -1,4 +1,4 @@
-"""How `fsm resume` holds back the boot: units that are ordered after it start when it says so.
+"""How `fsm resume` holds back the boot, and how READY is sent to systemd: then the units ordered after it start.
 
 ``fsm-resume.service`` is of ``Type=notify`` and stands before every managed unit (`fsm.host.boot.units`). Until it
 says READY no managed unit is started by the boot, so nothing runs on a half exchanged tree. It says so when no run

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fsm.adapter import Registry
 from tests.house.environments import ROOT, build_wheel, environment, run
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
@@ -52,7 +53,7 @@ def test_a_program_may_have_a_package_of_that_name(python: Path, tmp_path: Path)
     (program / "components" / "pump.py").write_text("FLOW = 7\n")
     base = f"from pathlib import Path\nBASE = Path({str(tmp_path)!r})\n"
     (program / "main.py").write_text(base + PROGRAM)
-    assert run(python, program / "main.py", cwd=tmp_path) == "container git python_app\nweb\n"
+    assert run(python, program / "main.py", cwd=tmp_path) == f"{' '.join(Registry.discover().types)}\nweb\n"
 
 
 def test_a_component_type_is_a_folder_and_an_entry_point(tmp_path: Path):
@@ -75,6 +76,7 @@ def test_a_component_type_is_a_folder_and_an_entry_point(tmp_path: Path):
     compared = filecmp.dircmp(ROOT / "components", checkout / "components", ignore=["__pycache__"])
     assert (compared.left_only, compared.right_only) == ([], ["fsm_data_file"])
     here = environment(tmp_path / "env", build_wheel(checkout, tmp_path / "dist"), borrow=True)
-    assert run(here, "-c", FOUND, cwd=tmp_path) == "container data_file git python_app fsm_data_file\n"
+    types = sorted((*Registry.discover().types, "data_file"))
+    assert run(here, "-c", FOUND, cwd=tmp_path) == f"{' '.join(types)} fsm_data_file\n"
     first = f"{checkout}{os.pathsep}{checkout / 'components'}"
     assert "0 broken" in run(sys.executable, "tools/contracts.py", cwd=checkout, PYTHONPATH=first)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from examples.adapter.data_file import DataFile, DataFileSpec
+from fsm.adapter import Registry
 from fsm.cli.codes import MEANING
 from fsm.engine.executor.control import DEADLINES
 from fsm.model import Model
@@ -42,6 +44,12 @@ def test_every_table_of_keys_is_on_the_page():
     pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
     for name in [*describe_models.TABLES, "config-checks"]:
         assert f"<!-- generated: {name} -->" in pages
+
+
+def test_the_tables_of_a_component_type_are_found_by_its_entry_point():
+    """Also those inside of its own; who adds a type edits no list."""
+    assert describe_models.of_types(Registry.of(DataFile())) == {"config-data_file": DataFileSpec}
+    assert {"config-git", "config-git-Build", "config-python_app-VersionFrom"} <= set(describe_models.TABLES)
 
 
 def test_the_generated_parts_are_those_of_the_code():

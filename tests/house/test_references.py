@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import describe_house
+from tools import describe_modules
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -84,9 +84,14 @@ def test_stale_names_are_found():
     ]
 
 
-def test_every_wing_is_in_the_table_and_has_its_rooms_listed():
+def test_every_package_is_in_the_table_and_has_its_modules_listed():
     """A newcomer finds each from the first table of the page."""
-    wings = {path.parent.name for path in (ROOT / "fsm").glob("*/__init__.py")}
+    packages = {path.parent.name for path in (ROOT / "fsm").glob("*/__init__.py")}
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `fsm/(\w+)/` \|", page, re.MULTILINE)) == wings
-    assert set(describe_house.WINGS) == wings - {"cli"}, "the command line has one file for each command"
+    assert set(re.findall(r"^\| `fsm/(\w+)/` \|", page, re.MULTILINE)) == packages
+    assert set(describe_modules.PACKAGES) == packages - {"cli"}, "the command line has one file for each command"
+
+
+def test_every_module_says_what_it_is_for():
+    """What has no first line would be an empty row."""
+    assert "|  |" not in describe_modules.modules() + describe_modules.types()

@@ -1,4 +1,4 @@
-"""Asking a run to stop, and time as the executor sees it."""
+"""How a run is asked to stop (Ctrl-C, `fsm cancel`), and time as the executor sees it: clocks and deadlines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the host remembers beside its runs: holds, pins, versions that failed, and the last check.
+"""What the host remembers beside its runs: holds, pins, quarantine (versions that failed), and the last check.
 
 A version that failed is not tried again by itself until a newer one appears or the back-off has passed: 8 hours,
 doubling with each failure, at most two weeks. A clock that went backwards starts the back-off anew rather than

@@ -1,4 +1,4 @@
-"""What is written down: runs, and the rows of their log."""
+"""The typed rows of the journal: runs, and the entries of their log."""
 
 from __future__ import annotations
 

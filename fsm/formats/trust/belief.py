@@ -1,4 +1,4 @@
-"""What a host believes: root keys that it pins, the newest keyring they have signed, and what these keys have signed.
+"""Verifies what a host may believe: its root keys, the newest keyring they signed, and what these keys have signed.
 
 Bytes are verified first and parsed then, never the other way round.
 """

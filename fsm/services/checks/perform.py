@@ -1,4 +1,4 @@
-"""From a check's description to its outcome; the short checks are here, those that wait have modules of their own."""
+"""Performs each kind of check, by a table; the short checks are here, those that wait have modules of their own."""
 
 from __future__ import annotations
 

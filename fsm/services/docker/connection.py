@@ -1,7 +1,8 @@
 """One question to the engine over its socket: a connection, a GET, an answer, all within its time.
 
 https://docs.docker.com/reference/api/engine/. Python's own `http.client` reads the answer: it costs a run 15 ms, where
-the package `docker` costs 400 (docs/adr/0028). Nothing here changes anything: only GET is spoken.
+the package `docker` costs 400 (docs/adr/0028-the-engine-is-asked-over-its-socket.md). Only GET is spoken: nothing here
+changes anything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Making one tree equal to another, and carrying over what patterns name.
+"""Making one tree equal to another, and carrying over the files that `preserve` names.
 
 Both may be killed anywhere and called again with the same arguments; the result is the same as of one undisturbed
 call (`fsm.system.files.treecopy` says why).

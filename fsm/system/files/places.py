@@ -1,4 +1,4 @@
-"""Directories as places of a host: what they are besides what is in them."""
+"""Directories that keep the owner and mode which they have on the host, whatever a release brings in them."""
 
 from __future__ import annotations
 

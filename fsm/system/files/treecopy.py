@@ -1,4 +1,4 @@
-"""The walk behind `mirror` and `carry`: two open directories side by side, entry by entry.
+"""The walk behind `mirroring`: two open directories side by side, entry by entry.
 
 Each entry appears under its name whole or not at all, what is equal already is passed over, and a directory gets its
 own times last. So there is nothing to remember between two calls: the trees themselves say what is still to do.
