@@ -99,7 +99,7 @@ class Finding(Model):
         level: whether there is something to do: not, some time, or before the next update.
         subject: a component's name, or what of the host it is about.
         message: what was found.
-        todo: what to do about it; empty where there is nothing.
+        todo: what to do about it; empty if there is nothing.
     """
 
     level: Literal["ok", "warning", "error"]
@@ -218,14 +218,14 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
         return ()
 
     def version_file(self, target: Target, spec: SpecT) -> VersionFile | None:
-        """The file that alone decides what `inspect` answers; None where it takes more than that.
+        """The file that alone decides what `inspect` answers; None if it takes more than that.
 
         With it `fsm status` answers without loading the adapter (`fsm.host.quick_status`).
         """
         return None
 
     def last_run(self, target: Target, spec: SpecT) -> int:
-        """The highest number of a run of which something is left on this host, 0 where there is nothing.
+        """The highest number of a run of which something is left on this host, 0 if there is nothing.
 
         A new run gets a higher one. Numbers come from the journal, and a new journal would begin with 1 again: what a
         run of the lost one has left must not pass for the new run's own work.

@@ -148,7 +148,7 @@ class Step(Model, ABC):
         name: unique in the adapter, never reused with another meaning: journals refer to it.
         phase: the state in which the step runs.
         title: what it does, for people, present tense without a subject.
-        undo_title: what its undo does, for people; empty where there is nothing to undo.
+        undo_title: what its undo does, for people; empty if there is nothing to undo.
         touches_live: whether the running component is affected from this step on.
         downtime: whether the downtime begins or ends with this step.
 

@@ -58,7 +58,7 @@ class Version:
 
     @classmethod
     def parse(cls, text: str | None) -> Version | None:
-        """The version that a text holds, or None where it holds none: unknown stays unknown."""
+        """The version that a text holds, or None if it holds none: unknown stays unknown."""
         try:
             return cls(text) if text else None
         except ValueError:

@@ -59,7 +59,7 @@ class Origin:
     Attributes:
         file: where it stands.
         node: the scalar.
-        via: how the service comes to it, for messages; empty where it is its own.
+        via: how the service comes to it, for messages; empty if it is its own.
     """
 
     file: ComposeFile

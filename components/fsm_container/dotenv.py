@@ -24,7 +24,7 @@ class Entry:
 
     Attributes:
         key: the variable.
-        value: None where it is made of other things: another variable, an escape.
+        value: None if it is made of other things: another variable, an escape.
         start, end: the bytes of the value, without quotes.
     """
 

@@ -26,7 +26,7 @@ class ContainerInstalled(Installed):
 
     Attributes:
         file_version: of the compose file.
-        differs: how the containers and the file differ, one sentence; empty where they agree.
+        differs: how the containers and the file differ, one sentence; empty if they agree.
         images: the ids of the images that the containers were made of, by service.
     """
 

@@ -27,7 +27,7 @@ class Piece:
         start: where it begins in the text.
         source: its characters there.
         variable: its name; None for characters that stand for themselves.
-        operator: ``:-`` and the like; empty where there is none.
+        operator: ``:-`` and the like; empty if there is none.
         argument: what follows the operator.
     """
 

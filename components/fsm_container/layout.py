@@ -34,7 +34,7 @@ class SavedFile(Model):
 
     Attributes:
         path: where it belongs.
-        sha256: of its bytes; None where there was none.
+        sha256: of its bytes; None if there was none.
         copy_name: the copy's name in the run's directory.
     """
 

@@ -63,7 +63,7 @@ def _tags(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def promised_digest(release: Release) -> str:
-    """The digest that the release's manifest promises for its image; empty where it promises none.
+    """The digest that the release's manifest promises for its image; empty if it promises none.
 
     Raises:
         ManifestError: it promises two.

@@ -46,7 +46,7 @@ class ImageEdit:
 
     Attributes:
         reference: the image as the compose file will have it.
-        named: the tag that stands for it on this engine; empty where the file has a digest alone.
+        named: the tag that stands for it on this engine; empty if the file has a digest alone.
     """
 
     host: Host

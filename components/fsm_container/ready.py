@@ -32,7 +32,7 @@ def judge(container: Container, one_shot: bool | None) -> Verdict:
     """How one container does.
 
     Args:
-        one_shot: whether it is to do something and end; None where that is not known: then its restart policy tells.
+        one_shot: whether it is to do something and end; None if that is not known: then its restart policy tells.
     """
     name = container.name
     if container.status == "running":

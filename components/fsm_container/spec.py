@@ -37,7 +37,7 @@ class ContainerSpec(Spec):
             compose file. Tags that are variables are changed there.
         others: what to do about services with the same image that are not named: ``refuse``, or ``leave`` them.
         one_shot: whether the services do something and end; by default found out from the containers.
-        start_timeout: seconds until a container must be running and, where it has a healthcheck, healthy.
+        start_timeout: seconds until a container must be running and, if it has a healthcheck, healthy.
         settle_seconds: how long it must stay so before the update counts.
         healthcheck: whether an image without a healthcheck is accepted (``optional``) or not (``required``).
         pull_timeout: seconds for the download of the image.
@@ -108,7 +108,7 @@ class ContainerSpec(Spec):
         return self.tag.replace("{version}", str(version).removeprefix("v"))
 
     def version_of(self, tag: str) -> Version | None:
-        """The version that a tag stands for; None where it stands for none."""
+        """The version that a tag stands for; None if it stands for none."""
         head, _, end = self.tag.partition("{version}")
         if not tag.startswith(head) or not tag.endswith(end) or len(tag) <= len(head) + len(end):
             return None

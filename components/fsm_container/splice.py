@@ -53,7 +53,7 @@ class FileEdit(Model):
         path: the file.
         before, after: SHA-256 of its bytes; None before: there is no such file yet.
         splices: in order of their offsets.
-        lines: the same by lines; None where one of them is too long, or cannot be told from another one.
+        lines: the same by lines; None if one of them is too long, or cannot be told from another one.
     """
 
     path: Path
@@ -79,14 +79,14 @@ class FileEdit(Model):
         return found + data[position:]
 
     def forward(self, data: bytes | None) -> bytes | None:
-        """The bytes with the change, whatever else was changed meanwhile; None where that cannot be told."""
+        """The bytes with the change, whatever else was changed meanwhile; None if that cannot be told."""
         now = None if data is None else digest(data)
         if now == self.before:
             return self.apply(data or b"")
         return data if now == self.after else self._by_lines(data or b"", backward=False)
 
     def backward(self, data: bytes) -> bytes | None:
-        """The bytes without the change, whatever else was changed meanwhile; None where that cannot be told."""
+        """The bytes without the change, whatever else was changed meanwhile; None if that cannot be told."""
         return self._by_lines(data, backward=True)
 
     def _by_lines(self, data: bytes, *, backward: bool) -> bytes | None:
@@ -100,7 +100,7 @@ class FileEdit(Model):
 
 
 def _lines(before: bytes, after: bytes) -> tuple[Line, ...] | None:
-    """The lines that differ; None where one of them could be mistaken for another one, now or after the change."""
+    """The lines that differ; None if one of them could be mistaken for another one, now or after the change."""
     old, new = ([line.rstrip(b"\r") for line in data.split(b"\n")] for data in (before, after))
     if len(new) == len(old):
         found = [_changed(old, index, new[index]) for index in range(len(old)) if old[index] != new[index]]
@@ -114,7 +114,7 @@ def _lines(before: bytes, after: bytes) -> tuple[Line, ...] | None:
 
 
 def _changed(lines: list[bytes], index: int, new: bytes) -> Line | None:
-    """The change of one line; None where another one like it, before or after, has the same above it."""
+    """The change of one line; None if another one like it, before or after, has the same above it."""
     like = [*_like(lines, lines[index]), *_like(lines, new)]
     # Of two services that have the same line each has its own name above it.
     under = _under(lines, index)

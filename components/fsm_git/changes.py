@@ -97,7 +97,7 @@ def is_checked_out(directory: Path) -> bool:
 
 
 def standing(live: Path, path: str) -> str | None:
-    """The file or link that is here where git has a directory above a path; None where none is."""
+    """The file or link that is here where git has a directory above a path; None if none is."""
     for parent in reversed(PurePosixPath(path).parents[:-1]):
         there = live / parent
         if os.path.lexists(there) and not is_directory(there):
@@ -157,7 +157,7 @@ def _is_link(work: Path, name: str) -> bool:
 
 
 def _instead(work: Path, path: str, tracked: set[str], ours: Callable[[str], bool]) -> list[str] | None:
-    """What git does not know of what stands where a file of git's belongs; None where nothing else stands there."""
+    """What git does not know of what stands where a file of git's belongs; None if nothing else stands there."""
     instead = standing(work, path)
     if instead is not None:
         return [] if instead in tracked else [instead]

@@ -61,7 +61,7 @@ class Owner:
 
 
 def owner_of(place: Path) -> Owner | None:
-    """The user whom something belongs to; None where that is the updater's own.
+    """The user whom something belongs to; None if that is the updater's own.
 
     Raises:
         PlanError: it is somebody else's, and this user cannot become them.
@@ -93,7 +93,7 @@ class Git:
         directory: the repository: a directory, or a ``.git`` file that leads to one.
         work: the checkout.
         owner: as whom it runs; None: as the updater's user.
-        runner: runs what changes something; None where only questions are asked.
+        runner: runs what changes something; None if only questions are asked.
         secrets: settings of git that are in its environment and nowhere else.
         index: a file to have the index in, instead of the repository's own.
     """
@@ -149,7 +149,7 @@ class Git:
         return self.ask(*args, timeout=LONG).code == 0
 
     def commit(self, name: str) -> str | None:
-        """The object that a name leads to, as far as refs tell; None where it leads nowhere."""
+        """The object that a name leads to, as far as refs tell; None if it leads nowhere."""
         asked = self.ask("rev-parse", "--verify", "--quiet", "--end-of-options", name)
         return asked.out.decode().strip() or None if asked.code == 0 else None
 

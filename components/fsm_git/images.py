@@ -179,7 +179,7 @@ def built(stage: Path, build: Build, project: str) -> list[str]:
 
 
 def image_id(name: str) -> str | None:
-    """The image that a name stands for; None where it stands for none."""
+    """The image that a name stands for; None if it stands for none."""
     found = _DOCKER.image(name)
     return None if found is None else found.id
 

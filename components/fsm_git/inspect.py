@@ -15,7 +15,7 @@ class GitInstalled(Installed):
     """What is installed.
 
     Attributes:
-        commit: what HEAD is, None where there is none yet.
+        commit: what HEAD is, None if there is none yet.
     """
 
     commit: str | None = None
@@ -82,7 +82,7 @@ def refuse_without_commit(target: Target, git: Git) -> None:
 
 
 def _in_the_words_of(git: Git) -> str:
-    """Why git cannot use what looks like a repository; empty where it can."""
+    """Why git cannot use what looks like a repository; empty if it can."""
     asked = git.ask("rev-parse", "--git-dir")
     return "" if asked.code == 0 else f"git cannot use {git.directory}: {asked.complaint}"
 

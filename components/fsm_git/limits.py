@@ -61,7 +61,7 @@ def commit_of(target: Target, release: Release) -> Announced:
 
 
 def why_no_submodule(name: str, url: str, hosts: tuple[str, ...], depth: int) -> str:
-    """Why a submodule is not fetched; empty where it may be. A commit may name any URL, and nest them without end.
+    """Why a submodule is not fetched; empty if it may be. A commit may name any URL, and nest them without end.
 
     Args:
         name: by which git makes its repository.

@@ -24,7 +24,7 @@ class Places:
 
 
 def places(dot_git: Path) -> Places | None:
-    """Where the repository behind a ``.git`` is; None where there is none, or it leads nowhere.
+    """Where the repository behind a ``.git`` is; None if there is none, or it leads nowhere.
 
     Format: https://git-scm.com/docs/gitrepository-layout
     """
@@ -67,7 +67,7 @@ def open_checkout(path: Path) -> Git:
 
 
 def why_unusable(path: Path) -> str:
-    """Why a ``.git`` that is there is no repository; empty where it looks like one, or where there is none."""
+    """Why a ``.git`` that is there is no repository; empty if it looks like one, or where there is none."""
     dot_git = path / ".git"
     if not dot_git.is_symlink() and not dot_git.exists():
         return ""

@@ -69,7 +69,7 @@ class Saved(Model):
 
 
 def load(paths: RunPaths) -> Saved | None:
-    """What was saved; None where the reset has not begun."""
+    """What was saved; None if the reset has not begun."""
     if not paths.saved_record.exists():
         return None
     return Saved.model_validate_json(paths.saved_record.read_bytes())

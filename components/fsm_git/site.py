@@ -24,7 +24,7 @@ class Site(Model):
         layout: where everything lies.
         had_repository: whether there is a repository before the run.
         present: whether the checkout's directory is there before the run.
-        old: the commit that is checked out before the run; None where there is none.
+        old: the commit that is checked out before the run; None if there is none.
         new: the commit that will be.
         preserve: patterns of files that are not git's business.
         submodules: whether they are updated.

@@ -106,7 +106,7 @@ def inodes(tree: Path, names: tuple[str, ...]) -> dict[str, int | None]:
 
 
 def inode(path: Path) -> int | None:
-    """The inode of an entry; None where there is none."""
+    """The inode of an entry; None if there is none."""
     try:
         return os.lstat(path).st_ino
     except FileNotFoundError:

@@ -211,7 +211,7 @@ def _within(path: str, differing: Iterable[Change]) -> list[Change]:
 
 
 def _head(git: Git, path: str) -> str | None:
-    """The commit that a submodule is at; None where it is not checked out."""
+    """The commit that a submodule is at; None if it is not checked out."""
     return _inner(git, path).commit("HEAD") if is_checked_out(git.work / path) else None
 
 

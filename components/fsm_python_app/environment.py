@@ -229,7 +229,7 @@ def _own_python() -> str:
 
 
 def uv_program() -> str | None:
-    """Where uv is, None where it is not installed."""
+    """Where uv is, None if it is not installed."""
     try:
         from uv import find_uv_bin  # noqa: PLC0415 - only where an environment is built
 

@@ -41,7 +41,7 @@ class Environment(Model):
         requirements: a requirements file in the release; a release without it gets no environment of its own.
         wheels: a directory in the release; when it is there, nothing is fetched from an index.
         link: the name in the app's directory that leads to the environment.
-        builder: ``uv``, ``pip``, or ``auto`` for uv where it is installed, else pip.
+        builder: ``uv``, ``pip``, or ``auto`` for uv if it is installed, else pip.
         python: the interpreter to build with; by default the one that runs the updater.
         smoke: arguments for the new environment's Python, run in the unpacked release before anything is stopped.
         timeout: seconds to build.

@@ -126,7 +126,7 @@ class _Bar:
         self._done = 0.0
 
     def move(self, event: ProgressEvent) -> tuple[float, int | None]:
-        """How many steps are done by now, and of how many; None where that is not known yet."""
+        """How many steps are done by now, and of how many; None if that is not known yet."""
         back = event.state is State.ROLLING_BACK
         if event.index:
             # On the way back there are as many steps as had been begun: the first one that is heard of was the last.

@@ -15,8 +15,8 @@ class ErrorParts(Model):
         code: the exit code.
         message: the line on standard error.
         what: what could not be done.
-        why: the reason; empty where `what` says it all.
-        todo: what to do next; empty where that is nothing.
+        why: the reason; empty if `what` says it all.
+        todo: what to do next; empty if that is nothing.
     """
 
     type: str
@@ -88,12 +88,12 @@ class BuiltRelease(Model):
 
     Attributes:
         version: of the release.
-        tag: that it has; empty where no tag was given.
+        tag: that it has; empty if no tag was given.
         manifests: the path of each component's manifest.
         sums: the paths of the checksum files, `SHA256SUMS` first.
         artifacts: the built files.
         trust: the paths of signatures, and of the keyring with its own.
-        signed_by: the ids of the keys that signed; empty where nobody did.
+        signed_by: the ids of the keys that signed; empty if nobody did.
     """
 
     version: str
@@ -111,7 +111,7 @@ class WithdrawnVersion(Model):
     Attributes:
         component: whose; null means every component of the repository.
         version: which.
-        why: what hosts show; empty where nobody said.
+        why: what hosts show; empty if nobody said.
     """
 
     component: str | None
@@ -150,9 +150,9 @@ class ReleaseProblem(Model):
     """Something that is wrong with a release.
 
     Attributes:
-        file: where to correct it; None where that is unknown.
-        line: in that file, from 1; None where that is unknown.
-        column: in that line, from 1; None where that is unknown.
+        file: where to correct it; None if that is unknown.
+        line: in that file, from 1; None if that is unknown.
+        column: in that line, from 1; None if that is unknown.
         message: the line for people.
     """
 
@@ -195,7 +195,7 @@ class PublishedRelease(Model):
         draft: whether only those who may write see it.
         files: what it has of ours.
         notes: what people should know, one sentence each.
-        signed_by: the ids of the keys that signed; empty where nobody did.
+        signed_by: the ids of the keys that signed; empty if nobody did.
         manifests: the path of each component's manifest.
         sums: the paths of the checksum files, `SHA256SUMS` first.
     """

@@ -30,7 +30,7 @@ class PlannedStep(Model):
         name: finds the class again in the adapter.
         phase: the state in which it runs.
         title: what it does.
-        undo_title: what its undo does; empty where there is nothing to undo.
+        undo_title: what its undo does; empty if there is nothing to undo.
         touches_live: whether the running component is affected from here on.
         downtime: whether the downtime begins or ends with it.
         timeout: the step's deadline in seconds.
@@ -79,7 +79,7 @@ class Plan(Model):
         component: its name.
         component_type: which adapter knows the steps.
         kind: whether it leads to a release or back to a kept version.
-        from_version: what is installed, None where that is unknown.
+        from_version: what is installed, None if that is unknown.
         to_version: what will be.
         steps: in order.
         downloads: files that will be downloaded.

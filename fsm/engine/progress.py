@@ -50,8 +50,8 @@ class ProgressEvent:
         run: the run's number.
         state: where the run is in its lifecycle.
         message: for people.
-        step: the step's name; None where the event is not about one.
-        index, count: which step of how many, counted from 1; 0 where the event is not about one.
+        step: the step's name; None if the event is not about one.
+        index, count: which step of how many, counted from 1; 0 if the event is not about one.
         done, total, unit: how far the step is; `total` is None when unknown.
     """
 

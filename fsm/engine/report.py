@@ -34,10 +34,10 @@ class StepReport(Model):
         title: what it does.
         phase: the state in which it runs.
         status: where it is.
-        started_at: when it was begun (the last time), UTC, ISO 8601; None where it was not.
+        started_at: when it was begun (the last time), UTC, ISO 8601; None if it was not.
         seconds: how long it took, None while it has not ended.
         retries: how often something was tried again.
-        message: why it failed, or was tried again the last time; empty where neither happened.
+        message: why it failed, or was tried again the last time; empty if neither happened.
     """
 
     name: str
@@ -54,20 +54,20 @@ class RunReport(Model):
     """One run, as people and ``--json`` see it.
 
     Attributes:
-        run: its number; None where a call ended without one (busy, a dry run, a dependency that failed).
+        run: its number; None if a call ended without one (busy, a dry run, a dependency that failed).
         component: its name; a set's after an ``@``.
         kind: ``update``, ``rollback``, or ``set`` for a set as a whole.
         state: where the run is in its lifecycle.
         outcome: how it ended; `interrupted` while it is in progress.
-        from_version: what was installed before, None where that was unknown.
-        to_version: what was to be installed, None where the run did not come so far.
+        from_version: what was installed before, None if that was unknown.
+        to_version: what was to be installed, None if the run did not come so far.
         reason: why it did not reach its goal, or why there was nothing to do; empty otherwise.
-        todo: what a person can do about that; empty where that is nothing.
+        todo: what a person can do about that; empty if that is nothing.
         touched: whether the live component was affected at any time.
         started_at: UTC, ISO 8601; empty without a run.
         ended_at: the same; None while it is in progress.
         seconds: from its start to its end, or to its newest entry in the journal.
-        downtime: seconds from the stop of the service until it ran again; None where it was not stopped.
+        downtime: seconds from the stop of the service until it ran again; None if it was not stopped.
         attempt: how often the work at the present step was begun.
         notes: what people should know, e.g. where local files went.
         steps: in order; empty before there was a plan.
@@ -175,10 +175,10 @@ def _current(report: RunReport) -> str:
 
 
 class UpdateResult(RunReport):
-    """How a call for one component ended: the run's report, or, where there was no run, why not.
+    """How a call for one component ended: the run's report, or, if there was no run, why not.
 
     Attributes:
-        blocked: what kept this call from an update; None where nothing did.
+        blocked: what kept this call from an update; None if nothing did.
         plan: what would have been done (`plan`, a dry run), or was (`show`); None otherwise.
     """
 
@@ -207,14 +207,14 @@ class Offered(Model):
 
     Attributes:
         component: its name.
-        installed: the version as the component itself tells it; None where it is unknown.
+        installed: the version as the component itself tells it; None if it is unknown.
         why_unknown: why it is; empty otherwise.
-        latest: the newest release that it could have, installed or not, blocked or not; None where there is none.
+        latest: the newest release that it could have, installed or not, blocked or not; None if there is none.
         update_available: whether `fsm update` would install something now.
-        target: the version that it would install; None where it would install nothing.
-        blocked: what keeps it from installing something newer; None where nothing does.
-        reason: why so, one sentence; empty where the source was never asked.
-        checked_at: when the source was asked, UTC, ISO 8601; None where it never was, or could not be.
+        target: the version that it would install; None if it would install nothing.
+        blocked: what keeps it from installing something newer; None if nothing does.
+        reason: why so, one sentence; empty if the source was never asked.
+        checked_at: when the source was asked, UTC, ISO 8601; None if it never was, or could not be.
     """
 
     component: str

@@ -1,4 +1,4 @@
-"""A release as a source tells of it: a version, its manifest where there is one, and its artifacts."""
+"""A release as a source tells of it: a version, its manifest if there is one, and its artifacts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Release(Model):
         prerelease: whether the source marks it so (a version may be a pre-release by its form as well).
         draft: not published; never installed.
         notes: release notes, Markdown.
-        manifest: None where the release has none, or none that can be read (then `warnings` says why).
+        manifest: None if the release has none, or none that can be read (then `warnings` says why).
         artifacts: files of the release, with absolute URLs; from the manifest, else from the source's listing.
         warnings: one sentence each.
-        ref: the full name of the ref, where the release is a commit of a git repository.
+        ref: the full name of the ref, if the release is a commit of a git repository.
         commit: that commit, all of its digits; the artifacts are empty then.
-        signed: what the signatures of the manifest have shown; None where nobody asked for any.
+        signed: what the signatures of the manifest have shown; None if nobody asked for any.
     """
 
     version: Version

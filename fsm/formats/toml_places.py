@@ -19,7 +19,7 @@ _AT: Final = re.compile(r"line (\d+), column (\d+)")
 
 
 def of_error(message: str) -> tuple[int, ...]:
-    """Line and column that an error of `tomllib` names; empty where it names none."""
+    """Line and column that an error of `tomllib` names; empty if it names none."""
     found = _AT.search(message)
     return tuple(map(int, found.groups())) if found else ()
 
@@ -46,7 +46,7 @@ class Places:
                 self._found.setdefault((*table, *_parts(key[1])), (number, key.start(1) + 1))
 
     def find(self, path: Path) -> tuple[int, int] | None:
-        """Line and column of a key, or of what is nearest around it; None where nothing of it is there."""
+        """Line and column of a key, or of what is nearest around it; None if nothing of it is there."""
         whole: Path = (*self._base, *path)
         inner: list[str | int] = []
         while whole and whole not in self._found:

@@ -25,7 +25,7 @@ class VersionFile(NamedTuple):
 
 
 def ask(where: VersionFile) -> tuple[Version | None, str]:
-    """The version that a component tells and, where that is unknown, why."""
+    """The version that a component tells and, if that is unknown, why."""
     if not where.root.is_dir():
         return None, f"nothing is installed at {where.root}"
     text, why = read(where.root / where.name)

@@ -24,7 +24,7 @@ UNSIGNED: Final = "its releases are not authenticated (allow_unsigned = true)"
 
 
 def why_untrusted(config: Config, component: Component) -> str | None:
-    """Why nothing that the component's source has can be believed; None where signatures or the host's owner vouch."""
+    """Why nothing that the component's source has can be believed; None if signatures or the host's owner vouch."""
     source = component.keys.source
     if source is None or source.allow_unsigned:
         return None
@@ -56,7 +56,7 @@ class Admission:
 
     @cached_property
     def trust(self) -> Trust | None:
-        """Whose signatures count; None where unsigned releases are allowed.
+        """Whose signatures count; None if unsigned releases are allowed.
 
         Made when it is first asked for: a status and a resume need no signature, and verifying takes an import.
         """
@@ -161,7 +161,7 @@ class Admission:
                 self._withdrawn = None  # another one has heard a newer list meanwhile
 
     def _heard(self, kept: tuple[bytes, bytes], trust: Trust) -> Withdrawn | None:
-        """The list that this host keeps; None where its signatures count no more."""
+        """The list that this host keeps; None if its signatures count no more."""
         try:
             return trust.withdrawn(SignedFile(*kept), repository=self._repository, heard=True)
         except (TrustError, ManifestError):
@@ -176,7 +176,7 @@ class Admission:
         return self._withdrawn
 
     def why_withdrawn(self, version: Version) -> str | None:
-        """Why nobody should install a version; None where nothing is known against it."""
+        """Why nobody should install a version; None if nothing is known against it."""
         known = self._known_withdrawn()
         why = known.why(self._component.name, version) if known else None
         return None if why is None else f"it was withdrawn ({why})"

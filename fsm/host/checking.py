@@ -27,7 +27,7 @@ class CheckResult(Offered):
     """What a check found.
 
     Attributes:
-        notes: release notes of the target; empty where there are none.
+        notes: release notes of the target; empty if there are none.
         warnings: what is odd about the source's releases, one sentence each.
         from_cache: whether the answer is that of an earlier check.
         error: why the check failed, None when it did not.

@@ -47,7 +47,7 @@ class Settings(Model):
         state_dir: journal, locks, logs and pid files.
         jobs: components that are updated at the same time.
         check_interval_hours: how long `fsm check` without ``--force`` believes its last answer.
-        deadlines: seconds that a state may take, by its name, where that differs from the built-in ones.
+        deadlines: seconds that a state may take, by its name, if that differs from the built-in ones.
     """
 
     state_dir: HostPath | None = None
@@ -64,7 +64,7 @@ class ComponentKeys(Model):
         source: where its releases come from; without one it can only be rolled back.
         prereleases: whether pre-releases are wanted.
         depends_on: components that are updated before this one.
-        trust: whose signatures its releases must have, where that differs from the host's ``[trust]``.
+        trust: whose signatures its releases must have, if that differs from the host's ``[trust]``.
     """
 
     type: str
@@ -137,7 +137,7 @@ class Config:
         return self.components[name]
 
     def trust_of(self, component: Component) -> TrustSpec | None:
-        """Whose signatures a component's releases must have; None where its source takes what is not signed."""
+        """Whose signatures a component's releases must have; None if its source takes what is not signed."""
         source = component.keys.source
         if source is None or source.allow_unsigned or source.type == "git":
             return None

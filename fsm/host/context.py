@@ -100,7 +100,7 @@ class Host:
 
         Args:
             name: the component.
-            work: returns the run; None where it was asked to stop before it had one.
+            work: returns the run; None if it was asked to stop before it had one.
         """
         try:
             with ComponentLock(self.config.state_dir, name), self.journal() as journal:

@@ -160,7 +160,7 @@ def _state_dir(state_dir: Path) -> Iterator[Finding]:
 
 
 def filesystem(path: Path) -> str | None:
-    """The type of the file system that a path is on; None where the system does not tell.
+    """The type of the file system that a path is on; None if the system does not tell.
 
     Read from ``/proc/self/mountinfo`` (proc_pid_mountinfo(5): the mount point is field 5, the type follows `` - ``).
     """

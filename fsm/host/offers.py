@@ -26,8 +26,8 @@ class Offers:
         policy: the host's holds, pins and quarantine.
         component: its name.
         prereleases: whether it takes pre-releases.
-        untrusted: why none of its releases can be believed, from the configuration; None where they can.
-        withdrawn: why nobody should install a version; None where nothing is known against it.
+        untrusted: why none of its releases can be believed, from the configuration; None if they can.
+        withdrawn: why nobody should install a version; None if nothing is known against it.
     """
 
     policy: Policy
@@ -57,7 +57,7 @@ class Offers:
 
         Args:
             releases: from the source.
-            installed: None where it is unknown.
+            installed: None if it is unknown.
             wanted: the version that somebody asked for by name.
             force: although the version failed here. What was withdrawn is not chosen by itself even so.
 

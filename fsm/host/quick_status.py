@@ -69,7 +69,7 @@ class About:
 
 
 Withdrawn = Callable[[Version], str | None]
-"""Why nobody should install a version; None where nothing is known against it."""
+"""Why nobody should install a version; None if nothing is known against it."""
 
 
 InSets = dict[str, dict[str, Any]]
@@ -110,7 +110,7 @@ def status_of(
     Args:
         host: what one answer serves for all components.
         about: the component.
-        installed: the version that the component itself tells; None where it is unknown.
+        installed: the version that the component itself tells; None if it is unknown.
         why_unknown: why it is.
         withdrawn: see there.
 
@@ -157,7 +157,7 @@ def _offer(policy: Policy, about: About, installed: Version | None, withdrawn: W
 
 
 def read(explicit: Path | None, names: Iterable[str] = ()) -> list[dict[str, Any]] | None:
-    """Every component, or those named, as `Updater.status` would tell; None where it has to be asked.
+    """Every component, or those named, as `Updater.status` would tell; None if it has to be asked.
 
     Args:
         explicit: the configuration that the call names.
@@ -245,7 +245,7 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 
 def _entry(config: Config, component: Component, registry: Registry, journal: Journal) -> dict[str, Any] | None:
-    """One component; None where its version is not in a file."""
+    """One component; None if its version is not in a file."""
     from fsm.host.admission import Admission  # noqa: PLC0415 - signatures, only the long way round
 
     where = registry.get(component.keys.type).version_file(component.target, component.spec)

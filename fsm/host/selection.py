@@ -44,10 +44,10 @@ class Selection:
     """The decision.
 
     Attributes:
-        chosen: the release to install; None where there is nothing to do.
+        chosen: the release to install; None if there is nothing to do.
         latest: the highest release that the component could have if nothing were installed, pinned or objected to.
         reason: one sentence for people, whatever the decision is.
-        blocked: why nothing is chosen although `latest` is newer than what is installed; None where that is not so.
+        blocked: why nothing is chosen although `latest` is newer than what is installed; None if that is not so.
     """
 
     chosen: Announced | None
@@ -114,7 +114,7 @@ def select(
 
     Args:
         listing_releases: from the source, in any order.
-        installed: None where it is unknown.
+        installed: None if it is unknown.
         prereleases: whether this component takes pre-releases.
         pin: a version or a specifier that holds the component.
         against: why a version is not installed by itself, e.g. because it failed before.
@@ -151,7 +151,7 @@ def supersedes(release: Announced, installed: Version | None) -> bool:
 
 
 def find(releases: Sequence[Announced], version: Version) -> Announced | None:
-    """The published release of a version, whatever its order in the list; None where there is none."""
+    """The published release of a version, whatever its order in the list; None if there is none."""
     return max((one for one in releases if one.version == version and not one.draft), key=_rank, default=None)
 
 
@@ -204,7 +204,7 @@ def _choose_wanted(
 def _blocked(
     latest: Announced | None, installed: Version | None, pin: Pin | None, against: Against
 ) -> BlockedBy | None:
-    """What keeps the newest release from being chosen; None where it is no newer than what is installed."""
+    """What keeps the newest release from being chosen; None if it is no newer than what is installed."""
     if latest is None or not supersedes(latest, installed):
         return None
     if pin is not None and not pin.allows(latest.version):

@@ -192,7 +192,7 @@ class SetDriver:
         return self._backward(self._turn_back(run))
 
     def _drive(self, own: Run, halted: threading.Event) -> Run | None:
-        """One member's way, in a thread of its own; None where it has become pointless."""
+        """One member's way, in a thread of its own; None if it has become pointless."""
         if halted.is_set():
             return None
         with self._host.journal() as journal:

@@ -26,9 +26,9 @@ class Tables:
     """The tables of one configuration.
 
     Args:
-        path: its file; None where it is no file.
+        path: its file; None if it is no file.
         base: where relative paths start.
-        text: what the file says, for the lines of errors; empty where that is not known.
+        text: what the file says, for the lines of errors; empty if that is not known.
     """
 
     def __init__(self, path: Path | None, base: Path, text: str = "") -> None:

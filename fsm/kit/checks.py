@@ -21,7 +21,7 @@ class Probe(NamedTuple):
     """One check, and what it measures.
 
     Attributes:
-        about: the service that it is about, where a component has several; for the message.
+        about: the service that it is about, if a component has several; for the message.
     """
 
     check: Check
@@ -44,7 +44,7 @@ def measured(
     Args:
         ctx: the context of the step, or of the look before an update.
         path: where the component lives; the directory above it, as long as nothing is there.
-        service: what its service is asked by; None where it has none.
+        service: what its service is asked by; None if it has none.
         installed: asks what is installed now.
         backups: the versions that are kept on this host.
         expected: the version that should be installed after the update.

@@ -32,7 +32,7 @@ class BackupRecord(Model):
 
     Attributes:
         run: the run that replaced this version.
-        version: what was replaced; None where that was not known.
+        version: what was replaced; None if that was not known.
         made_at: when; ISO 8601 with an offset, by default now.
     """
 
@@ -50,7 +50,7 @@ def write_record(directory: Path, record: BackupRecord, mode: int = 0o644) -> No
 
 
 def read_record(directory: Path, model: type[RecordT]) -> RecordT | None:
-    """The record of a backup; None where it is missing or damaged: nobody can go back to such a one."""
+    """The record of a backup; None if it is missing or damaged: nobody can go back to such a one."""
     try:
         return model.model_validate_json((directory / RECORD).read_bytes())
     except (OSError, ValueError):

@@ -35,7 +35,7 @@ def artifact_for_host(release: Release) -> Artifact:
 
 
 def declared(manifest: Manifest, component_type: str) -> Iterator[Claim]:
-    """The type and the platform that a manifest is for, where they are not this component's."""
+    """The type and the platform that a manifest is for, if they are not this component's."""
     if manifest.component_type not in (None, component_type):
         yield Claim("component_type", manifest.component_type, "type")
     if not matches_platform(manifest.platform, current_platform()):

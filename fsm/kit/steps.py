@@ -58,7 +58,7 @@ class Download(Step):
     Attributes:
         source: the configured source, as JSON values.
         directory: where the file goes, below the run's own directory; `{run}` becomes the run's number.
-        mode: what the file's becomes, where it is to go into use as it is; else only the updater can read it.
+        mode: what the file's becomes, if it is to go into use as it is; else only the updater can read it.
     """
 
     name: ClassVar[str] = "download"

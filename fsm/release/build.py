@@ -76,7 +76,7 @@ class Prepared:
         decided: version, tag, and the only component that the tag is for, if any.
         components: those that are released, with their numbers in the description.
         found: their files.
-        made: when, in seconds since 1970: the commit's time; None where that is unknown.
+        made: when, in seconds since 1970: the commit's time; None if that is unknown.
     """
 
     source: Source
@@ -100,7 +100,7 @@ class Built:
         manifests: the manifests' bytes, by file name.
         sums: the checksum files' bytes, by file name.
         trust: signatures of the manifests, and the keyring with its own, by file name.
-        signed_by: the ids of the keys that signed; empty where nobody did.
+        signed_by: the ids of the keys that signed; empty if nobody did.
     """
 
     prepared: Prepared

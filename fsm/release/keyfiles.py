@@ -34,7 +34,7 @@ class KeyState(Model):
         not_after: when it ends; null means never.
         state: `good`, `expired` or `revoked`.
         repositories: what it may sign for; empty means everything.
-        why: it was revoked; empty where nobody said so, or it was not.
+        why: it was revoked; empty if nobody said so, or it was not.
     """
 
     name: str

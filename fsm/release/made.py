@@ -19,7 +19,7 @@ LATEST: Final = 250_000_000_000
 
 def commit_time(root: Path) -> int | None:
     """How new a release is: ``SOURCE_DATE_EPOCH`` (https://reproducible-builds.org/specs/source-date-epoch/), else the
-    time of the commit that is checked out; None where neither is known. In seconds since 1970.
+    time of the commit that is checked out; None if neither is known. In seconds since 1970.
 
     Raises:
         ReleaseError: it is no number, or of a year that no manifest can name.
@@ -39,7 +39,7 @@ def commit_time(root: Path) -> int | None:
 
 
 def why_unknown(root: Path) -> str:
-    """What git says where it does not tell the commit's time; empty where it says nothing."""
+    """What git says where it does not tell the commit's time; empty if it says nothing."""
     complaint = _asked(root)[1].strip().partition("\n")[0][:200]
     return f" (git says: {complaint})" if complaint else ""
 

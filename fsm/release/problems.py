@@ -9,7 +9,7 @@ from fsm.errors import FsmError, Refused
 
 
 class Spot(NamedTuple):
-    """Where something is wrong: a file as the caller named it, line and column from 1; 0 where that is unknown."""
+    """Where something is wrong: a file as the caller named it, line and column from 1; 0 if that is unknown."""
 
     file: str
     line: int = 0

@@ -19,7 +19,7 @@ class Decided(NamedTuple):
 
     Attributes:
         version: of the release.
-        tag: that names it; empty where there is none.
+        tag: that names it; empty if there is none.
         component: the only component that the tag is for; None means all of them.
     """
 

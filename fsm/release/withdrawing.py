@@ -114,7 +114,7 @@ def _read(known: SignedFile, signing: Signing, ring: Keyring | None, *, take_ove
 
 
 def read_here(directory: Path) -> SignedFile | None:
-    """The list in a directory; None where there is none.
+    """The list in a directory; None if there is none.
 
     Raises:
         ReleaseError: it cannot be read.

@@ -111,7 +111,7 @@ class ServiceManager(Protocol):
         """
 
     def log_tail(self, lines: int = 20) -> str:
-        """The last lines that it logged; empty where there are none."""
+        """The last lines that it logged; empty if there are none."""
 
 
 def check_name(name: str) -> str:
@@ -137,14 +137,14 @@ def rotate(log: Path, limit: int) -> None:
 
 
 def size_of(log: Path) -> int:
-    """The bytes of a file; 0 where there is none."""
+    """The bytes of a file; 0 if there is none."""
     with suppress(OSError):
         return log.stat().st_size
     return 0
 
 
 def tail(log: Path, lines: int, since: int = 0) -> str:
-    """The last lines of a file, of at most its last 64 KiB; empty where there is none to read.
+    """The last lines of a file, of at most its last 64 KiB; empty if there is none to read.
 
     Args:
         log: the file.

@@ -59,7 +59,7 @@ class Unit(NamedTuple):
         state, sub: where it is.
         result, code: how it ended the last time.
         pid: its main process; 0: none.
-        since: seconds since it became active; None where it never did.
+        since: seconds since it became active; None if it never did.
         restarts: how often systemd has started it again by itself since it was started on purpose.
         stale: its file was changed since systemd read it, or may have been.
         queued: a job of it waits or runs.
@@ -173,7 +173,7 @@ class Systemctl:
         return False
 
     def lines(self, unit: str, count: int, since: float | None = None) -> str:
-        """The last lines that a unit's processes wrote, of at most 64 KiB; empty where nobody tells.
+        """The last lines that a unit's processes wrote, of at most 64 KiB; empty if nobody tells.
 
         `since` is a time of the wall clock, in seconds; older lines do not count.
 

@@ -94,7 +94,7 @@ class Listing(Model):
     Attributes:
         releases: those with a version.
         warnings: one sentence each; tags that are no version are named here.
-        validator: opaque; None where the source cannot answer conditional requests.
+        validator: opaque; None if the source cannot answer conditional requests.
         not_modified: whether the source said "as you know it"; `releases` are then the cached ones.
     """
 
@@ -104,7 +104,7 @@ class Listing(Model):
     not_modified: bool = False
 
     def to_cache(self) -> Cached | None:
-        """What to hand to the next `Source.releases`, or None where that would not help."""
+        """What to hand to the next `Source.releases`, or None if that would not help."""
         if self.validator is None:
             return None
         return Cached(validator=self.validator, releases=self.releases, warnings=self.warnings)
@@ -128,7 +128,7 @@ class Notices(NamedTuple):
 
 
 def signed_file(read: Callable[[str], bytes | None], name: str) -> SignedFile | None:
-    """A file with the signatures beside it; None where one of the two is missing."""
+    """A file with the signatures beside it; None if one of the two is missing."""
     data = read(name)
     signature = None if data is None else read(name + SIGNATURE)
     return None if data is None or signature is None else SignedFile(data, signature)

@@ -21,7 +21,7 @@ class Readable(Protocol):
         """What a message calls it."""
 
     def read(self, name: str) -> bytes | None:
-        """A small file, cut after `MANIFEST_LIMIT` + 1 bytes; None where there is none."""
+        """A small file, cut after `MANIFEST_LIMIT` + 1 bytes; None if there is none."""
 
 
 class Checksums:
@@ -31,7 +31,7 @@ class Checksums:
         self._shelf = shelf
 
     def of(self, name: str) -> str | None:
-        """The digest of a file, or None where no checksum file gives one.
+        """The digest of a file, or None if no checksum file gives one.
 
         Raises:
             IntegrityError: a checksum file is unreadable, or a sidecar speaks of another file.

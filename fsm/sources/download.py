@@ -41,13 +41,13 @@ class Body:
     """An opened artifact.
 
     Attributes:
-        start: the offset of its first byte: the one asked for, or 0 where the source begins anew.
+        start: the offset of its first byte: the one asked for, or 0 if the source begins anew.
         total: bytes of the whole artifact, where the source says so.
         validator: what the source calls this version of the bytes (an ETag).
         chunks: the bytes; raises this package's errors, never another's.
         hint: what the source says it is (a media type), for a message.
         ends: whether the last chunk is the end of the body for sure, and not perhaps that of the connection.
-        encoding: how the source has encoded the bytes, by what it says; empty where it has not.
+        encoding: how the source has encoded the bytes, by what it says; empty if it has not.
     """
 
     start: int

@@ -54,7 +54,7 @@ def commit_version(commit: str) -> Version:
 
 
 def tag_version(pattern: str, tag: str) -> Version | None:
-    """The version that a tag of a pattern names; None where it is none."""
+    """The version that a tag of a pattern names; None if it is none."""
     before, _, after = pattern.partition("*")
     inside = len(tag) > len(before) + len(after) and tag.startswith(before) and tag.endswith(after)
     return Version.parse(tag[len(before) : len(tag) - len(after)]) if inside else None

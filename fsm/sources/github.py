@@ -121,7 +121,7 @@ class GitHubSource:
 
     @property
     def newest_list(self) -> str:
-        """The tag of that release, as `releases` has seen it; empty where there is none."""
+        """The tag of that release, as `releases` has seen it; empty if there is none."""
         return self._lists[max(self._lists)] if self._lists else ""
 
     def _note_list(self, entry: Entry) -> None:

@@ -93,7 +93,7 @@ def question(spec: GitHubSpec) -> str:
 
 
 def ask(spec: GitHubSpec, known: tuple[str, ...]) -> List | None:
-    """The list; None where it is as known.
+    """The list; None if it is as known.
 
     Args:
         spec: whose.

@@ -197,7 +197,7 @@ class _Folder:
 
 
 def _entries(web: Web, url: str) -> Entries | None:
-    """What the directory listing at `url` shows; None where there is none."""
+    """What the directory listing at `url` shows; None if there is none."""
     with web.open("GET", url) as answer:
         return Entries(_whole(answer), answer.url) if answer.status == 200 else None
 

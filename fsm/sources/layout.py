@@ -60,7 +60,7 @@ class Shelf(Readable, Protocol):
     """The folder of one release, wherever it is."""
 
     def names(self) -> tuple[str, ...] | None:
-        """The files in it; None where that cannot be told."""
+        """The files in it; None if that cannot be told."""
 
     def locate(self, artifact: Artifact) -> str:
         """The absolute URL of an artifact.
@@ -70,7 +70,7 @@ class Shelf(Readable, Protocol):
         """
 
     def size(self, artifact: Artifact) -> int | None:
-        """The bytes that an artifact (with absolute URL) has now; None where that cannot be told.
+        """The bytes that an artifact (with absolute URL) has now; None if that cannot be told.
 
         Raises:
             NotReady: it is not there.

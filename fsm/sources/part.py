@@ -135,7 +135,7 @@ class Part:
             stream.write(state.model_dump_json().encode())
 
     def _read_state(self) -> _State | None:
-        """The sidecar, or None where there is none that can be believed."""
+        """The sidecar, or None if there is none that can be believed."""
         if not _is_file(self.sidecar) or self.sidecar.stat().st_size > _STATE_LIMIT:
             return None
         try:

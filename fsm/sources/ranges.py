@@ -52,7 +52,7 @@ def _range(start: int, validator: str | None) -> dict[str, str]:
 
 
 def _body(answer: Answer, start: int, validator: str | None, name: str) -> Body | None:
-    """The body of an answer, or None where it does not go on from `start` with the same bytes."""
+    """The body of an answer, or None if it does not go on from `start` with the same bytes."""
     if answer.status == 404:
         raise not_there(name, answer.url)
     known = _strong_validator(answer)
@@ -82,7 +82,7 @@ def media_type(answer: Answer) -> str:
 
 
 def encoding_of(answer: Answer) -> str:
-    """How the body is encoded, by what the answer says; empty where it is not."""
+    """How the body is encoded, by what the answer says; empty if it is not."""
     found = answer.headers.get("Content-Encoding", "").strip().lower()
     return "" if found == "identity" else found[:60]
 

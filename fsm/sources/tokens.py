@@ -10,7 +10,7 @@ from fsm.sources.specs import GitHubSpec, GitSpec, HttpSpec
 
 
 def token_of(spec: HttpSpec | GitSpec | GitHubSpec) -> str | None:
-    """The token; None where the configuration names none.
+    """The token; None if the configuration names none.
 
     Raises:
         ConfigError: it cannot be read, or is no token.

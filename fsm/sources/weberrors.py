@@ -75,7 +75,7 @@ def from_github(status: int, headers: Mapping[str, str], url: str, message: str)
 
 
 def _limited(headers: Mapping[str, str], message: str) -> float | None:
-    """Seconds until a rate limit ends; None where it is not one."""
+    """Seconds until a rate limit ends; None if it is not one."""
     asked = _retry_after(headers)
     if asked is not None:
         return asked

@@ -58,7 +58,7 @@ class RunRecord:
 
     @property
     def kept_down(self) -> int | None:
-        """The step that stopped the service for the present step's sake; None where that one needs it not so."""
+        """The step that stopped the service for the present step's sake; None if that one needs it not so."""
         if not self.down or self.steps[self.run.position].downtime is not None:
             return None  # a step that stops or starts the service sees to it itself
         return max(i for i, step in enumerate(self.steps[: self.run.position]) if step.downtime == "begins")

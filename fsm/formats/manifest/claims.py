@@ -65,7 +65,7 @@ def _claims(manifest: Model, kind: Kind) -> Iterator[Claim]:
 
 
 def named(key: str, value: Any) -> str | None:
-    """What the value of a key names; None where it names nothing: left out, relative to the release, a known word."""
+    """What the value of a key names; None if it names nothing: left out, relative to the release, a known word."""
     if not value or (key == "source" and value == LATEST_BACKUP):
         return None
     match KINDS.get(key):

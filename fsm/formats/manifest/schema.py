@@ -94,7 +94,7 @@ def _from_steps(fields: dict[str, Any]) -> tuple[Artifact, ...]:
 
 
 def described(step: DownloadArtifact) -> Artifact | None:
-    """The artifact that a download step describes, or None where its URL gives no name or its checksum is none."""
+    """The artifact that a download step describes, or None if its URL gives no name or its checksum is none."""
     name = PurePosixPath(unquote(urlsplit(step.url).path)).name
     checksum = step.checksum.lower()
     if not matches(ARTIFACT_NAME, name) or not matches(SHA256, checksum):

@@ -128,7 +128,7 @@ class Trust:
 
     @property
     def believed(self) -> Keyring | None:
-        """The newest keyring; None where none is known that as many root keys have signed as are asked for now."""
+        """The newest keyring; None if none is known that as many root keys have signed as are asked for now."""
         try:
             return self.keyring if self.kept else None
         except (TrustError, ManifestError):
@@ -136,7 +136,7 @@ class Trust:
 
     @property
     def revoked(self) -> frozenset[str]:
-        """The ids of keys that are believed no more; empty where no keyring is known."""
+        """The ids of keys that are believed no more; empty if no keyring is known."""
         known = self.believed
         return frozenset(each.public.name for each in known.revoked) if known else frozenset()
 

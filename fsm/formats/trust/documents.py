@@ -161,7 +161,7 @@ class Withdrawn(Model):
     withdrawn: Annotated[tuple[Withdrawal, ...], Field(max_length=1000)] = ()
 
     def why(self, component: str, version: Version) -> str | None:
-        """Why a version is withdrawn; None where it is not."""
+        """Why a version is withdrawn; None if it is not."""
         for each in self.withdrawn:
             if each.component in (None, component) and each.version == version:
                 return each.why or "no reason was given"

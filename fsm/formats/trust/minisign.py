@@ -182,7 +182,7 @@ class SecretKey:
 
     @staticmethod
     def is_locked(text: str) -> bool | None:
-        """Whether a secret key's file needs a password, whatever its comment says; None where it is no such file."""
+        """Whether a secret key's file needs a password, whatever its comment says; None if it is no such file."""
         data = _secret(text)
         return None if data is None else data[2:4] == _SCRYPT
 
@@ -261,7 +261,7 @@ def verify(data: bytes, signature: bytes, keys: Iterable[PublicKey]) -> tuple[Ve
         keys: those that are believed. Signatures of other keys are passed over: the file may have more of them.
 
     Returns:
-        In the file's order; empty where no signature is by one of the keys.
+        In the file's order; empty if no signature is by one of the keys.
 
     Raises:
         TrustError: the file has another form, or a signature by one of the keys is wrong.
@@ -322,7 +322,7 @@ def _derive(password: str, salt: bytes, operations: int, memory: int) -> bytes:
 
 
 def _secret(text: str) -> bytes | None:
-    """The bytes of a secret key's file; None where it is none."""
+    """The bytes of a secret key's file; None if it is none."""
     lines = [line.strip() for line in text.strip().splitlines()]
     data = _decoded(lines[1], _SECRET_BYTES) if len(lines) == 2 else None
     if data is None or data[:2] != _KEY or data[4:6] != _BLAKE2B or data[2:4] not in (_SCRYPT, _NO_KDF):

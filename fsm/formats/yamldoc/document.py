@@ -28,7 +28,7 @@ class Document:
     _texts: dict[Path, str] = field(default_factory=dict, repr=False)
 
     def value(self, path: Path) -> Any:
-        """The value at a path; None where there is none."""
+        """The value at a path; None if there is none."""
         found: Any = self.data
         for part in path:
             if isinstance(found, list) and isinstance(part, int):

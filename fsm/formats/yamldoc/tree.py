@@ -70,7 +70,7 @@ class Tree:
     Attributes:
         where: the file's name, for messages.
         text: the whole file; a byte order mark is its first character.
-        root: None where the document is empty.
+        root: None if the document is empty.
     """
 
     where: str
@@ -86,7 +86,7 @@ class Tree:
             left += node.children()
 
     def content(self, node: Node) -> tuple[int, int] | None:
-        """Where the characters of a scalar stand, without quotes; None where the file has them in another form.
+        """Where the characters of a scalar stand, without quotes; None if the file has them in another form.
 
         In another form are block scalars, and what has escapes or spreads over lines.
         """

@@ -25,7 +25,7 @@ class CheckContext:
 
     Attributes:
         path: where it lives.
-        service: its service manager; None where it has none.
+        service: its service manager; None if it has none.
         installed: asks the component what is installed now.
         backups: the versions kept on this host.
         expected: the version that should be installed after the update.

@@ -117,7 +117,7 @@ _PERFORMERS: Final[dict[type[Any], Callable[[Any, CheckContext], Outcome]]] = {
 
 
 def _age(backup: Backup, now: datetime) -> timedelta | None:
-    """How old a backup is; None where it does not tell when it was made. Without a time zone it is UTC."""
+    """How old a backup is; None if it does not tell when it was made. Without a time zone it is UTC."""
     try:
         made = datetime.fromisoformat(backup.made_at)
     except ValueError:

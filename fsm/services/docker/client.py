@@ -60,7 +60,7 @@ class Docker(Model):
         return endpoint.find({**os.environ, **self.environ})
 
     def get(self, path: str, *, timeout: Seconds | None = None, **query: str) -> Any:
-        """What the engine answers, from JSON; None where it has no such thing.
+        """What the engine answers, from JSON; None if it has no such thing.
 
         Args:
             path: of https://docs.docker.com/reference/api/engine/, without the version.
@@ -163,7 +163,7 @@ class Docker(Model):
         return [each for each in found if each is not None]
 
     def logs(self, ident: str, lines: int, *, timeout: Seconds = ANSWER) -> str:
-        """The last lines that a container wrote; empty where nobody tells: a log explains, it is no condition."""
+        """The last lines that a container wrote; empty if nobody tells: a log explains, it is no condition."""
         query = {"stdout": "1", "stderr": "1", "tail": str(lines)}
         try:
             body = self._body(f"/containers/{ident}/logs", timeout, query) or b""

@@ -93,7 +93,7 @@ def _plugins() -> Iterator[Path]:
 
 
 def _version(argv: Sequence[str]) -> tuple[str | None, str]:
-    """The version that a program tells, None where it tells none; and why not."""
+    """The version that a program tells, None if it tells none; and why not."""
     try:
         asked = ask(argv, timeout=20)
     except (CommandFailed, DeadlineExceeded) as error:

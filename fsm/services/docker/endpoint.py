@@ -31,7 +31,7 @@ class Tls(Model):
 
     Attributes:
         ca: who may have signed the engine's certificate; None: whom this host trusts.
-        pair: our own certificate and its key; None where we show none.
+        pair: our own certificate and its key; None if we show none.
         verify: whether the engine's certificate must be right.
     """
 

@@ -39,7 +39,7 @@ class Container:
         image: the image's id.
         reference: the image as it was named when the container was made.
         status: created, running, restarting, exited, paused, removing, dead.
-        health: starting, healthy, unhealthy; empty where there is no healthcheck.
+        health: starting, healthy, unhealthy; empty if there is no healthcheck.
         started: changes with each start.
         shares: the id of the container whose network, ipc or pid it uses.
     """
@@ -176,7 +176,7 @@ class Remote:
 
     @classmethod
     def of(cls, every: list[dict[str, Any]], platform: str) -> Remote | None:
-        """The one for a platform, of what ``docker manifest inspect --verbose`` says; None where there is none."""
+        """The one for a platform, of what ``docker manifest inspect --verbose`` says; None if there is none."""
         for each in every:
             offered = each["Descriptor"].get("platform")
             if offered is None or platform_of(offered) == platform:

@@ -18,7 +18,7 @@ class Reference(NamedTuple):
 
     Attributes:
         repository: as it is written.
-        tag, digest: empty where it has none.
+        tag, digest: empty if it has none.
     """
 
     repository: str
@@ -30,7 +30,7 @@ class Reference(NamedTuple):
 
 
 def parse(text: str) -> Reference | None:
-    """The parts of a reference; None where the text is none."""
+    """The parts of a reference; None if the text is none."""
     name, at, digest = text.partition("@")
     head, slash, last = name.rpartition("/")
     base, colon, tag = last.partition(":")

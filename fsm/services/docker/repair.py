@@ -67,7 +67,7 @@ class Freed(NamedTuple):
 
     Attributes:
         ports: those that were found, ``127.0.0.1:8080/tcp``.
-        why_not: why the engine was not restarted; empty where it was.
+        why_not: why the engine was not restarted; empty if it was.
         unit: the engine's unit, as far as it is known.
     """
 
@@ -83,7 +83,7 @@ class Freed(NamedTuple):
 
     @property
     def complaint(self) -> str:
-        """Why it was not, and what to do; empty where it is not about held ports."""
+        """Why it was not, and what to do; empty if it is not about held ports."""
         if not self.ports or not self.why_not:
             return ""
         remedy = f"`systemctl restart {self.unit}`" if self.unit else "the engine's restart"
@@ -158,7 +158,7 @@ def _ports(bindings: Mapping[str, Sequence[Mapping[str, str]] | None] | None) ->
 
 
 def forbidden(docker: Docker, mine: Sequence[dict[str, Any]], running: Sequence[dict[str, Any]], unit: str) -> str:
-    """Why the engine must not be restarted; empty where it may be."""
+    """Why the engine must not be restarted; empty if it may be."""
     if not unit:
         return "engine_unit does not let the updater restart it"
     if not isinstance(docker.endpoint, Socket):

@@ -41,7 +41,7 @@ _LOG_BYTES: Final = 64 * 1024
 
 
 def trouble(one: Container, spec: ComposeSpec) -> str:
-    """Why a container does not count as active; empty where it does."""
+    """Why a container does not count as active; empty if it does."""
     if one.service in spec.once and one.status == "exited" and one.exit_code == 0:
         return ""
     if one.status != "running":

@@ -11,7 +11,7 @@ from fsm.model import HostPath, Model, Seconds, spelled
 from fsm.services.base import ServiceManager
 
 EngineUnit = Annotated[str, spelled(r"^(?:[A-Za-z0-9:_.@-]+\.service)?$", "the name of a service unit, or empty", 255)]
-"""The engine's systemd unit; empty where nobody may restart it."""
+"""The engine's systemd unit; empty if nobody may restart it."""
 
 _Name = Annotated[str, spelled(r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", "the name of a compose service", 200)]
 _Time = Annotated[Seconds, Field(gt=0, le=3600)]
@@ -27,7 +27,7 @@ class ComposeSpec(Model):
         services: which of its services; empty: all whose profile is active, as ``COMPOSE_PROFILES`` in the project's
             ``.env`` has it; a service of another profile is stopped with them, and is not started again.
         once: those that are to run and to end: they count when they ended with 0.
-        start_timeout: seconds until all of them run, and are healthy where they have a check.
+        start_timeout: seconds until all of them run, and are healthy if they have a check.
         stop_timeout: seconds for a stop.
         grace: seconds that a container has between TERM and KILL.
         status_timeout: seconds for one question.

@@ -50,7 +50,7 @@ class Listing(Model):
 
     Attributes:
         kind: how it is packed.
-        stripped: the only top-level directory, which is left away; None where there is not exactly one.
+        stripped: the only top-level directory, which is left away; None if there is not exactly one.
         entries: the whole tree sorted by path, with directories that the archive only implies.
         total_bytes: of all files together.
     """

@@ -140,7 +140,7 @@ class Tree:
             strip: whether the only top-level directory is to be left away.
 
         Returns:
-            That directory, or None where there is not exactly one.
+            That directory, or None if there is not exactly one.
 
         Raises:
             BrokenError: there are no entries, or a symbolic link leaves the tree.

@@ -75,7 +75,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_dir(path: Path) -> None:
-    """Make a directory's entries durable: what was created, renamed or removed in it. No-op where that cannot be done.
+    """Make a directory's entries durable: what was created, renamed or removed in it. No-op if that cannot be done.
 
     Raises:
         OSError: they could not be written.

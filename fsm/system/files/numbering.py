@@ -12,7 +12,7 @@ _NAME: Final = re.compile(r"(?:|run-|.*@)(?P<number>[0-9]{1,9})(?:\.[a-z]+)?")
 
 
 def highest_number(*directories: Path) -> int:
-    """The highest number of a run in the names in some directories; 0 where there is none.
+    """The highest number of a run in the names in some directories; 0 if there is none.
 
     A directory that is not there, or cannot be read, has none: a step that needs it says so.
     """

@@ -134,7 +134,7 @@ class _Hunt:
 
 
 def _program(who: Identity) -> tuple[int, int] | None:
-    """What tells the program that a process executes from another one; None where that cannot be seen."""
+    """What tells the program that a process executes from another one; None if that cannot be seen."""
     try:
         found = os.stat(f"/proc/{who.pid}/exe")
     except OSError:

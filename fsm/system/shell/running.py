@@ -38,10 +38,10 @@ class Running:
     """One child of `sh`, its output and its end.
 
     Attributes:
-        identity: with a start time of 0 where it had ended before it could be asked.
+        identity: with a start time of 0 if it had ended before it could be asked.
         output: where its output goes.
         mark: the environment entry that it and its descendants carry.
-        code: its exit code once it is reaped; None where somebody else reaped it.
+        code: its exit code once it is reaped; None if somebody else reaped it.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ def _give_up(error: BaseException) -> None:
 
 
 def _open_handle(pid: int) -> int | None:
-    """A pidfd, which becomes readable when the process ends; None where there is none (old kernel, ended already)."""
+    """A pidfd, which becomes readable when the process ends; None if there is none (old kernel, ended already)."""
     try:
         return os.pidfd_open(pid)
     except OSError:
