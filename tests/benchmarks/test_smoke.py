@@ -12,9 +12,14 @@ from benchmarks.__main__ import NAMES, main, run
 from benchmarks.figures import Figure, duration, interleaved, ratio, seconds, spread
 from benchmarks.rig import Bench
 
+ENGINE = ("checkouts", "containers")
+"""Those that measure compose projects."""
+
 
 @pytest.mark.needs_linux
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.needs_docker] if name in ENGINE else []) for name in NAMES]
+)
 def test_a_benchmark_yields_numbers(name: str, tmp_path: Path):
     """Quickly, and it leaves nothing behind."""
     figures = run(name, Bench(tmp_path, quick=True))

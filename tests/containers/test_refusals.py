@@ -366,6 +366,7 @@ services:
 """
 
 
+@docker
 @pytest.mark.parametrize("others", ["refuse", "leave"])
 def test_a_sibling_of_an_included_file_that_would_stay_behind(make, others):
     """It is seen as well, though it cannot be changed here."""

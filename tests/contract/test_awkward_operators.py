@@ -112,7 +112,7 @@ def test_retention_keeps_a_number_and_all_the_young_ones(root):
         assert result.outcome is Outcome.DONE
         notes += result.notes
     assert [str(kept.version) for kept in app_fixture.updater().backups("app")] == ["1.3.0", "1.2.0"]
-    assert sum("removed the backup of" in note for note in notes) == 2
+    assert sum("is no longer kept" in note for note in notes) == 2
     young = installed(root / "young", retention={"count": 1, "days": 1}, release=False)
     try:
         for number in range(1, 4):
