@@ -98,7 +98,7 @@ class DirectorySource:
                     now = f"{about.st_size}-{about.st_mtime_ns}-{about.st_ino}"
                     start = offset if now == validator and offset <= about.st_size else 0
                     os.lseek(fd, start, os.SEEK_SET)
-                yield Body(start, about.st_size, now, _chunks(fd, path, about))
+                yield Body(start, about.st_size, now, _chunks(fd, path, about), served=False)
 
         Download(artifact, dest, open_body, self._spec.max_artifact_mb, check, progress).run()
 

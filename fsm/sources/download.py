@@ -48,6 +48,7 @@ class Body:
         hint: what the source says it is (a media type), for a message.
         ends: whether the last chunk is the end of the body for sure, and not perhaps that of the connection.
         encoding: how the source has encoded the bytes, by what it says; empty if it has not.
+        served: whether a server sent it, which may have sent a page instead; a file is what it is.
     """
 
     start: int
@@ -57,6 +58,7 @@ class Body:
     hint: str = ""
     ends: bool = False
     encoding: str = ""
+    served: bool = True
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ class Download:
 
     def _something_else(self, path: Path, came: _Came) -> FsmError | None:
         """The error where the bytes are not the release's: a proxy's, a captive portal's, of two versions of a file."""
-        if looks_like_a_page(path, came.body.hint, self.artifact.name):
+        if came.body.served and looks_like_a_page(path, came.body.hint, self.artifact.name):
             return self._page()
         if came.body.encoding and (came.whole or came.body.ends):
             return self._encoded(came.body.encoding)

@@ -280,6 +280,7 @@ ROWS: dict[str, tuple[tuple[Callable[[Scene], None], ...], str]] = {
         (
             _at_once(file=ARCHIVE[::-1]),
             _at_once(file=ARCHIVE[::-1], over="directory"),
+            _at_once(file=PAGE.ljust(SIZE), over="directory"),
             _at_once(Fault(framing="chunked"), file=ARCHIVE[::-1], changes=_UNSIZED),
             _at_once(Fault(framing="close"), file=ARCHIVE[::-1]),
             _at_once(changes={"sha256": sha256(b"the sums of another version")}),
