@@ -175,7 +175,7 @@ def test_a_fetch_that_hangs_is_ended_before_anything_is_stopped(made, monkeypatc
     wrapper.write_text('#!/bin/sh\ncase "$*" in *" fetch "*) exec sleep 600;; esac\nexec /usr/bin/git "$@"\n')
     wrapper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{hanging}:{os.environ['PATH']}")
-    app_fixture = GitFixture(app_fixture.root, fetch_timeout=1.0)
+    app_fixture = GitFixture(app_fixture.root, fetch_timeout=5.0)
     result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.REFUSED
     assert not result.touched
