@@ -83,7 +83,7 @@ def test_a_manifest_is_verified_before_it_is_read(shop: Shop):
     """What is no YAML at all is refused for its signature."""
     folder = shop.release("1.1.0", 10)
     (folder / "update-manifest.yaml").write_bytes(b"\x00 not yaml")
-    assert "does not fit" in shop.refused()
+    assert "does not match" in shop.refused()
     (folder / "update-manifest.yaml").write_bytes(b"#" * (2 << 20))
     assert "more than 1048576 bytes" in shop.refused()
 
