@@ -58,7 +58,7 @@ def test_which_component(updated: Line):
     assert updated("update", "apo").err.endswith('did you mean "app"?\n')
     assert updated("rollback").err.startswith("fsm: no component is named: the configured ones are: app, lib")
     updated.path.write_text("")
-    assert updated("update").err.startswith("fsm: there is nothing to work on: no component is configured")
+    assert updated("update").err.startswith("fsm: there is nothing to do: no component is configured")
 
 
 @pytest.mark.processes
