@@ -158,7 +158,7 @@ def test_a_build_that_fails_stops_nothing(app_fixture):
         ("git.images.built", "done"),
         ("git.images.named", "done"),
         ("git.images.built", "rolled_back"),
-        ("git.services.stopped", "rolled_back"),
+        ("stop_service.done", "rolled_back"),
     ],
 )
 def test_killed_around_the_images(app_fixture, point, outcome):

@@ -57,7 +57,7 @@ def test_nothing_is_left(app: SystemdApp):
     """Removed, no link and no file is there, and removing twice is no error; what people added stays, and is said."""
     app.fsm("install-service")
     app.host.write("/etc/systemd/system/fsm-resume.service.d/own.conf", "[Service]\nNice=1\n")
-    assert "has settings of your own: it stays" in app.fsm("install-service", "--remove")
+    assert "has settings of your own and was kept" in app.fsm("install-service", "--remove")
     found = app.host.run("find", "/etc/systemd/system", "-name", "fsm-*")
     assert found == "/etc/systemd/system/fsm-resume.service.d"
     assert app.show("LoadState", "fsm-check.timer") == "not-found"
