@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
-from typing import TypeVar
+from typing import Final, TypeVar
+
+JOBS: Final = 2
+"""At the same time, unless the host's configuration says otherwise."""
 
 ResultT = TypeVar("ResultT")
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from fsm.adapter import Registry, Spec, Target
+from fsm.engine.scheduling import JOBS
 from fsm.errors import ConfigError, UsageError
 from fsm.formats.explain import suggestion
 from fsm.formats.foreign import toml_of
@@ -51,7 +52,7 @@ class Settings(Model):
     """
 
     state_dir: HostPath | None = None
-    jobs: Annotated[int, Field(ge=1, le=64)] = 2
+    jobs: Annotated[int, Field(ge=1, le=64)] = JOBS
     check_interval_hours: Annotated[float, Field(ge=0)] = 24.0
     deadlines: dict[State, Annotated[Seconds, Field(gt=0)]] = {}
 

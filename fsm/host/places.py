@@ -6,8 +6,9 @@ Imports next to nothing: `fsm status` and a shell that asks for completions star
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fsm.errors import ConfigError
 
@@ -47,19 +48,29 @@ def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig")
 
 
-def state_dir_of(text: str, base: Path) -> Path:
-    """The state directory, as `fsm.host.config` finds it; the rest of the configuration is not looked at.
-
-    Args:
-        text: of the configuration file.
-        base: its directory.
+def settings_in(text: str) -> Mapping[str, Any]:
+    """The table ``[fsm]`` of a configuration file, as it stands there; the rest is not looked at.
 
     Raises:
         Exception: whatever reading it raises; only `fsm.host.config` says what is wrong with it.
     """
     import tomllib  # noqa: PLC0415 - not for a shell's completions
 
-    given = tomllib.loads(text).get("fsm", {}).get("state_dir")
+    table: Mapping[str, Any] = tomllib.loads(text).get("fsm", {})
+    return table
+
+
+def state_dir_of(settings: Mapping[str, Any], base: Path) -> Path:
+    """The state directory, as `fsm.host.config` finds it.
+
+    Args:
+        settings: from `settings_in`.
+        base: the directory of the configuration file.
+
+    Raises:
+        Exception: as `settings_in` does.
+    """
+    given = settings.get("state_dir")
     return default_state_dir() if given is None else Path(base, Path(given).expanduser())
 
 

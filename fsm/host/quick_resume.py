@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fsm.engine.journal import Journal
-from fsm.host.places import find, state_dir_of, text_of
+from fsm.host.places import find, settings_in, state_dir_of, text_of
 
 
 def nothing_to_do(explicit: Path | None) -> bool:
@@ -20,7 +20,7 @@ def nothing_to_do(explicit: Path | None) -> bool:
     """
     try:
         path = find(explicit)
-        journal = state_dir_of(text_of(path), path.parent) / "journal.db"
+        journal = state_dir_of(settings_in(text_of(path)), path.parent) / "journal.db"
         with Journal(journal, readonly=True) as opened:
             return not opened.runs(in_progress=True)
     except Exception:  # whatever is wrong, the long way round says it properly

@@ -30,7 +30,7 @@ from fsm.errors import FsmError
 from fsm.formats import version_file
 from fsm.formats.version_file import VersionFile
 from fsm.host.offers import Offers, told
-from fsm.host.places import default_state_dir, find, state_dir_of, text_of
+from fsm.host.places import default_state_dir, find, settings_in, state_dir_of, text_of
 from fsm.version import __version__
 from fsm.versions import Version
 
@@ -171,7 +171,7 @@ def read(explicit: Path | None, names: Iterable[str] = ()) -> list[dict[str, Any
 
 def _read(path: Path, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
     text = text_of(path)
-    state_dir = state_dir_of(text, path.parent)
+    state_dir = state_dir_of(settings_in(text), path.parent)
     kept = json.loads((state_dir / NAME).read_bytes())
     if kept["key"] != _key(path, text) or kept["modules"] != [_stamp(each[0]) for each in kept["modules"]]:
         return None

@@ -7,27 +7,24 @@ mistake in `fsm.toml` keeps no host half updated, and a boot need not wait for w
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from fsm.adapter import Registry
 from fsm.engine.progress import Observer
 from fsm.engine.report import UpdateResult
+from fsm.engine.scheduling import JOBS
 from fsm.errors import FsmError
 from fsm.host.context import Host
-from fsm.host.places import find, state_dir_of, text_of
+from fsm.host.places import find, settings_in, state_dir_of, text_of
 from fsm.host.resuming import Resuming
 from fsm.lifecycle import State
 from fsm.model import Seconds
 
 if TYPE_CHECKING:
     from fsm.host.config import Config
-
-JOBS: Final = 2
-"""As in `fsm.host.config.Settings`."""
 
 
 class _Settings(NamedTuple):
@@ -42,10 +39,10 @@ class _Later:
 
     def __init__(self, path: Path, registry: Registry, text: str) -> None:
         self.path = path
-        self.state_dir = state_dir_of(text, path.parent)
+        self._table = settings_in(text)
+        self.state_dir = state_dir_of(self._table, path.parent)
         self.journal = self.state_dir / "journal.db"
         self._registry = registry
-        self._table = tomllib.loads(text).get("fsm", {})
 
     @cached_property
     def settings(self) -> Any:

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from fsm.cli.codes import Code
+from fsm.engine.scheduling import JOBS
 from fsm.host import config
-from fsm.host.resumer import JOBS, Resumer
+from fsm.host.resumer import Resumer
 from fsm.lifecycle import State
 from tests.unit.cli.conftest import Line, interrupted
 

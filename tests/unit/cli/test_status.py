@@ -197,7 +197,7 @@ def test_the_state_directory_is_found_as_the_configuration_finds_it(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
     path = tmp_path / "fsm.toml"
     path.write_text("" if state_dir is None else f'[fsm]\nstate_dir = "{state_dir}"\n')
-    assert places.state_dir_of(path.read_text(), path.parent) == load(path).state_dir
+    assert places.state_dir_of(places.settings_in(path.read_text()), path.parent) == load(path).state_dir
 
 
 def test_the_schema_of_plans_is_the_same():
