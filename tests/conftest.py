@@ -153,7 +153,10 @@ class Outside:
         self.seen: list[str] = []
         self._pid = os.getpid()
         self._others: set[int | None] = set()
-        sys.addaudithook(self._hear)
+        # Under coverage it would not hear only: while a hook in Python runs another thread may begin, and CPython 3.11
+        # refuses that one its trace function ("another trace function is being installed").
+        if sys.gettrace() is None:
+            sys.addaudithook(self._hear)
 
     def begin(self) -> None:
         """Begin with a test; threads that earlier ones have left behind are not its own."""

@@ -56,7 +56,9 @@ class Context:
         if self.control.urgent or (self.control.requested and not self.deferred):
             raise Interrupted("interrupted", "", "run `fsm resume` to continue")
         if self.deadline.remaining() <= 0:
-            raise DeadlineExceeded(f"cannot {self.title}", "it took longer than its deadline")
+            raise DeadlineExceeded(
+                f"cannot {self.title}", "it took longer than its deadline", "find out why, or raise the step's timeout"
+            )
         now = self.clock.monotonic()
         # The journal's connection belongs to the thread that drives the run.
         if self.cancelled and now - self._asked >= CANCEL_POLL and threading.get_ident() == self._thread:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import pytest
 from hypothesis import given
@@ -259,6 +258,7 @@ def test_any_text(text):
 SIZE = 1 << 16
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "unit",
     [
@@ -283,8 +283,6 @@ SIZE = 1 << 16
     ],
 )
 def test_hostile_length(unit):
-    """64 KiB of one thing, also behind a tag or in a list, end within moments."""
-    began = time.process_time()
+    """64 KiB of one thing, also behind a tag or in a list, end: a reader with quadratic work meets the time-out."""
     for head in ("", "a: ", "a: !", "a: [", "a: |\n "):
         check_outcome((head + unit * (SIZE // len(unit))).encode())
-    assert time.process_time() - began < 5
