@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -23,7 +23,7 @@ from fsm.host.config import ComponentKeys, Settings
 from fsm.kit import Retention
 from fsm.lifecycle import State
 from fsm.release.description import ArtifactRule, ComponentRule, Description
-from fsm.services import CommandSpec, ComposeSpec, NoService, ProcessSpec, SystemdSpec
+from fsm.services import CommandSpec, ComposeSpec, ProcessSpec, SystemdSpec
 from fsm.sources.base import SourceOptions
 from fsm.sources.specs import DirectorySpec, GitHubSpec, GitSpec, HttpSpec
 from fsm.versions import Version
@@ -70,7 +70,6 @@ TABLES: Final[dict[str, type[BaseModel]]] = {
     "config-service-command": CommandSpec,
     "config-service-systemd": SystemdSpec,
     "config-service-compose": ComposeSpec,
-    "config-service-none": NoService,
     "release-description": Description,
     "release-component": ComponentRule,
     "release-artifact": ArtifactRule,
@@ -81,10 +80,12 @@ SHARED: Final = (SourceOptions,)
 """Models whose keys several others have, and whose table says so."""
 
 KINDS: Final = ("type", "manager")
-"""Keys that say which of several models a table is."""
+"""Keys that say which of several models a table is: its heading has it."""
+
+FEW: Final = 2
+"""How many keys of a table are shown as its default; more of them have their defaults in its own table."""
 
 SIMPLE: Final = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", Path: "path"}
-BOUNDS: Final = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}
 ENTRY: Final = re.compile(r"^ {4}(\w+(?:, \w+)*): (.*(?:\n {8}.*)*)", re.MULTILINE)
 
 
@@ -98,7 +99,9 @@ def table(model: type[BaseModel]) -> str:
     lines = ["", "| key | form | default | meaning |", "|---|---|---|---|"]
     shared = {name for base in SHARED if base is not model and issubclass(model, base) for name in base.model_fields}
     own = {name: field for name, field in model.model_fields.items() if name not in shared or name in _annotated(model)}
-    for name, field in sorted(own.items(), key=lambda item: item[0] not in KINDS):
+    for name, field in own.items():
+        if name in KINDS and get_origin(field.annotation) is Literal:
+            continue
         if name not in meanings:
             raise ValueError(f"{model.__name__}: the docstring says nothing about {name}")
         meaning = meanings[name].replace("|", "\\|")
@@ -126,7 +129,7 @@ def _summary(model: type[BaseModel]) -> str:
 
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
     """What the docstrings of a model and of its bases say about each attribute."""
-    found = dict.fromkeys(KINDS, "Which kind it is.")
+    found: dict[str, str] = {}
     for each in reversed(model.__mro__):
         text = inspect.cleandoc(each.__dict__.get("__doc__") or "").partition("Attributes:")[2]
         for names, meaning in ENTRY.findall(text):
@@ -150,8 +153,8 @@ def _default(field: FieldInfo) -> str:
     if value in (None, (), {}):
         return "–"
     if isinstance(value, BaseModel):
-        inner = ", ".join(f"{name} = {_literal(value)}" for name, value in value.model_dump(exclude_none=True).items())
-        return f"`{{ {inner} }}`"
+        inner = [f"{name} = {_literal(value)}" for name, value in value.model_dump(exclude_none=True).items()]
+        return f"`{{ {', '.join(inner)} }}`" if len(inner) <= FEW else "as below"
     return f"`{_literal(value)}`"
 
 
@@ -165,12 +168,18 @@ def _literal(value: Any) -> str:
 
 
 def _form(field: FieldInfo) -> str:
-    bounds = [f"{word} {getattr(each, name):g}" for each in field.metadata for name, word in _bounds(each)]
-    return " ".join([_type(field.annotation), *([f"({', '.join(bounds)})"] if bounds else [])])
+    limits = [f"{word} {each:g}" for word, each in _bounds(field, (Ge, "from"), (Gt, "above"), (Le, "to"))]
+    if [limit.split()[0] for limit in limits] == ["above", "to"]:
+        limits[1] = f"up {limits[1]}"
+    return " ".join([_type(field.annotation), *limits])
 
 
-def _bounds(each: Any) -> list[tuple[str, str]]:
-    return [BOUNDS[type(each)]] if type(each) in BOUNDS else []
+def _bounds(field: FieldInfo, *kinds: tuple[type[Ge | Gt | Le], str]) -> Iterator[tuple[str, float]]:
+    """The limits of those kinds that a field has, each with its word."""
+    for each in field.metadata:
+        for kind, word in kinds:
+            if isinstance(each, kind):
+                yield word, getattr(each, kind.__name__.lower())
 
 
 def _type(kind: Any) -> str:
@@ -179,7 +188,7 @@ def _type(kind: Any) -> str:
         return SIMPLE[kind]
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        return "a table, see below" if _is_union_of_models(inner[0]) else _type(inner[0])
+        return "table" if _is_union_of_models(inner[0]) else _type(inner[0])
     if origin is Literal:
         return " or ".join(f"`{_literal(value)}`" for value in inner)
     if origin in (Union, types.UnionType):
@@ -192,12 +201,12 @@ def _type(kind: Any) -> str:
     if kind is Version:
         return "text, a version"
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return "a table, see below"
+        return "table"
     raise ValueError(f"no words for {kind!r}: add them to tools/describe_models.py")
 
 
 def _plural(kind: Any) -> str:
-    return {"text": "texts", "path": "paths"}.get(_type(kind), "tables, see below")
+    return {"text": "texts", "path": "paths"}.get(_type(kind), "tables")
 
 
 def _is_union_of_models(kind: Any) -> bool:

@@ -21,10 +21,10 @@ TOP: Final = "fsm"
 def modules(root: Path = ROOT) -> str:
     """A table for what stands at the top, and one for each package: a module, and what it is for."""
     top = [path for path in _inside(root / TOP) if not path.is_dir()]
-    lines = ["", "### `fsm/`", "", *_table(root / TOP, top)]
+    lines = ["", "### `fsm/`", "", *_table(top)]
     for name in PACKAGES:
         folder = root / TOP / name
-        lines += [f"### `fsm/{name}/`", "", *_table(folder, _nested(folder))]
+        lines += [f"### `fsm/{name}/`", "", *_table(_inside(folder))]
     return "\n".join(lines) + "\n"
 
 
@@ -35,21 +35,23 @@ def types(root: Path = ROOT) -> str:
     lines = [""]
     for folder in folders:
         own = [path for path in _inside(folder) if path.name not in shared]
-        lines += [f"### `components/{folder.name}/`", "", _says(folder), "", *_table(folder, own)]
+        lines += [f"### `components/{folder.name}/`", "", _says(folder), "", *_table(own)]
     names = ", ".join(f"`{Path(name).stem}`" for name in sorted(shared))
     return "\n".join([*lines, f"In each of them: {names}.", "", ""])
 
 
-def _table(folder: Path, paths: list[Path]) -> Iterator[str]:
+def _table(paths: list[Path]) -> Iterator[str]:
     yield from ("| module | what it is for |", "|---|---|")
     for path in paths:
-        yield f"| `{path.relative_to(folder).as_posix()}{'/' if path.is_dir() else ''}` | {_says(path)} |"
+        inside = f" In it: {', '.join(_names(path))}." if path.is_dir() else ""
+        yield f"| `{path.name}{'/' if path.is_dir() else ''}` | {_says(path)}{inside} |"
     yield ""
 
 
-def _nested(folder: Path) -> list[Path]:
-    """Modules and packages, each package followed by what is in it."""
-    return [path for found in _inside(folder) for path in (found, *(_inside(found) if found.is_dir() else ()))]
+def _names(folder: Path) -> Iterator[str]:
+    """What is in a package, by names that have to explain themselves."""
+    for path in _inside(folder):
+        yield f"`{path.name}/`" if path.is_dir() else f"`{path.stem}`"
 
 
 def _inside(folder: Path) -> list[Path]:

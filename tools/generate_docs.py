@@ -52,6 +52,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "api-kit": reference_api.shared,
     "json-shapes": reference_json.shapes,
     "json-blocked": reference_json.blocked,
+    "json-words": reference_json.words,
     "config-checks": describe_models.checks,
     "adapter-imports": show_example.imports,
     **{f"adapter-{name}": partial(show_example.part, name) for name in show_example.PARTS},

@@ -19,7 +19,7 @@ ENTRY: Final = re.compile(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", re.MULTILINE)
 CONSTRAINED: Final = re.compile(r"Annotated\[(\w+),.*\]")
 TEXT: Final = re.compile(r"\bText\b")
 """A text that may be empty, `fsm.model.Text`: that it is null in JSON is no matter of a program."""
-DESCRIBED: Final = (Model, step.Step)
+DESCRIBED: Final = (Model, step.Step, adapter.Adapter)
 """Bases whose members are not repeated for each class that has them."""
 
 WAYS: Final = ("starts at once; gives a `Running`", "is awaited", "is called")
@@ -64,7 +64,7 @@ class Part(NamedTuple):
 
 def updater() -> str:
     """The façade: making one, then every verb."""
-    return _page(_class(fsm.Updater, level=3))
+    return _page(_class(fsm.Updater, level=3, listed=False))
 
 
 def asynchronous() -> str:
@@ -138,31 +138,44 @@ def shared() -> str:
     lines: list[str] = []
     for purpose, names in re.findall(r"^\| ([^|]+) \| (`.*`) \|$", kit.__doc__ or "", re.MULTILINE):
         lines += [f"### {purpose[0].upper()}{purpose[1:]}", ""]
-        lines += [line for name in names.strip("`").split("`, `") for line in _shared(name, getattr(kit, name))]
+        found = [(name, getattr(kit, name)) for name in names.strip("`").split("`, `")]
+        lines += _routines(4, "", [(name, each) for name, each in found if inspect.isroutine(each)])
+        lines += [line for _, each in found if inspect.isclass(each) for line in _class(each, level=4)]
     return _page(lines)
-
-
-def _shared(name: str, found: Any) -> Iterator[str]:
-    if inspect.isclass(found):
-        yield from _class(found, level=4)
-    elif inspect.isroutine(found):
-        yield from (f"#### `{name}`", "", "```python", _signature(name, found), "```", "", *_text(found))
 
 
 def _page(lines: Sequence[str] | Iterator[str]) -> str:
     return "\n" + "\n".join(lines).rstrip("\n") + "\n\n"
 
 
-def _class(kind: type[Any], *, level: int) -> Iterator[str]:
-    """One class: what it is, its fields, then its members, each below a heading of its own."""
+def _class(kind: type[Any], *, level: int, listed: bool = True) -> Iterator[str]:
+    """One class: what it is, its fields, then its members; each below a heading of its own if they are not listed."""
     yield f"{'#' * level} `{kind.__name__}`"
     yield ""
     yield from _text(kind)
-    for name, member in _members(kind):
-        yield f"{'#' * (level + 1)} `{kind.__name__}.{name}`"
-        yield ""
-        yield from ("```python", _signature(name, member), "```", "")
-        yield from _text(_function(member))
+    yield from _routines(level + 1, f"{kind.__name__}.", list(_members(kind)), listed=listed)
+
+
+def _routines(level: int, prefix: str, members: Sequence[tuple[str, Any]], *, listed: bool = True) -> Iterator[str]:
+    """Functions or members: first, as a list, those that a line or two tell all about; then each of the others."""
+    short = {name: line for name, member in members if listed and (line := _line(name, member))}
+    yield from (*short.values(), "") if short else ()
+    for name, member in members:
+        if name not in short:
+            yield f"{'#' * level} `{prefix}{name}`"
+            yield ""
+            yield from ("```python", _signature(name, member), "```", "")
+            yield from _text(_function(member) or member)
+
+
+def _line(name: str, member: Any) -> str:
+    """A member as an entry of a list; empty if its signature or what there is to say is longer."""
+    (text, *more), signature = parts(inspect.getdoc(_function(member) or member) or ""), _signature(name, member)
+    if more or "\n\n" in text.text or "\n" in signature:
+        return ""
+    if isinstance(member, property):
+        return f"- `{name}` (`{signature.partition(': ')[2]}`): {_plain(text.text)}"
+    return f"- `{signature.removeprefix('def ')}`: {_plain(text.text)}"
 
 
 def _members(kind: type[Any]) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -21,27 +22,52 @@ def commands() -> str:
     return "\n" + "\n".join(sections)
 
 
-def _sections(parent: click.Context, name: str) -> Iterator[str]:
-    """The section of a command and, where it has commands of its own, of each of them."""
+def _sections(parent: click.Context, name: str, told: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The section of a command; of one that has commands, also what several of these take, and each of them.
+
+    Args:
+        told: rows of options that the section of the parent has.
+    """
+    command = _command(parent, name)
+    with click.Context(command, info_name=name, parent=parent) as context:
+        below = command.list_commands(context) if isinstance(command, click.Group) else []
+        rows = _options(command, context)
+        counts = Counter(row for each in below for row in _options(_command(context, each), context))
+        common = [row for row, count in counts.items() if count > 1]
+        yield _section(command, context, rows, told, common)
+        for each in below:
+            yield from _sections(context, each, frozenset(common))
+
+
+def _command(parent: click.Context, name: str) -> click.Command:
     assert isinstance(parent.command, click.Group)
     command = parent.command.get_command(parent, name)
     assert command is not None, name
-    with click.Context(command, info_name=name, parent=parent) as context:
-        yield _section(command, context)
-        if isinstance(command, click.Group):
-            for below in command.list_commands(context):
-                yield from _sections(context, below)
+    return command
 
 
-def _section(command: click.Command, context: click.Context) -> str:
+def _section(
+    command: click.Command, context: click.Context, rows: list[str], told: frozenset[str], common: list[str]
+) -> str:
     path = context.command_path
     usage = " ".join(command.collect_usage_pieces(context))
-    paragraphs = _paragraphs(command.help or "")
-    own = [each for each in command.params if isinstance(each, click.Option) and each.name not in EVERYWHERE]
-    lines = [f"## {path}", "", "```text", f"{path} {usage}", "```", "", *paragraphs]
+    lines = [f"## {path}", "", "```text", f"{path} {usage}", "```", "", *_paragraphs(command.help or "")]
     lines += ["```text", *getattr(command, "examples", ()), "```", ""]
-    lines += ["| option | meaning |", "|---|---|", *(_row(option, context) for option in own), ""] if own else []
+    shared = [row.split(" |")[0].split(" *")[0].removeprefix("| ") for row in rows if row in told]
+    if shared:
+        above = context.parent.command_path if context.parent else ""
+        lines += [f"Options of [{above}](#{above.replace(' ', '-')}): {', '.join(shared)}.", ""]
+    own = [row for row in rows if row not in told]
+    if common:
+        lines += ["Options that several of its commands have:", ""]
+    lines += ["| option | meaning |", "|---|---|", *own, *common, ""] if own or common else []
     return "\n".join(lines)
+
+
+def _options(command: click.Command, context: click.Context) -> list[str]:
+    """The rows of a command's options, without those of every command."""
+    options = [each for each in command.params if isinstance(each, click.Option) and each.name not in EVERYWHERE]
+    return [_row(option, context) for option in options]
 
 
 def _paragraphs(text: str) -> Iterator[str]:

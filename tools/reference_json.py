@@ -117,7 +117,6 @@ SHAPES: Final = (
             latest="1.1.0",
             checked_at="2026-03-01T04:00:00+00:00",
             pin="~=1.0",
-            last=_RUN.model_copy(update={"steps": (), "notes": ()}),
         ),
     ),
     Shape("`history --verify`", Verified(rows=212, newest_hash="9f86d081884c7d659a2feaa0c55ad015" * 2)),
@@ -224,8 +223,18 @@ SHAPES: Final = (
 """Every kind of result that a command prints with ``--json``."""
 
 
+NAMED: Final = (State, Outcome, StepStatus, BlockedBy)
+"""The lists of words that many fields have: each is told once, and named where it is meant."""
+
+
+def words() -> str:
+    """A table of the words that a field of a named type may have."""
+    rows = (f"| {kind.__name__} | {', '.join(f'`{each}`' for each in kind)} |\n" for kind in NAMED[:-1])
+    return f"\n| type | one of |\n|---|---|\n{''.join(rows)}\n"
+
+
 def shapes() -> str:
-    """A section for each shape: its fields, and an example of the whole document."""
+    """A section for each shape: its fields, and an example of one result."""
     described: set[str] = set()
     return "\n" + "\n".join(line for shape in SHAPES for line in _section(shape, described)) + "\n" + _error()
 
@@ -234,7 +243,7 @@ def blocked() -> str:
     """A table of what can keep an update back."""
     meanings = _meanings(BlockedBy)
     rows = "".join(f"| `{each}` | {meanings[each.name]} |\n" for each in BlockedBy)
-    return f"\n| `blocked` | meaning |\n|---|---|\n{rows}\n"
+    return f"\n| BlockedBy | meaning |\n|---|---|\n{rows}\n"
 
 
 def _section(shape: Shape, described: set[str]) -> Iterator[str]:
@@ -250,7 +259,7 @@ def _section(shape: Shape, described: set[str]) -> Iterator[str]:
         if part is not model:
             yield from (f"### {part.__name__}", "", _summary(part), "")
         yield from _fields(part)
-    yield from _example({"schema": SCHEMA, "results": [shape.example.model_dump(mode="json")]})
+    yield from _example(shape.example.model_dump(mode="json"))
 
 
 def _error() -> str:
@@ -292,9 +301,10 @@ def _fields(model: type[Model]) -> Iterator[str]:
     """
     meanings = _meanings(model)
     whole = model.model_json_schema(mode="serialization")
-    base = next((each for each in model.__mro__[1:] if each in _printed()), None)
+    base, told = _told(model)
     if base is not None:
-        yield from (f"It has all fields of [{base.__name__}](#{base.__name__.lower()}), and:", "")
+        fields = "all fields" if told is base else ", ".join(f"`{name}`" for name in base.model_fields)
+        yield from (f"It has {fields} of [{told.__name__}](#{told.__name__.lower()}), and:", "")
     yield from ("| field | type | meaning |", "|---|---|---|")
     own = {name: each for name, each in whole["properties"].items() if name not in getattr(base, "model_fields", {})}
     for name, schema in own.items():
@@ -304,8 +314,15 @@ def _fields(model: type[Model]) -> Iterator[str]:
     yield ""
 
 
-def _printed() -> list[type[Model]]:
-    return [type(shape.example) for shape in SHAPES]
+def _told(model: type[Model]) -> tuple[type[Model] | None, type[Model]]:
+    """The base of a model whose fields another section has, and the model of that section."""
+    printed = [type(shape.example) for shape in SHAPES]
+    before = printed[: printed.index(model)] if model in printed else []
+    for base in model.__mro__[1 : model.__mro__.index(Model)]:
+        for other in [*printed, *before]:
+            if base is other or (other in before and issubclass(other, base)):
+                return base, other
+    return None, model
 
 
 def _meanings(model: type) -> dict[str, str]:
@@ -323,7 +340,8 @@ def _type(schema: dict[str, Any], known: dict[str, Any]) -> str:
     """A JSON schema in a few words."""
     if "$ref" in schema:
         name = str(schema["$ref"]).rpartition("/")[2]
-        return _type(known[name], known) if "enum" in known[name] else name
+        is_list = "enum" in known[name] and name not in {kind.__name__ for kind in NAMED}
+        return _type(known[name], known) if is_list else name
     if "anyOf" in schema:
         return " or ".join(_type(part, known) for part in schema["anyOf"])
     if "enum" in schema:

@@ -82,3 +82,12 @@ def test_errors_stand_below_what_they_are_a_kind_of():
     refused = next(index for index, row in enumerate(rows) if "`Refused`" in row)
     assert rows[refused].startswith("| &emsp;`Refused` | refuse |")
     assert rows[refused + 1].startswith("| &emsp;&emsp;`ConfigError` | usage |")
+
+
+def test_what_a_line_tells_stands_in_one():
+    """A short member is an entry of a list; what a type of the kit has from `Adapter` stands with `Adapter` only."""
+    assert "- `run_id` (`int`): The run's number in the journal.\n" in reference_api.steps()
+    shared = reference_api.shared()
+    assert "- `remove_empty(*directories: Path) -> None`: Remove those that are there and empty.\n" in shared
+    assert "- `layout(target: Target, spec: SpecT) -> Layout`: " in shared
+    assert "def draft(" not in shared

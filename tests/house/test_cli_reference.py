@@ -42,3 +42,10 @@ def test_choices_do_not_break_the_table():
     rows = [row for row in reference_cli.commands().splitlines() if row.startswith("| `")]
     assert rows
     assert [row for row in rows if row.replace("\\|", "").count("|") != 3] == []
+
+
+def test_options_of_several_commands_stand_once():
+    """With the group, and by name with each command that takes them."""
+    page = reference_cli.commands()
+    assert page.count("| `--root` *FILE* |") == 1
+    assert "\nOptions of [fsm keys](#fsm-keys): `--keyring`, `--root`.\n" in page

@@ -83,3 +83,14 @@ def test_a_form_without_words_is_an_error():
 
     with pytest.raises(ValueError, match="add them to tools/describe_models"):
         describe_models.table(Odd)
+
+
+def test_limits_read_as_people_say_them():
+    """A key's form has its limits, and a long table of defaults stands only once."""
+    table = describe_models.table(describe_models.TABLES["config-fsm"])
+    assert "| `jobs` | whole number from 1 to 64 | `2` |" in table
+    assert "| `check_interval_hours` | number from 0 | `24.0` |" in table
+    assert "| `timeout` | number above 0 up to 600 |" in describe_models.table(
+        describe_models.TABLES["config-source-http"]
+    )
+    assert "| `environment` | table | as below |" in describe_models.table(describe_models.TABLES["config-python_app"])
