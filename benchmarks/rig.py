@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.figures import interleaved
-from fsm.adapter import CommandResult
+from fsm.adapter import Backup, CommandResult, Installed, Spec, Target
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -162,6 +162,14 @@ class BareContext:
     def progress(self, done: int, total: int | None, unit: str = "bytes") -> None:
         """See `fsm.adapter.StepContext.progress`."""
 
+    def installed(self, target: Target, spec: Spec) -> Installed:
+        """See `fsm.adapter.StepContext.installed`."""
+        raise NotImplementedError("nothing that is measured alone asks what is installed")
+
+    def backups(self, target: Target, spec: Spec) -> Sequence[Backup]:
+        """See `fsm.adapter.StepContext.backups`."""
+        raise NotImplementedError("nothing that is measured alone asks what is kept")
+
     def run(
         self,
         argv: Sequence[str],
@@ -169,6 +177,7 @@ class BareContext:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        as_user: bool = False,
     ) -> CommandResult:
         """See `fsm.adapter.StepContext.run`."""
         raise NotImplementedError("nothing that is measured alone starts children this way")

@@ -21,6 +21,7 @@ from fsm.formats.version_file import VersionFile
 from fsm.lifecycle import State
 from fsm.model import ComponentName, Digest, HostPath, Model, Seconds, Text, Version
 from fsm.step import CommandResult, Deadline, Done, Failed, RetryLater, Step, StepContext, StepResult
+from fsm.system.users import User
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -52,6 +53,7 @@ __all__ = [
     "StepContext",
     "StepResult",
     "Target",
+    "User",
     "Version",
     "VersionFile",
 ]
@@ -137,11 +139,13 @@ class Target(Model):
         name: the component's name.
         state_dir: the host's state directory; steps may keep pid files and the like below it.
         source: the configured source as JSON values, for steps that download.
+        user: as whom the component is touched; None: as the updater's own user.
     """
 
     name: ComponentName
     state_dir: Path
     source: dict[str, Any] = {}
+    user: User | None = None
 
 
 SpecT = TypeVar("SpecT", bound=Spec)
@@ -155,19 +159,41 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
         component_type: the name used in configurations, e.g. ``python_app``.
         spec: the model of its configuration.
         steps: every step class that a plan of this adapter may hold.
+        installed: the model of what `inspect` and `look` answer: what a process of somebody else says is held to it.
+
+    A component whose tree belongs to another user than the updater is touched as that user, `Target.user`: the steps
+    that are not `Step.by_updater`, and the questions `inspect`, `look`, `backups`, `doctor`, `last_run` and
+    `leftovers`, are then called in a process of that user's. Everything else runs as the updater, and must neither
+    read nor write what `place` names.
     """
 
     component_type: ClassVar[str]
     spec: ClassVar[type[Spec]]
     steps: ClassVar[tuple[type[Step], ...]]
+    installed: ClassVar[type[Installed]] = Installed
+
+    def place(self, target: Target, spec: SpecT) -> Path | None:
+        """The tree whose owner the component is touched as; None: it has none, and is touched as the updater."""
+        return None
 
     @abstractmethod
     def inspect(self, target: Target, spec: SpecT) -> InstalledT:
         """Ask the component what is installed. Reads only, never raises for an unknown version."""
 
+    def look(self, target: Target, spec: SpecT, installed: InstalledT, release: Release | None) -> InstalledT:
+        """Look closer before a plan is made: `installed`, with the facts that `draft` or `draft_rollback` needs.
+
+        Args:
+            release: where an update leads; None before a rollback.
+
+        Raises:
+            PlanError, Unsupported: no update can begin here; nothing was touched.
+        """
+        return installed
+
     @abstractmethod
     def draft(self, target: Target, spec: SpecT, installed: InstalledT, release: Release) -> Draft:
-        """The steps from `installed` to `release`.
+        """The steps from what `look` has found to `release`. Touches nothing of the component.
 
         Raises:
             PlanError, Unsupported: no steps lead there; nothing was touched.
@@ -178,7 +204,7 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
         return ()
 
     def draft_rollback(self, target: Target, spec: SpecT, installed: InstalledT, backup: Backup) -> Draft:
-        """The steps from `installed` back to a kept version, without a network."""
+        """The steps from what `look` has found back to a kept version, without a network; as `draft`."""
         raise Unsupported(
             f"cannot roll {target.name} back to {backup.version}",
             f"components of type {self.component_type} do not keep old versions on this host",

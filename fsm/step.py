@@ -13,10 +13,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from fsm.lifecycle import State
 from fsm.model import Model, Seconds
+
+if TYPE_CHECKING:
+    from fsm.adapter import Backup, Installed, Spec, Target
 
 
 class Done(Model):
@@ -115,6 +118,12 @@ class StepContext(Protocol):
     def progress(self, done: int, total: int | None, unit: str = "bytes") -> None:
         """Report how far the step is; never fails."""
 
+    def installed(self, target: Target, spec: Spec) -> Installed:
+        """What the component's adapter says is installed now, asked as the component's user (`Adapter.inspect`)."""
+
+    def backups(self, target: Target, spec: Spec) -> Sequence[Backup]:
+        """The versions that are kept, newest first, asked as the component's user (`Adapter.backups`)."""
+
     def run(
         self,
         argv: Sequence[str],
@@ -122,6 +131,7 @@ class StepContext(Protocol):
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: Seconds | None = None,
+        as_user: bool = False,
     ) -> CommandResult:
         """Run a child in its own process group, journaled, until it ends or a deadline kills the whole group.
 
@@ -130,6 +140,8 @@ class StepContext(Protocol):
             cwd: its working directory.
             env: variables to add to the environment.
             timeout: seconds; the step's deadline applies as well.
+            as_user: whether it runs as the component's user, with nothing of the updater's environment, although the
+                step is `Step.by_updater`. Everything that lies where others may write must.
 
         Returns:
             The exit code, whatever it is, and the tail of the output.
@@ -151,6 +163,8 @@ class Step(Model, ABC):
         undo_title: what its undo does, for people; empty if there is nothing to undo.
         touches_live: whether the running component is affected from this step on.
         downtime: whether the downtime begins or ends with this step.
+        by_updater: whether it runs as the updater also where the component has a user of its own. Such a step must
+            not act upon anything that the user says or may write. Depends on fields where it is a property.
 
     Attributes:
         timeout: seconds for one call of `do` or of `undo`, with what is tried again.
@@ -162,6 +176,7 @@ class Step(Model, ABC):
     undo_title: ClassVar[str] = ""
     touches_live: ClassVar[bool] = False
     downtime: ClassVar[Literal["begins", "ends"] | None] = None
+    by_updater: ClassVar[bool] = False
 
     timeout: Seconds = 600.0
 

@@ -337,6 +337,7 @@ class _Patient:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        as_user: bool = False,
     ) -> CommandResult:
         """Run a command of a `command` service; what it leaves in the background may keep the output open."""
         with tempfile.TemporaryFile() as output:

@@ -42,6 +42,7 @@ RESULTS: Final = (
 CONTRACT: Final = (
     adapter.Adapter,
     adapter.Target,
+    adapter.User,
     adapter.Spec,
     adapter.Installed,
     adapter.Draft,

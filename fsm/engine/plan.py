@@ -18,6 +18,7 @@ from fsm.adapter import Draft, Registry, Step
 from fsm.errors import PlanError, PlanUnknown
 from fsm.lifecycle import STEP_STATES, State
 from fsm.model import ComponentName, Model, Seconds, Text, Version
+from fsm.system.users import User
 
 SCHEMA: Final = 1
 """Version of the plan's schema; raised when a field changes its meaning."""
@@ -33,6 +34,7 @@ class PlannedStep(Model):
         undo_title: what its undo does; empty if there is nothing to undo.
         touches_live: whether the running component is affected from here on.
         downtime: whether the downtime begins or ends with it.
+        by_updater: whether it runs as the updater also where the plan has a user.
         timeout: the step's deadline in seconds.
         args: the step's fields as JSON values.
     """
@@ -43,6 +45,7 @@ class PlannedStep(Model):
     undo_title: Text = ""
     touches_live: bool = False
     downtime: Literal["begins", "ends"] | None = None
+    by_updater: bool = False
     timeout: Seconds
     args: dict[str, Any] = {}
 
@@ -86,6 +89,7 @@ class Plan(Model):
         disk_need: what must be free.
         preserved: patterns of files that keep their bytes, mode and owner.
         notes: costs and peculiarities, one sentence each.
+        user: as whom the steps run that are not the updater's own; None: all of them are.
     """
 
     schema_version: int = SCHEMA
@@ -99,6 +103,7 @@ class Plan(Model):
     disk_need: tuple[DiskNeed, ...] = ()
     preserved: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    user: User | None = None
 
 
 def freeze(
@@ -109,6 +114,7 @@ def freeze(
     from_version: Version | None,
     to_version: Version,
     kind: Literal["update", "rollback"] = "update",
+    user: User | None = None,
 ) -> Plan:
     """Make the plan of a draft.
 
@@ -135,6 +141,7 @@ def freeze(
         disk_need=tuple(DiskNeed(path=path, size=size) for path, size in draft.disk_need),
         preserved=draft.preserved,
         notes=draft.notes,
+        user=user,
     )
 
 
@@ -146,6 +153,7 @@ def _freeze(step: Step) -> PlannedStep:
         undo_title=step.undo_title,
         touches_live=step.touches_live,
         downtime=step.downtime,
+        by_updater=step.by_updater,
         timeout=step.timeout,
         args=step.model_dump(mode="json", exclude={"timeout"}),
     )

@@ -10,11 +10,13 @@ from fsm.adapter import AnyAdapter, Backup, Installed, Registry, StepContext
 from fsm.engine import plan
 from fsm.engine.journal import Journal
 from fsm.engine.plan import Plan
+from fsm.engine.questions import Questions
 from fsm.engine.report import Offered
 from fsm.errors import BlockedBy, PlanError, Refused, UpToDate, UsageError
 from fsm.formats.manifest import check_updater_version
 from fsm.formats.releases import Release
 from fsm.host.admission import Admission, why_untrusted
+from fsm.host.component_users import target_of
 from fsm.host.config import Component, Config
 from fsm.host.offers import Offers, told
 from fsm.host.selection import Selection
@@ -52,6 +54,8 @@ class Checking:
         self._config = config
         self._component = component
         self._adapter: AnyAdapter = registry.get(component.keys.type)
+        self._questions = Questions(self._adapter)
+        self._target = target_of(component, self._adapter)
         self._policy = journal.policy
         self._readonly = journal.database.readonly
         self._version = version
@@ -69,10 +73,14 @@ class Checking:
         """The component's name."""
         return self._component.name
 
+    @property
+    def component_type(self) -> str:
+        """The component's type."""
+        return self._component.keys.type
+
     def installed(self) -> Installed:
         """What is installed, asked of the component."""
-        found: Installed = self._adapter.inspect(self._component.target, self._component.spec)
-        return found
+        return self._questions.inspect(self._target, self._component.spec)
 
     def source(self) -> Source:
         """The component's source.
@@ -171,18 +179,19 @@ class Checking:
         ctx.check()
         if release.manifest is not None:
             check_updater_version(release.manifest, self._version)
-        target, spec = self._component.target, self._component.spec
+        target, spec = self._target, self._component.spec
         self._adapter.allows(target, spec, release)
         self._adapter.pre_check(target, spec, installed, release, ctx)
-        draft = self._adapter.draft(target, spec, installed, release)
+        draft = self._adapter.draft(target, spec, self._questions.look(target, spec, installed, release), release)
         draft = draft.model_copy(update={"notes": (*self._admission.remarks(release), *release.warnings, *draft.notes)})
         return self._affordable(
             plan.freeze(
                 self.name,
-                self._component.keys.type,
+                self.component_type,
                 draft,
                 from_version=installed.version,
                 to_version=release.version,
+                user=target.user,
             )
         )
 
@@ -210,24 +219,25 @@ class Checking:
         Raises:
             PlanError: no such version is kept.
         """
-        target, spec = self._component.target, self._component.spec
+        target, spec = self._target, self._component.spec
         installed = self.installed()
         backup = self._backup(installed, to)
-        draft = self._adapter.draft_rollback(target, spec, installed, backup)
+        draft = self._adapter.draft_rollback(target, spec, self._questions.look(target, spec, installed, None), backup)
         ctx.check()
         return self._affordable(
             plan.freeze(
                 self.name,
-                self._component.keys.type,
+                self.component_type,
                 draft,
                 from_version=installed.version,
                 to_version=backup.version or Version("0"),
                 kind="rollback",
+                user=target.user,
             )
         )
 
     def _backup(self, installed: Installed, to: Version | None) -> Backup:
-        kept = self._adapter.backups(self._component.target, self._component.spec)
+        kept = self._questions.backups(self._target, self._component.spec)
         known = [backup for backup in kept if backup.version is not None]
         for backup in known:
             if backup.version == to if to is not None else backup.version != installed.version:

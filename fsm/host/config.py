@@ -57,6 +57,10 @@ class Settings(Model):
     deadlines: dict[State, Annotated[Seconds, Field(gt=0)]] = {}
 
 
+RunAs = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0, lt=2**32 - 1)]
+"""A user of this host."""
+
+
 class ComponentKeys(Model):
     """What every component's table has, whatever its type.
 
@@ -66,6 +70,8 @@ class ComponentKeys(Model):
         prereleases: whether pre-releases are wanted.
         depends_on: components that are updated before this one.
         trust: whose signatures its releases must have, if that differs from the host's ``[trust]``.
+        run_as: as whom an updater that is root touches it, a name or a number; by default as the owner of its tree.
+            ``root`` says that whoever may write there is trusted like root.
     """
 
     type: str
@@ -73,6 +79,7 @@ class ComponentKeys(Model):
     prereleases: bool = False
     depends_on: tuple[ComponentName, ...] = ()
     trust: TrustSpec | None = None
+    run_as: RunAs | None = None
 
 
 TABLES: Final = ("fsm", "components", "sets", "trust")

@@ -45,6 +45,9 @@ TEMPLATE: Final = """\
 #prereleases = false
 # Components that are updated before this one.
 #depends_on = ["library"]
+# As whom root touches it: a user's name or number; by default the owner of the tree. "root": who may write there is
+# trusted like root.
+#run_as = "core"
 # Local files that no release and no pattern accounts for: "keep" (they stay in the backup) or "refuse".
 #unlisted = "keep"
 # "exchange": the old tree is the backup. "archive": a tar.zst is written into backup_dir as well.

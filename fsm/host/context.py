@@ -10,16 +10,18 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fsm.adapter import Registry
+from fsm.adapter import Registry, Target
 from fsm.engine.executor import Checked, Control, Controls, Executor, Surroundings
 from fsm.engine.executor.context import Context
 from fsm.engine.journal import Journal, Run
 from fsm.engine.locks import ComponentLock
 from fsm.engine.plan import Plan
 from fsm.engine.progress import Observer, log
+from fsm.engine.questions import Questions
 from fsm.engine.report import Outcome, UpdateResult, run_report
 from fsm.errors import BlockedBy, Busy, FsmError, PlanError, PlanUnknown
-from fsm.host.config import Config
+from fsm.host.component_users import target_of
+from fsm.host.config import Component, Config
 from fsm.lifecycle import State
 from fsm.model import Seconds, Version
 from fsm.version import __version__
@@ -85,8 +87,20 @@ class Host:
         Raises as `Journal.begin` does; see `Adapter.last_run`.
         """
         component = self.config.component(name)
-        above = self.registry.get(component.keys.type).last_run(component.target, component.spec)
+        above = self.questions(component).last_run(self.target(component), component.spec)
         return journal.begin(name, component.keys.type, kind=kind, data=data, part_of=part_of, above=above)
+
+    def questions(self, component: Component) -> Questions:
+        """For the adapter of a component."""
+        return Questions(self.registry.get(component.keys.type))
+
+    def target(self, component: Component) -> Target:
+        """What a component's adapter works on, and as whom.
+
+        Raises:
+            ConfigError: this system has no user of the name that the configuration says.
+        """
+        return target_of(component, self.registry.get(component.keys.type))
 
     def executor(self, journal: Journal) -> Executor:
         """Drives runs."""

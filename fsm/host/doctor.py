@@ -18,10 +18,12 @@ from fsm.adapter import Finding, Registry
 from fsm.engine import plan as plans
 from fsm.engine.journal import Journal, Run
 from fsm.engine.locks import ComponentLock
+from fsm.engine.questions import Questions
 from fsm.errors import FsmError, TrustError, count
 from fsm.formats.timestamps import moment
 from fsm.host.admission import Admission
 from fsm.host.boot import installing
+from fsm.host.component_users import target_of
 from fsm.host.config import Component, Config
 from fsm.host.places import default_state_dir
 from fsm.lifecycle import State
@@ -260,10 +262,11 @@ def _failed(journal: Journal) -> Iterator[Finding]:
 
 def _component(component: Component, registry: Registry) -> Iterator[Finding]:
     adapter = registry.get(component.keys.type)
-    yield from adapter.doctor(component.target, component.spec)
+    questions, target = Questions(adapter), target_of(component, adapter)
+    yield from questions.doctor(target, component.spec)
     if component.keys.source is None:
         yield _warning(component.name, "it has no source, so it can only be rolled back", "add a source")
-    if not adapter.inspect(component.target, component.spec).present:
+    if not questions.inspect(target, component.spec).present:
         return
     for name, spec in component.services.items():
         if not isinstance(spec, NoService):

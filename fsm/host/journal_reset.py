@@ -14,7 +14,9 @@ from pathlib import Path
 from fsm.adapter import Registry
 from fsm.engine.journal import Journal
 from fsm.engine.locks import ComponentLock
+from fsm.engine.questions import Questions
 from fsm.errors import FsmError, JournalError, Refused
+from fsm.host.component_users import target_of
 from fsm.host.config import Config
 from fsm.model import Model
 from fsm.system import files
@@ -114,7 +116,8 @@ def _leftovers(config: Config, registry: Registry) -> tuple[str, ...]:
     for component in config.components.values():
         try:
             adapter = registry.get(component.keys.type)
-            found += [str(path) for path in adapter.leftovers(component.target, component.spec)]
+            target = target_of(component, adapter)
+            found += [str(path) for path in Questions(adapter).leftovers(target, component.spec)]
         except (FsmError, OSError) as error:
             found.append(f"{component.name}: cannot be examined: {error}")
     return tuple(found)

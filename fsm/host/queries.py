@@ -76,7 +76,7 @@ class Reader:
     def backups(self, name: str) -> Sequence[Backup]:
         """The versions that are kept on this host, newest first."""
         component = self.config.component(name)
-        return self._host.registry.get(component.keys.type).backups(component.target, component.spec)
+        return self._host.questions(component).backups(self._host.target(component), component.spec)
 
     def doctor(self) -> list[Finding]:
         """Look for what would make updates on this host fail."""

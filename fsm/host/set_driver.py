@@ -135,7 +135,7 @@ class SetDriver:
         for name in asked["needs"]:
             try:
                 self._refuse_interrupted(name)
-                as_member = replace(run, component=name)
+                as_member = replace(run, component=name, component_type=self._host.config.component(name).keys.type)
                 plans[name] = self._executor.look(as_member, partial(self._plan, asked["force"]))
             except UpToDate:
                 continue

@@ -23,6 +23,7 @@ class Verify(Step):
     phase: ClassVar[State] = State.VERIFYING
     title: ClassVar[str] = "check that the new version works"
     touches_live: ClassVar[bool] = True
+    by_updater: ClassVar[bool] = True  # it asks services, and engines
 
 
 class Retire(Step):

@@ -65,6 +65,7 @@ class Download(Step):
     phase: ClassVar[State] = State.UPDATING
     title: ClassVar[str] = "download and check the artifact"
     undo_title: ClassVar[str] = "remove the download"
+    by_updater: ClassVar[bool] = True  # it may have a token
 
     artifact: Artifact
     source: dict[str, Any]
@@ -125,6 +126,7 @@ class ServiceUnit(Model):
 class _Services(Step):
     phase: ClassVar[State] = State.UPDATING
     touches_live: ClassVar[bool] = True
+    by_updater: ClassVar[bool] = True
 
     services: tuple[ServiceUnit, ...]
 

@@ -71,8 +71,9 @@ class Runner(Protocol):
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: Seconds | None = None,
+        as_user: bool = False,
     ) -> CommandResult:
-        """Run a child until it ends or a deadline kills it."""
+        """Run a child until it ends or a deadline kills it; as the component's user where that is asked for."""
 
 
 class ServiceManager(Protocol):

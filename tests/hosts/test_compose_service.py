@@ -37,7 +37,9 @@ class Runner:
     def check(self) -> None:
         """Go on."""
 
-    def run(self, argv: Any, *, cwd: Any = None, env: Any = None, timeout: float | None = None) -> Any:
+    def run(
+        self, argv: Any, *, cwd: Any = None, env: Any = None, timeout: float | None = None, as_user: bool = False
+    ) -> Any:
         """Run a child."""
         return self._shell.run(argv, cwd=cwd, env=env, timeout=timeout or 60)
 

@@ -196,7 +196,7 @@ def test_who_may_only_read_is_answered(shop: Shop):
     host.check("a")
     with Journal(shop.root / "state" / "journal.db", readonly=True) as journal:
         checking = host._host.checking("a", journal)
-        made = checking.plan(host._host.executor(journal).bare_context("a"))
+        made = checking.plan(host._host.executor(journal).bare_context("a", checking.component_type))
         assert made.to_version == Version("1.1.0")
         assert journal.trusted.keyring(str(shop.maker.root.public_key)) is None
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fsm.adapter import CommandResult
+from fsm.adapter import Backup, CommandResult, Installed, Spec, Target
 from fsm.engine.executor.control import Clock, Control, StepDeadline
 from fsm.engine.progress import EventKind
+from fsm.engine.questions import Questions
 from fsm.errors import Cancelled, DeadlineExceeded, Interrupted
 from fsm.model import Seconds
 from fsm.system.shell import Shell
@@ -30,6 +31,7 @@ class Context:
         cancelled: asks the journal, tells why; None while rolling back, where cancelling makes no sense.
         tell: takes (kind, message, done, total, unit).
         shell: makes a shell that polls what it is given.
+        questions: for the component's adapter.
         provisional: whether the run, after its last step, waits for others of its set and may still be rolled back.
     """
 
@@ -45,6 +47,7 @@ class Context:
     cancelled: Callable[[], str | None] | None
     tell: Callable[[EventKind, str, int, int | None, str], None]
     shell: Callable[[Callable[[], None]], Shell]
+    questions: Questions
     provisional: bool = False
 
     def __post_init__(self) -> None:
@@ -79,6 +82,14 @@ class Context:
             self.clock.wait(quiet, min(left, CANCEL_POLL, max(self.deadline.remaining(), 0.0)))
         self.check()
 
+    def installed(self, target: Target, spec: Spec) -> Installed:
+        """See `StepContext.installed`."""
+        return self.questions.inspect(target, spec)
+
+    def backups(self, target: Target, spec: Spec) -> Sequence[Backup]:
+        """See `StepContext.backups`."""
+        return self.questions.backups(target, spec)
+
     def run(
         self,
         argv: Sequence[str],
@@ -86,6 +97,7 @@ class Context:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: Seconds | None = None,
+        as_user: bool = False,
     ) -> CommandResult:
         """See `StepContext.run`."""
         self.check()

@@ -14,6 +14,7 @@ from fsm.engine.executor.runner import Runner
 from fsm.engine.journal import Journal, Kind, Record, Run
 from fsm.engine.plan import Plan
 from fsm.engine.progress import log
+from fsm.engine.questions import Questions
 from fsm.errors import Cancelled, FsmError, Interrupted, JournalError, Transient, UpToDate
 from fsm.lifecycle import LIMIT, Event, State
 from fsm.system import faults
@@ -146,7 +147,7 @@ class Executor:
         """The work of `checking` for a member of a set, whose own run has not begun; what is transient is tried again.
 
         Args:
-            run: of the set, under the member's name.
+            run: of the set, under the member's name and type.
             checking: gets that run and a context.
 
         Raises:
@@ -174,7 +175,7 @@ class Executor:
         """Let the observers know which state a run is in."""
         Runner(RunRecord(self._journal, self._registry, run), self._around).enter(run.state)
 
-    def bare_context(self, component: str) -> Context:
+    def bare_context(self, component: str, component_type: str) -> Context:
         """A context without a run, for looking ahead: its children are not journaled, as nothing will resume them."""
         marker = f"{self._around.name}.0"
         return Context(
@@ -192,6 +193,7 @@ class Executor:
             cancelled=None,
             tell=lambda kind, message, done, total, unit: None,
             shell=lambda poll: Shell(marker=marker, record=lambda child: None, poll=poll, secrets=self._around.secrets),
+            questions=Questions(self._registry.get(component_type)),
         )
 
     @staticmethod

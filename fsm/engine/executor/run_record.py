@@ -20,7 +20,7 @@ class RunRecord:
     def __init__(self, journal: Journal, registry: Registry, run: Run) -> None:
         self.journal = journal
         self.run = run
-        self._registry = registry
+        self.registry = registry
         self.plan: Plan | None = None
         self.steps: tuple[Step, ...] = ()
         self.results: dict[str, dict[str, Any]] = {}
@@ -33,7 +33,7 @@ class RunRecord:
     def thaw(self, plan: Plan) -> None:
         """Take up a frozen plan."""
         self.plan = plan
-        self.steps = plans.thaw(plan, self._registry)
+        self.steps = plans.thaw(plan, self.registry)
 
     def _read_results(self) -> None:
         for row in self.journal.log(self.run.id):

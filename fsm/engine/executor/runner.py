@@ -14,6 +14,7 @@ from fsm.engine.executor.control import StepDeadline, Surroundings
 from fsm.engine.executor.run_record import RunRecord
 from fsm.engine.journal import Kind as LogKind
 from fsm.engine.progress import EventKind, ProgressEvent, log, tell
+from fsm.engine.questions import Questions
 from fsm.errors import Cancelled, DeadlineExceeded, FsmError, Interrupted, JournalError, Transient, count
 from fsm.lifecycle import State
 from fsm.model import Seconds
@@ -144,6 +145,7 @@ class Runner:
                 kind, message, run.position, done=done, total=total, unit=unit
             ),
             shell=self._shell,
+            questions=Questions(record.registry.get(run.component_type)),
             provisional=run.part_of is not None,
         )
 

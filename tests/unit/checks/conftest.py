@@ -31,7 +31,9 @@ class Runner:
         if self.stop is not None:
             raise self.stop
 
-    def run(self, argv: Any, *, cwd: Any = None, env: Any = None, timeout: float | None = None) -> CommandResult:
+    def run(
+        self, argv: Any, *, cwd: Any = None, env: Any = None, timeout: float | None = None, as_user: bool = False
+    ) -> CommandResult:
         """Refuse."""
         raise AssertionError("no command was expected")
 
