@@ -35,7 +35,9 @@ class Resuming:
         """See `Updater.resume`."""
         with self._host.journal() as journal:
             runs = journal.runs(name, in_progress=True)
-            down = {run.component for run in runs if self._host.is_down(run, journal)}
+            # The boot that goes on starts everything: it waits for trees that this call does not name as well.
+            waiting = journal.runs(in_progress=True) if boot_hold.holding() else []
+            down = {run.component for run in waiting if self._host.is_down(run, journal)}
         owners = {run.component: self._sets.owner(run.component) for run in runs}
         work: dict[str, Callable[[], list[UpdateResult]]] = {}
         for each, owner in owners.items():

@@ -75,7 +75,9 @@ def _run(folder: Path, tests: str, *options: str, **environment: str) -> str:
     (folder / "unit").mkdir()
     (folder / "unit" / "test_it.py").write_text(tests)
     (folder / "pytest.ini").write_text(INI)
-    kept = {name: value for name, value in os.environ.items() if name not in {"CI", "PYTEST_ADDOPTS"}}
+    # Not under coverage, where nobody listens: see `Outside`.
+    gone = ("CI", "PYTEST_ADDOPTS", "COVERAGE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(gone)}
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-p", "no:xdist", *options]
     done = subprocess.run(
         [*command, str(folder)],

@@ -62,6 +62,19 @@ def test_the_boot_waits_until_every_tree_is_whole(root, world, monkeypatch: pyte
     assert held(root, world, monkeypatch) == [("do", "swap"), ("do", "swap")]
 
 
+def test_the_boot_waits_for_trees_that_nobody_named(root, world, monkeypatch: pytest.MonkeyPatch):
+    """`fsm resume a` during the boot: what lets the boot go on lets it start the half tree of b as well."""
+    interrupted(root, "a", DOWN)
+    interrupted(root, "b", DOWN)
+    monkeypatch.setattr(boot_hold, "_held", "/nowhere")
+    seen: list[tuple[str, str]] = []
+    world.before_act = lambda verb, name: seen.append((verb, name)) if boot_hold.holding() else None
+    host = updater(root, "a", "b")
+    assert [(result.component, result.outcome) for result in host.resume("a")] == [("a", Outcome.DONE)]
+    assert seen == [("do", "swap"), ("do", "swap")]
+    assert [(result.component, result.outcome) for result in host.resume("b")] == [("b", Outcome.DONE)]
+
+
 def test_the_boot_waits_for_a_rollback_too(root, world, monkeypatch: pytest.MonkeyPatch):
     """Until it would start the old version."""
     for name in ("a", "b"):
