@@ -10,6 +10,7 @@ In the directories of `QUICK` a test neither starts a process nor opens a networ
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
@@ -133,6 +134,12 @@ def _is_quick(item: pytest.Item) -> bool:
     if item.get_closest_marker("processes"):
         return False
     return item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).parts[0] in QUICK
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected out of the garbage collector: it stays to the end, and children need not copy it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Mapping
 from random import Random
 from typing import Final
@@ -31,10 +30,23 @@ def chosen(test: str, cases: Mapping[str, str], seed: str = SEED) -> set[str]:
     """
     if test in SHARES:
         return set(Random(f"{seed} {test}").sample(sorted(cases), min(SHARES[test], len(cases))))
-    by_point: defaultdict[str, list[str]] = defaultdict(list)
-    for name, point in sorted(cases.items()):
-        by_point[point or name].append(name)
-    return {Random(f"{seed} {point}").choice(names) for point, names in by_point.items()}
+    names = sorted(cases)
+    Random(f"{seed} {test}").shuffle(names)
+    # Scenarios one after another, each for the points that those before it do not come to: to make one ready takes as
+    # long as some crashes in it.
+    rank: dict[str, int] = {}
+    for name in names:
+        rank.setdefault(scenario(name, cases[name]), len(rank))
+    names.sort(key=lambda name: rank[scenario(name, cases[name])])
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(cases[name] or name, name)
+    return set(first.values())
+
+
+def scenario(name: str, point: str) -> str:
+    """The scenario of a case, by the case's name: ``test[<scenario>-<point>]``."""
+    return name.partition("[")[2].removesuffix(f"-{point}]") if point else name
 
 
 def one_of(numbers: list[int], case: str, seed: str = SEED) -> list[int]:

@@ -11,6 +11,7 @@ import pytest
 from fsm.lifecycle import LIMIT
 from tests.crash.crash_case import KILLED, CrashCase, Kill, Undisturbed, of_user
 from tests.crash.crash_pool import CrashPool, some
+from tests.crash.sample import FULL
 from tests.crash.scenarios import SCENARIOS
 
 pytestmark = [pytest.mark.crash, pytest.mark.needs_linux]
@@ -21,8 +22,11 @@ RESUMING: Final = ("resume.orphans_ended", "resume.written")
 SET_RESUMING: Final = ("set.resumed",)
 """The same, of a set."""
 
-FIRST, SECOND = 5, 3
+FIRST, SECOND = (5, 3) if FULL else (3, 2)
 """How many first crashes are tried in each scenario, and for each of them how many second ones, evenly spread."""
+
+CANCELLED = 24 if FULL else 8
+"""How many crashes are cancelled afterwards."""
 
 
 def spots(trail: list[str], most: int) -> list[Kill]:
@@ -141,7 +145,7 @@ def test_cancelled_after_a_crash(crash_pool: CrashPool, way: str):
         judge_as_before(crash_case, before)
 
     trail = crash_pool.undisturbed(name).trail
-    crash_pool.try_all(name, [(str(first), partial(act, first)) for first in spots(trail, 24)])
+    crash_pool.try_all(name, [(str(first), partial(act, first)) for first in spots(trail, CANCELLED)])
 
 
 def judge_as_before(crash_case: CrashCase, before: Mapping[str, Any]) -> None:
