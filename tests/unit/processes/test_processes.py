@@ -160,9 +160,10 @@ def test_an_exec_that_does_not_end_is_not_waited_for(start: Start, mark: str, mo
         found = stat(pid)
         return found._replace(environ_at=0) if found is not None and pid == who.pid else found
 
-    monkeypatch.setattr(reading, "_environ", lambda pid: b"" if pid == who.pid else environ(pid))
-    monkeypatch.setattr(reading, "stat_of", stuck)
-    assert with_environment(mark) == [other]
+    with monkeypatch.context() as patched:  # what ends these processes afterwards has to see them
+        patched.setattr(reading, "_environ", lambda pid: b"" if pid == who.pid else environ(pid))
+        patched.setattr(reading, "stat_of", stuck)
+        assert with_environment(mark) == [other]
 
 
 def test_a_pid_that_changes_hands_during_the_look_is_not_found(
@@ -170,8 +171,9 @@ def test_a_pid_that_changes_hands_during_the_look_is_not_found(
 ):
     """The environment is read before and after the identity: both must carry the mark."""
     start("echo; exec sleep 60")
-    monkeypatch.setattr(reading, "identify", lambda pid: None)
-    assert with_environment(mark) == []
+    with monkeypatch.context() as patched:
+        patched.setattr(reading, "identify", lambda pid: None)
+        assert with_environment(mark) == []
 
 
 def test_holders_of_a_lock_are_found(start: Start, tmp_path: Path):
