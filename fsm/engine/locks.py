@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fsm.errors import Busy, JournalError
+from fsm.system import private
 
 LONGEST: Final = 150
 """Characters of a name that go into a file's name, which has 255 bytes at most."""
@@ -26,11 +27,13 @@ class ComponentLock:
     Raises (on entering):
         Busy: another process, or another thread of this one, holds it; says who and since when.
         JournalError: there can be no lock in that state directory.
+        Refused: others than this user decide what is in it.
         Unsupported: updates do not run on this system.
     """
 
     def __init__(self, state_dir: Path, component: str) -> None:
         self.path = state_dir / "locks" / f"{_file_name(component)}.lock"
+        self._state_dir = state_dir
         self._component = component
         self._descriptor = -1
 
@@ -51,8 +54,9 @@ class ComponentLock:
 
     def _open(self) -> int:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            private.state(self._state_dir)
+            private.directory(self.path.parent)
+            return private.opened(self.path, os.O_RDWR)
         except OSError as error:
             raise self._failed(f"{error.filename}: {error.strerror}", "check state_dir and its permissions") from error
 

@@ -28,7 +28,7 @@ from fsm.host.config import Component, Config
 from fsm.host.places import default_state_dir
 from fsm.lifecycle import State
 from fsm.services import AnySpec, NoService, open_service
-from fsm.system import files
+from fsm.system import files, private
 
 Level = Literal["ok", "warning", "error"]
 
@@ -146,6 +146,8 @@ def _state_dir(state_dir: Path) -> Iterator[Finding]:
     if not os.access(place, os.W_OK | os.X_OK):
         yield _error(subject, f"{place} is not writable by this user", "set state_dir, or run as another user")
         return
+    if place == state_dir:
+        private.look(place)
     kind = filesystem(place)
     if kind in REMOTE:
         message = f"{place} is on {kind}, a network file system, where the journal is not safe"
@@ -203,6 +205,7 @@ def _clock(now: datetime) -> Iterator[Finding]:
 
 
 def _journal(config: Config, registry: Registry, now: datetime) -> Iterator[Finding]:
+    private.look(config.state_dir)
     if not config.journal.exists():
         yield _said("journal", "there is none yet")
         return

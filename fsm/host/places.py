@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fsm.errors import ConfigError
+from fsm.system import trusted
 
 NAME: Final = "fsm.toml"
 SYSTEM: Final = Path("/etc/fsm") / NAME
@@ -44,7 +45,13 @@ def _why(path: Path) -> str:
 
 
 def text_of(path: Path) -> str:
-    """What a configuration file says; an editor on Windows may have put a byte order mark before it."""
+    """What a configuration file says; an editor on Windows may have put a byte order mark before it.
+
+    Raises:
+        ConfigError: somebody else could change what it says.
+        OSError, UnicodeDecodeError: it cannot be read.
+    """
+    trusted.require(path, f"cannot use the configuration {path}", "name another one with --config")
     return path.read_text(encoding="utf-8-sig")
 
 

@@ -31,6 +31,7 @@ from fsm.formats import version_file
 from fsm.formats.version_file import VersionFile
 from fsm.host.offers import Offers, told
 from fsm.host.places import default_state_dir, find, settings_in, state_dir_of, text_of
+from fsm.system import private
 from fsm.version import __version__
 from fsm.versions import Version
 
@@ -172,14 +173,14 @@ def read(explicit: Path | None, names: Iterable[str] = ()) -> list[dict[str, Any
 def _read(path: Path, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
     text = text_of(path)
     state_dir = state_dir_of(settings_in(text), path.parent)
-    kept = json.loads((state_dir / NAME).read_bytes())
-    if kept["key"] != _key(path, text) or kept["modules"] != [_stamp(each[0]) for each in kept["modules"]]:
-        return None
-    entries = {entry["about"]["name"]: entry for entry in kept["components"]}
     found = []
-    with Journal(state_dir / "journal.db", readonly=True) as journal:
+    with Journal(state_dir / "journal.db", readonly=True) as journal:  # first: it finds out whose the directory is
+        kept = json.loads((state_dir / NAME).read_bytes())
+        if kept["key"] != _key(path, text) or kept["modules"] != [_stamp(each[0]) for each in kept["modules"]]:
+            return None
         if kept["trusted"] != journal.trusted.marks():
             return None
+        entries = {entry["about"]["name"]: entry for entry in kept["components"]}
         host = Hosted(journal, state_dir, in_sets(journal, state_dir))
         for entry in [entries[name] for name in names] if names else entries.values():
             version, why = version_file.ask(VersionFile(Path(entry["root"]), entry["file"]))
@@ -227,17 +228,15 @@ def remember(config: Config, registry: Registry) -> None:
         files = {_module(component, registry) for component in config.components.values()}
         modules = [_stamp(file) for file in sorted(files)]
         kept = {"key": _key(path, text), "modules": modules, "trusted": trusted, "components": entries}
-        _write(config.state_dir / NAME, json.dumps(kept), path.stat().st_mode & 0o644)
+        _write(config.state_dir / NAME, json.dumps(kept))
 
 
-def _write(path: Path, text: str, mode: int) -> None:
-    """Put a file in its place whole, readable by nobody who cannot read the configuration: its text is in there."""
+def _write(path: Path, text: str) -> None:
+    """Put a file in its place whole, readable by nobody else: the configuration's text is in there."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
+        with open(private.opened(draft, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as file:
             file.write(text)
-        draft.chmod(mode)
         draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)

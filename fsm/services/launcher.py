@@ -52,7 +52,7 @@ def tell(report: int, line: str) -> None:  # pragma: no cover - runs in an inter
 
 def redirect_output(log: str) -> None:  # pragma: no cover - runs in an interpreter of its own
     """Append stdout and stderr to a file; nothing is there to read."""
-    out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(out, 1)
@@ -71,7 +71,7 @@ def write_record(record: str) -> None:  # pragma: no cover - runs in an interpre
         boot = file.read().strip()
     started = stat[stat.rindex(")") + 2 :].split()[19]
     text = f'{{"pid": {os.getpid()}, "start_time": {started}, "boot_id": "{boot}"}}'
-    out = os.open(record, os.O_WRONLY | os.O_CREAT, 0o644)
+    out = os.open(record, os.O_WRONLY | os.O_CREAT, 0o600)
     os.write(out, f"{text:<{RECORD_SIZE - 1}}\n".encode("ascii"))
     os.close(out)
 

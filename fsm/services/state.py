@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from fsm.errors import StepFailed
 from fsm.services.launcher import RECORD_SIZE
+from fsm.system import private
 from fsm.system.processes import Identity
 
 
@@ -52,7 +53,8 @@ class ServiceFiles:
     def ready(self) -> Iterator[None]:
         """The directories are there, and troubles with the files become one error."""
         try:
-            self.lock.parent.mkdir(parents=True, exist_ok=True)
+            private.state(self.lock.parent.parent)
+            private.directory(self.lock.parent)
             self.log.parent.mkdir(parents=True, exist_ok=True)
             yield
         except OSError as error:
@@ -68,7 +70,7 @@ class ServiceFiles:
         """
         import fcntl  # noqa: PLC0415 - not on Windows
 
-        descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = private.opened(self.lock, os.O_RDWR)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fsm.errors import ConfigError
 from fsm.sources.specs import GitHubSpec, GitSpec, HttpSpec
+from fsm.system import trusted
 
 
 def token_of(spec: HttpSpec | GitSpec | GitHubSpec) -> str | None:
@@ -39,6 +40,7 @@ def _credential(name: str) -> str:
 
 
 def _read(path: Path, todo: str) -> str:
+    trusted.require(path, f"cannot use the token in the file {path}")
     try:
         return path.read_text(encoding="ascii")
     except (OSError, UnicodeError) as error:

@@ -17,6 +17,7 @@ from fsm.sources.specs import GitHubSpec, HttpSpec
 from fsm.sources.tokens import token_of
 from fsm.sources.urls import join, origin_of, redact, why_not
 from fsm.sources.weberrors import from_failure, from_status
+from fsm.system import trusted
 from fsm.system.http import Client, Reply, Unanswered
 
 Failure = Callable[[int, Mapping[str, str], str], FsmError]
@@ -166,6 +167,7 @@ def _answered(url: str) -> Iterator[None]:
 
 def _trusting(ca_file: Path) -> ssl.SSLContext:
     """A context that trusts these authorities only."""
+    trusted.require(ca_file, f"cannot use ca_file {ca_file}")
     try:
         return ssl.create_default_context(cafile=str(ca_file))
     except OSError as error:

@@ -153,24 +153,32 @@ def test_a_reader_sees_the_last_commit_and_needs_no_write_permission(path):
 
 @pytest.mark.needs_root
 @pytest.mark.needs_linux
-def test_an_unprivileged_user_can_read_after_the_writer_has_gone():
-    """The WAL stays at close, because a reader without permission could not make one."""
+@pytest.mark.parametrize("readonly", [True, False])
+@pytest.mark.parametrize("others", [True, False])
+def test_another_user_is_told_who_may_read(others: bool, readonly: bool):
+    """In a directory of the updater's own, and in one that others may look into."""
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
         path = Path(directory) / "state" / "journal.db"
+        path.parent.mkdir()
+        if others:
+            (path.parent / "something").touch()
         filled(path).close()
-        assert read_as_nobody(path) == "2"
+        refused = path if others else path.parent
+        assert read_as_nobody(path, readonly).endswith(
+            f"{refused} belongs to root, and nobody else may read it; use sudo"
+        )
 
 
-def read_as_nobody(path: Path) -> str:
-    """How many runs an unprivileged process counts. It imports first: the interpreter may be root's alone."""
+def read_as_nobody(path: Path, readonly: bool) -> str:
+    """What an unprivileged process is told. It imports first: the interpreter may be root's alone."""
     script = (
-        "import os, sys; from pathlib import Path; from fsm.engine.journal import Journal; os.setuid(65534);"
-        "print(len(Journal(Path(sys.argv[1]), readonly=True).runs()))"
+        "import os, sys; from pathlib import Path; from fsm.engine.journal import Journal; from fsm import Refused\n"
+        "os.setuid(65534)\ntry: Journal(Path(sys.argv[1]), readonly=sys.argv[2] == 'True')\n"
+        "except Refused as error: print(error)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=30, check=False
-    )
+    argv = [sys.executable, "-c", script, str(path), str(readonly)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -279,7 +287,7 @@ def write_until_it_fails(journal: Journal, run: Run) -> None:
 def test_a_full_disk_is_met_with_the_reserve(path, tmp_path):
     """A rollback on a full disk can still be written down."""
     path.parent.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(path.parent)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=0700", "none", str(path.parent)], check=True)
     try:
         with Journal(path) as journal:
             run = journal.begin("a", "t")

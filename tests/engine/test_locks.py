@@ -20,7 +20,7 @@ def test_a_full_disk_keeps_nobody_from_a_lock(tmp_path):
     """Who holds it could not be written down then; a resume has to go on all the same."""
     state = tmp_path / "state"
     state.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(state)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "none", str(state)], check=True)
     try:
         with ComponentLock(state, "a"):
             assert f"process {os.getpid()}" in str(ComponentLock(state, "a").running())

@@ -2,7 +2,7 @@
 
 Settings and their reasons: WAL, so that readers never block and are never blocked; ``synchronous=FULL``, so that a
 commit that returned is on the disk; ``wal_autocheckpoint=100`` keeps the WAL below half a MiB; the WAL is kept at close
-(``PERSIST_WAL``), because a reader without write permission cannot create one. `apsw` bundles its own SQLite: versions
+(``PERSIST_WAL``), because on a read-only mount a reader cannot create one. `apsw` bundles its own SQLite: versions
 3.7.0 to 3.51.2 can corrupt a WAL that two connections write and checkpoint at once (https://sqlite.org/wal.html).
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -19,7 +19,7 @@ import apsw
 
 from fsm.engine.journal.migrations import MIGRATIONS, VERSION
 from fsm.errors import JournalError
-from fsm.system import faults
+from fsm.system import faults, private
 
 APPLICATION_ID: Final = 0x46534D4A  # "FSMJ", https://sqlite.org/fileformat.html#application_id
 BUSY_TIMEOUT: Final = 30_000  # milliseconds; a writer holds the lock for a fraction of a millisecond
@@ -36,8 +36,11 @@ class Database:
         path: the journal's file.
         readonly: for reports; needs no write permission, and takes a missing file for an empty journal.
 
+    The file is made for its user alone, whatever the umask is.
+
     Raises:
         JournalError: the file is damaged, no journal, of a newer schema, or not accessible.
+        Refused: it is another user's, or others than this user could exchange it.
     """
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
@@ -52,16 +55,25 @@ class Database:
             self.schema: int = self._scalar("PRAGMA user_version")
 
     def _connect(self) -> apsw.Connection:
+        if self.readonly:
+            private.look(self.path.parent)
+        else:
+            private.state(self.path.parent)
+        private.refuse_stranger(self.path)
         if self.readonly and not self.path.exists():
             return _in_memory()
-        if self.readonly:
-            flags = apsw.SQLITE_OPEN_READONLY
-        else:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        flags = apsw.SQLITE_OPEN_READONLY if self.readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         connection = apsw.Connection(str(self.path), flags=flags)
+        if not self.readonly:
+            self._close_to_others()
         connection.set_busy_timeout(BUSY_TIMEOUT)
         return connection
+
+    def _close_to_others(self) -> None:
+        """Before SQLite makes the files beside it, which get its mode: a read lock on them stops every writer."""
+        for end in ("", "-wal", "-shm", ".reserve"):
+            with suppress(FileNotFoundError):
+                private.close(self.path.with_name(self.path.name + end))
 
     def _identify(self) -> None:
         version = self._scalar("PRAGMA user_version")
@@ -101,7 +113,6 @@ class Database:
         self._connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(keep))
         if self._scalar("PRAGMA user_version") < VERSION:
             self.write(_migrate)
-            self.path.chmod(0o644)
 
     def _write_ahead(self) -> Any:
         """Switch to the write-ahead log; SQLite itself waits for nobody there, and several may open a new journal."""

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from fsm.system import private
+
 TAIL: Final = 64 * 1024
 """Bytes of the output's end that are kept in memory and handed on."""
 
@@ -151,8 +153,8 @@ class Output:
 def _open_for_append(path: Path) -> int | None:
     """A descriptor at the end of the output file, which is set aside first when it is half full."""
     with suppress(OSError), _rotating:  # the run does not depend on its log
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.directory(path.parent)
         if path.exists() and path.stat().st_size > FILE_LIMIT // 2:
             path.replace(path.with_name(path.name + ".1"))
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        return private.opened(path, os.O_WRONLY | os.O_APPEND)
     return None

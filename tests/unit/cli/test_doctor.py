@@ -151,14 +151,27 @@ def test_a_clock_that_was_never_set(updated: Line):
 
 
 def test_a_place_that_others_may_write_is_an_error(updated: Line):
-    """Whoever can write the configuration decides what runs here."""
+    """Whoever can write the configuration, or the state, decides what runs here."""
+    config = load(updated.path)
     updated.path.chmod(0o666)
-    found = _find(_examine(updated), "permissions", "every user of this host can write")
+    found = _find(doctor.examine(config, Registry.discover()), "permissions", "every user of this host can write")
     assert (found.level, found.todo) == ("error", f"chmod o-w {updated.path}")
     updated.path.chmod(0o644)
     updated.app_fixture.state.mkdir()
+    assert not [each for each in _examine(updated) if "can write" in each.message]
     updated.app_fixture.state.chmod(0o1777)
-    assert not [each for each in _examine(updated) if "every user" in each.message]
+    (updated.app_fixture.state / "something").touch()
+    found = _find(_examine(updated), "state directory", "others may write to")
+    assert (found.level, found.todo.split(",")[0]) == ("error", f"`chmod go-w {updated.app_fixture.state}`")
+
+
+@pytest.mark.needs_root
+def test_a_state_that_somebody_else_could_exchange(updated: Line):
+    """Found before an update is refused."""
+    updated.app_fixture.state.mkdir()
+    os.chown(updated.app_fixture.state, 4242, 4242)
+    found = _find(_examine(updated), "state directory", "state belongs to user 4242, and so decide what is done")
+    assert found.level == "error"
 
 
 @pytest.mark.needs_root
@@ -185,7 +198,7 @@ def test_as_another_user(updated: Line):
     assert f"warning permissions: {updated.path} belongs to user 0, the current user is 65534" in text
     assert "ok permissions: runs as user 65534, without root" in text
     assert f"error state directory: {updated.app_fixture.state} is not writable by this user" in text
-    assert "warning journal: " in text
+    assert f"error journal: cannot tell the state of this host: {updated.app_fixture.state} belongs to root" in text
     assert "error app: " in text
 
 
