@@ -28,14 +28,19 @@ DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 BLOCK: Final = re.compile(r"(?P<head><!-- generated: (?P<name>[\w-]+) -->\n).*?(?P<tail><!-- end -->)", re.DOTALL)
 
 
-def machine(table: lifecycle.Table = lifecycle.TABLE) -> str:
-    """A machine as a picture and as a table."""
-    return f"\n```mermaid\n{lifecycle.diagram(table)}```\n\n{lifecycle.markdown_table(table)}\n"
+def picture(table: lifecycle.Table = lifecycle.TABLE) -> str:
+    """A machine as a picture."""
+    return f"\n```mermaid\n{lifecycle.diagram(table)}```\n\n"
+
+
+def machine() -> str:
+    """The machine as a picture and as a table."""
+    return f"{picture()}{lifecycle.markdown_table(lifecycle.TABLE)}\n"
 
 
 GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "lifecycle": machine,
-    "set-lifecycle": partial(machine, lifecycle.SET_TABLE),
+    "set-lifecycle": partial(picture, lifecycle.SET_TABLE),
     "modules": describe_modules.modules,
     "component-types": describe_modules.types,
     "action-inputs": reference_action.inputs,

@@ -234,7 +234,7 @@ def words() -> str:
 
 
 def shapes() -> str:
-    """A section for each shape: its fields, and an example of one result."""
+    """A section for each shape: its fields and, unless the table shows all of it, an example of one result."""
     described: set[str] = set()
     return "\n" + "\n".join(line for shape in SHAPES for line in _section(shape, described)) + "\n" + _error()
 
@@ -259,7 +259,8 @@ def _section(shape: Shape, described: set[str]) -> Iterator[str]:
         if part is not model:
             yield from (f"### {part.__name__}", "", _summary(part), "")
         yield from _fields(part)
-    yield from _example(shape.example.model_dump(mode="json"))
+    if shape is SHAPES[0] or len(parts(model)) > 1:
+        yield from _example(shape.example.model_dump(mode="json"))
 
 
 def _error() -> str:
