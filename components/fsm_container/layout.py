@@ -53,7 +53,7 @@ class SavedService(Model):
         kept: the name that keeps the image.
         digests: the image's names by digest, for a registry.
         running, healthy: how they were.
-        finished: whether they had done their work and ended with 0.
+        finished: whether they had done their work and exited with 0.
     """
 
     service: str

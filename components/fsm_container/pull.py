@@ -9,6 +9,7 @@ from fsm.errors import Transient
 from fsm.lifecycle import State
 from fsm.services.docker.reference import parse
 from fsm.system import faults
+from fsm.system.exit_codes import exited
 from fsm_container.layout import Layout
 from fsm_container.spec import ContainerSpec
 from fsm_container.stack import Stack
@@ -71,7 +72,7 @@ class Pull(Step):
         if not self.stack.docker.answers():
             raise Transient("cannot reach the Docker engine", "it does not answer", "start it")
         said = " ".join(tail.split())[-300:]
-        return RetryLater(why=f"cannot pull {self.by_digest}: docker ended with {code}: {said}", after=2.0)
+        return RetryLater(why=f"cannot pull {self.by_digest}: docker {exited(code)}: {said}", after=2.0)
 
 
 class TakeKept(Step):

@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 from fsm.adapter import StepContext
 from fsm.model import Seconds
 from fsm.services.docker.facts import Container
+from fsm.system.exit_codes import exited
 from fsm_container.stack import Stack
 
 POLL: Final = (0.05, 0.3)
@@ -43,12 +44,12 @@ def judge(container: Container, one_shot: bool | None) -> Verdict:
         return Verdict("waiting", f"{name} runs, but is not healthy yet")
     if container.status == "restarting":
         state: Literal["waiting", "broken"] = "broken" if container.restarts >= RESTARTS else "waiting"
-        return Verdict(state, f"{name} ends with {container.exit_code} and keeps restarting")
+        return Verdict(state, f"{name} {exited(container.exit_code)} and keeps restarting")
     if container.status == "exited":
         ends = container.restart_policy in ("no", "on-failure") if one_shot is None else one_shot
         if container.exit_code == 0 and ends:
             return Verdict("ready", f"{name} has finished")
-        return Verdict("broken", f"{name} ended with {container.exit_code}{_error(container)}")
+        return Verdict("broken", f"{name} {exited(container.exit_code)}{_error(container)}")
     return Verdict("broken", f"{name} is {container.status}{_error(container)}")
 
 

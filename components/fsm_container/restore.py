@@ -14,6 +14,7 @@ from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.services.docker.facts import Container
 from fsm.services.docker.reference import parse
 from fsm.system import faults
+from fsm.system.exit_codes import exited
 from fsm_container.layout import Record, SavedService
 from fsm_container.leftovers import heal
 from fsm_container.ready import Verdict, overall, wait
@@ -50,7 +51,7 @@ def containers(stack: Stack, record: Record, place: Path, ctx: StepContext) -> S
     todo = "restart the engine, then `fsm rollback` takes this up again" if held else "see `docker compose logs`"
     # Of what a container itself tells by now nothing is said twice.
     more = [done for done in said if done.code and (done.complaint or done.said[-60:] not in wrong)]
-    why = [f"docker ended with {done.code}: {done.said}" for done in more]
+    why = [f"docker {exited(done.code)}: {done.said}" for done in more]
     return Failed(why="; ".join([wrong, *why]), todo=todo, blame="host")
 
 

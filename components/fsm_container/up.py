@@ -15,6 +15,7 @@ from fsm.services.docker.facts import Container
 from fsm.services.docker.reference import parse
 from fsm.services.docker.repair import freeing
 from fsm.system import faults, files
+from fsm.system.exit_codes import exited
 from fsm_container.layout import KEPT, Layout
 from fsm_container.leftovers import heal, orphaned
 from fsm_container.pull import target_image
@@ -161,6 +162,6 @@ class Up(Step):
         if started:
             why = f"the new version does not work: {verdict.detail}{told(self.stack, new, self.one_shot, ctx)}"
             return Failed(why=why, todo="the old version is restored; see the container's log")
-        why = f"compose could not start the new version ({verdict.detail}); it ended with {done.code}: {done.said}"
+        why = f"compose could not start the new version ({verdict.detail}); it {exited(done.code)}: {done.said}"
         todo = "restart the engine, then update again" if done.complaint else "fix the cause, then update again"
         return Failed(why=why, todo=todo, blame="host")

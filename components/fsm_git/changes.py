@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from fsm.errors import CommandFailed
 from fsm.system import files
+from fsm.system.exit_codes import exited
 from fsm_git import assume_unchanged
 from fsm_git.assume_unchanged import Flags
 from fsm_git.blobs import GITLINK, is_blob
@@ -193,6 +194,6 @@ def prove(git: Git, old: str | None, new: str) -> None:
     if asked.code != 0:
         raise CommandFailed(
             "cannot read all of the two commits",
-            f"git diff ended with {asked.code}: {asked.complaint or 'it said nothing'}",
+            f"git diff {exited(asked.code)}: {asked.complaint or 'it said nothing'}",
             "`git fsck` names what is damaged; fetch it again, or make a new clone",
         )

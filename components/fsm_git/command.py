@@ -20,6 +20,7 @@ from fsm.model import Seconds
 from fsm.services import Runner
 from fsm.sources.git import complaint, environment, outside
 from fsm.sources.remotes import masked
+from fsm.system.exit_codes import exited
 from fsm.system.shell import Asked, ask
 
 _SETTINGS: Final = {
@@ -123,21 +124,21 @@ class Git:
             timeout: seconds.
 
         Raises:
-            CommandFailed: it ended with another code than 0; the message has what git said last.
+            CommandFailed: it exited with another code than 0; the message has what git said last.
         """
         result = self.run(*args, timeout=timeout)
         if result.code != 0:
-            raise CommandFailed(f"cannot {what}", f"git {args[0]} ended with {result.code}: {complaint(result.tail)}")
+            raise CommandFailed(f"cannot {what}", f"git {args[0]} {exited(result.code)}: {complaint(result.tail)}")
 
     def answer(self, what: str, *args: str, timeout: Seconds = 60.0) -> bytes:
         """What a git command that only looks writes.
 
         Raises:
-            CommandFailed: it ended with another code than 0.
+            CommandFailed: it exited with another code than 0.
         """
         asked = self.ask(*args, timeout=timeout)
         if asked.code != 0:
-            raise CommandFailed(f"cannot {what}", f"git {args[0]} ended with {asked.code}: {masked(asked.complaint)}")
+            raise CommandFailed(f"cannot {what}", f"git {args[0]} {exited(asked.code)}: {masked(asked.complaint)}")
         return asked.out
 
     def entries(self, what: str, *args: str) -> list[str]:
@@ -145,7 +146,7 @@ class Git:
         return [os.fsdecode(entry) for entry in self.answer(what, *args, timeout=LONG).split(b"\0") if entry]
 
     def ok(self, *args: str) -> bool:
-        """Whether a git command that only looks ends with 0."""
+        """Whether a git command that only looks exits with 0."""
         return self.ask(*args, timeout=LONG).code == 0
 
     def commit(self, name: str) -> str | None:

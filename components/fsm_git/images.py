@@ -19,6 +19,7 @@ from fsm.services import Runner
 from fsm.services.docker import compose as programs
 from fsm.services.docker.client import Docker
 from fsm.system import faults
+from fsm.system.exit_codes import exited
 from fsm_git.finish import BackupRecord
 from fsm_git.site import GitStep
 from fsm_git.spec import Build
@@ -85,7 +86,7 @@ class BuildImages(GitStep):
         faults.point("git.images.built")
         if result.code != 0:
             return Failed(
-                why=f"docker compose build ended with {result.code}: {' '.join(result.tail.split())[-300:]}",
+                why=f"docker compose build {exited(result.code)}: {' '.join(result.tail.split())[-300:]}",
                 todo="see the log; the commit is broken, or this host lacks what its build needs",
             )
         new = {}

@@ -1,4 +1,4 @@
-"""The services of a checkout: stopped last first, started first first."""
+"""The services of a checkout: started in their order, stopped in reverse."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class GitCheckoutSpec(Spec):
 
     Attributes:
         path: the checkout, as it is; made when it is missing, and given a repository when it has none.
-        services: what runs in it, by name: stopped last first, started first first.
+        services: what runs in it, by name: started in this order, stopped in reverse.
         preserve: patterns of files that keep their bytes, mode and owner, whether git knows them or not.
         copies: files that are to exist twice (``"agent/.env" = ".env"``): the missing one of the two is made.
         required: paths that the new commit must have, or it is refused before anything is stopped.

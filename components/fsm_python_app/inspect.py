@@ -8,6 +8,7 @@ from pathlib import Path
 from fsm.adapter import Installed
 from fsm.formats import version_file
 from fsm.model import Version
+from fsm.system.exit_codes import exited
 from fsm_python_app.spec import PythonAppSpec
 
 
@@ -54,6 +55,6 @@ def _from_command(root: Path, argv: tuple[str, ...]) -> tuple[str, str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         return "", f"cannot run {' '.join(argv)}: {error}"
     if done.returncode != 0:
-        return "", f"{' '.join(argv)} exited with {done.returncode}"
+        return "", f"{' '.join(argv)} {exited(done.returncode)}"
     lines = done.stdout[: version_file.MAX_SIZE].decode(errors="replace").split()
     return (lines[-1], "") if lines else ("", f"{' '.join(argv)} printed nothing")

@@ -54,9 +54,11 @@ def _described(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Description file. Default: update.yaml, pyproject.toml.",
         ),
         click.option(
-            "--version", metavar="VERSION", help="Default: from the tag, pyproject.toml, package.json or VERSION."
+            "--version",
+            metavar="VERSION",
+            help="Version. Default: from the tag, pyproject.toml, package.json or VERSION.",
         ),
-        click.option("--tag", metavar="TAG", help="Default: the tag in $GITHUB_REF."),
+        click.option("--tag", metavar="TAG", help="Tag of the release. Default: the tag in $GITHUB_REF."),
         click.option(
             "--checksums",
             "styles",
@@ -75,10 +77,16 @@ def _described(command: Callable[..., Any]) -> Callable[..., Any]:
 def _signed(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
-            "--keyring", metavar="FILE", type=click.Path(), help="Default: fsm-keyring.yaml beside the description."
+            "--keyring",
+            metavar="FILE",
+            type=click.Path(),
+            help="Keyring to publish. Default: fsm-keyring.yaml beside the description.",
         ),
         click.option(
-            "--sequence", metavar="N", type=click.IntRange(0, (1 << 53) - 1), help="Default: the time of the commit."
+            "--sequence",
+            metavar="N",
+            type=click.IntRange(0, (1 << 53) - 1),
+            help="How new the release is. Default: the time of the commit.",
         ),
         key_option,
         repository_option,

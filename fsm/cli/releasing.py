@@ -17,7 +17,10 @@ output_option = click.option(
     "--output", "-o", "to", metavar="DIR", default="dist", show_default=True, help="Directory for the results."
 )
 repository_option = click.option(
-    "--repository", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", help="Default: $GITHUB_REPOSITORY."
+    "--repository",
+    metavar="OWNER/NAME",
+    envvar="GITHUB_REPOSITORY",
+    help="Repository on GitHub. Default: $GITHUB_REPOSITORY.",
 )
 key_option = click.option(
     "--key", "keys", metavar="FILE", multiple=True, type=click.Path(), help="Secret key to sign with; repeatable."

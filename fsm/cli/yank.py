@@ -38,9 +38,12 @@ if TYPE_CHECKING:
 @click.option(
     "--component", metavar="NAME", help="Only for this component. Default: every component of the repository."
 )
-@click.option("--local", is_flag=True, help="Only update the list in DIR, for sources other than GitHub.")
+@click.option("--local", is_flag=True, help="Only update the list in --output, for sources other than GitHub.")
 @click.option(
-    "--keyring", metavar="FILE", type=click.Path(), help="Default: fsm-keyring.yaml in this directory, if it exists."
+    "--keyring",
+    metavar="FILE",
+    type=click.Path(),
+    help="Keyring. Default: fsm-keyring.yaml in this directory, if it exists.",
 )
 @click.option("--take-over", is_flag=True, help="Extend a list that only a revoked key has signed; review it first.")
 @key_option

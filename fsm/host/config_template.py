@@ -14,7 +14,7 @@ from fsm.errors import ConfigError, Refused
 TEMPLATE: Final = """\
 # fsm.toml: what fsm-updater updates on this host.
 #
-# A setting begins right after the "#": take that away to switch it on. Values shown in [fsm] are the defaults.
+# A setting begins right after the "#": remove it to switch the setting on. Values shown in [fsm] are the defaults.
 # Relative paths start at this file's directory, "~" is the home directory.
 # `fsm doctor` examines the host, `fsm plan` shows what an update would do.
 
@@ -29,7 +29,7 @@ TEMPLATE: Final = """\
 #deadlines = { checking = 60.0, backing_up = 3600.0, updating = 7200.0, verifying = 1800.0, rolling_back = 3600.0 }
 
 # Whose releases are installed: root keys that sign the keyring which comes with releases (`fsm keys new`), and how many
-# of them must. Where that differs for one component, write [components.NAME.trust].
+# of them must. If one component differs, write [components.NAME.trust].
 # [trust]
 # root_keys = ["RW..."]
 # threshold = 1
@@ -37,11 +37,11 @@ TEMPLATE: Final = """\
 # One table for each component; its name is 1 to 64 of a-z 0-9 . _ - and begins with a letter or a digit.
 #[components.core]
 #type = "python_app"
-# The directory of the app, as it is. The updater works beside it, in .core.fsm.
+# The directory of the app. The updater works beside it, in .core.fsm.
 #install_path = "/opt/app/core"
 # Files that keep their bytes, mode, owner and times through every update and rollback.
 #preserve = [".env", "config/", "data/"]
-# Whether pre-releases are wanted.
+# Whether to install pre-releases.
 #prereleases = false
 # Components that are updated before this one.
 #depends_on = ["library"]
@@ -65,15 +65,15 @@ TEMPLATE: Final = """\
 # Where releases come from: a directory with one folder for each version ...
 #[components.core.source]
 #type = "directory"
-# Take releases although nothing shows who made them; without it, [trust] must say whose signatures count, and
-# `repository` (owner/name) what signed manifests are bound to.
+# Accept unsigned releases; without it, [trust] must say whose signatures count, and `repository` (owner/name) what
+# signed manifests are bound to.
 #allow_unsigned = true
 #path = "/srv/releases/core"
 # ... or the same layout on a web server:
 # type = "http"
 # url = "https://releases.example.org/core/"
 # token_env = "CORE_TOKEN"
-# Refuse releases without a manifest; MiB that a file may have; which of a release's files are for this host.
+# Refuse releases without a manifest; the most MiB that a file may have; which of a release's files are for this host.
 #require_manifest = false
 #max_artifact_mb = 4096
 #artifact = "*.tar.gz"
@@ -113,7 +113,7 @@ TEMPLATE: Final = """\
 #smoke = ["-c", "import app"]
 #timeout = 900.0
 
-# A program of the app that is run after the swap and before the start.
+# A program of the app that runs after the swap and before the start.
 #[components.core.migration]
 #command = ["{python}", "migrate.py"]
 #optional = false
@@ -142,14 +142,14 @@ TEMPLATE: Final = """\
 #allow_unsigned = true
 #path = "/srv/releases/library"
 
-# Services of a compose project that have one image. Each key with its default, where it has one.
+# Services of a compose project that have one image. Each key with its default, if it has one.
 #[components.web]
 #type = "container"
 # In the order of --file; a single one's override file counts as well. The project is what compose takes for it.
 #compose_files = ["/opt/shop/docker-compose.yml"]
 #project = "shop"
 #services = ["web"]
-# The repository, and how a version becomes a tag; the image's label that tells its version where the tag does not.
+# The repository, and how a version becomes a tag; the image's label that tells its version if the tag does not.
 #image = "ghcr.io/acme/web"
 #tag = "{version}"
 #version_label = "org.opencontainers.image.version"
@@ -157,7 +157,7 @@ TEMPLATE: Final = """\
 #env_file = ["/opt/shop/.env"]
 # Services with the same image that are not named: refuse the update, or leave them behind.
 #others = "refuse"
-# Whether the services do something and end; by default found out from their containers.
+# Whether the services are jobs that run and end; by default their containers tell.
 #one_shot = false
 # Seconds until running and healthy, seconds that it must stay so, and whether an image needs a healthcheck.
 #start_timeout = 120.0
@@ -168,7 +168,7 @@ TEMPLATE: Final = """\
 #reserve_mb = 64
 # The engine; by default what `docker` uses.
 #docker_host = "unix:///var/run/docker.sock"
-# Its unit, which is restarted where it holds a port for a container that a power cut has ended; empty: never.
+# Its unit, restarted if it holds a port for a container that is gone after a power cut; empty: never.
 #engine_unit = "docker.service"
 #[components.web.source]
 #type = "directory"

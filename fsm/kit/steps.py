@@ -18,6 +18,7 @@ from fsm.model import Model
 from fsm.services import AnySpec, ServiceManager, ServiceSpec, open_service
 from fsm.sources import SourceSpec, open_source
 from fsm.system import faults, files
+from fsm.system.exit_codes import exited
 
 _LAST: Final = 300
 """Characters of a command's output that a message has room for."""
@@ -47,9 +48,9 @@ def _blame_host(act: Callable[[StepContext], StepResult], ctx: StepContext) -> S
 
 
 def ended(what: str, result: CommandResult) -> str:
-    """That a command ended, with which exit code, and what it said last; on one line, for messages."""
+    """How a command ended, and what it said last; on one line, for messages."""
     said = " ".join(result.tail.split())[-_LAST:]
-    return f"{what} ended with {result.code}: {said or 'it said nothing'}"
+    return f"{what} {exited(result.code)}: {said or 'it said nothing'}"
 
 
 class Download(Step):
@@ -140,7 +141,7 @@ class _Services(Step):
 
 
 class StopService(_Services):
-    """Stop the services, last first; undone by starting those that ran before.
+    """Stop the services, in reverse order; undone by starting those that ran before.
 
     One that does not stop is the old version's: no release is to blame for it.
 
@@ -186,7 +187,7 @@ class StopService(_Services):
 
 
 class StartService(_Services):
-    """Start the services, first first; undone by stopping them."""
+    """Start the services, in their order; undone by stopping them."""
 
     name: ClassVar[str] = "start_service"
     title: ClassVar[str] = "start the service"

@@ -30,6 +30,7 @@ from fsm.services.base import (
     tail,
 )
 from fsm.system import faults
+from fsm.system.exit_codes import exited
 from fsm.system.processes import before_exec, end, identify
 from fsm.system.shell import UNMARKED, find_program
 
@@ -104,10 +105,10 @@ class CommandService:
         if code != 0 and code not in _INACTIVE:
             raise StepFailed(
                 what,
-                f"its status command ended with {code}",
-                "let it end with 0 when the service runs, with 3 or 1 when it does not",
+                f"its status command {exited(code)}",
+                "let it exit with 0 if the service runs, with 3 or 1 if it does not",
             )
-        return ServiceStatus(active=code == 0, detail=f"its status command ended with {code}")
+        return ServiceStatus(active=code == 0, detail=f"its status command {exited(code)}")
 
     def start(self, ctx: Runner) -> None:
         """Run the start command, and wait until the status command says that the service is active."""
@@ -125,7 +126,7 @@ class CommandService:
             raise DeadlineExceeded(what, f"its start command {spec.start[0]}: {error.why}", error.todo) from error
         faults.point("service.command.started")
         if code != 0:
-            raise failed(what, f"its start command ended with {code}", tail(self._log, LOG_LINES, since))
+            raise failed(what, f"its start command {exited(code)}", tail(self._log, LOG_LINES, since))
         if not self._becomes(active=True, ctx=ctx, limit=limit):
             why = f"its start command succeeded, but it was not active within {spec.start_timeout:g} s"
             raise failed(what, why, tail(self._log, LOG_LINES, since))
@@ -140,7 +141,7 @@ class CommandService:
         result = ctx.run(spec.stop, cwd=spec.cwd, env=spec.env, timeout=spec.stop_timeout)
         faults.point("service.command.stopped")
         if result.code != 0:
-            raise failed(what, f"its stop command ended with {result.code}", result.tail.strip()[-500:])
+            raise failed(what, f"its stop command {exited(result.code)}", result.tail.strip()[-500:])
         if not self._becomes(active=False, ctx=ctx, limit=limit):
             why = f"its stop command succeeded, but it was still active after {spec.stop_timeout:g} s"
             raise failed(what, why, result.tail.strip()[-500:])

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from fsm.errors import CommandFailed, DeadlineExceeded, StepFailed
 from fsm.model import Seconds
+from fsm.system.exit_codes import exited
 from fsm.system.shell import ask
 
 RUNNING: Final = Path("/run/systemd/system")
@@ -42,6 +43,15 @@ _LOG_TIME: Final = 5.0
 _LOG_BYTES: Final = 64 * 1024
 _TRIES: Final = 4
 _PAUSE: Final = 0.1
+_ENDS: Final = {
+    "timeout": "timed out",
+    "watchdog": "did not answer its watchdog",
+    "oom-kill": "was killed because memory ran out",
+    "start-limit-hit": "was refused, as it had been started too often",
+    "resources": "lacked what it needs to start",
+    "protocol": "did not do what its Type promises",
+}
+"""What the other values of a unit's `Result` mean."""
 _UNLOADABLE: Final = {
     "not-found": ("there is no unit of that name", "install it, or correct `unit`"),
     "masked": ("it is masked and cannot be started", "systemctl{user} unmask {unit}"),
@@ -106,8 +116,15 @@ class Unit(NamedTuple):
     @property
     def words(self) -> str:
         """Its state for people."""
-        ended = f", its last run ended with {self.result} (exit code {self.code})" if self.result != "success" else ""
+        ended = f", its last run {_how(self.result, self.code)}" if self.result != "success" else ""
         return f"{self.name} is {self.state} ({self.sub}){ended}"
+
+
+def _how(result: str, code: int) -> str:
+    """How a unit's last run ended: `Result`, and its exit code or the signal that killed it."""
+    if result == "exit-code":
+        return exited(code)
+    return exited(-code) if result in ("signal", "core-dump") else _ENDS.get(result, f"ended: {result}")
 
 
 class Systemctl:

@@ -25,6 +25,7 @@ from fsm.model import Model, Seconds, spelled
 from fsm.services.base import LOG_LINES, Runner, ServiceManager, ServiceStatus, check_name, failed
 from fsm.services.systemctl import Systemctl, Unit
 from fsm.system import boot_hold, faults
+from fsm.system.exit_codes import exited
 
 _WATCH: Final = 0.3
 """Seconds that a started unit is watched: one that dies at once was not started."""
@@ -139,7 +140,7 @@ class SystemdService:
         faults.point("service.systemd.stopped")
         after = self._ask()
         if not after.down:
-            self._give_up("stop", f"{after.words}; systemctl stop ended with {done.code}", done.tail)
+            self._give_up("stop", f"{after.words}; systemctl stop {exited(done.code)}", done.tail)
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines that its processes wrote into systemd's journal."""
@@ -180,7 +181,7 @@ class SystemdService:
     def _must(self, ctx: Runner, verb: str, *units: str) -> None:
         done = self._call(ctx, _SHORT, verb, *units)
         if done.code != 0:
-            self._give_up(verb, f"systemctl exited with {done.code}: {' '.join(done.tail.split())[-300:]}", log="")
+            self._give_up(verb, f"systemctl {exited(done.code)}: {' '.join(done.tail.split())[-300:]}", log="")
 
     def _call(self, ctx: Runner, timeout: Seconds, verb: str, *units: str) -> CommandResult:
         argv = self._systemctl.command(verb, *units)

@@ -63,7 +63,7 @@ def test_what_changes_the_engine_is_a_child_of_the_run(make, tmp_path, monkeypat
     ("trait", "why"),
     [
         ("unhealthy", "is unhealthy"),
-        ("crashes", "ended with 3; its log ends with: version 1.1.0 crashes"),
+        ("crashes", "exited with code 3; its log ends with: version 1.1.0 crashes"),
         ("never", "is not healthy yet"),
     ],
 )
@@ -94,7 +94,7 @@ def test_running_is_not_verified(make, policy):
     app_fixture.publish("1.1.0", "dies")
     result = app_fixture.updater().update("web")
     assert result.outcome is Outcome.ROLLED_BACK, result
-    assert "ended with 4" in result.reason or "started again" in result.reason
+    assert "exited with code 4" in result.reason or "started again" in result.reason
     assert app_fixture.runs() == app_fixture.answers() == "1.0.0"
 
 

@@ -58,7 +58,7 @@ def test_a_service_that_cannot_be_asked_refuses_the_update(root):
     result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.REFUSED, result.headline
     assert not result.touched
-    assert "status command ended with 7" in result.reason
+    assert "status command exited with code 7" in result.reason
 
 
 def test_a_service_that_was_stopped_before_is_stopped_after_a_rollback(root):

@@ -155,12 +155,12 @@ def test_what_ends_well_is_done(project: Project):
     service.start(project.ctx)
     assert service.status().active
     assert project.running() == ["web"]
-    assert "job-1 is exited with exit code 0" in project.service().status().detail
+    assert "job-1 exited with code 0" in project.service().status().detail
 
 
 @pytest.mark.parametrize(
     ("trait", "words"),
-    [("crashes", "is exited with exit code"), ("unhealthy", "is unhealthy"), ("never", "is starting")],
+    [("crashes", "exited with code"), ("unhealthy", "is unhealthy"), ("never", "is starting")],
 )
 def test_what_does_not_work_says_so(project: Project, trait: str, words: str):
     """By the container's state, with the end of its log; it is not waited for what is over."""
@@ -196,7 +196,7 @@ def test_a_file_that_a_new_version_broke(project: Project):
     (project.folder / "compose.yaml").write_text("services: [")
     project.service().stop(project.ctx)
     assert project.running() == []
-    with pytest.raises(StepFailed, match="docker compose up ended with"):
+    with pytest.raises(StepFailed, match="docker compose up exited with"):
         project.service("web").start(project.ctx)
 
 
@@ -225,7 +225,7 @@ def test_an_image_that_is_not_there(project: Project):
     (project.folder / "Dockerfile").write_text("FROM scratch\n")
     table = {"services": {"web": {"image": f"{project.name}:gone", "build": ".", "pull_policy": "never"}}}
     (project.folder / "compose.yaml").write_text(json.dumps(table))
-    with pytest.raises(StepFailed, match=r"docker compose up ended with 1: .*gone"):
+    with pytest.raises(StepFailed, match=r"docker compose up exited with code 1: .*gone"):
         project.service().start(project.ctx)
 
 

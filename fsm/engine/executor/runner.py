@@ -36,7 +36,7 @@ def _fit(result: StepResult, step: Step) -> StepResult:
         try:
             json.dumps(result.data)
         except (TypeError, ValueError) as error:
-            raise TypeError(f"the step {step.name!r} returned data that is no JSON: {error}") from error
+            raise TypeError(f"the step {step.name!r} returned data that is not valid JSON: {error}") from error
     return result
 
 

@@ -20,6 +20,7 @@ from fsm.model import Model, Seconds
 from fsm.services import SystemdSpec
 from fsm.services.systemctl import RUNNING, Systemctl
 from fsm.system import files
+from fsm.system.exit_codes import exited
 from fsm.system.shell import Shell
 
 SYSTEM: Final = Path("/etc/systemd/system")
@@ -158,7 +159,7 @@ class Installer:
         if done.code != 0:
             raise CommandFailed(
                 f"cannot {verb} {' '.join(names) or 'the units'}",
-                f"systemctl exited with {done.code}: {' '.join(done.tail.split())[-400:]}",
+                f"systemctl {exited(done.code)}: {' '.join(done.tail.split())[-400:]}",
                 "fix the cause, then run the command again",
             )
 

@@ -24,6 +24,7 @@ from fsm.formats.checkspec import (
 from fsm.services.checks.context import CheckContext, Outcome
 from fsm.services.checks.health import check_health
 from fsm.services.checks.service import check_active, check_container, check_running
+from fsm.system.exit_codes import exited
 
 _MIB: Final = 1024 * 1024
 
@@ -101,7 +102,8 @@ def check_command(check: Command, ctx: CheckContext) -> Outcome:
     cwd = ctx.path if ctx.path.is_dir() else None
     result = ctx.runner.run(check.argv, cwd=cwd, timeout=check.timeout_seconds)
     said = _last_line(result.tail)
-    return Outcome(ok=result.code == 0, message=f"{check.argv[0]} ended with {result.code}{': ' if said else ''}{said}")
+    message = f"{check.argv[0]} {exited(result.code)}{': ' if said else ''}{said}"
+    return Outcome(ok=result.code == 0, message=message)
 
 
 _PERFORMERS: Final[dict[type[Any], Callable[[Any, CheckContext], Outcome]]] = {

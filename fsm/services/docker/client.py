@@ -29,6 +29,7 @@ from fsm.services.docker.facts import (
     Remote,
     platform_of,
 )
+from fsm.system.exit_codes import exited
 from fsm.system.shell import ask
 
 ANSWER: Final[Seconds] = 30.0
@@ -77,7 +78,7 @@ class Docker(Model):
             return None if body is None else json.loads(body or b"null")
         except ValueError as error:
             what = f"cannot ask the Docker engine ({path})"
-            raise StepFailed(what, f"its answer is no JSON: {error}", "see `docker version`") from error
+            raise StepFailed(what, f"its answer is not valid JSON: {error}", "see `docker version`") from error
 
     def _body(self, path: str, timeout: Seconds | None, query: Mapping[str, str]) -> bytes | None:
         version = os.environ.get("DOCKER_API_VERSION")
@@ -243,7 +244,7 @@ class Docker(Model):
 
 
 def _complaint(done: CommandResult) -> str:
-    return f"docker ended with {done.code}: {' '.join(done.tail.split())[-300:]}" if done.code else ""
+    return f"docker {exited(done.code)}: {' '.join(done.tail.split())[-300:]}" if done.code else ""
 
 
 def _joined(log: bytes) -> bytes:

@@ -81,7 +81,7 @@ def config(command: Sequence[str], env: Mapping[str, str]) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(asked.out)
     except ValueError as error:
-        raise StepFailed(what, f"compose's answer is no JSON: {error}", "see `docker compose config`") from error
+        raise StepFailed(what, f"compose's answer is not valid JSON: {error}", "see `docker compose config`") from error
     return found
 
 

@@ -25,6 +25,7 @@ from fsm.services.docker.endpoint import Socket
 from fsm.services.docker.facts import COMES_BACK, intended_name
 from fsm.services.systemctl import Systemctl
 from fsm.system import faults
+from fsm.system.exit_codes import exited
 
 if TYPE_CHECKING:
     from fsm.services.docker.client import Docker
@@ -185,5 +186,5 @@ def _restart(docker: Docker, ctx: Runner, name: str) -> str:
     done = ctx.run(systemctl.command("restart", "--", name), env=systemctl.variables)
     faults.point("engine.restart.done")
     if done.code != 0:
-        return f"`systemctl restart {name}` ended with {done.code}: {' '.join(done.tail.split())[-300:]}"
+        return f"`systemctl restart {name}` {exited(done.code)}: {' '.join(done.tail.split())[-300:]}"
     return "" if docker.answers() else "it does not answer"

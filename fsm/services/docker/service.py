@@ -26,6 +26,7 @@ from fsm.services.docker.client import Docker
 from fsm.services.docker.facts import Container
 from fsm.services.docker.repair import freeing, put_in_order
 from fsm.system import faults
+from fsm.system.exit_codes import exited
 from fsm.system.shell import ask
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def trouble(one: Container, spec: ComposeSpec) -> str:
     if one.service in spec.once and one.status == "exited" and one.exit_code == 0:
         return ""
     if one.status != "running":
-        code = f" with exit code {one.exit_code}" if one.status == "exited" else ""
-        return f"{one.name} is {one.status}{code}"
+        return f"{one.name} {exited(one.exit_code) if one.status == 'exited' else f'is {one.status}'}"
     if one.health not in ("", "healthy"):
         return f"{one.name} is {one.health}"
     up_for = _since(one.started)
@@ -124,7 +124,7 @@ class ComposeService:
         faults.point("service.compose.started")
         if done.code != 0:
             said = "; ".join(filter(None, (" ".join(done.tail.split())[-500:], complaint)))
-            raise failed(f"cannot start {self.name}", f"docker compose up ended with {done.code}: {said}", "")
+            raise failed(f"cannot start {self.name}", f"docker compose up {exited(done.code)}: {said}", "")
         limit = time.monotonic() + spec.start_timeout
         while not (status := self.status()).active:
             if status.ended or time.monotonic() >= limit:

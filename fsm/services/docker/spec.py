@@ -26,7 +26,7 @@ class ComposeSpec(Model):
         project: the project's name; None: what compose makes of the directory's name (a `name:` in a file is not read).
         services: which of its services; empty: all whose profile is active, as ``COMPOSE_PROFILES`` in the project's
             ``.env`` has it; a service of another profile is stopped with them, and is not started again.
-        once: those that are to run and to end: they count when they ended with 0.
+        once: those that run and end: they count when they have exited with 0.
         start_timeout: seconds until all of them run, and are healthy if they have a check.
         stop_timeout: seconds for a stop.
         grace: seconds that a container has between TERM and KILL.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsm.errors import CommandFailed, DeadlineExceeded
 from fsm.model import Seconds
+from fsm.system.exit_codes import exited
 from fsm.system.processes import before_exec, end, group, identify
 from fsm.system.shell.programs import CALL, MARKER, SERVICE, find_program
 
@@ -97,7 +98,7 @@ def talk(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Iterat
         except Exception as error:
             with suppress(subprocess.TimeoutExpired):
                 _, complaints = child.communicate(timeout=1)
-                raise ConnectionError(_last_line(complaints) or f"{argv[0]} ended with {child.returncode}") from error
+                raise ConnectionError(_last_line(complaints) or f"{argv[0]} {exited(child.returncode)}") from error
             raise
         finally:
             if child.returncode is None and who is not None:

@@ -111,8 +111,11 @@ def test_a_command_decides_by_its_exit_code(check: Perform, tmp_path: Path):
     shell = Shell(marker=uuid.uuid4().hex, record=lambda child: None, poll=lambda: None)
     for code in (0, 3):
         outcome = check("command", {"runner": shell}, argv=["sh", "-c", f"echo error in $PWD; echo; exit {code}"])
-        assert (outcome.ok, outcome.message) == (code == 0, f"sh ended with {code}: error in {tmp_path}")
-    assert check("command", {"runner": shell, "path": tmp_path / "gone"}, argv=["true"]).message == "true ended with 0"
+        assert (outcome.ok, outcome.message) == (code == 0, f"sh exited with code {code}: error in {tmp_path}")
+    assert (
+        check("command", {"runner": shell, "path": tmp_path / "gone"}, argv=["true"]).message
+        == "true exited with code 0"
+    )
     missing = check("command", {"runner": shell}, argv=["no-such-program"])
     assert not missing.ok
     assert "it is not in any directory of PATH" in missing.message

@@ -272,7 +272,7 @@ def _with_service(line: Line, status: str) -> None:
 @pytest.mark.processes
 @pytest.mark.parametrize(
     ("status", "level", "text"),
-    [("exit 0", "ok", "is active"), ("exit 3", "warning", "is not active"), ("exit 9", "error", "ended with 9")],
+    [("exit 0", "ok", "is active"), ("exit 3", "warning", "is not active"), ("exit 9", "error", "exited with code 9")],
 )
 def test_services_are_asked(status: str, level: str, text: str, updated: Line):
     """Whether they run, and whether there is any telling."""

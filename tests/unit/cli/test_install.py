@@ -156,7 +156,7 @@ def test_systemd_refuses(line: Line, systemd: Systemd):
     systemd.says(trigger_code=4)
     ended = line("install-service")
     assert ended.code == 20
-    assert "cannot enable fsm-resume.service fsm-check.timer: systemctl exited with 4" in ended.err
+    assert "cannot enable fsm-resume.service fsm-check.timer: systemctl exited with code 4" in ended.err
     systemd.says()
     assert line("install-service").code == 0
 

@@ -166,7 +166,7 @@ def test_what_the_doctor_says_of_every_component(tmp_path: Path):
 )
 def test_how_a_command_ended_is_said_on_one_line(tail: str, said: str):
     """Whatever it wrote."""
-    assert kit.ended("the build", CommandResult(code=3, tail=tail)) == f"the build ended with 3: {said}"
+    assert kit.ended("the build", CommandResult(code=3, tail=tail)) == f"the build exited with code 3: {said}"
 
 
 def test_the_bytes_that_patterns_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

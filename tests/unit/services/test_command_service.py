@@ -68,7 +68,7 @@ def test_the_status_is_an_exit_code(world: World, code: int, active: bool):
 
 def test_another_exit_code_is_an_error(world: World):
     """A status command that fails in another way tells nothing."""
-    with pytest.raises(StepFailed, match="cannot tell whether web runs: its status command ended with 4"):
+    with pytest.raises(StepFailed, match="cannot tell whether web runs: its status command exited with code 4"):
         commands(world, status=["sh", "-c", "exit 4"]).status()
 
 
@@ -92,7 +92,7 @@ def test_a_missing_command_is_explained(world: World):
 
 def test_a_failing_start_says_why(world: World):
     """The error has the exit code and the end of the log."""
-    with pytest.raises(StepFailed, match="its start command ended with 7; its log ends with: no licence"):
+    with pytest.raises(StepFailed, match="its start command exited with code 7; its log ends with: no licence"):
         commands(world, start=["sh", "-c", "echo no licence; exit 7"]).start(world.ctx)
 
 
@@ -113,7 +113,7 @@ def test_a_start_that_hangs_is_ended(world: World):
 def test_a_failing_stop_says_why(world: World):
     """The error has the exit code and what the command printed."""
     service = commands(world, status=["true"], stop=["sh", "-c", "echo still busy; exit 2"])
-    with pytest.raises(StepFailed, match="its stop command ended with 2; its log ends with: still busy"):
+    with pytest.raises(StepFailed, match="its stop command exited with code 2; its log ends with: still busy"):
         service.stop(world.ctx)
 
 

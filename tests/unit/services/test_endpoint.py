@@ -152,7 +152,7 @@ def test_an_engine_that_drips(tmp_path: Path):
         (b"", Transient, "cannot reach the Docker engine: unix:"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[", Transient, "cannot reach the Docker engine: unix:"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", Transient, "cannot reach the Docker engine: unix:"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n[", StepFailed, "its answer is no JSON"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n[", StepFailed, "its answer is not valid JSON"),
         (b"HTTP/1.1 500 Oh\r\nContent-Length: 4\r\n\r\noops", StepFailed, "it answered 500: oops"),
         (b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno", StepFailed, "it answered 403: no"),
     ],

@@ -143,7 +143,19 @@ def test_a_unit_that_cannot_be_started_is_refused(unit: Unit, load: str, why: st
             {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "ExecMainStatus": "7"},
             False,
             True,
-            "its last run ended with exit-code (exit code 7)",
+            "its last run exited with code 7",
+        ),
+        (
+            {"ActiveState": "failed", "SubState": "failed", "Result": "signal", "ExecMainStatus": "9"},
+            False,
+            True,
+            "its last run was killed by SIGKILL",
+        ),
+        (
+            {"ActiveState": "failed", "SubState": "failed", "Result": "oom-kill"},
+            False,
+            True,
+            "its last run was killed because memory ran out",
         ),
         ({"ActiveState": "inactive", "Job": "17"}, False, False, "inactive"),
         ({"ActiveState": "active", "NRestarts": "4", "MainPID": "12"}, False, False, "it does not stay up"),
@@ -188,7 +200,9 @@ def test_a_unit_that_does_not_stop(unit: Unit):
     unit.write(stubborn=True)
     service = unit.service()
     service.start(unit.world.ctx)
-    with pytest.raises(StepFailed, match=r"cannot stop app\.service: .* active \(running\); systemctl stop ended with"):
+    with pytest.raises(
+        StepFailed, match=r"cannot stop app\.service: .* active \(running\); systemctl stop exited with"
+    ):
         service.stop(unit.world.ctx)
 
 
@@ -247,7 +261,7 @@ def test_triggers_are_stopped_and_started_too(unit: Unit):
     service.stop(unit.world.ctx)
     assert unit.calls() == ["start app.socket", "start app.service", "stop app.socket", "stop app.service"]
     unit.write(trigger_code=4)
-    with pytest.raises(StepFailed, match=r"cannot stop app\.service: systemctl exited with 4"):
+    with pytest.raises(StepFailed, match=r"cannot stop app\.service: systemctl exited with code 4"):
         service.stop(unit.world.ctx)
 
 
