@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import click
+
+RANGES: Final = ((re.compile(r"\b(\d+)<=x<=(\d+)"), r"\1 to \2"), (re.compile(r"\bx>=(\d+)"), r"at least \1"))
+"""How click shows a range, and how people say it."""
+
+LAST: Final = ("--json", "-h, --help")
+"""Options of every command, which come after its own."""
+
+
+def _in_words(text: str) -> str:
+    for shown, said in RANGES:
+        text = shown.sub(said, text)
+    return text
 
 
 class Command(click.Command):
@@ -17,6 +30,13 @@ class Command(click.Command):
     def __init__(self, *args: Any, examples: tuple[str, ...] = (), **options: Any) -> None:
         super().__init__(*args, **options)
         self.examples = examples
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Its own options first; ranges in words."""
+        options = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        rows = [row for each in options if (row := each.get_help_record(ctx))]
+        with formatter.section("Options"):
+            formatter.write_dl([(name, _in_words(text)) for name, text in sorted(rows, key=lambda row: row[0] in LAST)])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """See `click.Command`."""
@@ -35,6 +55,11 @@ class Group(Command, click.Group):
     def __init__(self, *args: Any, aliases: dict[str, str] | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self.aliases = aliases or {}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, then the commands."""
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A command by either of its names."""

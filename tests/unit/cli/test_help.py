@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterator
 
@@ -76,3 +77,22 @@ def test_yank_and_unpublish_are_one_command(line: Line):
     assert listed.count("unpublish") == 1
     first, second = (line.bare("release", name, "--help").out for name in ("yank", "unpublish"))
     assert second.splitlines()[1:] == first.splitlines()[1:]
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: " ".join(("fsm", *path)))
+def test_options_read_well(path: tuple[str, ...], line: Line):
+    """Ranges are said in words, and what every command has comes after its own options."""
+    shown = line.bare(*path, "--help").out
+    assert "<=" not in shown
+    assert ">=" not in shown
+    section = shown.partition("\nOptions:\n")[2].partition("\n\n")[0]
+    options = re.findall(r"^  (\S+)", section, re.MULTILINE)
+    assert all(option.startswith("-") for option in options), "arguments are none"
+    assert options[-1] == "-h,"
+    assert "--json" not in options[:-2]
+
+
+def test_a_range_is_said_in_words(line: Line):
+    """With both ends, or with the lower one."""
+    assert "[1 to 64]" in line.bare("update", "--help").out
+    assert "[default: 50; at least 1]" in " ".join(line.bare("history", "--help").out.split())
