@@ -10,7 +10,7 @@ from fsm.adapter import Finding, Target
 from fsm.errors import FsmError
 from fsm.kit import Findings
 from fsm_python_app import inspect, plan
-from fsm_python_app.environment import uv_program
+from fsm_python_app.building import uv_program
 from fsm_python_app.layout import Layout
 from fsm_python_app.spec import PythonAppSpec
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -18,19 +17,18 @@ from pathlib import Path
 from typing import ClassVar
 
 from fsm.adapter import Done, Step, StepContext, StepResult
-from fsm.errors import StepFailed, Transient
+from fsm.errors import StepFailed
 from fsm.kit import ended, make_directory, sweep
 from fsm.lifecycle import State
 from fsm.system import faults, files
 from fsm.system.digest import Check, hash_file
+from fsm_python_app.building import Builder, own_python
 from fsm_python_app.layout import Layout
+from fsm_python_app.requirements import parts
 from fsm_python_app.spec import Environment
 
 MARKER = "fsm-env.json"
 """Written last into an environment: an environment without it is half built."""
-
-_INCLUDE = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[\s=]+(\S+)")
-_LOCAL = re.compile(r"^\s*(?:\.{1,2}(?:/|\s*$|\[)|file:|[\w.-]+\s*@\s*file:)")
 
 
 class BuildEnvironment(Step):
@@ -44,21 +42,21 @@ class BuildEnvironment(Step):
     layout: Layout
     environment: Environment
     from_wheel: bool
+    max_bytes: int
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
         tree = self.layout.paths(ctx.run_id).tree
-        requirements = tree / self.environment.requirements
         link = tree / self.environment.link
-        if not requirements.is_file():
+        if not (tree / self.environment.requirements).is_file():
             return self._without(ctx, link)
-        python = self.environment.python or _own_python()
-        key = self._key(ctx, tree, requirements, python)
+        python = self.environment.python or own_python()
+        key = self._key(ctx, tree, python)
         env = self.layout.envs / key
         reused = (env / MARKER).exists()
         sweep(env)
         if not reused:
-            self._build(ctx, tree, requirements, python, env)
+            self._build(ctx, tree, python, env)
             files.sync_filesystem(env)
             faults.point("environment.synced")
             record = {"run": ctx.run_id, "python": python, "version": sys.version}
@@ -90,78 +88,35 @@ class BuildEnvironment(Step):
             files.copy_entry(made_by_hand, link)
         return Done(data={"env": None}, notes=(f"the release has no requirements file; {made_by_hand} goes along",))
 
-    def _key(self, ctx: StepContext, tree: Path, requirements: Path, python: str) -> str:
+    def _key(self, ctx: StepContext, tree: Path, python: str) -> str:
         """A name for everything that makes the environment what it is."""
-        digest = hashlib.sha256(json.dumps([python, self._python_version(ctx, python)]).encode())
-        for path in _with_includes(requirements, tree, seen=set()):
-            text = path.read_text(encoding="utf-8-sig", errors="replace")
+        made_with = [python, self._python_version(ctx, python), *self.environment.build_from_source]
+        digest = hashlib.sha256(json.dumps(made_with).encode())
+        for text, is_open in parts(tree, self.environment):
             digest.update(text.encode())
-            digest.update(self._salt(ctx, text))
+            # What is not fixed by its text is never used again.
+            digest.update(f"run {ctx.run_id}".encode() if is_open else b"")
         wheels = tree / self.environment.wheels
         for wheel in sorted(wheels.glob("*.whl")) if wheels.is_dir() else []:
             digest.update(f"{wheel.name} {hash_file(wheel)[0]}\n".encode())
         return digest.hexdigest()[:24]
 
-    def _salt(self, ctx: StepContext, text: str) -> bytes:
-        """A requirement that is a path has unknown content: such an environment is never reused."""
-        lines = [line for line in text.splitlines() if not line.lstrip().startswith(f"./{self.environment.wheels}/")]
-        if any(re.match(r"^\s*(-e|--editable)\b", line) for line in lines):
-            raise StepFailed(
-                f"cannot build the environment from {self.environment.requirements}",
-                "it asks for an editable install, which would point into the staging directory",
-                "list what the app needs instead; the app's own directory is importable as it is",
-            )
-        return f"run {ctx.run_id}".encode() if any(_LOCAL.match(line) for line in lines) else b""
-
     def _python_version(self, ctx: StepContext, python: str) -> str:
-        if python == _own_python():
+        if python == own_python():
             return sys.version
-        done = ctx.run([python, "-c", "import sys; print(sys.version)"], timeout=30)
+        done = ctx.run([python, "-I", "-c", "import sys; print(sys.version)"], timeout=30)
         if done.code != 0:
             raise StepFailed(f"cannot use {python} for the environment", done.tail.strip()[-200:], "correct `python`")
         return done.tail
 
-    def _build(self, ctx: StepContext, tree: Path, requirements: Path, python: str, env: Path) -> None:
+    def _build(self, ctx: StepContext, tree: Path, python: str, env: Path) -> None:
         files.remove_tree(env, ctx.check)
         faults.point("environment.cleared")
         make_directory(env.parent, 0o755)
         scratch = self.layout.paths(ctx.run_id).root / "tmp"
-        scratch.mkdir(exist_ok=True)
-        for argv in self._commands(requirements, tree, python, env):
-            done = ctx.run(argv, cwd=tree, env={"TMPDIR": str(scratch), "UV_PYTHON_DOWNLOADS": "never"})
-            if done.code != 0:
-                self._explain(argv, done.tail)
-            faults.point("environment.command_ended")
-        files.remove_tree(scratch, ctx.check)
+        Builder(ctx, self.environment, tree, python, scratch, self.max_bytes, self.from_wheel).build(env)
         if os.geteuid() == 0:
             _let_others_read(env)
-
-    def _explain(self, argv: list[str], tail: str) -> None:
-        """An index that cannot be reached is no fault of the release; it is tried again until the deadline."""
-        lines = " ".join(tail.split())[-600:]
-        if any(word in tail for word in ("error sending request", "dns error", "Temporary failure", "NewConnectionEr")):
-            raise Transient("cannot reach the package index", lines[-200:], "check the network")
-        raise StepFailed(f"cannot build the environment: {Path(argv[0]).name} failed", lines, "the release is broken")
-
-    def _commands(self, requirements: Path, tree: Path, python: str, env: Path) -> Iterator[list[str]]:
-        wheels = tree / self.environment.wheels
-        offline = ["--no-index", "--find-links", str(wheels)] if wheels.is_dir() and not self.from_wheel else []
-        wanted = [*offline, "-r", str(requirements)]
-        inside = str(env / "bin" / "python")
-        uv = None if self.environment.builder == "pip" else uv_program()
-        if uv is None and self.environment.builder == "uv":
-            todo = 'install it, or set builder = "pip"'
-            raise StepFailed("cannot build the environment", "uv is not installed", todo)
-        if uv is not None:
-            common = ["--no-cache", "--quiet"]
-            yield [uv, "venv", *common, "--no-project", "--python", python, str(env)]
-            install = [uv, "pip", "install", *common, "--compile-bytecode", "--link-mode", "copy", "--python", inside]
-            yield [*install, *wanted]
-            yield [uv, "pip", "check", *common, "--python", inside]
-        else:
-            yield [python, "-m", "venv", str(env)]
-            yield [inside, "-m", "pip", "install", "--no-cache-dir", "--no-input", "--quiet", *wanted]
-            yield [inside, "-m", "pip", "check"]
 
     def _link(self, link: Path, env: Path) -> None:
         """The link is relative to where the tree will be live, not to where it is staged."""
@@ -221,30 +176,3 @@ def links(tree: Path) -> Iterator[str]:
     """The names of all that links in a tree lead to: a kept version's may be from before `link` was changed."""
     with suppress(OSError), os.scandir(tree) as entries:
         yield from [os.path.basename(os.readlink(entry.path)) for entry in entries if entry.is_symlink()]
-
-
-def _own_python() -> str:
-    """The interpreter below the updater's own environment, which may be replaced while the app's lives on."""
-    return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-
-
-def uv_program() -> str | None:
-    """Where uv is, None if it is not installed."""
-    try:
-        from uv import find_uv_bin  # noqa: PLC0415 - only where an environment is built
-
-        return str(find_uv_bin())
-    except (ImportError, FileNotFoundError):
-        return None
-
-
-def _with_includes(path: Path, tree: Path, seen: set[Path]) -> Iterator[Path]:
-    """A requirements file and those that it includes, each once, none outside of the tree."""
-    path = path.resolve()
-    if path in seen or not path.is_relative_to(tree.resolve()) or not path.is_file():
-        return
-    seen.add(path)
-    yield path
-    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
-        if match := _INCLUDE.match(line):
-            yield from _with_includes(path.parent / match[1], tree, seen)

@@ -144,7 +144,11 @@ def update(
             reserve=spec.reserve_mb * MEBI,
         ),
         BuildEnvironment(
-            layout=layout, environment=spec.environment, from_wheel=is_wheel, timeout=spec.environment.timeout
+            layout=layout,
+            environment=spec.environment,
+            from_wheel=is_wheel,
+            max_bytes=spec.max_unpacked_mb * MEBI,
+            timeout=spec.environment.timeout,
         ),
         *_swap(spec, layout, facts, carry=True, middle=migrate),
         _verify(target, spec, release),

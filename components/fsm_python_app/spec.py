@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,6 +13,9 @@ from fsm.kit import Retention
 from fsm.model import HostPath, Model, Seconds
 from fsm.services import NoService, ServiceSpec
 from fsm.system.files import Patterns
+
+ALL: Final = ":all:"
+"""In `build_from_source`: every package that has no wheel."""
 
 
 class VersionFrom(Model):
@@ -40,6 +44,12 @@ class Environment(Model):
     Attributes:
         requirements: a requirements file in the release; a release without it gets no environment of its own.
         wheels: a directory in the release; when it is there, nothing is fetched from an index.
+        index_url: the package index, if it is not the builder's usual one; may hold a password.
+        extra_index_urls: further ones.
+        url_hosts: hosts that a requirement's own URL (`name @ https://HOST/...`) may name.
+        build_from_source: packages that are built from source, which runs programs of theirs; `[":all:"]` for every one
+            that has no wheel. All others are installed from wheels only.
+        env: variables that the builder gets beside `PATH`, `HOME` and a language: a proxy, certificates.
         link: the name in the app's directory that leads to the environment.
         builder: ``uv``, ``pip``, or ``auto`` for uv if it is installed, else pip.
         python: the interpreter to build with; by default the one that runs the updater.
@@ -49,11 +59,24 @@ class Environment(Model):
 
     requirements: str = "requirements.txt"
     wheels: str = "wheels"
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] = ()
+    url_hosts: tuple[str, ...] = ()
+    build_from_source: tuple[str, ...] = ()
+    env: dict[str, str] = {}
     link: str = ".venv"
     builder: Literal["auto", "uv", "pip"] = "auto"
     python: str | None = None
     smoke: tuple[str, ...] | None = None
     timeout: Seconds = 900.0
+
+    @field_validator("build_from_source")
+    @classmethod
+    def _packages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name != ALL and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
+                raise ValueError(f"{name!r} is not the name of a package; write names, or {ALL!r}")
+        return value
 
 
 class Migration(Model):
@@ -89,7 +112,7 @@ class PythonAppSpec(Spec):
         unlisted: what to do with local files that no release and no pattern accounts for.
         allowed_hosts: hosts that a manifest's health checks may ask.
         reserve_mb: MiB that must stay free on the disk.
-        max_unpacked_mb: MiB that a release may unpack to.
+        max_unpacked_mb: MiB that a release may unpack to, with what is installed into its environment.
     """
 
     install_path: HostPath

@@ -126,7 +126,15 @@ def test_a_wheel_is_installed_for_real(root):
             "9",
         ),
         ({"requirements.txt": b"-e .\n"}, {}, "editable"),
-        ({"requirements.txt": b"one==1.0\n", ".venv/here": b""}, {}, ""),
+        (
+            {
+                "requirements.txt": b"one==1.0\n",
+                "wheels/one-1.0-py3-none-any.whl": wheel("one", "1.0", {"one.py": b""}),
+                ".venv/here": b"",
+            },
+            {},
+            "brings a file of that name",
+        ),
     ],
     ids=["missing wheel", "conflict", "smoke", "editable", "in the way"],
 )

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from fsm.system.archive.backup import verify_tar_zst, write_tar_zst
     from fsm.system.archive.model import Entry, Limits, Listing
     from fsm.system.archive.unpacking import inspect, unpack
+    from fsm.system.archive.wheels import read_wheel
 
 _WHERE: Final = {
     **dict.fromkeys(("verify_tar_zst", "write_tar_zst"), "backup"),
     **dict.fromkeys(("Entry", "Limits", "Listing"), "model"),
     **dict.fromkeys(("inspect", "unpack"), "unpacking"),
+    "read_wheel": "wheels",
 }
 
-__all__ = ["Entry", "Limits", "Listing", "inspect", "unpack", "verify_tar_zst", "write_tar_zst"]
+__all__ = ["Entry", "Limits", "Listing", "inspect", "read_wheel", "unpack", "verify_tar_zst", "write_tar_zst"]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,7 @@ from fsm.system.files import shown
 _CHUNK: Final = 1 << 20
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """What everybody writes. LZMA's header says how much memory to allocate, up to 4 GiB, and `zipfile` would."""
-_DAMAGED: Final = (
+DAMAGED: Final = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -56,12 +56,12 @@ def members(file: BinaryIO, max_entries: int) -> Iterator[Member]:
         BrokenError: it is damaged, truncated, encrypted, has too many entries, or one that does not belong into a
             release.
     """
-    _count_entries(file, max_entries)
+    count_entries(file, max_entries)
     try:
         with zipfile.ZipFile(file) as archive:
             for info in archive.infolist():
                 yield _member(archive, info)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise BrokenError(f"it is damaged ({error})") from error
 
 
@@ -98,7 +98,7 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]
             while chunk := stream.read(_CHUNK):
                 size += len(chunk)
                 yield chunk
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise BrokenError(f"entry {shown(info.orig_filename)} is damaged ({error or 'truncated'})") from error
     if size != info.file_size:
         raise BrokenError(f"entry {shown(info.orig_filename)} has {size} bytes, and {info.file_size} were declared")
@@ -110,7 +110,7 @@ def _mtime(info: zipfile.ZipInfo) -> int:
     return calendar.timegm((year, max(month, 1), max(day, 1), *rest)) * 10**9
 
 
-def _count_entries(file: BinaryIO, max_entries: int) -> None:
+def count_entries(file: BinaryIO, max_entries: int) -> None:
     """Walk the directory without keeping any of it."""
     offset, size = _directory(file)
     file.seek(offset)
