@@ -107,6 +107,13 @@ TEMPLATE: Final = """\
 #[components.core.environment]
 #requirements = "requirements.txt"
 #wheels = "wheels"
+# Where packages come from is said here, never by a release; a proxy belongs into env.
+#index_url = "https://pypi.example.org/simple"
+#extra_index_urls = ["https://www.piwheels.org/simple"]
+#url_hosts = ["github.com"]
+#env = { HTTPS_PROXY = "http://proxy.example.org:3128" }
+# All others are installed from wheels; [":all:"] for every one that has no wheel.
+#build_from_source = ["psutil"]
 #link = ".venv"
 #builder = "auto"
 #python = "/usr/bin/python3"
