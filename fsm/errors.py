@@ -18,7 +18,8 @@
     ├── Transient                 retry later: network, a server that is starting
     ├── StepFailed                roll back:   a step cannot reach its goal
     │   ├── CommandFailed         roll back:   a child process failed
-    │   └── DeadlineExceeded      roll back:   a step or a state took too long
+    │   ├── DeadlineExceeded      roll back:   a step or a state took too long
+    │   └── WorkerFailed          roll back:   the process that acts as a component's user is of no use
     ├── Busy                      busy:        another updater works on this component
     ├── Interrupted               interrupted: stopped at a safe point, `fsm resume` continues
     ├── Cancelled                 roll back:   a person asked for it
@@ -184,6 +185,10 @@ class CommandFailed(StepFailed):
 
 class DeadlineExceeded(StepFailed):
     """A step or a state took longer than its deadline."""
+
+
+class WorkerFailed(StepFailed):
+    """The process that acts as a component's user could not be started, ended, or gave no answer that makes sense."""
 
 
 class Busy(FsmError):

@@ -97,15 +97,16 @@ class Updater(Reader):
             UsageError: no such component, or it has no source.
             Transient, Refused: the source cannot be asked, or its answer not be used.
         """
-        with self._host.looking() as journal:
-            return self._host.checking(name, journal).check(force=force)
+        with self._host.at_work() as host, host.looking() as journal:
+            return host.checking(name, journal).check(force=force)
 
     def check_all(self, *, force: bool = False) -> list[CheckResult]:
         """Check every component with a source; one that fails stops no other, its result says why."""
         sources = {name: each.keys.source for name, each in self.config.components.items()}
         from fsm.host.checkall import check_all  # noqa: PLC0415 - only for this verb
 
-        return check_all(self._host, {name: source for name, source in sources.items() if source}, force=force)
+        with self._host.at_work() as host:
+            return check_all(host, {name: source for name, source in sources.items() if source}, force=force)
 
     def plan(self, name: str, *, version: str | None = None, force: bool = False) -> Plan:
         """What an update would do, as a frozen plan; changes nothing, and needs no permission to.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fsm.adapter import AnyAdapter, Backup, Installed, Registry, StepContext
+from fsm.adapter import Backup, Installed, Target
 from fsm.engine import plan
+from fsm.engine.executor.context import Context
 from fsm.engine.journal import Journal
 from fsm.engine.plan import Plan
 from fsm.engine.questions import Questions
@@ -16,7 +18,6 @@ from fsm.errors import BlockedBy, PlanError, Refused, UpToDate, UsageError
 from fsm.formats.manifest import check_updater_version
 from fsm.formats.releases import Release
 from fsm.host.admission import Admission, why_untrusted
-from fsm.host.component_users import target_of
 from fsm.host.config import Component, Config
 from fsm.host.offers import Offers, told
 from fsm.host.selection import Selection
@@ -45,17 +46,25 @@ class Checking:
     """Finds releases and makes plans for one component.
 
     Args:
+        target: the component, and as whom it is touched.
+        questions: for its adapter.
         version: of this fsm-updater, for manifests that ask for a minimum.
     """
 
     def __init__(
-        self, config: Config, component: Component, registry: Registry, journal: Journal, version: Version
+        self,
+        config: Config,
+        component: Component,
+        target: Target,
+        questions: Questions,
+        journal: Journal,
+        version: Version,
     ) -> None:
         self._config = config
         self._component = component
-        self._adapter: AnyAdapter = registry.get(component.keys.type)
-        self._questions = Questions(self._adapter)
-        self._target = target_of(component, self._adapter)
+        self._adapter = questions.adapter
+        self._questions = questions
+        self._target = target
         self._policy = journal.policy
         self._readonly = journal.database.readonly
         self._version = version
@@ -153,7 +162,7 @@ class Checking:
             self._policy.remember_check(self.name, data)
         return listing
 
-    def plan(self, ctx: StepContext, *, wanted: Version | None = None, force: bool = False) -> Plan:
+    def plan(self, ctx: Context, *, wanted: Version | None = None, force: bool = False) -> Plan:
         """The plan to the release that is to be installed.
 
         Raises:
@@ -181,8 +190,8 @@ class Checking:
             check_updater_version(release.manifest, self._version)
         target, spec = self._target, self._component.spec
         self._adapter.allows(target, spec, release)
-        self._adapter.pre_check(target, spec, installed, release, ctx)
-        draft = self._adapter.draft(target, spec, self._questions.look(target, spec, installed, release), release)
+        self._adapter.pre_check(target, spec, installed, release, ctx.for_user(target.user))
+        draft = self._adapter.draft(target, spec, self._look(ctx, installed, release), release)
         draft = draft.model_copy(update={"notes": (*self._admission.remarks(release), *release.warnings, *draft.notes)})
         return self._affordable(
             plan.freeze(
@@ -194,6 +203,10 @@ class Checking:
                 user=target.user,
             )
         )
+
+    def _look(self, ctx: Context, installed: Installed, release: Release | None) -> Installed:
+        questions = replace(self._questions, poll=ctx.check)
+        return questions.look(self._target, self._component.spec, installed, release)
 
     def _release(self, source: Source, chosen: Announced) -> Release:
         """The release, and what it has brought along: that counts although the release itself be refused."""
@@ -213,7 +226,7 @@ class Checking:
             raise Refused(what, found.reason, "use --force to try it anyway", blocked=found.blocked)
         raise UpToDate(found.reason, blocked=found.blocked)
 
-    def plan_rollback(self, ctx: StepContext, to: Version | None) -> Plan:
+    def plan_rollback(self, ctx: Context, to: Version | None) -> Plan:
         """The plan back to a version that is kept on this host; by default the newest other one.
 
         Raises:
@@ -222,7 +235,7 @@ class Checking:
         target, spec = self._target, self._component.spec
         installed = self.installed()
         backup = self._backup(installed, to)
-        draft = self._adapter.draft_rollback(target, spec, self._questions.look(target, spec, installed, None), backup)
+        draft = self._adapter.draft_rollback(target, spec, self._look(ctx, installed, None), backup)
         ctx.check()
         return self._affordable(
             plan.freeze(

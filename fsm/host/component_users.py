@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 from fsm.adapter import AnyAdapter, Target, User
-from fsm.host.config import Component
+from fsm.engine.worker import Workers
 from fsm.system import users
 
+if TYPE_CHECKING:
+    from fsm.host.config import Component, Config
+
 ROOT = "root"
+
+
+def workers_of(config: Config) -> Workers:
+    """What acts as components' users on this host, with those of the updater's variables that it may have."""
+    names = config.settings.pass_environment
+    return Workers({name: os.environ[name] for name in names if name in os.environ})
 
 
 def target_of(component: Component, adapter: AnyAdapter) -> Target:

@@ -25,7 +25,7 @@ from fsm.formats.trust.belief import TrustSpec
 from fsm.host.places import default_state_dir, find, text_of
 from fsm.host.tables import Tables
 from fsm.lifecycle import State
-from fsm.model import COMPONENT_NAME, ComponentName, HostPath, Model, Seconds
+from fsm.model import COMPONENT_NAME, ComponentName, HostPath, Model, Seconds, spelled
 from fsm.services import AnySpec
 from fsm.sources import SourceSpec
 
@@ -49,12 +49,15 @@ class Settings(Model):
         jobs: components that are updated at the same time.
         check_interval_hours: how long `fsm check` without ``--force`` believes its last answer.
         deadlines: seconds that a state may take, by its name, if that differs from the built-in ones.
+        pass_environment: variables of the updater's environment that processes of a component's user get as well, e.g.
+            ``HTTPS_PROXY``; they get none else.
     """
 
     state_dir: HostPath | None = None
     jobs: Annotated[int, Field(ge=1, le=64)] = JOBS
     check_interval_hours: Annotated[float, Field(ge=0)] = 24.0
     deadlines: dict[State, Annotated[Seconds, Field(gt=0)]] = {}
+    pass_environment: tuple[Annotated[str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of a variable")], ...] = ()
 
 
 RunAs = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0, lt=2**32 - 1)]

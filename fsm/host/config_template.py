@@ -27,6 +27,8 @@ TEMPLATE: Final = """\
 #check_interval_hours = 24.0
 # Seconds that a state may take.
 #deadlines = { checking = 60.0, backing_up = 3600.0, updating = 7200.0, verifying = 1800.0, rolling_back = 3600.0 }
+# Variables of the updater's environment that processes of a component's user get as well.
+#pass_environment = ["HTTPS_PROXY"]
 
 # Whose releases are installed: root keys that sign the keyring which comes with releases (`fsm keys new`), and how many
 # of them must. If one component differs, write [components.NAME.trust].

@@ -19,8 +19,9 @@ from fsm.engine.plan import Plan
 from fsm.engine.progress import Observer, log
 from fsm.engine.questions import Questions
 from fsm.engine.report import Outcome, UpdateResult, run_report
+from fsm.engine.worker import Workers
 from fsm.errors import BlockedBy, Busy, FsmError, PlanError, PlanUnknown
-from fsm.host.component_users import target_of
+from fsm.host.component_users import target_of, workers_of
 from fsm.host.config import Component, Config
 from fsm.lifecycle import State
 from fsm.model import Seconds, Version
@@ -43,6 +44,7 @@ class Host:
         self.observers = list(observers)
         self.controls = Controls()
         self.control = Control()
+        self.workers = Workers()
         self.blocked: dict[int, BlockedBy | None] = {}
 
     @contextmanager
@@ -51,7 +53,11 @@ class Host:
         with self.controls.one() as control:
             own = copy(self)
             own.control = control
-            yield own
+            own.workers = workers_of(self.config)
+            try:
+                yield own
+            finally:
+                own.workers.close()
 
     def journal(self, *, readonly: bool = False) -> Journal:
         """The journal, opened for this thread."""
@@ -71,7 +77,9 @@ class Host:
         """
         from fsm.host.checking import Checking  # noqa: PLC0415 - a resume of a frozen plan needs none of it
 
-        return Checking(self.config, self.config.component(name), self.registry, journal, Version(__version__))
+        component = self.config.component(name)
+        target, questions = self.target(component), self.questions(component)
+        return Checking(self.config, component, target, questions, journal, Version(__version__))
 
     def begin(
         self,
@@ -92,7 +100,7 @@ class Host:
 
     def questions(self, component: Component) -> Questions:
         """For the adapter of a component."""
-        return Questions(self.registry.get(component.keys.type))
+        return Questions(self.registry.get(component.keys.type), self.workers)
 
     def target(self, component: Component) -> Target:
         """What a component's adapter works on, and as whom.
@@ -105,7 +113,11 @@ class Host:
     def executor(self, journal: Journal) -> Executor:
         """Drives runs."""
         around = Surroundings(
-            self.config.state_dir, self.control, observers=self.observers, deadlines=self.config.settings.deadlines
+            self.config.state_dir,
+            self.control,
+            observers=self.observers,
+            deadlines=self.config.settings.deadlines,
+            workers=self.workers,
         )
         return Executor(journal, self.registry, around)
 

@@ -10,7 +10,9 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,11 +21,12 @@ from fsm.engine import plan as plans
 from fsm.engine.journal import Journal, Run
 from fsm.engine.locks import ComponentLock
 from fsm.engine.questions import Questions
+from fsm.engine.worker import Workers
 from fsm.errors import FsmError, TrustError, count
 from fsm.formats.timestamps import moment
 from fsm.host.admission import Admission
 from fsm.host.boot import installing
-from fsm.host.component_users import target_of
+from fsm.host.component_users import target_of, workers_of
 from fsm.host.config import Component, Config
 from fsm.host.places import default_state_dir
 from fsm.lifecycle import State
@@ -64,9 +67,10 @@ def examine(config: Config, registry: Registry, *, now: datetime | None = None) 
     now = now or datetime.now(UTC)
     known = _said("configuration", f"{count(len(config.components), 'component')} in {config.path or 'memory'}")
     found = [known, *_owners(config), *_host(config, registry, now)]
-    for component in config.components.values():
-        found += _guarded(component.name, lambda each=component: _component(each, registry))  # type: ignore[misc]
-        found += _guarded(component.name, lambda each=component: _trust(config, each, now))  # type: ignore[misc]
+    with closing(workers_of(config)) as workers:
+        for component in config.components.values():
+            found += _guarded(component.name, partial(_component, component, registry, workers))
+            found += _guarded(component.name, partial(_trust, config, component, now))
     return [*found, *_guarded("boot", lambda: installing.examine(config))]
 
 
@@ -263,9 +267,9 @@ def _failed(journal: Journal) -> Iterator[Finding]:
             yield _error(run.component, f"run {run.id} failed: {run.reason}", run.todo)
 
 
-def _component(component: Component, registry: Registry) -> Iterator[Finding]:
+def _component(component: Component, registry: Registry, workers: Workers) -> Iterator[Finding]:
     adapter = registry.get(component.keys.type)
-    questions, target = Questions(adapter), target_of(component, adapter)
+    questions, target = Questions(adapter, workers), target_of(component, adapter)
     yield from questions.doctor(target, component.spec)
     if component.keys.source is None:
         yield _warning(component.name, "it has no source, so it can only be rolled back", "add a source")

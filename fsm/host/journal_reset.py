@@ -7,7 +7,7 @@ history, holds, pins, versions that failed, and what signed releases have shown.
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from fsm.engine.journal import Journal
 from fsm.engine.locks import ComponentLock
 from fsm.engine.questions import Questions
 from fsm.errors import FsmError, JournalError, Refused
-from fsm.host.component_users import target_of
+from fsm.host.component_users import target_of, workers_of
 from fsm.host.config import Config
 from fsm.model import Model
 from fsm.system import files
@@ -113,11 +113,12 @@ def _rename(journal: Path, to: Path) -> list[Path]:
 
 def _leftovers(config: Config, registry: Registry) -> tuple[str, ...]:
     found: list[str] = []
-    for component in config.components.values():
-        try:
-            adapter = registry.get(component.keys.type)
-            target = target_of(component, adapter)
-            found += [str(path) for path in Questions(adapter).leftovers(target, component.spec)]
-        except (FsmError, OSError) as error:
-            found.append(f"{component.name}: cannot be examined: {error}")
+    with closing(workers_of(config)) as workers:
+        for component in config.components.values():
+            try:
+                adapter = registry.get(component.keys.type)
+                target = target_of(component, adapter)
+                found += [str(path) for path in Questions(adapter, workers).leftovers(target, component.spec)]
+            except (FsmError, OSError) as error:
+                found.append(f"{component.name}: cannot be examined: {error}")
     return tuple(found)

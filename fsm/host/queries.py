@@ -34,12 +34,12 @@ class Reader:
     def status(self, name: str | None = None) -> list[ComponentStatus]:
         """Where every component is. Needs no write permission and never waits."""
         names = [self.config.component(name).name] if name else self.components
-        with self._host.journal(readonly=True) as journal:
+        with self._host.at_work() as asking, asking.journal(readonly=True) as journal:
             host = Hosted(journal, self.config.state_dir, in_sets(journal, self.config.state_dir))
-            return [self._status(each, host) for each in names]
+            return [self._status(each, host, asking) for each in names]
 
-    def _status(self, name: str, host: Hosted) -> ComponentStatus:
-        checking = self._host.checking(name, host.journal)
+    def _status(self, name: str, host: Hosted, asking: Host) -> ComponentStatus:
+        checking = asking.checking(name, host.journal)
         found = checking.installed()
         about = About.of(self.config, self.config.components[name])
         known = status_of(host, about, found.version, found.why_unknown, checking.offers.withdrawn)
@@ -76,7 +76,8 @@ class Reader:
     def backups(self, name: str) -> Sequence[Backup]:
         """The versions that are kept on this host, newest first."""
         component = self.config.component(name)
-        return self._host.questions(component).backups(self._host.target(component), component.spec)
+        with self._host.at_work() as host:
+            return host.questions(component).backups(host.target(component), component.spec)
 
     def doctor(self) -> list[Finding]:
         """Look for what would make updates on this host fail."""

@@ -32,6 +32,7 @@ class _Settings(NamedTuple):
 
     jobs: int
     deadlines: Mapping[State, Seconds]
+    pass_environment: tuple[str, ...] = ()
 
 
 class _Later:
@@ -46,9 +47,10 @@ class _Later:
 
     @cached_property
     def settings(self) -> Any:
-        """Deadlines of this host's own are validated with all the rest; nearly no host has any."""
+        """What is this host's own is validated with all the rest; nearly no host has any of it."""
         jobs = self._table.get("jobs", JOBS)
-        if "deadlines" in self._table or type(jobs) is not int or not 1 <= jobs <= 64:
+        own = self._table.keys() & {"deadlines", "pass_environment"}
+        if own or type(jobs) is not int or not 1 <= jobs <= 64:
             return self._whole.settings
         return _Settings(jobs, {})
 

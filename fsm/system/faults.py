@@ -27,6 +27,17 @@ def install(handler: Callable[[str], None] | None) -> None:
     _handler = handler
 
 
+def installed() -> bool:
+    """Whether somebody wants to hear of fault points: another process that reaches one says so then."""
+    return _handler is not None
+
+
+def reached(name: str) -> None:
+    """Say that another process, which works for this one, has come to the fault point `name`."""
+    if _handler is not None:
+        _handler(name)
+
+
 def declared(*packages: Path) -> Iterator[tuple[str, Path]]:
     """Every fault point named in the Python files below `packages`, with the file that names it."""
     for package in packages:

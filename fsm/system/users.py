@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 from fsm.errors import ConfigError
 from fsm.model import Model
@@ -52,6 +52,21 @@ class User(Model):
 def can_become_others() -> bool:
     """Whether this process may act as other users: only root may."""
     return getattr(os, "geteuid", lambda: -1)() == 0
+
+
+class RunsAs(TypedDict, total=False):
+    """The options of `subprocess.Popen` for a child that is somebody else's."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def runs_as(user: User) -> RunsAs:
+    """The options of `subprocess.Popen` for a child that is a user's; none where that is who runs already."""
+    if user.uid == getattr(os, "geteuid", lambda: -1)():
+        return {}
+    return {"user": user.uid, "group": user.gid, "extra_groups": list(user.groups)}
 
 
 def named(word: str | int) -> User:

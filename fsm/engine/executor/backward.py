@@ -30,7 +30,7 @@ class Backward:
                 return
             self._tell(Told.UNDO, index)
             faults.point("step.before_undo")
-            result = self._runner.perform(index, lambda step, context: step.undo(context))
+            result = self._runner.perform(index, "undo")
             faults.point("step.after_undo")
             if isinstance(result, Failed):
                 self.fail(index, result)

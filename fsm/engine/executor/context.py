@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fsm.adapter import Backup, CommandResult, Installed, Spec, Target
+from fsm.adapter import Backup, CommandResult, Installed, Spec, Target, User
 from fsm.engine.executor.control import Clock, Control, StepDeadline
 from fsm.engine.progress import EventKind
 from fsm.engine.questions import Questions
+from fsm.engine.worker import Acting
 from fsm.errors import Cancelled, DeadlineExceeded, Interrupted
 from fsm.model import Seconds
 from fsm.system.shell import Shell
@@ -32,6 +33,8 @@ class Context:
         tell: takes (kind, message, done, total, unit).
         shell: makes a shell that polls what it is given.
         questions: for the component's adapter.
+        act_as: what is done as a user.
+        user: as whom the component is touched; None: as the updater.
         provisional: whether the run, after its last step, waits for others of its set and may still be rolled back.
     """
 
@@ -48,6 +51,8 @@ class Context:
     tell: Callable[[EventKind, str, int, int | None, str], None]
     shell: Callable[[Callable[[], None]], Shell]
     questions: Questions
+    act_as: Callable[[User], Acting]
+    user: User | None = None
     provisional: bool = False
 
     def __post_init__(self) -> None:
@@ -69,6 +74,10 @@ class Context:
             if (why := self.cancelled()) is not None:
                 raise Cancelled("cancelled", why)
 
+    def for_user(self, user: User | None) -> Context:
+        """The same for a component that is touched as a user."""
+        return replace(self, user=user)
+
     def progress(self, done: int, total: int | None, unit: str = "bytes") -> None:
         """See `StepContext.progress`."""
         self.tell(EventKind.PROGRESS, self.title, done, total, unit)
@@ -84,11 +93,11 @@ class Context:
 
     def installed(self, target: Target, spec: Spec) -> Installed:
         """See `StepContext.installed`."""
-        return self.questions.inspect(target, spec)
+        return replace(self.questions, poll=self.check).inspect(target, spec)
 
     def backups(self, target: Target, spec: Spec) -> Sequence[Backup]:
         """See `StepContext.backups`."""
-        return self.questions.backups(target, spec)
+        return replace(self.questions, poll=self.check).backups(target, spec)
 
     def run(
         self,
@@ -102,4 +111,6 @@ class Context:
         """See `StepContext.run`."""
         self.check()
         limit = self.deadline.remaining() if timeout is None else min(timeout, self.deadline.remaining())
+        if as_user and self.user is not None:
+            return self.act_as(self.user).run(self, argv, cwd=cwd, env=env, timeout=limit)
         return self.shell(self.check).run(argv, cwd=cwd, env=env, timeout=limit)

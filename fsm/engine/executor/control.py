@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from fsm.engine.progress import Observer
+from fsm.engine.worker import Workers
 from fsm.lifecycle import State
 from fsm.model import Seconds
 
@@ -106,6 +107,7 @@ class Surroundings:
         deadlines: seconds by state, for those that differ from `DEADLINES`.
         secrets: never to appear in what children print.
         rng: for the jitter of retries.
+        workers: the processes that act as components' users.
     """
 
     state_dir: Path
@@ -115,6 +117,7 @@ class Surroundings:
     deadlines: Mapping[State, Seconds] = field(default_factory=dict)
     secrets: Sequence[str] = ()
     rng: random.Random = field(default_factory=random.Random)
+    workers: Workers = field(default_factory=Workers)
 
     def limit(self, state: State) -> Seconds:
         """How long a state may take."""

@@ -46,7 +46,7 @@ class Forward:
             self._runner.tell(Told.STEP, record.steps[index].title, index)
             faults.point("step.before_do")
             try:
-                result = self._runner.perform(index, lambda step, context: step.do(context))
+                result = self._runner.perform(index, "do")
             except Cancelled as error:
                 self.cancel(index, error)
                 return

@@ -15,11 +15,12 @@ from fsm.engine.journal import Journal, Kind, Record, Run
 from fsm.engine.plan import Plan
 from fsm.engine.progress import log
 from fsm.engine.questions import Questions
+from fsm.engine.worker import Acting
 from fsm.errors import Cancelled, FsmError, Interrupted, JournalError, Transient, UpToDate
 from fsm.lifecycle import LIMIT, Event, State
 from fsm.system import faults
 from fsm.system.processes import Identity
-from fsm.system.shell import Child, Shell, end_orphans
+from fsm.system.shell import Child, Redactor, Shell, Sink, end_orphans
 
 Checked = Callable[[Run, Context], Plan]
 """The work of `checking`: gets the run and a context; returns the plan, or raises.
@@ -177,7 +178,7 @@ class Executor:
 
     def bare_context(self, component: str, component_type: str) -> Context:
         """A context without a run, for looking ahead: its children are not journaled, as nothing will resume them."""
-        marker = f"{self._around.name}.0"
+        marker, adapter = f"{self._around.name}.0", self._registry.get(component_type)
         return Context(
             run_id=0,
             component=component,
@@ -193,7 +194,15 @@ class Executor:
             cancelled=None,
             tell=lambda kind, message, done, total, unit: None,
             shell=lambda poll: Shell(marker=marker, record=lambda child: None, poll=poll, secrets=self._around.secrets),
-            questions=Questions(self._registry.get(component_type)),
+            questions=Questions(adapter, self._around.workers),
+            act_as=lambda user: Acting(
+                self._around.workers,
+                adapter,
+                user,
+                marker,
+                record=lambda child: None,
+                log=lambda title: Sink(Redactor(())),
+            ),
         )
 
     @staticmethod
@@ -202,7 +211,7 @@ class Executor:
         while record.run.state in (State.UPDATING, State.VERIFYING, State.ROLLING_BACK):
             runner.enter(record.run.state)
             try:
-                result = runner.perform(index, lambda step, context: step.keep_down(context))
+                result = runner.perform(index, "keep_down")
             except Cancelled as error:
                 forward.cancel(record.run.position, error)
                 continue

@@ -15,10 +15,11 @@ from fsm.engine.executor.run_record import RunRecord
 from fsm.engine.journal import Kind as LogKind
 from fsm.engine.progress import EventKind, ProgressEvent, log, tell
 from fsm.engine.questions import Questions
-from fsm.errors import Cancelled, DeadlineExceeded, FsmError, Interrupted, JournalError, Transient, count
+from fsm.engine.worker import Acting, Bug, Verb
+from fsm.errors import Cancelled, DeadlineExceeded, FsmError, Interrupted, JournalError, Transient, WorkerFailed, count
 from fsm.lifecycle import State
 from fsm.model import Seconds
-from fsm.system.shell import Child, Shell
+from fsm.system.shell import Child, Redactor, Shell, Sink
 
 BACK_OFF: Final[Seconds] = 0.5
 BACK_OFF_MAX: Final[Seconds] = 30.0
@@ -34,10 +35,17 @@ def _fit(result: StepResult, step: Step) -> StepResult:
         raise TypeError(f"the step {step.name!r} returned {type(result).__name__}, not a StepResult")
     if isinstance(result, Done):
         try:
-            json.dumps(result.data)
+            # The names of files may be no text; the journal has none but text.
+            json.dumps(result.data, ensure_ascii=False).encode()
         except (TypeError, ValueError) as error:
             raise TypeError(f"the step {step.name!r} returned data that is not valid JSON: {error}") from error
     return result
+
+
+def _where(error: Exception) -> str:
+    """The file and line of a bug."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 class Runner:
@@ -61,7 +69,7 @@ class Runner:
             self._around.clock, min(now + seconds, self._entered.get(state, now) + self._around.limit(state))
         )
 
-    def perform(self, index: int, action: Callable[[Step, Context], StepResult]) -> Done | Failed:
+    def perform(self, index: int, verb: Verb) -> Done | Failed:
         """Do or undo a step; later results are waited for, until the deadline.
 
         Raises:
@@ -73,7 +81,7 @@ class Runner:
         tries = 0
         while True:
             context = self.context(step, deadline)
-            result = self._attempt(step, context, action)
+            result = self._attempt(step, context, verb)
             if not isinstance(result, RetryLater):
                 return result
             delay = self.delay(tries, result.after)
@@ -91,30 +99,37 @@ class Runner:
             except DeadlineExceeded as error:
                 return Failed(why=f"{result.why}; {error}", blame="host")
 
-    def _attempt(self, step: Step, context: Context, action: Callable[[Step, Context], StepResult]) -> StepResult:
+    def _attempt(self, step: Step, context: Context, verb: Verb) -> StepResult:
         """One call of the step, with every exception turned into what it leads to."""
         try:
             context.check()
-            return _fit(action(step, context), step)
+            return _fit(self._act(step, context, verb), step)
         except (Interrupted, Cancelled, JournalError):
             raise
         except Transient as error:
             return RetryLater(why=str(error), after=error.after)
         except FsmError as error:
             # A backup is of the old version: what it cannot do says nothing about the release.
-            host = isinstance(error, DeadlineExceeded) or step.phase is State.BACKING_UP
+            host = isinstance(error, DeadlineExceeded | WorkerFailed) or step.phase is State.BACKING_UP
             return Failed(why=error.cause, todo=error.todo, blame="host" if host else "release")
         except OSError as error:
             return Failed(why=f"cannot {step.title}: {error}", todo="fix the cause, then update again", blame="host")
         except Exception as error:
             log.exception("step %s failed unexpectedly", step.name)
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(frame.filename).name}:{frame.lineno}"
+            where = error.where if isinstance(error, Bug) else _where(error)
             return Failed(
                 why=f"cannot {step.title}: {type(error).__name__}: {error} ({where})",
                 todo="this is a bug in the adapter; report it with the output of `fsm show`",
                 blame="host",
             )
+
+    @staticmethod
+    def _act(step: Step, context: Context, verb: Verb) -> StepResult:
+        """Call the step: here, or in a process of the component's user."""
+        if context.user is None or step.by_updater:
+            act: Callable[[Context], StepResult] = getattr(step, verb)
+            return act(context)
+        return context.act_as(context.user).perform(context, context.title, verb, step)
 
     def pause(self, index: int) -> None:
         """Wait a little before an undo is tried again: what was busy may be free then."""
@@ -129,7 +144,7 @@ class Runner:
         """The context for a step, or for the work of `checking`."""
         record, run = self._record, self._record.run
         title = step.title if step else "check for updates"
-        undoing = run.state is State.ROLLING_BACK
+        undoing, adapter = run.state is State.ROLLING_BACK, record.registry.get(run.component_type)
         return Context(
             run_id=run.id,
             component=run.component,
@@ -145,7 +160,11 @@ class Runner:
                 kind, message, run.position, done=done, total=total, unit=unit
             ),
             shell=self._shell,
-            questions=Questions(record.registry.get(run.component_type)),
+            questions=Questions(adapter, self._around.workers),
+            act_as=lambda user: Acting(
+                self._around.workers, adapter, user, self._marker, record=self._started, log=self._sink
+            ),
+            user=record.plan.user if record.plan else None,
             provisional=run.part_of is not None,
         )
 
@@ -153,11 +172,22 @@ class Runner:
         journal, run = self._record.journal, self._record.run.id
         return journal.cancel_reason(run) if journal.cancel_requested(run) else None
 
+    @property
+    def _marker(self) -> str:
+        """What the run's children carry in their environment."""
+        return f"{self._around.name}.{self._record.run.id}"
+
+    @property
+    def _log(self) -> Path:
+        """Where output of the component's steps goes."""
+        return self._around.state_dir / "logs" / f"{self._record.run.component}.log"
+
     def _shell(self, poll: Callable[[], None]) -> Shell:
-        around, run = self._around, self._record.run
-        output = around.state_dir / "logs" / f"{run.component}.log"
-        marker = f"{around.name}.{run.id}"
-        return Shell(marker=marker, record=self._started, poll=poll, secrets=around.secrets, output=output)
+        secrets = self._around.secrets
+        return Shell(marker=self._marker, record=self._started, poll=poll, secrets=secrets, output=self._log)
+
+    def _sink(self, title: str) -> Sink:
+        return Sink(Redactor(self._around.secrets), self._log, title)
 
     def _started(self, child: Child) -> None:
         self._record.note(LogKind.CHILD, self._record.run.position, **child.model_dump(mode="json"))

@@ -17,6 +17,7 @@ from fsm.system.processes.reading import (
     holding,
     identify,
     start_time,
+    users_of,
     with_environment,
 )
 from fsm.system.processes.signals import before_exec, default_signals
@@ -32,5 +33,6 @@ __all__ = [
     "holding",
     "identify",
     "start_time",
+    "users_of",
     "with_environment",
 ]

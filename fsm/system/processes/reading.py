@@ -67,6 +67,19 @@ def identify(pid: int) -> Identity | None:
     return None if started is None else Identity(pid=pid, start_time=started, boot_id=boot_id())
 
 
+def users_of(pid: int) -> set[int]:
+    """The numbers of the users as whom a process acts: the real, effective, saved and file system's one.
+
+    Empty if it has ended. See proc_pid_status(5).
+    """
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            found = next(line for line in file if line.startswith("Uid:"))
+    except (OSError, StopIteration):
+        return set()
+    return {int(number) for number in found.split()[1:]}
+
+
 def alive(identity: Identity) -> bool:
     """Whether exactly this process still lives."""
     return identity.boot_id == boot_id() and start_time(identity.pid) == identity.start_time

@@ -33,7 +33,7 @@ class Shell:
         record: told of every child right after its start.
         poll: asked at least every 100 ms; what it raises ends the child and is raised again.
         secrets: texts that appear nowhere in output, tail and errors.
-        output: file that the output is appended to, at most 16 MiB; None: nowhere.
+        output: file that the output is appended to, at most 16 MiB, or a descriptor that leads there; None: nowhere.
         grace: seconds between TERM and KILL.
     """
 
@@ -44,7 +44,7 @@ class Shell:
         record: Callable[[Child], None],
         poll: Callable[[], None],
         secrets: Sequence[str] = (),
-        output: Path | None = None,
+        output: Path | int | None = None,
         grace: Seconds = 5.0,
     ) -> None:
         self._marker = marker

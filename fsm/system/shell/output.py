@@ -70,59 +70,39 @@ class Redactor:
         return self._pattern.sub(_MASK, text.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
 
 
-class Output:
-    """A pipe whose write end a child gets as stdout and stderr.
+class Sink:
+    """Keeps the end of what is written, and a bounded part of it in a file.
 
     Args:
         redactor: hides the secrets.
-        path: the file to append to, or None. It is written as long as that works: a full disk changes nothing.
-        title: one line above this child's output in the file.
-
-    Attributes:
-        read_end, write_end: the descriptors of the pipe; close the write end once the child has it.
+        place: the file to append to, a descriptor that leads to one, or None. It is written as long as that works: a
+            full disk changes nothing.
+        title: one line above the output in the file.
     """
 
-    def __init__(self, redactor: Redactor, path: Path | None = None, title: str = "") -> None:
+    def __init__(self, redactor: Redactor, place: Path | int | None = None, title: str = "") -> None:
         self._redactor = redactor
         self._ring = bytearray()
         self._unwritten = FILE_LIMIT // 2
-        self._file = None if path is None else _open_for_append(path)
-        self.read_end, self.write_end = os.pipe()
-        os.set_blocking(self.read_end, False)
+        self._file = os.dup(place) if isinstance(place, int) else None if place is None else _open_for_append(place)
         self._write(redactor.text(f"$ {title}\n").encode("utf-8", "replace"))
 
-    def drain(self) -> bool:
-        """Read what is there, at most 1 MiB at a time, without waiting; False at the end of the output."""
-        for _ in range(16):
-            try:
-                chunk = os.read(self.read_end, _CHUNK)
-            except BlockingIOError:
-                return True
-            if not chunk:
-                return False
-            self._take(self._redactor.feed(chunk))
-        return True
+    def take(self, data: bytes) -> None:
+        """More of the output."""
+        self._take(self._redactor.feed(data))
 
     def finish(self) -> None:
         """Take what was held back because it could have become a secret: nothing more is to come."""
         self._take(self._redactor.flush())
 
     def close(self) -> None:
-        """Close the pipe and the file; `tail` and `last_line` stay readable."""
+        """Close the file; `tail` and `last_line` stay readable."""
         self.finish()
-        os.close(self.read_end)
-        self.close_write_end()
         if self._file is not None:
             if self._unwritten <= 0:
                 self._unwritten = TAIL * 2
                 self._write(b"\n[... left out, this is how it ended ...]\n" + self._ring[-TAIL:])
             os.close(self._file)
-
-    def close_write_end(self) -> None:
-        """Leave the write end to the child alone, so that the output ends when the child does."""
-        if self.write_end >= 0:
-            os.close(self.write_end)
-            self.write_end = -1
 
     def tail(self) -> str:
         """The last 64 KiB."""
@@ -148,6 +128,43 @@ class Output:
             os.close(self._file)
             self._file = None
         self._unwritten -= len(data)
+
+
+class Output(Sink):
+    """A pipe whose write end a child gets as stdout and stderr; what comes through it is kept as `Sink` keeps it.
+
+    Attributes:
+        read_end, write_end: the descriptors of the pipe; close the write end once the child has it.
+    """
+
+    def __init__(self, redactor: Redactor, place: Path | int | None = None, title: str = "") -> None:
+        super().__init__(redactor, place, title)
+        self.read_end, self.write_end = os.pipe()
+        os.set_blocking(self.read_end, False)
+
+    def drain(self) -> bool:
+        """Read what is there, at most 1 MiB at a time, without waiting; False at the end of the output."""
+        for _ in range(16):
+            try:
+                chunk = os.read(self.read_end, _CHUNK)
+            except BlockingIOError:
+                return True
+            if not chunk:
+                return False
+            self.take(chunk)
+        return True
+
+    def close(self) -> None:
+        """Close the pipe and the file."""
+        os.close(self.read_end)
+        self.close_write_end()
+        super().close()
+
+    def close_write_end(self) -> None:
+        """Leave the write end to the child alone, so that the output ends when the child does."""
+        if self.write_end >= 0:
+            os.close(self.write_end)
+            self.write_end = -1
 
 
 def _open_for_append(path: Path) -> int | None:

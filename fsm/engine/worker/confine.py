@@ -1,0 +1,47 @@
+"""What a worker gives up before it does anything: it has become the user already, and never more than that again."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from typing import Final
+
+# include/uapi/linux/prctl.h
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
+_PR_SET_NO_NEW_PRIVS: Final = 38
+
+MANY_FILES: Final = 65536
+
+
+def confine(parent: int) -> None:
+    """Gain no rights by any program, be looked into by nobody, leave no core, and die with the engine.
+
+    Comes after the change of the user, which undoes the last of these.
+
+    Args:
+        parent: the engine's process.
+
+    Raises:
+        OSError: the kernel refuses.
+        SystemExit: the engine is gone already.
+    """
+    import resource  # noqa: PLC0415 - not on Windows, which imports everything as well
+
+    os.umask(0o022)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, MANY_FILES), hard))
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_SET_DUMPABLE, 0)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        raise SystemExit("the updater is gone")
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"prctl({option}): {os.strerror(code)}")

@@ -1,0 +1,30 @@
+"""A worker's program: run by its path, with ``python -I``, as the component's user.
+
+``entry.py PARENT ADAPTER PATH...``: the engine's pid, the first adapter that is to be loaded, and where the engine
+finds its modules. Descriptor 0 is the socket, 1 and 2 lead to the component's log.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+
+def main(arguments: list[str]) -> None:
+    """Become a worker; returns when the engine has no more to ask."""
+    parent, adapter, *paths = arguments
+    sys.path += [path for path in paths if path not in sys.path]
+    from fsm.engine.worker.confine import confine  # noqa: PLC0415 - found by what was added above
+
+    confine(int(parent))
+    line = socket.socket(fileno=os.dup(0))
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    from fsm.engine.worker.serve import serve  # noqa: PLC0415 - as above
+
+    serve(line, adapter)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,368 @@
+"""The engine's side of one worker: it is started, called, listened to, and ended with everything that it left."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from fsm.adapter import User
+from fsm.engine.worker.protocol import (
+    LINE,
+    Fault,
+    Progress,
+    Raised,
+    Ready,
+    Result,
+    Said,
+    Started,
+    exception_of,
+    failed,
+    pack,
+    shown,
+    unpack,
+    unreachable,
+)
+from fsm.errors import Cancelled, DeadlineExceeded, FsmError, WorkerFailed
+from fsm.model import Seconds
+from fsm.system import faults
+from fsm.system.processes import Identity, alive, before_exec, end, identify, users_of, with_environment
+from fsm.system.shell import MARKER, Child
+from fsm.system.users import runs_as
+from fsm.version import __version__
+
+if TYPE_CHECKING:
+    import subprocess
+
+START: Final[Seconds] = 60.0
+"""Seconds within which a worker must be there, also on a busy host."""
+
+GRACE: Final[Seconds] = 10.0
+"""Seconds that a worker has to end its children and to answer, once it was told to stop or its time is up."""
+
+DISMISS: Final[Seconds] = 1.0
+"""Seconds that an idle worker has to end by itself."""
+
+_POLL: Final = 0.1
+_SEND: Final = 10.0
+_MOST: Final = 64 << 20
+_CHILDREN: Final = 1000
+_LAST: Final = 4096
+
+
+class Hearing(Protocol):
+    """Who wants to hear what a worker says during a call."""
+
+    def started(self, child: Child) -> None:
+        """A child was started; it is known as the user's own."""
+
+    def progress(self, done: int, total: int | None, unit: str) -> None:
+        """How far the call is."""
+
+    def wrote(self, output: bytes) -> None:
+        """Output of the worker and of its children."""
+
+
+class Deaf:
+    """Hears nothing, for questions: what only looks starts nothing that a resume would have to end."""
+
+    def started(self, child: Child) -> None:
+        """See `Hearing.started`."""
+
+    def progress(self, done: int, total: int | None, unit: str) -> None:
+        """See `Hearing.progress`."""
+
+    def wrote(self, output: bytes) -> None:
+        """See `Hearing.wrote`."""
+
+
+class Worker:
+    """One process that acts as a user; used by one thread at a time.
+
+    It is started in a thread that waits for its end: the kernel ends it when the thread ends that started it.
+
+    Args:
+        user: as whom.
+        adapter: ``module:Class`` of the adapter that it should load at once.
+        environ: variables to add to its environment.
+
+    Attributes:
+        identity: the process; None if it could not be started, or has ended.
+        known_to: the mark of the run whose journal knows it.
+    """
+
+    def __init__(self, user: User, adapter: str, environ: Mapping[str, str]) -> None:
+        self.user = user
+        self.known_to = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._broken: OSError | None = None
+        self._ready = False
+        self._useless = False
+        self._buffer = b""
+        self._last = b""
+        self._received = 0
+        self._children: list[Child] = []
+        self._marker: str | None = None
+        self._socket, theirs = socket.socketpair()
+        self._socket.settimeout(_SEND)
+        self._log, log = os.pipe()
+        os.set_blocking(self._log, False)
+        self._poller = select.poll()
+        self._poller.register(self._socket, select.POLLIN)
+        self._poller.register(self._log, select.POLLIN)
+        begun = threading.Event()
+        arguments = (adapter, dict(environ), theirs, log, begun)
+        threading.Thread(target=self._attend, args=arguments, name=f"fsm worker {user.name}", daemon=True).start()
+        begun.wait()
+        self.identity: Identity | None = None if self._process is None else identify(self._process.pid)
+
+    def _attend(
+        self, adapter: str, environ: Mapping[str, str], theirs: socket.socket, log: int, begun: threading.Event
+    ) -> None:
+        import subprocess  # noqa: PLC0415 - 8 ms that only those pay who have such components
+
+        paths = [path for path in sys.path if os.path.isabs(path)]
+        them = runs_as(self.user)
+        entry = str(Path(__file__).with_name("entry.py"))
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", entry, str(os.getpid()), adapter, *paths],
+                    cwd="/",
+                    env=self.user.environment(environ),
+                    stdin=theirs.fileno(),
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    preexec_fn=before_exec(),  # noqa: PLW1509 - it takes no lock
+                    user=them.get("user"),
+                    group=them.get("group"),
+                    extra_groups=them.get("extra_groups"),
+                )
+        except OSError as error:
+            self._broken = error
+        finally:
+            os.close(log)
+            begun.set()
+        if self._process is not None:
+            self._process.wait()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be called once more; one whose process could not be started says why when it is called."""
+        return not self._useless and self._process is not None and self._process.returncode is None
+
+    def call(self, request: Mapping[str, Any], poll: Callable[[], None], hearing: Hearing) -> str:
+        """Have it do something.
+
+        Args:
+            request: what, as `serve` understands it.
+            poll: asked at least every 100 ms; what it raises makes the worker stop, and is raised again.
+            hearing: hears what happens meanwhile.
+
+        Returns:
+            The answer's JSON; not believed yet.
+
+        Raises:
+            WorkerFailed: it could not be started, ended, or said what makes no sense.
+            FsmError, OSError, Bug: what the call itself raised there.
+        """
+        clean, self._children, self._received = False, [], 0
+        self._marker = request.get("context", {}).get("marker")
+        try:
+            self._await_ready(poll, hearing)
+            self._send({**request, "faults": faults.installed()})
+            answer = self._converse(poll, hearing)
+            clean = not self._buffer
+        finally:
+            self._drain(hearing)
+            if not clean:
+                self._useless = True
+                self.end()
+        if isinstance(answer, Result):
+            return answer.value
+        raise answer if isinstance(answer, FsmError) else self._exception(answer)
+
+    def _await_ready(self, poll: Callable[[], None], hearing: Hearing) -> None:
+        if self._broken is not None:
+            raise unreachable(self.user.name, self._broken)
+        until = time.monotonic() + START
+        while not self._ready:
+            for said in self._heard(hearing):
+                if not isinstance(said, Ready):
+                    raise self._nonsense("it spoke before it was asked")
+                if said.version != __version__:
+                    raise self._nonsense(f"it is of version {shown(said.version, 60)}, not {__version__}")
+                self._ready = True
+            if time.monotonic() >= until:
+                raise failed(self.user.name, f"its process was not there within {START:g} s")
+            poll()
+
+    def _converse(self, poll: Callable[[], None], hearing: Hearing) -> Result | Raised | FsmError:
+        """Listen until the call has ended, and hand on the word that it must."""
+        stop: FsmError | None = None
+        until = 0.0
+        while True:
+            for said in self._heard(hearing):
+                if isinstance(said, Raised) and stop is not None and said.kind == _told(stop)["kind"]:
+                    return stop
+                if isinstance(said, Result | Raised):
+                    return said
+                self._attend_to(said, hearing)
+            if stop is not None:
+                if time.monotonic() >= until:
+                    raise stop
+                continue
+            try:
+                poll()
+            except DeadlineExceeded as error:
+                # It counts its deadline itself, and knows better what took so long.
+                stop, until = error, time.monotonic() + GRACE
+            except FsmError as error:
+                stop, until = error, time.monotonic() + GRACE
+                self._send({"stop": _told(error)})
+
+    def _attend_to(self, said: Said, hearing: Hearing) -> None:
+        """What is said while a call goes on."""
+        if isinstance(said, Progress):
+            hearing.progress(said.done, said.total, shown(said.unit, 20))
+            return
+        if isinstance(said, Started) and len(self._children) < _CHILDREN:
+            if self._is_own(said.child.identity):
+                child = said.child.model_copy(update={"argv0": shown(said.child.argv0, 200)})
+                self._children.append(child)
+                hearing.started(child)
+        elif isinstance(said, Fault) and faults.installed():
+            faults.reached(said.name)
+        else:
+            raise self._nonsense(f"it said {said.said}")
+        self._send({"heard": True})
+
+    def _is_own(self, who: Identity) -> bool:
+        """Whether a process still lives; it has to be the user's, for what a run has started a resume ends.
+
+        Raises:
+            WorkerFailed: it is somebody else's.
+        """
+        if not alive(who):
+            return False
+        if not {self.user.uid} >= users_of(who.pid) and alive(who):
+            raise self._nonsense(f"it said that process {who.pid} is its own")
+        return True
+
+    def _heard(self, hearing: Hearing) -> Iterator[Said]:
+        """What it has said; waits a little where that is nothing."""
+        for ready, _ in self._poller.poll(_POLL * 1000):
+            if ready == self._log:
+                self._drain(hearing)
+            else:
+                self._receive()
+        while b"\n" in self._buffer:
+            line, _, self._buffer = self._buffer.partition(b"\n")
+            try:
+                said = unpack(line)
+            except ValueError:
+                raise self._nonsense(f"it said {shown(line[:80].decode('utf-8', 'replace'))!r}") from None
+            yield said
+
+    def _receive(self) -> None:
+        try:
+            piece = self._socket.recv(1 << 18)
+        except OSError:
+            piece = b""
+        if not piece:
+            raise failed(self.user.name, f"its process ended {self._how()}")
+        self._buffer += piece
+        self._received += len(piece)
+        if self._received > _MOST or (len(self._buffer) > LINE and b"\n" not in self._buffer):
+            raise self._nonsense("it does not come to an end")
+
+    def _drain(self, hearing: Hearing) -> None:
+        """Read what it and its children wrote, as far as it is there."""
+        for _ in range(64):
+            try:
+                piece = os.read(self._log, 1 << 16)
+            except BlockingIOError:
+                return
+            except OSError:  # closed with the worker
+                return
+            if not piece:
+                with suppress(KeyError):
+                    self._poller.unregister(self._log)
+                return
+            self._last = (self._last + piece)[-_LAST:]
+            hearing.wrote(piece)
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        try:
+            self._socket.sendall(pack(message))
+        except OSError:
+            raise failed(self.user.name, f"its process ended {self._how()}") from None
+
+    def _exception(self, raised: Raised) -> Exception:
+        try:
+            return exception_of(raised)
+        except ValueError as error:
+            self._useless = True
+            self.end()
+            return self._nonsense(str(error))
+
+    def _nonsense(self, what: str) -> WorkerFailed:
+        return failed(self.user.name, f"its process answered what is no answer: {what}")
+
+    def _how(self) -> str:
+        """How it ended, and what it wrote last."""
+        until = time.monotonic() + 1.0
+        while self.usable and time.monotonic() < until:
+            time.sleep(0.005)
+        self._drain(Deaf())
+        code = None if self._process is None else self._process.returncode
+        lines = [line for line in self._last.decode("utf-8", "replace").splitlines() if line.strip()]
+        wrote = f"; it wrote: {shown(lines[-1], 300)}" if lines else ""
+        if code is None:
+            return f"the conversation{wrote}"
+        return f"by signal {-code}{wrote}" if code < 0 else f"with code {code}{wrote}"
+
+    def end(self) -> None:
+        """End it at once, with the children that it told of, and with what they have started."""
+        self._useless = True
+        targets = [child.identity for child in self._children]
+        if self.identity is not None:
+            targets.insert(0, self.identity)
+        mark = f"{MARKER}={self._marker}"
+        found = (lambda: with_environment(mark)) if self._marker else None
+        if targets:
+            end(*targets, grace=0.0, first=signal.SIGKILL, also=found)
+        self._close()
+
+    def dismiss(self) -> None:
+        """Let an idle one end by itself; one that does not is ended."""
+        self._useless = True
+        self._socket.close()
+        until = time.monotonic() + DISMISS
+        while self._process is not None and self._process.returncode is None:
+            if time.monotonic() >= until:
+                self.end()
+                return
+            time.sleep(0.002)
+        self._close()
+
+    def _close(self) -> None:
+        self._socket.close()
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1
+
+
+def _told(error: FsmError) -> dict[str, str]:
+    """What a worker is told of why it is to stop; it raises the same."""
+    kind = "Cancelled" if isinstance(error, Cancelled) else "Interrupted"
+    return {"kind": kind, "what": error.what, "why": error.why, "todo": error.todo}
