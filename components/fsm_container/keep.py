@@ -12,11 +12,11 @@ from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.errors import Transient
 from fsm.kit import remove_empty, write_record
 from fsm.services.docker.facts import Container, Image, without_leftovers
-from fsm.system import faults, files
+from fsm.system import faults, files, regular
 from fsm_container.inspect import newest
 from fsm_container.layout import Layout, Record, SavedFile, SavedService
 from fsm_container.splice import digest
-from fsm_container.stack import Stack
+from fsm_container.stack import FILE_LIMIT, Stack
 
 
 class Keep(kit.Keep):
@@ -98,7 +98,7 @@ class Keep(kit.Keep):
         if not os.path.lexists(path):
             return SavedFile(path=path, sha256=None, copy_name=name)
         files.copy_entry(path, place / name, durable=True)
-        return SavedFile(path=path, sha256=digest((place / name).read_bytes()), copy_name=name)
+        return SavedFile(path=path, sha256=digest(_copied(place, name)), copy_name=name)
 
     def _services(
         self, ctx: StepContext, every: list[Container], images: Mapping[str, Image]
@@ -136,5 +136,13 @@ class Keep(kit.Keep):
 
 
 def _whole(place: Path, saved: SavedFile) -> bool:
-    copy = place / saved.copy_name
-    return saved.sha256 is None or (copy.exists() and digest(copy.read_bytes()) == saved.sha256)
+    if saved.sha256 is None:
+        return True
+    try:
+        return digest(_copied(place, saved.copy_name)) == saved.sha256
+    except FileNotFoundError:
+        return False
+
+
+def _copied(place: Path, name: str) -> bytes:
+    return regular.read_beneath(place, name, FILE_LIMIT)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from fsm.adapter import StepContext
-from fsm.system import faults, files
+from fsm.system import faults, files, regular
 from fsm_container.layout import SavedFile
 from fsm_container.splice import FileEdit, digest
+from fsm_container.stack import FILE_LIMIT
 
 LOCK_POLL: Final = 0.05
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -156,7 +157,7 @@ def _write(path: Path, data: bytes, ctx: StepContext) -> None:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return regular.read(path, FILE_LIMIT)
     except FileNotFoundError:
         return None
 

@@ -12,9 +12,13 @@ from fsm.model import Model
 from fsm.services.docker import compose
 from fsm.services.docker.client import Docker
 from fsm.services.docker.facts import Container
+from fsm.system import regular
 from fsm_container.composefile import ComposeFile
 from fsm_container.project import Project
 from fsm_container.spec import ContainerSpec
+
+FILE_LIMIT: Final = 4 << 20
+"""Bytes of a compose or env file."""
 
 _SHARED: Final = ("network_mode", "ipc", "pid")
 
@@ -118,7 +122,7 @@ class Stack(Model):
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return regular.read(path, FILE_LIMIT)
     except OSError as error:
         raise PlanError(
             f"cannot read {path}", error.strerror or str(error), "correct compose_files or env_file, or the file"

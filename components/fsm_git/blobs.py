@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from fsm.system import regular
+
 GITLINK: Final = "160000"
 """The mode of a submodule in a tree."""
 
@@ -23,13 +25,18 @@ def is_blob(path: Path, digest: str) -> bool:
             return _hasher(digest, len(data), data).hexdigest() == digest
         if not stat.S_ISREG(status.st_mode):
             return False
-        hasher = _hasher(digest, status.st_size)
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                hasher.update(chunk)
-        return bool(hasher.hexdigest() == digest)
-    except FileNotFoundError:
+        with regular.beneath(path.parent, path.name) as descriptor:
+            return _hashed(descriptor, digest) == digest
+    except (FileNotFoundError, regular.Irregular):  # gone meanwhile, or something else by now
         return False
+
+
+def _hashed(descriptor: int, digest: str) -> str:
+    hasher = _hasher(digest, left := os.fstat(descriptor).st_size)
+    while left > 0 and (chunk := os.read(descriptor, min(left, _CHUNK))):
+        hasher.update(chunk)
+        left -= len(chunk)
+    return hasher.hexdigest()
 
 
 def _hasher(digest: str, size: int, data: bytes = b"") -> hashlib._Hash:

@@ -20,6 +20,7 @@ from fsm.model import Seconds
 from fsm.services import Runner
 from fsm.sources.git import complaint, environment, outside
 from fsm.sources.remotes import masked
+from fsm.system.digest import no_check
 from fsm.system.exit_codes import exited
 from fsm.system.shell import Asked, ask
 
@@ -113,7 +114,8 @@ class Git:
 
     def ask(self, *args: str, timeout: Seconds = 60.0) -> Asked:
         """Run a git command that only looks; its answer goes to no log."""
-        return ask(self._argv(args), cwd=self._cwd(), env=self._environment(), timeout=timeout)
+        check = no_check if self.runner is None else self.runner.check
+        return ask(self._argv(args), cwd=self._cwd(), env=self._environment(), timeout=timeout, check=check)
 
     def must(self, what: str, *args: str, timeout: Seconds | None = None) -> None:
         """Run a git command that has to succeed.

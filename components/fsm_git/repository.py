@@ -6,8 +6,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from fsm.system import regular
 from fsm_git.command import Git, owner_of
+
+_LIMIT: Final = 16 << 10
+"""Bytes of a file with nothing but a path in it."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,10 @@ def places(dot_git: Path) -> Places | None:
     """
     try:
         own = dot_git if dot_git.is_dir() else _follow(dot_git)
-        if not (own / "HEAD").exists():
+        if not (own / "HEAD").is_file():  # git would wait for a pipe
             return None
         pointer = own / "commondir"
-        common = (own / pointer.read_text(encoding="utf-8").strip()).resolve() if pointer.exists() else own
+        common = (own / _line(pointer)).resolve() if pointer.exists() else own
     except (OSError, ValueError):
         return None
     return Places(own, common) if (common / "objects").is_dir() else None
@@ -50,10 +55,15 @@ def modules(found: Places) -> Iterator[Path]:
 
 def _follow(dot_git: Path) -> Path:
     """A ``.git`` that is a file holds ``gitdir: <path>``: a linked worktree, a submodule, ``--separate-git-dir``."""
-    word, _, path = dot_git.read_text(encoding="utf-8").partition(":")
+    word, _, path = _line(dot_git).partition(":")
     if word.strip() != "gitdir":
         raise ValueError(f"{dot_git} is not a gitdir file")
     return Path(dot_git.parent, path.strip()).resolve()
+
+
+def _line(path: Path) -> str:
+    """What one of the small files says that lead from one directory to another."""
+    return regular.read_text(path, _LIMIT).strip()
 
 
 def open_checkout(path: Path) -> Git:
@@ -73,9 +83,9 @@ def why_unusable(path: Path) -> str:
         return ""
     if places(dot_git) is not None:
         return ""
-    if dot_git.is_file():
+    if not dot_git.is_dir():
         try:
             return f"{dot_git} leads to {_follow(dot_git)}, where there is no repository"
         except (OSError, ValueError) as error:
-            return f"{dot_git} is not a repository: {error}"
+            return f"{dot_git} is not a repository: {getattr(error, 'strerror', None) or error}"
     return f"{dot_git} is not a repository: HEAD or objects are missing"

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 
 from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.model import Model
-from fsm.system import faults, files
+from fsm.system import faults, files, regular
 from fsm_git import assume_unchanged, changes, submodule_changes
 from fsm_git.assume_unchanged import Flags
 from fsm_git.blobs import GITLINK
@@ -24,6 +24,9 @@ from fsm_git.examine import refuse_changes, refuse_unsaved
 from fsm_git.layout import RunPaths
 from fsm_git.site import GitStep, Site
 from fsm_git.submodule_changes import Here
+
+_LIMIT = 256 << 20
+"""Bytes of `saved.json`, which names files: as many as a million names have."""
 
 EVERYTHING = files.Patterns(("**",))
 """For copies of which everything is wanted back."""
@@ -70,9 +73,11 @@ class Saved(Model):
 
 def load(paths: RunPaths) -> Saved | None:
     """What was saved; None if the reset has not begun."""
-    if not paths.saved_record.exists():
+    try:
+        text = regular.read_beneath(paths.root, paths.saved_record.relative_to(paths.root), _LIMIT)
+    except FileNotFoundError:
         return None
-    return Saved.model_validate_json(paths.saved_record.read_bytes())
+    return Saved.model_validate_json(text)
 
 
 class SaveLocal(GitStep):

@@ -18,9 +18,10 @@ from typing import ClassVar
 
 from fsm.adapter import Done, Step, StepContext, StepResult
 from fsm.errors import StepFailed
+from fsm.formats.foreign import json_of
 from fsm.kit import ended, make_directory, sweep
 from fsm.lifecycle import State
-from fsm.system import faults, files
+from fsm.system import faults, files, regular
 from fsm.system.digest import Check, hash_file
 from fsm_python_app.building import Builder, own_python
 from fsm_python_app.layout import Layout
@@ -29,6 +30,8 @@ from fsm_python_app.spec import Environment
 
 MARKER = "fsm-env.json"
 """Written last into an environment: an environment without it is half built."""
+
+_MARKER_LIMIT = 64 << 10
 
 
 class BuildEnvironment(Step):
@@ -155,7 +158,7 @@ def _let_others_read(env: Path) -> None:
 def built_by(env: Path) -> int | None:
     """The run that built an environment; None when it is half built."""
     try:
-        return int(json.loads((env / MARKER).read_text(encoding="utf-8"))["run"])
+        return int(json_of(regular.read_beneath(env, MARKER, _MARKER_LIMIT))["run"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

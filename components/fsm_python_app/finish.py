@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from fsm import kit
 from fsm.adapter import Done, StepContext, StepResult
+from fsm.formats.foreign import json_of
 from fsm.kit import sweep
 from fsm.model import Version
-from fsm.system import faults, files, inventory
+from fsm.system import faults, files, inventory, regular
 from fsm_python_app.environment import discard, linked, links
 from fsm_python_app.keep import BackupRecord
 from fsm_python_app.layout import Layout, RunPaths
+
+_LIMIT: Final = 256 << 20
+"""Bytes of a record, which names files: as many as a million names have."""
 
 
 class Retire(kit.Retire):
@@ -39,9 +43,8 @@ class Retire(kit.Retire):
         """See `Step.undo`."""
         sweep(self.layout.root)
         undone = super().undo(ctx)
-        before = self.layout.run(ctx.run_id) / "installed.before.json"
-        if before.exists():
-            former = before.read_bytes()
+        former = _read(self.layout.run(ctx.run_id) / "installed.before.json")
+        if former is not None:
             if former:
                 files.write_atomic(self.layout.installed, former)
             else:
@@ -57,7 +60,7 @@ class Retire(kit.Retire):
         sweep(here.root, self.layout.root)
         before = here.root / "installed.before.json"
         if not before.exists():
-            files.write_atomic(before, self.layout.installed.read_bytes() if self.layout.installed.exists() else b"")
+            files.write_atomic(before, _read(self.layout.installed) or b"")
         listed = self._listed(here.new_inventory)
         record = {"version": str(self.to_version), "files": listed}
         files.write_atomic(self.layout.installed, json.dumps(record).encode())
@@ -122,6 +125,14 @@ class Tidy(kit.Tidy):
                 faults.point("tidy.environment_removed")
 
 
+def _read(path: Path) -> bytes | None:
+    """What a record of ours says; None if there is none."""
+    try:
+        return regular.read_beneath(path.parent, path.name, _LIMIT)
+    except FileNotFoundError:
+        return None
+
+
 def installed_list(layout: Layout) -> tuple[str, list[str]]:
     """Version and files of the installed release; empty when the updater did not install it."""
     return _file_list(layout.installed)
@@ -129,7 +140,7 @@ def installed_list(layout: Layout) -> tuple[str, list[str]]:
 
 def _file_list(path: Path) -> tuple[str, list[str]]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json_of(_read(path) or b"")
         return str(record["version"]), list(record["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return "", []

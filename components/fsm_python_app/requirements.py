@@ -10,6 +10,7 @@ Format: https://pip.pypa.io/en/stable/reference/requirements-file-format/
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from fsm.errors import StepFailed
+from fsm.system import regular
 from fsm_python_app.spec import ALL, Environment
 
 _LARGEST: Final = 1 << 20
@@ -178,8 +180,8 @@ def _refuse_source(line: _Line, environment: Environment) -> None:
 def _text(path: Path, name: str) -> str:
     """What a file says, if pip, uv and this module read the same in it."""
     line = _Line(name, "")
-    with path.open("rb") as file:
-        data = file.read(_LARGEST + 1)
+    with regular.opened(path, follow=True) as descriptor:
+        data = os.read(descriptor, _LARGEST + 1)
     if len(data) > _LARGEST:
         raise line.refused(f"it is larger than {_LARGEST >> 10} KiB", "make it smaller")
     try:

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from fsm.formats.foreign import json_of
+from fsm.system import regular
 from fsm.versions import Version
 
 MAX_SIZE: Final = 64 * 1024
 """Bytes; a version file that is larger is something else."""
+
+_SHOWN: Final = 80
+"""Characters of what is no version that a message has."""
 
 
 class VersionFile(NamedTuple):
@@ -28,16 +32,25 @@ def ask(where: VersionFile) -> tuple[Version | None, str]:
     """The version that a component tells and, if that is unknown, why."""
     if not where.root.is_dir():
         return None, f"nothing is installed at {where.root}"
-    text, why = read(where.root / where.name)
+    return understood(*read(where.root / where.name))
+
+
+def understood(text: str, why: str) -> tuple[Version | None, str]:
+    """The version that a text says and, if it says none, why.
+
+    Args:
+        text: whatever was found.
+        why: why nothing was found.
+    """
     version = Version.parse(text)
-    return version, why if version or why else f"{text!r} is not a version"
+    more = "..." if len(text) > _SHOWN else ""
+    return version, why if version or why else f"{text[:_SHOWN] + more!r} is not a version"
 
 
 def read(path: Path) -> tuple[str, str]:
     """The text of a version file and, where there is none, why."""
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_SIZE).decode("utf-8-sig").strip()
+        text = regular.read_text(path, MAX_SIZE, "utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         return "", f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
     if not text.startswith("{"):

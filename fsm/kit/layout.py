@@ -21,10 +21,13 @@ from pydantic import Field
 from fsm.adapter import Backup
 from fsm.kit.directories import make_directory, remove_empty, sweep
 from fsm.model import Model, Version
-from fsm.system import files
+from fsm.system import files, regular
 
 RECORD: Final = "record.json"
 DOWNLOAD: Final = "download"
+
+_RECORD_LIMIT: Final = 4 << 20
+"""Bytes; a record that is larger is none of ours."""
 
 
 class BackupRecord(Model):
@@ -52,7 +55,7 @@ def write_record(directory: Path, record: BackupRecord, mode: int = 0o644) -> No
 def read_record(directory: Path, model: type[RecordT]) -> RecordT | None:
     """The record of a backup; None if it is missing or damaged: nobody can go back to such a one."""
     try:
-        return model.model_validate_json((directory / RECORD).read_bytes())
+        return model.model_validate_json(regular.read_beneath(directory, RECORD, _RECORD_LIMIT))
     except (OSError, ValueError):
         return None
 

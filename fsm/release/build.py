@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from fsm.release.images import pinned
 from fsm.release.made import commit_time, times, why_unknown
 from fsm.release.problems import ReleaseError, Spot
 from fsm.release.versioning import Decided, decide
-from fsm.system import files
+from fsm.system import files, regular
 from fsm.system.digest import Hashed
 
 if TYPE_CHECKING:
@@ -284,8 +285,8 @@ def _notes(prepared: Prepared, number: int, rule: ComponentRule) -> str:
         return ""
     spot = prepared.source.spot("components", number, "notes")
     try:
-        with (prepared.source.root / rule.notes).open("rb") as file:
-            data = file.read(NOTES_LIMIT + 1)
+        with regular.beneath(prepared.source.root, rule.notes) as descriptor:
+            data = os.read(descriptor, NOTES_LIMIT + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:
         raise ReleaseError(

@@ -9,8 +9,10 @@ what is there (`Publisher.releases`), and so converges.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ from fsm.formats.explain import first_problem
 from fsm.model import Model, Seconds
 from fsm.sources.urls import host_of, origin_of, redact, why_not
 from fsm.sources.weberrors import from_exception, from_github
+from fsm.system.digest import PLAINLY
 
 if TYPE_CHECKING:
     from github.Requester import Requester
@@ -273,7 +276,10 @@ class _Deadlined(io.FileIO):
     """A file that is read for an upload, but not for ever: a socket's own timeout starts anew with each byte."""
 
     def __init__(self, path: Path, seconds: Seconds) -> None:
-        super().__init__(path)
+        super().__init__(path, opener=lambda name, flags: os.open(name, flags | PLAINLY))
+        if not stat.S_ISREG(os.fstat(self.fileno()).st_mode):
+            self.close()
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         self._path = path
         self._seconds = seconds
         self._until = time.monotonic() + seconds

@@ -78,7 +78,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _read(algorithms: Sequence[str], name: str, size: int, check: Check) -> Hashed:
+def _read(algorithms: Sequence[str], name: str, _size: int, check: Check) -> Hashed:
     path = Path(name)
     try:
         descriptor = os.open(path, PLAINLY)
@@ -88,7 +88,7 @@ def _read(algorithms: Sequence[str], name: str, size: int, check: Check) -> Hash
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise _refused(path, "is not a plain file", "publish plain files")
-        found = hash_stream(stream, algorithms, check=check, block=min(BLOCK, size + 1))
+        found = hash_stream(stream, algorithms, check=check, block=min(BLOCK, before.st_size + 1))
         _unchanged(path, before, os.fstat(descriptor), found.size)
     return found
 

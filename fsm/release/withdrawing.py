@@ -15,14 +15,14 @@ from pydantic import ValidationError
 from fsm.errors import TrustError, UsageError
 from fsm.formats.explain import first_problem
 from fsm.formats.trust import SIGNATURE, WITHDRAWN, Keyring, PublicKey, SignedFile, Withdrawal, Withdrawn
-from fsm.formats.trust.documents import parse
+from fsm.formats.trust.documents import DOCUMENT_LIMIT, parse
 from fsm.formats.trust.minisign import verify
 from fsm.formats.trust.signing import sign_withdrawn
 from fsm.model import Version
 from fsm.release.problems import ReleaseError, Spot
 from fsm.release.signing import Signing
 from fsm.sources.base import signed_file
-from fsm.system import files
+from fsm.system import files, regular
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def read_here(directory: Path) -> SignedFile | None:
 
     def read(name: str) -> bytes | None:
         try:
-            return (directory / name).read_bytes()
+            return regular.read(directory / name, DOCUMENT_LIMIT, follow=True)
         except FileNotFoundError:
             return None
 

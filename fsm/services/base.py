@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from fsm.adapter import CommandResult
 from fsm.errors import ConfigError, StepFailed
 from fsm.model import COMPONENT_NAME, Model, Seconds
+from fsm.system import regular
 from fsm.system.shell import CALL, MARKER, SERVICE
 
 LOG_LINES: Final = 5
@@ -153,10 +154,9 @@ def tail(log: Path, lines: int, since: int = 0) -> str:
         since: byte from which on lines count.
     """
     try:
-        with log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(since, size - _TAIL))
-            text = file.read(_TAIL).decode("utf-8", "replace")
+        with regular.opened(log) as descriptor:
+            size = os.fstat(descriptor).st_size
+            text = os.pread(descriptor, _TAIL, max(since, size - _TAIL)).decode("utf-8", "replace")
     except OSError:  # the log explains, it is no condition of anything
         return ""
     return "\n".join(text.splitlines()[-lines:])

@@ -1,16 +1,16 @@
 """Releases in a local directory: the embedded default, a USB stick, a network mount.
 
 The layout is that of `fsm.sources.layout`. Nothing outside of the directory is read: a link in it is refused, as is
-everything that is no regular file, whatever it points to. (The directory itself may be a link: the host names it.)
+everything that is no regular file, whatever it points to, and what was opened is asked, not the name that it had. (The
+directory itself may be a link: the host names it.)
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -24,14 +24,9 @@ from fsm.sources.download import Body, Download
 from fsm.sources.layout import announce, build
 from fsm.sources.part import CHUNK
 from fsm.sources.specs import DirectorySpec
+from fsm.system import regular
+from fsm.system.regular import Irregular
 
-_FLAGS: Final = (
-    os.O_RDONLY
-    | getattr(os, "O_BINARY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-)
 _GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 _FINAL: Final = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL})
 
@@ -134,10 +129,8 @@ class _Folder:
             return None
 
     def names(self) -> tuple[str, ...] | None:
-        _refuse_links(self._root, self._path)
         with _errors(self._path):
-            entries = list(os.scandir(self._path))
-            return tuple(sorted(entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)))
+            return regular.names_beneath(self._root, self._path.relative_to(self._root))
 
     def locate(self, artifact: Artifact) -> str:
         """A relative URL is a path in the folder; of an absolute one only the name counts: the file is here."""
@@ -159,34 +152,13 @@ def _path(quoted: str) -> Path:
     return Path(unquote(quoted))
 
 
-def _refuse_links(root: Path, path: Path) -> None:
-    """Raise SourceError where a part of the path below `root` is a link."""
-    place = root
-    for part in path.relative_to(root).parts:
-        place = place / part
-        with _errors(place):
-            if stat.S_ISLNK(place.lstat().st_mode):
-                raise SourceError(
-                    f"cannot read {path}", f"{place} is a link", "put the file itself there, nothing was changed"
-                )
-
-
 @contextmanager
 def _opened(root: Path, path: Path) -> Iterator[int]:
     """A regular file below `root`, open for reading; a pipe or a device is refused, not waited for."""
-    _refuse_links(root, path)
-    with _errors(path):
-        fd = os.open(path, _FLAGS)
-    try:
+    with ExitStack() as stack:
         with _errors(path):
-            regular = stat.S_ISREG(os.fstat(fd).st_mode)
-        if not regular:
-            raise SourceError(
-                f"cannot read {path}", "it is not a regular file", "put a file there; nothing was changed"
-            )
+            fd = stack.enter_context(regular.beneath(root, path.relative_to(root)))
         yield fd
-    finally:
-        os.close(fd)
 
 
 def _chunks(fd: int, path: Path, about: os.stat_result) -> Iterator[bytes]:
@@ -211,7 +183,10 @@ def _errors(path: Path) -> Iterator[None]:
 
 
 def _converted(error: OSError, path: Path) -> FsmError:
-    what, why = f"cannot read {path}", (error.strerror or str(error)).lower()
+    what, why = f"cannot read {path}", error.strerror or str(error)
+    if isinstance(error, Irregular):
+        return SourceError(what, why, "put the file itself there; nothing was changed")
+    why = why.lower()
     if error.errno in _GONE:
         return NotReady(what, why, "is the disk mounted, and the release complete? try again later")
     if error.errno in _FINAL:

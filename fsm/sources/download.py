@@ -14,6 +14,7 @@ else: `docs/reference/errors.md` has the table, and `tests/unit/sources/test_bla
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -25,6 +26,7 @@ from fsm.errors import FsmError, IntegrityError, NotReady, SourceError, StepFail
 from fsm.formats.manifest import Artifact
 from fsm.sources.base import Check, Progress
 from fsm.sources.part import Part, is_whole
+from fsm.system import regular
 
 _FULL: Final = {getattr(errno, "EDQUOT", -1): "the disk quota is used up", errno.ENOSPC: "the disk is full"}
 _LATER: Final = "it may be whole later; try again then"
@@ -277,6 +279,6 @@ def looks_like_a_page(path: Path, hint: str, name: str) -> bool:
     """Whether bytes begin as a page does, with or without a media type that says so, and the file's name does not."""
     if name.lower().endswith(_PAGE_ENDINGS):
         return False
-    with path.open("rb") as stream:
-        start = stream.read(512).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    with regular.beneath(path.parent, path.name) as descriptor:
+        start = os.read(descriptor, 512).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return start.startswith((b"<!doctype html", b"<html")) or (hint in _PAGES and start[:1] in (b"<", b"{", b"["))

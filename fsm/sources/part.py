@@ -7,6 +7,7 @@ will not match, and the caller starts over once.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -17,8 +18,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from fsm.model import Digest, Model
-from fsm.system import faults
-from fsm.system.digest import hash_file
+from fsm.system import faults, regular
+from fsm.system.digest import hash_stream
 from fsm.system.files.atomic import sync_dir
 
 CHUNK: Final = 1 << 18
@@ -27,6 +28,8 @@ CHUNK: Final = 1 << 18
 _BINARY: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _SAFELY: Final = _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _STATE_LIMIT: Final = 1 << 16
+_SOMETHING_ELSE: Final = frozenset({errno.ENOENT, errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR})
+"""There is none of that name, or it is a link, a socket or a directory."""
 
 
 class _State(Model):
@@ -60,9 +63,7 @@ class Part:
 
     def resume(self, check: Callable[[], None]) -> None:
         """Open the part and hash what is in it; a part of something else is emptied."""
-        if not _is_file(self.path):
-            self.path.unlink(missing_ok=True)
-        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | _SAFELY, 0o600)
+        self._fd = _own(self.path)
         state = self._read_state()
         if state is None or state.sha256 != self._wanted:
             os.ftruncate(self._fd, 0)
@@ -128,32 +129,38 @@ class Part:
 
     def _write_state(self, state: _State) -> None:
         """Written in place: a torn sidecar is unreadable, and then the part starts over."""
-        if not _is_file(self.sidecar):
-            self.sidecar.unlink(missing_ok=True)
-        fd = os.open(self.sidecar, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _SAFELY, 0o600)
-        with open(fd, "wb") as stream:
+        with open(_own(self.sidecar), "wb") as stream:
+            stream.truncate()
             stream.write(state.model_dump_json().encode())
 
     def _read_state(self) -> _State | None:
         """The sidecar, or None if there is none that can be believed."""
-        if not _is_file(self.sidecar) or self.sidecar.stat().st_size > _STATE_LIMIT:
-            return None
         try:
-            return _State.model_validate_json(self.sidecar.read_bytes())
-        except ValidationError:
+            return _State.model_validate_json(regular.read_beneath(self._dest.parent, self.sidecar.name, _STATE_LIMIT))
+        except (ValidationError, FileNotFoundError, regular.Irregular):
             return None
 
 
 def is_whole(dest: Path, *, sha256: str, size: int | None, check: Callable[[], None]) -> bool:
     """Whether `dest` is a file with this digest (and size in bytes, where known). Raises OSError."""
-    if not _is_file(dest) or (size is not None and dest.stat().st_size != size):
-        return False
-    return hash_file(dest, check=check)[0] == sha256
-
-
-def _is_file(path: Path) -> bool:
-    """Whether a regular file is there; a link to one is none."""
     try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except FileNotFoundError:
+        with regular.beneath(dest.parent, dest.name) as fd, open(fd, "rb", buffering=0, closefd=False) as stream:
+            right = size is None or os.fstat(fd).st_size == size
+            return right and hash_stream(stream, check=check).sha256 == sha256
+    except (FileNotFoundError, regular.Irregular):  # a link to such a file is none
         return False
+
+
+def _own(path: Path) -> int:
+    """A file of ours, open for reading and writing; what else has its name gives way, and a second name of a file."""
+    try:
+        fd = os.open(path, os.O_RDWR | _SAFELY)
+        status = os.fstat(fd)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+            return fd
+        os.close(fd)
+    except OSError as error:
+        if error.errno not in _SOMETHING_ELSE:
+            raise
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY, 0o600)

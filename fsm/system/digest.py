@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Generic, NamedTuple, Self, TypeVar
+
+from fsm.system import regular
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -89,21 +92,24 @@ def hash_file(path: Path, *, check: Check = no_check) -> tuple[Digest, int]:
         check: called once per block; what it raises ends the reading.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is no regular one.
     """
-    with path.open("rb", buffering=0) as stream:
+    with regular.opened(path, follow=True) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as stream:
         found = hash_stream(stream, check=check)
     return found.sha256, found.size
 
 
-def hash_found(path: str, size: int, check: Check) -> Hashed | None:
-    """What a file is that was found with about `size` bytes; None when it is gone by now. A link is an error."""
+def hash_found(path: str, _size: int, check: Check) -> Hashed | None:
+    """What a file is that was found; None if it is gone by now, or something else. A link is an error."""
     try:
         descriptor = os.open(path, PLAINLY)
     except FileNotFoundError:
         return None
     with open(descriptor, "rb", buffering=0) as stream:
-        return hash_stream(stream, check=check, block=min(BLOCK, size + 1))
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return hash_stream(stream, check=check, block=min(BLOCK, found.st_size + 1))
 
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -139,19 +145,20 @@ class Hasher(Generic[_Key, _Result]):
     def __contains__(self, key: object) -> bool:
         return key in self._done or key in self._coming
 
-    def add(self, key: _Key, path: str, size: int) -> None:
+    def add(self, key: _Key, path: str, size: int, check: Check = no_check) -> None:
         """Have a file read.
 
         Args:
             key: what `results` will call it.
             path: the file.
             size: about how many bytes it has.
+            check: called while a small file is read, which may have grown meanwhile.
 
         Raises:
             Exception: what `read` raises about a small file; of others `results` says so.
         """
         if size < _IN_A_THREAD:
-            self._done[key] = self._read(path, size, no_check)
+            self._done[key] = self._read(path, size, check)
             return
         if self._threads is None:
             from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 15 ms, which small trees need not pay

@@ -22,10 +22,14 @@ from pydantic import Field, ValidationError
 
 from fsm.errors import IntegrityError
 from fsm.model import Digest, Model
+from fsm.system import regular
 from fsm.system.digest import Check, Hashed, Hasher, hash_found, no_check
 from fsm.system.files import shown, write_atomic
 
 SCHEMA: Final = 1
+
+_LIMIT: Final = 256 << 20
+"""Bytes of an inventory's file: as many as a million entries have."""
 
 Kind = Literal["file", "dir", "symlink", "other"]
 Skip = Callable[[PurePosixPath], bool]
@@ -151,7 +155,7 @@ def load(path: Path) -> Inventory:
         IntegrityError: it is cut off, edited, no inventory, or of a newer schema than this program knows.
         OSError: it cannot be read.
     """
-    head, _, rest = path.read_bytes().partition(b"\n")
+    head, _, rest = regular.read_beneath(path.parent, path.name, _LIMIT).partition(b"\n")
     try:
         header = _Header.model_validate_json(head)
     except ValidationError as error:
@@ -193,7 +197,7 @@ def take(root: Path, *, skip: Skip | None = None, check: Check = no_check, hash:
             check()
             entries[entry.path] = entry
             if hash and entry.kind == "file":
-                hasher.add(entry.path, f"{root}/{entry.path}", entry.size)
+                hasher.add(entry.path, f"{root}/{entry.path}", entry.size, check)
         for path, hashed in hasher.results(check):
             if hashed is None:
                 del entries[path]

@@ -33,7 +33,8 @@ def test_versions_that_are_told(content: bytes, tmp_path: Path):
         (b"{", "is neither a version nor JSON"),
         (b'{"version": ' + b"[" * 20000, "is neither a version nor JSON"),
         (b'{"version": 3}', "has no text under full_version or version"),
-        (b"1.2.3" + b"4" * MAX_SIZE, "is not a version"),
+        (b"1.2.3" + b"4" * MAX_SIZE, "is larger than 64 KiB"),
+        (b"x" * 1000, f"'{'x' * 80}...' is not a version"),
     ],
 )
 def test_versions_that_are_unknown(content: bytes, why: str, tmp_path: Path):

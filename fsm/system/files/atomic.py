@@ -9,10 +9,14 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from fsm.system import faults
 from fsm.system.files import native
 from fsm.system.files.naming import with_temporary_name
+
+_PLAINLY: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""What was a file a moment ago can be a link or a pipe now."""
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -104,9 +108,9 @@ def sync_entry(path: Path) -> None:
     with suppress(FileNotFoundError):
         mode = os.lstat(path).st_mode
         if stat.S_ISDIR(mode):
-            sync_dir(path)
+            _sync(path, os.O_DIRECTORY | _PLAINLY)
         elif stat.S_ISREG(mode):
-            sync_file(path)
+            _sync(path, _PLAINLY)
 
 
 def sync_filesystem(path: Path) -> None:

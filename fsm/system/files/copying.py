@@ -68,6 +68,8 @@ def special_note(name: str, status: os.stat_result) -> str:
 def _copy_file(name: str, source: int, to: str, target: int, check: Check, durable: bool) -> tuple[str, ...]:
     with closing(os.open(name, READ, dir_fd=source)) as reading:
         status = os.fstat(reading)
+        if not stat.S_ISREG(status.st_mode):  # put there since we looked
+            return (special_note(name, status),)
         temporary, descriptor = with_temporary_name(lambda free: os.open(free, CREATE, 0o600, dir_fd=target))
         try:
             with closing(descriptor) as writing:

@@ -10,19 +10,24 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fsm.errors import CommandFailed, DeadlineExceeded
 from fsm.model import Seconds
+from fsm.system.digest import Check, no_check
 from fsm.system.exit_codes import exited
 from fsm.system.processes import before_exec, end, group, identify
 from fsm.system.shell.programs import CALL, MARKER, SERVICE, find_program
 
 if TYPE_CHECKING:
     import subprocess
+
+_PATIENCE: Final[Seconds] = 0.2
+"""Time between two looks at whether it is time to stop."""
 
 
 class Asked(NamedTuple):
@@ -40,7 +45,12 @@ class Asked(NamedTuple):
 
 
 def ask(
-    argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: Seconds = 30.0
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: Seconds = 30.0,
+    check: Check = no_check,
 ) -> Asked:
     """Run a program that only looks, until it ends; with its whole process group it ends when time is up.
 
@@ -49,6 +59,7 @@ def ask(
         cwd: its working directory.
         env: variables to add to the environment.
         timeout: seconds.
+        check: called while it runs; what it raises ends it.
 
     Raises:
         CommandFailed: it could not be started.
@@ -56,20 +67,32 @@ def ask(
     """
     import subprocess  # noqa: PLC0415 - 8 ms that only those pay who ask
 
+    until = time.monotonic() + timeout
     child = _start(argv, cwd, env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     who = identify(child.pid)
     try:
-        out, complaints = child.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        raise DeadlineExceeded(
-            f"cannot finish {argv[0]}", f"it did not answer within {timeout:g} s", "find out what it waits for"
-        ) from None
+        while (said := _wait(child, min(_PATIENCE, until - time.monotonic()))) is None:
+            check()
+            if time.monotonic() >= until:
+                raise DeadlineExceeded(
+                    f"cannot finish {argv[0]}", f"it did not answer within {timeout:g} s", "find out what it waits for"
+                )
     finally:
         if child.returncode is None and who is not None:
             end(who, grace=0, first=signal.SIGKILL, also=lambda: group(who))
             with suppress(subprocess.TimeoutExpired):
                 child.communicate(timeout=1)
-    return Asked(child.returncode, out, _last_line(complaints))
+    return Asked(child.returncode, said[0], _last_line(said[1]))
+
+
+def _wait(child: subprocess.Popen[bytes], seconds: Seconds) -> tuple[bytes, bytes] | None:
+    """What a child wrote; None as long as it has not ended."""
+    import subprocess  # noqa: PLC0415 - as above
+
+    try:
+        return child.communicate(timeout=max(seconds, 0))
+    except subprocess.TimeoutExpired:
+        return None
 
 
 @contextmanager

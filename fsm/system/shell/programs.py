@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from fsm.errors import CommandFailed
+from fsm.system import regular
 
 MARKER: Final = "FSM_RUN"
 """The environment variable that marks everything a run starts; a resume ends what carries its run's mark."""
@@ -62,9 +63,9 @@ def find_program(argv: Sequence[str], *, cwd: Path | None = None, search: str | 
 def _check_interpreter(what: str, path: Path) -> None:
     """A script whose first line names a missing interpreter fails with the script's own name: say the other one."""
     try:
-        with path.open("rb") as file:
-            first = file.readline(512)
-    except OSError:  # executable but not readable: the system will say what it thinks of it
+        with regular.opened(path, follow=True) as descriptor:
+            first = os.read(descriptor, 512).partition(b"\n")[0]
+    except OSError:  # executable, but not readable or no file: the system will say what it thinks of it
         return
     words = first[2:].split() if first.startswith(b"#!") else []
     interpreter = os.fsdecode(words[0]) if words else ""

@@ -110,6 +110,18 @@ def test_signals_are_as_a_program_expects_them(world: World):
     assert descriptors == "4"  # the fourth is the directory that ls reads
 
 
+def test_a_question_hears_that_it_is_to_end():
+    """A program that waits for ever is ended as soon as whoever asks is to stop."""
+
+    def check() -> None:
+        raise KeyboardInterrupt
+
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        ask(["sleep", "1000"], timeout=900, check=check)
+    assert time.monotonic() - begun < 60
+
+
 def test_what_is_asked_has_its_signals_as_well():
     """A question is a program like any other."""
     with in_background():
