@@ -142,7 +142,7 @@ def test_update_goes_on(app: AppFixture, kind: str):
     plant, _ = PLANTS[kind]
     (app.live / "VERSION").unlink()
     plant(app.live / "VERSION")
-    done = fsm(app, "update", "app", timeout=60)
+    done = fsm(app, "update", "app")
     said = done.stdout + done.stderr
     assert "Traceback" not in said
     assert done.returncode == 0, said
@@ -255,7 +255,8 @@ def test_a_directory_source_reads_nothing_by_a_link(tmp_path: Path, what: str):
         (place / "app.tar.gz").write_text(text)
     live, other = depot / what, tmp_path / "other"
     other.symlink_to(outside if live.is_dir() else outside / "app.tar.gz")
-    folder, got = _Folder(depot, "1.0.0"), {}
+    folder = _Folder(depot, "1.0.0")
+    got: dict[bytes | None, int] = {}
     with exchanging(live, other):
         for _ in range(5000):
             try:

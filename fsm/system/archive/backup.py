@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from fsm.errors import IntegrityError
-from fsm.system import faults
+from fsm.system import faults, regular
 from fsm.system.archive.model import BrokenError
 from fsm.system.archive.streams import opened, zstandard
 from fsm.system.archive.tarreader import Raw, raw_entries
 from fsm.system.digest import Check, hash_chunks, no_check
 from fsm.system.files import shown, sync_dir
 from fsm.system.files.naming import with_temporary_name
-from fsm.system.files.nofollow import CREATE, READ
+from fsm.system.files.nofollow import CREATE
 from fsm.system.inventory import Differences, Entry, Inventory, Kind, take
+from fsm.system.regular import Irregular
 
 if TYPE_CHECKING:
     import tarfile
@@ -76,7 +77,7 @@ def _write(src: Path, entries: Inventory, out: Any, check: Check) -> None:
     names: dict[tuple[int, int], str] = {}
     for entry in entries:
         check()
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, Irregular):  # gone, or something else by now
             if entry.kind == "file":
                 _write_file(src, entry, names, out, check)
             elif entry.kind in _TYPES:
@@ -85,7 +86,7 @@ def _write(src: Path, entries: Inventory, out: Any, check: Check) -> None:
 
 
 def _write_file(src: Path, entry: Entry, names: dict[tuple[int, int], str], out: Any, check: Check) -> None:
-    with open(os.open(src / entry.path, READ), "rb", buffering=0) as file:
+    with regular.beneath(src, entry.path) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as file:
         status = os.fstat(file.fileno())
         inode = status.st_dev, status.st_ino
         # A number alone proves nothing: that of a file that went meanwhile may be another's by now.
@@ -139,7 +140,7 @@ def verify_tar_zst(
         OSError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with regular.beneath(path.parent, path.name) as descriptor, open(descriptor, "rb", closefd=False) as file:
             found = Inventory(_read(file, check))
     except BrokenError as error:
         raise _unreliable(path, str(error)) from error
@@ -154,7 +155,7 @@ def verify_tar_zst(
 
 def _read(file: BinaryIO, check: Check) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
-    for raw in raw_entries(opened(file, "tar.zst")):
+    for raw in raw_entries(opened(file, "tar.zst", check)):
         check()
         name = os.fsdecode(raw.name.rstrip(b"/"))
         if raw.type == b"1":

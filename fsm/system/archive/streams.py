@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import re
 import sys
 import zlib
 from collections.abc import Callable
@@ -11,9 +12,14 @@ from typing import Any, BinaryIO, Final, NamedTuple, Protocol
 
 from fsm.errors import Unsupported
 from fsm.system.archive.model import BrokenError, Kind
+from fsm.system.digest import Check
 
 _AT_ONCE: Final = 1 << 18
+_AT_FIRST: Final = 1 << 12
 _OUTPUT: Final = 1 << 20
+_EMPTY_IN_A_ROW: Final = 1000
+"""Streams without a byte in them. Some programs end each file with one, as bgzip does."""
+_NOT_ZERO: Final = re.compile(rb"[^\0]")
 _XZ_MEMORY: Final = 256 << 20
 """Bytes an xz stream may make us allocate; the largest preset needs 65 MiB, a hostile header asks for 4 GiB."""
 
@@ -35,19 +41,20 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-def opened(file: BinaryIO, kind: Kind) -> Source:
+def opened(file: BinaryIO, kind: Kind, check: Check) -> Source:
     """The tar archive inside a file, uncompressed.
 
     Args:
         file: the archive, open, at its beginning.
         kind: one of the tar kinds.
+        check: called for each stream in it, and at least once for each MiB that is decompressed.
 
     Raises:
         Unsupported: it is tar.zst, and this Python has no Zstandard.
     """
     if kind == "tar":
         return file
-    return _Inflated(file, _codec(kind))
+    return _Inflated(file, _codec(kind), check)
 
 
 def zstandard() -> Any:
@@ -109,41 +116,66 @@ def _codec(kind: Kind) -> _Codec:
 
 
 class _Inflated:
-    """A compressed file as a source of bytes. Several streams in a row are one, zeros after the last are padding."""
+    """A compressed file as a source of bytes. Several streams in a row are one, zeros after the last are padding.
 
-    def __init__(self, file: BinaryIO, codec: _Codec) -> None:
+    A stream is at first given little input: what it leaves over is copied each time, and there may be millions.
+    """
+
+    def __init__(self, file: BinaryIO, codec: _Codec, check: Check) -> None:
         self._file = file
         self._codec = codec
+        self._check = check
+        self._block = b""
+        self._position = 0
+        self._fed = _AT_FIRST
+        self._made = 0
+        self._empty = 0
         self._stream: _Decompressor | None = codec.make()
-        self._input = b""
         self._ready = memoryview(b"")
 
     def read(self, size: int, /) -> bytes:
         while not self._ready and self._stream is not None:
+            self._check()
             self._ready = memoryview(self._more(self._stream))
         taken, self._ready = self._ready[:size], self._ready[size:]
         return bytes(taken)
 
     def _more(self, stream: _Decompressor) -> bytes:
         if stream.eof:
-            self._stream = self._next_stream(stream.unused_data)
+            self._position -= len(stream.unused_data)
+            self._stream = self._next_stream()
             return b""
-        if stream.needs_input and not self._input:
-            self._input = self._file.read(_AT_ONCE)
-            if not self._input:
-                raise BrokenError("it is truncated")
-        data, self._input = self._input, b""
+        data = self._input() if stream.needs_input else b""
         try:
-            return stream.decompress(data, _OUTPUT)
+            found = stream.decompress(data, _OUTPUT)
         except self._codec.errors as error:
             raise BrokenError(f"its compressed data is damaged ({error})") from error
+        self._made += len(found)
+        return found
 
-    def _next_stream(self, rest: bytes) -> _Decompressor | None:
-        rest = rest.lstrip(b"\0")
-        while not rest:
-            block = self._file.read(_AT_ONCE)
-            if not block:
-                return None
-            rest = block.lstrip(b"\0")
-        self._input = rest
-        return self._codec.make()
+    def _input(self) -> bytes:
+        if not self._filled():
+            raise BrokenError("it is truncated")
+        data = self._block[self._position : self._position + self._fed]
+        self._position += len(data)
+        self._fed = min(self._fed * 2, _AT_ONCE)
+        return data
+
+    def _filled(self) -> bool:
+        """Whether there is input; reads the next block where the last one is used up."""
+        if self._position == len(self._block):
+            self._block, self._position = self._file.read(_AT_ONCE), 0
+        return bool(self._block)
+
+    def _next_stream(self) -> _Decompressor | None:
+        self._empty = 0 if self._made else self._empty + 1
+        if self._empty > _EMPTY_IN_A_ROW:
+            raise BrokenError(f"it has more than {_EMPTY_IN_A_ROW} empty streams in a row")
+        self._made, self._fed = 0, _AT_FIRST
+        while self._filled():
+            if found := _NOT_ZERO.search(self._block, self._position):
+                self._position = found.start()
+                return self._codec.make()
+            self._position = len(self._block)
+            self._check()
+        return None

@@ -15,11 +15,15 @@ from functools import lru_cache
 from typing import Final
 
 from fsm.system.archive.model import BrokenError, Entry, EntryKind, Limits, Member
+from fsm.system.digest import Check, no_check
 from fsm.system.files import shown
 
 _LONGEST_SEGMENT: Final = 255
 _LONGEST_PATH: Final = 2048
 _DEEPEST: Final = 100
+_MOST_STEPS: Final = 4_000_000
+"""Segments that all links of an archive lead through; each takes a microsecond or more."""
+_ODD: Final = "is a link that does not work everywhere"
 _MOST_EXPANSIONS: Final = 40
 """Links followed in one path before it counts as a circle: the kernel's own limit, path_resolution(7)."""
 
@@ -62,7 +66,7 @@ class Tree:
         self._limits = limits
         self._nodes: dict[tuple[str, ...], Node] = {}
         self._dirs: set[tuple[str, ...]] = set()
-        self._entries = 0
+        self._entries = self._steps = 0
         self.total_bytes = 0
 
     def add(self, member: Member) -> Node | None:
@@ -74,24 +78,26 @@ class Tree:
         Raises:
             BrokenError: it may not be part of a release.
         """
-        self._count(member)
+        self._count(member.size)
         path = _segments(member.name, "entry")
         if not path:
             if member.kind != "dir":
                 raise BrokenError(f"entry {shown(member.name)} is the root of the archive, but not a directory")
             return None
         self._imply_parents(path)
+        if member.kind == "symlink" and _odd(member.target):
+            raise BrokenError(f"the link {_shown(path)} to {shown(member.target[:60])} {_ODD}")
         node = Node(path, member.kind, False, _mode(member), member.mtime_ns, member.size, member.target)
         if member.kind == "link":
             node.original = self._original(member)
         self._place(node)
         return node
 
-    def _count(self, member: Member) -> None:
+    def _count(self, size: int) -> None:
         self._entries += 1
         if self._entries > self._limits.max_entries:
             raise BrokenError(f"it has more than {self._limits.max_entries} entries")
-        self.total_bytes += member.size
+        self.total_bytes += size
         if self.total_bytes > self._limits.max_bytes:
             raise BrokenError(f"it unpacks to more than {self._limits.max_bytes} bytes, the most that is allowed")
 
@@ -102,6 +108,7 @@ class Tree:
             parent = path[:length]
             node = self._nodes.get(_folded(parent))
             if node is None:
+                self._count(0)
                 self._set(Node(parent, "dir", implied=True))
             elif node.path != parent:
                 raise _collision(path, node)
@@ -133,11 +140,12 @@ class Tree:
             )
         return node.original or path
 
-    def finish(self, *, strip: bool) -> str | None:
+    def finish(self, *, strip: bool, check: Check = no_check) -> str | None:
         """Judge the whole: call it when all entries were added.
 
         Args:
             strip: whether the only top-level directory is to be left away.
+            check: called for each symbolic link.
 
         Returns:
             That directory, or None if there is not exactly one.
@@ -151,6 +159,7 @@ class Tree:
         top = tops[0].path[0] if strip and len(tops) == 1 and tops[0].kind == "dir" else None
         for node in self._nodes.values():
             if node.kind == "symlink":
+                check()
                 self._judge_link(node, floor=0 if top is None else 1)
         return top
 
@@ -158,21 +167,20 @@ class Tree:
         """Follow a link through the tree: at no point may it be above the root, `floor` segments down."""
         if link.target.startswith("/") or _DRIVE.match(link.target):
             raise _leaves(link)
-        if not link.target or "\0" in link.target or "\\" in link.target or len(link.target.encode()) > _LONGEST_PATH:
-            raise BrokenError(
-                f"the link {_shown(link.path)} to {shown(link.target[:60])} is a link that does not work everywhere"
-            )
         place, to_do = list(link.path[:-1]), _reversed(link.target)
         expansions = 0
         while to_do:
             name = to_do.pop()
+            self._steps += 1
+            if self._steps > _MOST_STEPS:
+                raise BrokenError(f"its links take {_MOST_STEPS} steps to follow, and there are more")
             if name == "..":
                 if len(place) <= floor:
                     raise _leaves(link)
                 place.pop()
                 continue
             place.append(name)
-            node = self._nodes.get(_folded(tuple(place)))
+            node = self._nodes.get(_folded(tuple(place))) if len(place) <= _DEEPEST else None
             if node is not None and node.kind == "symlink":
                 place.pop()
                 to_do += _reversed(node.target)
@@ -216,6 +224,10 @@ def _segments(name: str, what: str) -> tuple[str, ...]:
     if len(path) > _DEEPEST:
         raise BrokenError(f"{what} {shown(name)} lies more than {_DEEPEST} directories deep")
     return path
+
+
+def _odd(target: str) -> bool:
+    return not target or "\0" in target or "\\" in target or len(target.encode()) > _LONGEST_PATH
 
 
 def _mode(member: Member) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fsm.errors import ArchiveError
+from fsm.system import regular
 from fsm.system.archive import tarreader, zipreader
 from fsm.system.archive.kinds import detect
 from fsm.system.archive.model import BrokenError, Kind, Limits, Listing, Member
@@ -82,7 +83,10 @@ class _Run:
 
     def read(self, writer: Writer | None) -> Listing:
         try:
-            with self.path.open("rb") as file:
+            with (
+                regular.beneath(self.path.parent, self.path.name) as descriptor,
+                open(descriptor, "rb", closefd=False) as file,
+            ):
                 return self._read(file, writer)
         except BrokenError as error:
             raise ArchiveError(
@@ -92,7 +96,7 @@ class _Run:
     def _read(self, file: BinaryIO, writer: Writer | None) -> Listing:
         kind = detect(file, self.name)
         tree = Tree(self.limits)
-        for member in _members(file, kind, self.limits):
+        for member in _members(file, kind, self.limits, self.check):
             self.check()
             node = tree.add(member)
             chunks = self._followed(file, member.chunks)
@@ -105,7 +109,7 @@ class _Run:
                 writer.link(node)
             else:
                 writer.directory(node.path)
-        top = tree.finish(strip=kind != "wheel")
+        top = tree.finish(strip=kind != "wheel", check=self.check)
         if writer is not None:
             writer.finish(tree, top)
         return Listing(kind=kind, stripped=top, entries=tuple(tree.entries(top)), total_bytes=tree.total_bytes)
@@ -119,7 +123,7 @@ class _Run:
                 self.progress(file.tell(), os.fstat(file.fileno()).st_size)
 
 
-def _members(file: BinaryIO, kind: Kind, limits: Limits) -> Iterator[Member]:
+def _members(file: BinaryIO, kind: Kind, limits: Limits, check: Check) -> Iterator[Member]:
     if kind in {"zip", "wheel"}:
-        return zipreader.members(file, limits.max_entries)
-    return tarreader.members(opened(file, kind))
+        return zipreader.members(file, limits.max_entries, check)
+    return tarreader.members(opened(file, kind, check))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from fsm.errors import ArchiveError
+from fsm.system import regular
 from fsm.system.archive.model import BrokenError
 from fsm.system.archive.zipreader import DAMAGED, count_entries
 
@@ -40,7 +41,7 @@ def read_wheel(path: Path) -> Wheel:
         OSError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with regular.opened(path, follow=True) as descriptor, open(descriptor, "rb", closefd=False) as file:
             count_entries(file, _ENTRIES)
             with zipfile.ZipFile(file) as archive:
                 infos = archive.infolist()

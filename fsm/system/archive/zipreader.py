@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from fsm.system.archive.model import BrokenError, Member
+from fsm.system.digest import Check, no_check
 from fsm.system.files import shown
 
 _CHUNK: Final = 1 << 20
@@ -34,6 +35,8 @@ _ENCRYPTED: Final = 0x1
 _UNIX: Final = (3, 19)
 """Systems (`create_system`) whose external attributes hold a mode: Unix and macOS."""
 _LONGEST_TARGET: Final = 4096
+_LARGEST_DIRECTORY: Final = 128 << 20
+"""Bytes; `zipfile` reads all of it into memory."""
 
 _END: Final = b"PK\x05\x06"
 _END_SIZE: Final = 22
@@ -45,18 +48,19 @@ _ENTRY: Final = b"PK\x01\x02"
 _ENTRY_SIZE: Final = 46
 
 
-def members(file: BinaryIO, max_entries: int) -> Iterator[Member]:
+def members(file: BinaryIO, max_entries: int, check: Check = no_check) -> Iterator[Member]:
     """The entries of a zip archive in their order.
 
     Args:
         file: the archive, open.
         max_entries: how many it may have.
+        check: called for each while they are counted.
 
     Raises:
         BrokenError: it is damaged, truncated, encrypted, has too many entries, or one that does not belong into a
             release.
     """
-    count_entries(file, max_entries)
+    count_entries(file, max_entries, check)
     try:
         with zipfile.ZipFile(file) as archive:
             for info in archive.infolist():
@@ -110,12 +114,15 @@ def _mtime(info: zipfile.ZipInfo) -> int:
     return calendar.timegm((year, max(month, 1), max(day, 1), *rest)) * 10**9
 
 
-def count_entries(file: BinaryIO, max_entries: int) -> None:
+def count_entries(file: BinaryIO, max_entries: int, check: Check = no_check) -> None:
     """Walk the directory without keeping any of it."""
     offset, size = _directory(file)
+    if size > _LARGEST_DIRECTORY:
+        raise BrokenError(f"it has a directory of {size >> 20} MiB")
     file.seek(offset)
     count = 0
     while size >= _ENTRY_SIZE:
+        check()
         head = file.read(_ENTRY_SIZE)
         if len(head) < _ENTRY_SIZE or not head.startswith(_ENTRY):
             raise BrokenError("it is damaged (its directory is not where it should be)")

@@ -18,3 +18,20 @@ def fast(tmp_path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="fsm-test-") as directory:
         yield Path(directory)
+
+
+class Stop(Exception):
+    """What a `Counted` raises."""
+
+
+class Counted:
+    """A `check` that says stop after some calls."""
+
+    def __init__(self, calls: int) -> None:
+        self._left = calls
+
+    def __call__(self) -> None:
+        """Count one."""
+        self._left -= 1
+        if self._left <= 0:
+            raise Stop
