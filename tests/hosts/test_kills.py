@@ -20,7 +20,7 @@ OURS = [scenario for scenario in SCENARIOS if scenario.components]
 @pytest.mark.parametrize("scenario", OURS, ids=lambda scenario: scenario.name)
 def test_a_killed_machine_ends_in_a_good_state(scenario: Scenario):
     """After the boot its runs are done or rolled back, that version answers, and preserved files are the same."""
-    series = perform_series(scenario, SAMPLE, SEED, budget=100)
+    series = perform_series(scenario, SAMPLE, SEED, budget=60)
     assert not series.problems
     assert series.counted, f"no kill came in the middle of an update of {series.span:.1f} s"
 

@@ -27,7 +27,7 @@ def test_the_product_is_updated_as_one():
         host.run("mkdir", "-p", NOTES)
         surroundings = {"CLONE": "/srv/clone", "NOTES": NOTES, "COLUMNS": "120", "LC_ALL": "C.UTF-8"}
         # The session outlives no hung command: the first one without an exit code is the one that is named.
-        host.try_run("timeout", "240", "bash", "/root/session.sh", timeout=300, env=surroundings, stdin=b"")
+        host.try_run("timeout", "450", "bash", "/root/session.sh", timeout=500, env=surroundings, stdin=b"")
         outcomes = [_outcome(host, number) for number in range(len(commands))]
     found = session.problems(commands, outcomes)
     assert not found, "\n\n".join(found)

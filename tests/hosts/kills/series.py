@@ -120,15 +120,17 @@ def perform_series(
         scenario: what is updated.
         count: kills in the middle of an update that are wanted.
         seed: decides when, of which release, and whether the boot is killed as well.
-        budget: seconds after which no further kill is begun.
+        budget: seconds after which no further kill is begun, once one has counted.
         keep: called after each kill, so that a series that is broken off is not lost.
         look: called with each machine that is not what it should be, before it goes.
     """
     random_ = random.Random(f"{scenario.name} {seed}")
-    until = time.monotonic() + budget
     with Range(scenario) as field_:
         series = Series(scenario.name, seed, field_.span)
-        while len(series.counted) < count and len(series.trials) < _TOO_MANY * count and time.monotonic() < until:
+        until = time.monotonic() + budget
+        while len(series.counted) < count and len(series.trials) < _TOO_MANY * count:
+            if series.counted and time.monotonic() >= until:
+                break
             trial = draw(random_, scenario, field_.next_number(), field_.span, field_.span_broken)
             series.trials.append(trial)
             try:
