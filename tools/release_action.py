@@ -29,8 +29,11 @@ def main() -> int:
 
 
 def _command(check: bool) -> list[str]:
-    """Each value is one argument, joined to its option: none can become an option or reach a shell."""
-    command = [sys.executable, "-m", "fsm", "release", "check" if check else "publish"]
+    """Each value is one argument, joined to its option: none can become an option or reach a shell.
+
+    Isolated, Python imports nothing from the workspace, where whatever was built may lie.
+    """
+    command = [sys.executable, "-I", "-m", "fsm", "release", "check" if check else "publish"]
     for name, option in (ONE if check else {**ONE, **ONE_TO_PUBLISH}).items():
         if value := _given(name):
             command.append(f"--{option}={value}")

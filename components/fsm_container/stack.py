@@ -13,6 +13,7 @@ from fsm.services.docker import compose
 from fsm.services.docker.client import Docker
 from fsm.services.docker.facts import Container
 from fsm.system import regular
+from fsm.system.inherited import inherited
 from fsm_container.composefile import ComposeFile
 from fsm_container.project import Project
 from fsm_container.spec import ContainerSpec
@@ -117,7 +118,7 @@ class Stack(Model):
         """
         files = [ComposeFile.of(path, _bytes(path)) for path in self.files]
         envs = {path: _bytes(path) if path.exists() else None for path in self.env_files}
-        return Project(files, envs, dict(os.environ))
+        return Project(files, envs, inherited())
 
 
 def _bytes(path: Path) -> bytes:

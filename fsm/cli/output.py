@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from fsm.system.characters import VISIBLE
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -21,7 +23,6 @@ SCHEMA: Final = 1
 
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 _GONE: Final = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
-_CONTROLS: Final = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 _STYLES: Final = {"red": "31", "green": "32", "yellow": "33", "bold": "1"}
 
@@ -30,8 +31,8 @@ lost: list[str] = []
 
 
 def clean(text: str) -> str:
-    """The text without control characters: release notes and programs' output must not drive a terminal."""
-    return text.translate(_CONTROLS)
+    """The text with what is no text made visible: release notes and programs' output must not drive a terminal."""
+    return text.translate(VISIBLE)
 
 
 def one_line(text: str) -> str:

@@ -9,6 +9,7 @@ import click
 
 from fsm.cli import common
 from fsm.errors import UsageError
+from fsm.system.inherited import withhold
 
 if TYPE_CHECKING:
     from fsm.formats.trust import SecretKey
@@ -50,7 +51,7 @@ def token() -> str:
     Raises:
         UsageError: there is none.
     """
-    found = os.environ.get("GITHUB_TOKEN", "").strip()
+    found = os.environ.get(withhold("GITHUB_TOKEN"), "").strip()
     if not found.isascii() or not found.isprintable() or not found:
         why = "$GITHUB_TOKEN is empty" if not found else "$GITHUB_TOKEN is not a token"
         raise UsageError("cannot publish", why, "give the step `env: GITHUB_TOKEN: ${{ github.token }}`")

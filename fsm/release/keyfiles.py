@@ -16,6 +16,7 @@ from fsm.formats.explain import first_problem
 from fsm.formats.timestamps import timestamp
 from fsm.formats.trust import SIGNATURE, Key, Keyring, PublicKey, SecretKey, SignedFile, Trust, TrustSpec
 from fsm.formats.trust.documents import DOCUMENT_LIMIT, parse
+from fsm.formats.trust.minisign import twice
 from fsm.formats.trust.signing import sign_keyring
 from fsm.model import COMPONENT_NAME, Model, Text, matches
 from fsm.system import files
@@ -174,7 +175,7 @@ def secrets(found: Sequence[tuple[str, str]], ask: Ask) -> tuple[SecretKey, ...]
             keys.append(SecretKey.load(text, password))
         except TrustError as error:
             raise UsageError(f"cannot use {path}", error.why, error.todo) from error
-    if len({key.key_id for key in keys}) < len(keys):
+    if twice([key.public_key for key in keys]):
         raise UsageError("cannot sign the keyring", "a root key was given twice", "give each once")
     return tuple(keys)
 

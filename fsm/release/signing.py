@@ -11,6 +11,7 @@ from fsm.errors import FsmError, TrustError
 from fsm.formats.manifest import parse as parse_manifest
 from fsm.formats.trust import KEYRING, SIGNATURE, Keyring, SecretKey
 from fsm.formats.trust.documents import parse
+from fsm.formats.trust.minisign import twice
 from fsm.formats.trust.signing import sign_manifest
 from fsm.release.problems import ReleaseError, Spot
 
@@ -121,6 +122,6 @@ def loaded(texts: Sequence[str], password: str | None) -> tuple[SecretKey, ...]:
         TrustError: one cannot be read, or is there twice.
     """
     keys = tuple(SecretKey.load(text, password) for text in texts)
-    if len({key.key_id for key in keys}) < len(keys):
+    if twice([key.public_key for key in keys]):
         raise TrustError("cannot sign", "a key was given twice", "give each once")
     return keys

@@ -18,6 +18,7 @@ from fsm.adapter import CommandResult
 from fsm.errors import ConfigError, StepFailed
 from fsm.model import COMPONENT_NAME, Model, Seconds
 from fsm.system import regular
+from fsm.system.inherited import inherited
 from fsm.system.shell import CALL, MARKER, SERVICE
 
 LOG_LINES: Final = 5
@@ -169,7 +170,7 @@ def environment(extra: Mapping[str, str], mark: str | None = None) -> dict[str, 
         extra: variables to add.
         mark: value of ``FSM_SERVICE``, or None.
     """
-    merged = {key: value for key, value in os.environ.items() if key not in _OURS} | dict(extra)
+    merged = {key: value for key, value in inherited().items() if key not in _OURS} | dict(extra)
     return merged if mark is None else merged | {SERVICE: mark}
 
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from fsm.model import HostPath, HttpUrl, Model, Seconds, spelled
 from fsm.sources.base import MANIFEST, SourceOptions
 from fsm.sources.remotes import why_no_remote
 from fsm.sources.urls import host_of, is_loopback, origin_of, why_not
+from fsm.system.inherited import withhold
 
 Host = Annotated[str, spelled(r"^[a-z0-9._:-]+$", "a host name in lower case, without scheme and path", 253)]
 """A host's name or address in lower case, without scheme, port and brackets."""
+
+
+SecretVariable = Annotated[
+    str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable"), AfterValidator(withhold)
+]
+"""The name of an environment variable with a secret, which no child of this process inherits."""
 
 
 class DirectorySpec(SourceOptions):
@@ -48,7 +55,7 @@ class HttpSpec(SourceOptions):
     url: HttpUrl
     insecure_hosts: tuple[Host, ...] = ()
     artifact_hosts: tuple[Host, ...] = ()
-    token_env: Annotated[str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")] | None = None
+    token_env: SecretVariable | None = None
     token_file: HostPath | None = None
     max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
     timeout: Annotated[Seconds, Field(gt=0, le=600)] = 30.0
@@ -95,7 +102,7 @@ class GitHubSpec(SourceOptions):
     manifest: Annotated[str, spelled(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", "a plain file name")] = MANIFEST
     require_manifest: bool = True
     api_url: HttpUrl = "https://api.github.com"
-    token_env: Annotated[str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")] | None = None
+    token_env: SecretVariable | None = None
     token_file: HostPath | None = None
     token_credential: (
         Annotated[str, spelled(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", "the name of a systemd credential")] | None
@@ -147,7 +154,7 @@ class GitSpec(Model):
     branch: RefName | None = None
     tags: RefName | None = None
     user: Annotated[str, spelled(r"^[A-Za-z0-9._-]+$", "a user name")] = "x-access-token"
-    token_env: Annotated[str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")] | None = None
+    token_env: SecretVariable | None = None
     token_file: HostPath | None = None
     insecure_hosts: tuple[Host, ...] = ()
     timeout: Annotated[Seconds, Field(gt=0, le=600)] = 30.0

@@ -66,6 +66,16 @@ def test_it_publishes_and_says_what(job: Job, monkeypatch: pytest.MonkeyPatch):
     assert job.github.token not in done.log
 
 
+def test_nothing_is_imported_from_the_workspace(job: Job):
+    """A build leaves there what it likes; a `click.py` among it has read the key and the token."""
+    job.where.write("click.py", b"import os; os.open('planted', os.O_CREAT)\nraise SystemExit('planted')")
+    job.where.write("json.py", b"raise SystemExit('planted')")
+    done = job.act(tag="v1.2.0", signing_key=CI.file())
+    assert done.code == 0, done.log
+    assert not (job.where.root / "planted").exists()
+    assert not any("signing" in name.lower() or "TOKEN" in name for name in ACTION["runs"]["steps"][0]["env"])
+
+
 @pytest.mark.needs_linux
 def test_the_first_run_makes_its_environment(job: Job, tmp_path: Path):
     """Of the pinned requirements, beside the action; the second run finds it."""

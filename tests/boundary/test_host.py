@@ -17,10 +17,13 @@ import pytest
 from fsm.engine.journal import Journal
 from fsm.engine.locks import ComponentLock
 from fsm.errors import ConfigError, Refused
+from fsm.host.boot.installing import Installer
 from fsm.host.config import load
+from fsm.services.base import environment
 from fsm.sources import open_source
 from fsm.sources.specs import HttpSpec
 from fsm.system.private import state
+from fsm.system.shell import Shell, ask
 from tests.app_fixture import AppFixture
 from tests.cli.conftest import toml
 
@@ -284,3 +287,30 @@ def test_what_a_source_believes_is_not_somebody_elses(key: str, place: Path, for
     )
     with pytest.raises(ConfigError, match="home belongs to user 4242"):
         open_source(spec, component="app").releases(None)
+
+
+def test_no_child_inherits_a_secret_that_is_not_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What the configuration names as a token is for the source: no service, command or question gets it."""
+    monkeypatch.setenv("SHOP_TOKEN", "s3cret-token")
+    monkeypatch.setenv("FSM_SIGNING_KEY", "s3cret-key")
+    monkeypatch.setenv("HARMLESS", "yes")
+    HttpSpec.model_validate_json('{"type": "http", "url": "https://127.0.0.1:9/", "token_env": "SHOP_TOKEN"}')
+    shell = Shell(marker="test", record=lambda child: None, poll=lambda: None, output=tmp_path / "out.log")
+    said = [shell.run(["/usr/bin/env"], timeout=10).tail, ask(["/usr/bin/env"], timeout=10).out.decode()]
+    said.append("\n".join(f"{name}={value}" for name, value in environment({}).items()))
+    for text in said:
+        assert "HARMLESS=yes" in text
+        assert "s3cret" not in text
+    assert "s3cret-own" in shell.run(["/usr/bin/env"], env={"SHOP_TOKEN": "s3cret-own"}, timeout=10).tail
+
+
+def test_python_imports_nothing_from_where_it_is_started(place: Path):
+    """What lies in the working directory, or in a user's home, is not the updater's."""
+    (place / "click.py").write_text("raise SystemExit('planted')")
+    (place / "fsm.toml").write_text("")
+    installer = Installer(load(place / "fsm.toml"), user=False, directory=place)
+    (start,) = [line for line in installer.texts["fsm-resume.service"].splitlines() if line.startswith("ExecStart=")]
+    argv = start.removeprefix("ExecStart=").split()
+    assert argv[-3] == "resume"
+    done = subprocess.run([*argv[:-3], "--help"], cwd=place, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

@@ -19,6 +19,9 @@ from fsm.formats.manifest.platforms import Platform
 from fsm.formats.manifest.steps import ARTIFACT_NAME, RELEASE_URL, ArtifactName, DownloadArtifact, ManifestStep
 from fsm.formats.timestamps import Timestamp
 from fsm.model import SHA256, ComponentName, Digest, Model, Version, matches, spelled
+from fsm.system.characters import BIDIRECTIONAL
+
+_URL: Final = rf"^[^\x00-\x20\x7f-\x9f\u2028\u2029{BIDIRECTIONAL}]*$"
 
 TYPE_NAME: Final = r"^[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?$"
 """A component type, as adapters register it."""
@@ -42,8 +45,8 @@ class Artifact(Model):
     """
 
     name: ArtifactName = Field(description="The file's name; unique in the release.")
-    url: Annotated[str, spelled(r"^[^\x00-\x20\x7f-\x9f]*$", "a text without spaces and control characters", 4096)] = (
-        Field(default="", description="Absolute (http, https), or relative to the release; without it, the name there.")
+    url: Annotated[str, spelled(_URL, "a text without spaces and control characters", 4096)] = Field(
+        default="", description="Absolute (http, https), or relative to the release; without it, the name there."
     )
     size: Annotated[int, Field(ge=0)] | None = Field(default=None, description="Bytes.")
     sha256: Digest | None = Field(default=None, description="sha256: and 64 lower-case hexadecimal digits.")

@@ -38,11 +38,11 @@ class TrustSpec(Model):
 
     @model_validator(mode="after")
     def _reachable(self) -> TrustSpec:
-        ids = {minisign.PublicKey.parse(each).key_id for each in self.root_keys}
-        if len(ids) < len(self.root_keys):
+        if minisign.twice([minisign.PublicKey.parse(each) for each in self.root_keys]):
             raise ValueError("a root key is listed twice")
-        if self.threshold > len(ids):
-            raise ValueError(f"threshold is {self.threshold}, but there are only {count(len(ids), 'root key')}")
+        if self.threshold > len(self.root_keys):
+            known = count(len(self.root_keys), "root key")
+            raise ValueError(f"threshold is {self.threshold}, but there are only {known}")
         return self
 
     @property

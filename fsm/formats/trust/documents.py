@@ -36,8 +36,9 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from fsm.errors import TrustError, count
 from fsm.formats.timestamps import Timestamp, moment
-from fsm.formats.trust.minisign import PublicKey
+from fsm.formats.trust.minisign import PublicKey, twice
 from fsm.model import ComponentName, Model, Version, spelled
+from fsm.system.characters import BIDIRECTIONAL
 
 KEYRING: Final = "fsm-keyring.yaml"
 WITHDRAWN: Final = "fsm-withdrawn.yaml"
@@ -53,7 +54,8 @@ RepositoryName = Annotated[str, spelled(REPOSITORY_NAME, "a repository like owne
 Sequence = Annotated[int, Field(ge=0, lt=1 << 53)]
 """What orders signed files: it never goes back. By default the seconds since 1970 of the commit."""
 
-Why = Annotated[str, spelled(r"^[^\x00-\x1f\x7f]*$", "one line without control characters", 500)]
+_WHY: Final = rf"^[^\x00-\x1f\x7f-\x9f\u2028\u2029{BIDIRECTIONAL}]*$"
+Why = Annotated[str, spelled(_WHY, "one line without control characters", 500)]
 
 
 def _key(text: str) -> str:
@@ -123,10 +125,9 @@ class Keyring(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Keyring:
         names = [each.name for each in self.keys]
-        ids = [each.public.key_id for each in self.keys] + [each.public.key_id for each in self.revoked]
         if len(set(names)) < len(names):
             raise ValueError("two keys have the same name")
-        if len(set(ids)) < len(ids):
+        if twice([each.public for each in (*self.keys, *self.revoked)]):
             raise ValueError("a key is listed twice")
         if self.threshold > len(self.keys):
             raise ValueError(f"threshold is {self.threshold}, but there are only {count(len(self.keys), 'key')}")

@@ -18,7 +18,7 @@ import binascii
 import hashlib
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,6 +88,11 @@ class PublicKey:
     def file(self) -> str:
         """The content of a ``.pub`` file."""
         return f"{_UNTRUSTED}minisign public key {self.name}\n{self}\n"
+
+
+def twice(keys: Sequence[PublicKey]) -> bool:
+    """Whether two of the keys are one: of the same id or, under whatever ids, of the same 32 bytes."""
+    return min(len({each.key_id for each in keys}), len({each.key for each in keys})) < len(keys)
 
 
 @dataclass(frozen=True)
@@ -253,7 +258,7 @@ def _signature(lines: list[str]) -> Signature:
 
 
 def verify(data: bytes, signature: bytes, keys: Iterable[PublicKey]) -> tuple[Verified, ...]:
-    """The signatures that hold, one for each key.
+    """The signatures that hold, one for each key: one key is one, under however many ids it signs.
 
     Args:
         data: what should be signed.
@@ -285,7 +290,7 @@ def verify(data: bytes, signature: bytes, keys: Iterable[PublicKey]) -> tuple[Ve
             raise TrustError(
                 "the signature is wrong", f"the signature by key {key.name} does not match", todo
             ) from error
-        found.setdefault(key.key_id, Verified(key, each.comment))
+        found.setdefault(key.key, Verified(key, each.comment))
     return tuple(found.values())
 
 

@@ -237,7 +237,7 @@ def _facts(config: Config, path: Path, user: bool, within: Seconds) -> units.Fac
     components = config.components.values()
     kept = ("XDG_STATE_HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT")
     return units.Facts(
-        command=(sys.executable, "-m", "fsm", "--config", str(path)),
+        command=(sys.executable, "-P", "-m", "fsm", "--config", str(path)),
         user=user,
         environment={name: os.environ[name] for name in kept if os.environ.get(name)},
         before=tuple(sorted({unit for each in components for unit in _managed(each, user)})),

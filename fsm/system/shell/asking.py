@@ -7,7 +7,6 @@ answer can be parsed. `talk` is for a program that only leads to somebody else, 
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import time
@@ -20,6 +19,7 @@ from fsm.errors import CommandFailed, DeadlineExceeded
 from fsm.model import Seconds
 from fsm.system.digest import Check, no_check
 from fsm.system.exit_codes import exited
+from fsm.system.inherited import inherited
 from fsm.system.processes import before_exec, end, group, identify
 from fsm.system.shell.programs import CALL, MARKER, SERVICE, find_program
 
@@ -136,7 +136,7 @@ def _start(
     """Start a program in a session of its own, and without a run's mark: it belongs to whoever asks."""
     import subprocess  # noqa: PLC0415 - as above
 
-    environ = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
+    environ = {**inherited(), "LC_ALL": "C.UTF-8", **(env or {})}
     environ = {key: value for key, value in environ.items() if key not in {MARKER, CALL, SERVICE}}
     program = find_program(argv, cwd=cwd, search=environ.get("PATH"))
     try:

@@ -14,6 +14,7 @@ from fsm.errors import CommandFailed, DeadlineExceeded
 from fsm.model import Seconds
 from fsm.step import CommandResult
 from fsm.system import faults
+from fsm.system.inherited import inherited
 from fsm.system.processes import Identity, end, group, with_environment
 from fsm.system.shell.orphans import Child
 from fsm.system.shell.output import Output, Redactor
@@ -153,7 +154,7 @@ class Shell:
 
     def _environment(self, extra: Mapping[str, str], call: str) -> dict[str, str]:
         """The updater's environment, one language, no questions, what the step adds, and the marks."""
-        merged = {**os.environ, "LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", **extra}
+        merged = {**inherited(), "LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", **extra}
         # Where a service runs the updater that stops it, that stop must not end the updater's own commands.
         merged.pop(SERVICE, None)
         if extra.get(MARKER) == "":

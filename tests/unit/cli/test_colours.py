@@ -71,3 +71,13 @@ def test_a_failed_component_is_red(updated: Line, monkeypatch: pytest.MonkeyPatc
     lines = updated("status").out.splitlines()
     assert lines[0].startswith("\x1b[1mCOMPONENT")
     assert all(line.startswith("\x1b[31mapp") for line in lines[1:])
+
+
+@pytest.mark.parametrize("character", ["\x1b[31m", *"\x9b\u202e\u2067\u061c\u200f\u2028\ufeff\U000e0041\udc80"])
+def test_nothing_that_is_no_text_reaches_a_terminal(character: str, capsys: pytest.CaptureFixture[str]):
+    """Neither what drives it, nor what has it show another order than there is."""
+    output.say(f"a{character}b")
+    output.tell(f"a{character}b\tand\nmore")
+    shown = capsys.readouterr()
+    assert shown.out in {"a\ufffdb\n", "a\ufffd[31mb\n"}
+    assert shown.err.splitlines()[0].replace("[31m", "") == "a\ufffdb\tand"

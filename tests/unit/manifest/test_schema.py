@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from pydantic import ValidationError
 
 import fsm.model
 from fsm.formats.manifest import Artifact, Manifest, canonical, json_schema
@@ -156,3 +157,13 @@ def test_every_pattern_of_a_model_is_defined_with_its_words():
     files = [*(root / "fsm").rglob("*.py"), *(root / "components").rglob("*.py")]
     with_one = {path for path in files if "StringConstraints(pattern" in path.read_text(encoding="utf-8")}
     assert with_one == {Path(fsm.model.__file__)}
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u061c", "\u200e", "\u2028", "\x9b"])
+def test_names_show_what_they_are(character: str):
+    """Nothing that turns the direction of text: `exe.txt` would be shown where `txt.exe` is meant."""
+    with pytest.raises(ValidationError):
+        Artifact(name=f"web{character}txt.gz")
+    with pytest.raises(ValidationError):
+        Artifact(name="web", url=f"we{character}b")
+    assert Artifact(name="gr\u00fc\u00dfe \u05e9\u05dc\u05d5\u05dd.tar.gz").name

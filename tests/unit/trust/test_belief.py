@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from fsm.errors import ManifestError, NotReady, TrustError
-from fsm.formats.trust import Keyring, SignedFile, Trust, Withdrawal, Withdrawn
-from fsm.formats.trust.documents import DOCUMENT_LIMIT, parse
-from fsm.formats.trust.minisign import sign
+from fsm.formats.trust import Key, Keyring, SignedFile, Trust, TrustSpec, Withdrawal, Withdrawn
+from fsm.formats.trust.documents import DOCUMENT_LIMIT, Revoked, parse
+from fsm.formats.trust.minisign import sign, verify
 from fsm.formats.trust.signing import sign_withdrawn
+from fsm.release.signing import loaded
 from tests.unit.trust.conftest import NOW, Maker
 
 
@@ -72,6 +74,24 @@ def test_as_many_keys_as_the_keyring_asks_for(maker: Maker):
     assert "1 of the 2 required signatures" in refusal(host, maker.manifest(maker.ci, maker.stranger))
     assert accept(host, maker.manifest(maker.ci, maker.spare)) == ("ci", "spare")
     assert accept(host, maker.manifest(maker.stranger, maker.spare, maker.ci)) == ("ci", "spare")
+
+
+def test_one_key_under_two_names_is_one(maker: Maker):
+    """The eight bytes of an id are nobody's proof: whoever has one key can sign under as many as they like."""
+    twin = replace(maker.ci, key_id=bytes(8))
+    keys = tuple(Key(name=f"k{number}", key=str(key.public_key)) for number, key in enumerate((maker.ci, twin)))
+    with pytest.raises(ValueError, match="a key is listed twice"):
+        Keyring(version=1, threshold=2, keys=keys)
+    gone = (Revoked(name="gone", key=keys[1].key),)
+    with pytest.raises(ValueError, match="a key is listed twice"):
+        Keyring(version=1, keys=keys[:1], revoked=gone)
+    roots = tuple(each.key for each in keys)
+    with pytest.raises(ValueError, match="a root key is listed twice"):
+        TrustSpec(root_keys=roots, threshold=2)
+    signed = b"".join(sign(b"x", key, comment="c").encode() for key in (maker.ci, twin))
+    assert len(verify(b"x", signed, [maker.ci.public_key, twin.public_key])) == 1
+    with pytest.raises(TrustError, match="given twice"):
+        loaded([maker.ci.file(), twin.file()], None)
 
 
 def test_signatures_that_differ_in_what_they_say(maker: Maker):

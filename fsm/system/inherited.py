@@ -1,0 +1,23 @@
+"""What a child sees of this process's environment: all of it, but for what is the updater's own business.
+
+A program finds in ``/proc`` what its parents were started with, and whoever it belongs to can read its environment. So
+secrets go to nobody who was not given them by name.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+_withheld: Final = {"FSM_SIGNING_KEY", "FSM_KEY_PASSWORD", "FSM_ROOT_PASSWORD", "CREDENTIALS_DIRECTORY"}
+
+
+def withhold(name: str) -> str:
+    """From now on no child inherits this variable; returns its name."""
+    _withheld.add(name)
+    return name
+
+
+def inherited() -> dict[str, str]:
+    """The variables that a child inherits."""
+    return {name: value for name, value in os.environ.items() if name not in _withheld}
