@@ -127,7 +127,7 @@ class Keyring(Model):
         names = [each.name for each in self.keys]
         if len(set(names)) < len(names):
             raise ValueError("two keys have the same name")
-        if twice([each.public for each in (*self.keys, *self.revoked)]):
+        if twice([*(each.public for each in self.keys), *(each.public for each in self.revoked)]):
             raise ValueError("a key is listed twice")
         if self.threshold > len(self.keys):
             raise ValueError(f"threshold is {self.threshold}, but there are only {count(len(self.keys), 'key')}")
