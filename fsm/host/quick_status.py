@@ -184,9 +184,18 @@ def _read(path: Path, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
         host = Hosted(journal, state_dir, in_sets(journal, state_dir))
         for entry in [entries[name] for name in names] if names else entries.values():
             version, why = version_file.ask(VersionFile(Path(entry["root"]), entry["file"]))
+            if version is None and _is_foreign(entry["root"]):
+                return None  # its own user may follow a link there that root does not
             withdrawn = partial(_why_withdrawn, entry["withdrawn"])
             found.append(status_of(host, About(**entry["about"]), version, why, withdrawn))
     return found
+
+
+def _is_foreign(root: str) -> bool:
+    """Whether a tree belongs to somebody else than who asks."""
+    with suppress(OSError, AttributeError):  # nothing is there, or this is Windows
+        return os.stat(root).st_uid != os.geteuid()
+    return False
 
 
 def _why_withdrawn(known: dict[str, str], version: Version) -> str | None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from fsm.errors import ConfigError
 from fsm.sources.specs import GitHubSpec, GitSpec, HttpSpec
-from fsm.system import trusted
+from fsm.system import regular, trusted
+
+_LIMIT: Final = 64 << 10
+"""Bytes of a file with nothing but a token in it."""
 
 
 def token_of(spec: HttpSpec | GitSpec | GitHubSpec) -> str | None:
@@ -42,7 +46,7 @@ def _credential(name: str) -> str:
 def _read(path: Path, todo: str) -> str:
     trusted.require(path, f"cannot use the token in the file {path}")
     try:
-        return path.read_text(encoding="ascii")
+        return regular.read(path, _LIMIT, follow=True).decode("ascii")
     except (OSError, UnicodeError) as error:
         why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is not plain ASCII"
         raise ConfigError(f"cannot read the token in the file {path}", why, todo) from error

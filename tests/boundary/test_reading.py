@@ -19,6 +19,7 @@ from typing import Final
 import pytest
 
 from fsm.errors import SourceError
+from fsm.host import quick_status
 from fsm.sources.directory import _Folder
 from tests.app_fixture import AppFixture
 from tests.git_fixture import GitFixture
@@ -128,7 +129,7 @@ def test_status_check_and_doctor_go_on(app: AppFixture, kind: str):
     plant, why = PLANTS[kind]
     (app.live / "VERSION").unlink()
     plant(app.live / "VERSION")
-    for command in ("status", "check", "doctor"):
+    for command in ("check", "status", "doctor"):
         for _ in range(2):  # the second answer of status comes from what the first one kept
             done = fsm(app, command)
             said = done.stdout + done.stderr
@@ -209,6 +210,23 @@ def test_a_directory_on_the_way_is_no_way_out(app: AppFixture, tmp_path: Path):
     done = fsm(app, "status")
     assert SECRET[:12] not in done.stdout + done.stderr
     assert "etc is a link" in done.stdout
+
+
+@pytest.mark.needs_root
+def test_what_root_does_not_read_its_user_is_asked_for(app: AppFixture):
+    """The quick answer of status follows no link of somebody else's, and leaves it to a process of his."""
+    os.chown(app.live, ATTACKER, ATTACKER)
+    for command in ("check", "status"):
+        fsm(app, command)
+    config = app.root / "fsm.json.toml"
+    (known,) = quick_status.read(config) or ()
+    assert known["installed"] == "1.0.0"
+    (app.live / "VERSION").rename(app.live / "current")
+    (app.live / "VERSION").symlink_to("current")
+    assert quick_status.read(config) is None
+    os.chown(app.live, 0, 0)
+    (known,) = quick_status.read(config) or ()
+    assert known["installed"] == "1.0.0"
 
 
 def test_links_of_ones_own_are_followed(app: AppFixture, tmp_path: Path):

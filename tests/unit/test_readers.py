@@ -13,12 +13,14 @@ from typing import Any, Final
 
 import pytest
 
-from fsm.errors import PlanError, StepFailed
+from fsm.errors import ConfigError, PlanError, StepFailed
 from fsm.kit import BackupRecord, read_record
 from fsm.release.github import _Deadlined
 from fsm.services.base import tail
 from fsm.sources.download import looks_like_a_page
 from fsm.sources.part import Part, is_whole
+from fsm.sources.specs import HttpSpec
+from fsm.sources.tokens import token_of
 from fsm.system import archive, inventory
 from fsm.system.archive import verify_tar_zst, write_tar_zst
 from fsm.system.digest import Hasher, hash_file, hash_found, no_check
@@ -48,7 +50,7 @@ def refused(read: Callable[[Path], object]) -> Callable[[Path], str]:
     """What a reader raises, as text."""
 
     def told(path: Path) -> str:
-        with pytest.raises((OSError, PlanError, StepFailed)) as caught:
+        with pytest.raises((OSError, ConfigError, PlanError, StepFailed)) as caught:
             read(path)
         return str(caught.value)
 
@@ -67,6 +69,11 @@ def _checkout(path: Path) -> str:
     """What is said of a checkout whose `.git` is at a path."""
     path.rename(path.with_name(".git"))
     return why_unusable(path.parent)
+
+
+def _token(path: Path) -> None:
+    """A source's token from a file."""
+    token_of(HttpSpec(type="http", url="https://example.org/", token_file=path, allow_unsigned=True))
 
 
 READERS: Final[dict[str, tuple[Callable[[Path], Any], Any]]] = {
@@ -90,6 +97,7 @@ READERS: Final[dict[str, tuple[Callable[[Path], Any], Any]]] = {
     "whole": (lambda path: is_whole(path, sha256=DIGEST, size=None, check=no_check), False),
     "upload": (refused(lambda path: _Deadlined(path, 10)), "[Errno"),
     "log": (lambda path: tail(path, 5), ""),
+    "token": (refused(_token), "cannot read the token in the file "),
 }
 
 
@@ -106,7 +114,18 @@ def test_a_pipe(name: str, tmp_path: Path):
     )
 
 
-LARGE: Final = ("record", "inventory", "marker", "requirements", "metadata", "git", "compose", "edited", "kept")
+LARGE: Final = (
+    "record",
+    "inventory",
+    "marker",
+    "requirements",
+    "metadata",
+    "git",
+    "compose",
+    "edited",
+    "kept",
+    "token",
+)
 
 
 @pytest.mark.parametrize("name", LARGE)
