@@ -22,7 +22,7 @@ class VersionFrom(Model):
     """How the installed version is read: exactly one of the three.
 
     Attributes:
-        file: a file in the app's directory; plain text, or JSON with ``full_version`` (or ``version``).
+        file: a file in the app's directory, at most 64 KiB: plain text, or JSON with ``full_version`` (or ``version``).
         package: the name of a distribution in the app's environment.
         command: a program that prints the version; run in the app's directory.
     """
