@@ -13,7 +13,7 @@ from fsm_git.spec import GitCheckoutSpec
 def of(target: Target, spec: GitCheckoutSpec) -> tuple[ServiceUnit, ...]:
     """The configured services, as they run now."""
     named = spec.services.items()
-    return tuple(ServiceUnit.look(f"{target.name}.{name}", service, target.state_dir) for name, service in named)
+    return tuple(ServiceUnit.look(f"{target.name}.{name}", service, target) for name, service in named)
 
 
 class StopService(kit.StopService):

@@ -62,7 +62,7 @@ def look(target: Target, spec: PythonAppSpec) -> Facts:
             "run the updater as the user who owns it",
         )
     sweep_foreign(live.parent)
-    service = ServiceUnit.look(target.name, spec.service, target.state_dir)
+    service = ServiceUnit.look(target.name, spec.service, target)
     if not live.is_dir():
         return Facts("fresh", "", service, 0, 0)
     way, note = _way(target, spec)

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
-from fsm.adapter import Finding, Registry
+from fsm.adapter import Finding, Registry, User
 from fsm.engine import plan as plans
 from fsm.engine.journal import Journal, Run
 from fsm.engine.locks import ComponentLock
@@ -277,7 +277,7 @@ def _component(component: Component, registry: Registry, workers: Workers) -> It
         return
     for name, spec in component.services.items():
         if not isinstance(spec, NoService):
-            yield from _service(component, name, spec)
+            yield from _service(component, name, spec, target.user)
 
 
 def _trust(config: Config, component: Component, now: datetime) -> Iterator[Finding]:
@@ -301,8 +301,8 @@ def _trust(config: Config, component: Component, now: datetime) -> Iterator[Find
                 yield _warning(component.name, f"the key {key.name} that signs its releases {ends}", todo)
 
 
-def _service(component: Component, name: str, spec: AnySpec) -> Iterator[Finding]:
-    status = open_service(spec, name=name, state_dir=component.target.state_dir).status()
+def _service(component: Component, name: str, spec: AnySpec, user: User | None) -> Iterator[Finding]:
+    status = open_service(spec, name=name, state_dir=component.target.state_dir, user=user).status()
     state = "active" if status.active else "not active"
     which = name.removeprefix(f"{component.name}.") if name != component.name else "its service"
     message = f"{which} ({spec.manager}) is {state}: {status.detail}"

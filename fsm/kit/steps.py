@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import TypeAdapter
 
-from fsm.adapter import CommandResult, Done, Failed, Step, StepContext, StepResult
+from fsm.adapter import CommandResult, Done, Failed, Step, StepContext, StepResult, Target, User
 from fsm.errors import IntegrityError, Refused, StepFailed
 from fsm.formats.manifest import Artifact
 from fsm.lifecycle import State
@@ -106,22 +106,24 @@ class ServiceUnit(Model):
         service: what starts, stops and asks it, as configured.
         state_dir: the host's state directory.
         was_active: whether it ran when the plan was made.
+        user: as whom programs of the configuration run that it starts; None: as the updater.
     """
 
     unit: str
     service: ServiceSpec
     state_dir: Path
     was_active: bool = False
+    user: User | None = None
 
     @classmethod
-    def look(cls, unit: str, service: AnySpec, state_dir: Path) -> ServiceUnit:
-        """The service as it is now."""
-        active = open_service(service, name=unit, state_dir=state_dir).status().active
-        return cls(unit=unit, service=service, state_dir=state_dir, was_active=active)
+    def look(cls, unit: str, service: AnySpec, target: Target) -> ServiceUnit:
+        """The service of a component as it is now."""
+        made = cls(unit=unit, service=service, state_dir=target.state_dir, user=target.user)
+        return made.model_copy(update={"was_active": made.open().status().active})
 
     def open(self) -> ServiceManager:
         """What starts, stops and asks it."""
-        return open_service(self.service, name=self.unit, state_dir=self.state_dir)
+        return open_service(self.service, name=self.unit, state_dir=self.state_dir, user=self.user)
 
 
 class _Services(Step):

@@ -17,6 +17,7 @@ from fsm.services.docker.spec import ComposeSpec
 from fsm.services.nothing import NoService
 from fsm.services.process import ProcessSpec
 from fsm.services.systemd import SystemdSpec
+from fsm.system.users import User
 
 __all__ = [
     "AnySpec",
@@ -38,15 +39,16 @@ ServiceSpec = Annotated[AnySpec, Field(discriminator="manager")]
 """How a configuration describes a service; `manager` says which kind it is."""
 
 
-def open_service(spec: AnySpec, *, name: str, state_dir: Path) -> ServiceManager:
+def open_service(spec: AnySpec, *, name: str, state_dir: Path, user: User | None = None) -> ServiceManager:
     """The manager of one service; nothing is started, asked or written yet.
 
     Args:
         spec: what the configuration says.
         name: the service's name; unique in `state_dir`.
         state_dir: the host's state directory; a manager keeps its files in ``services/`` there.
+        user: as whom programs of the configuration run that it starts; None: as the updater.
 
     Raises:
         ConfigError: the name cannot be part of a file name, or a relative program has no `cwd` to be relative to.
     """
-    return spec.open(name, state_dir)
+    return spec.open(name, state_dir, user)

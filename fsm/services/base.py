@@ -20,6 +20,7 @@ from fsm.model import COMPONENT_NAME, Model, Seconds
 from fsm.system import regular
 from fsm.system.inherited import inherited
 from fsm.system.shell import CALL, MARKER, SERVICE
+from fsm.system.users import User
 
 LOG_LINES: Final = 5
 """Lines of a service's log that an error message carries."""
@@ -163,13 +164,16 @@ def tail(log: Path, lines: int, since: int = 0) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def environment(extra: Mapping[str, str], mark: str | None = None) -> dict[str, str]:
+def environment(extra: Mapping[str, str], mark: str | None = None, user: User | None = None) -> dict[str, str]:
     """The environment of a service, or of a command that asks about one: the updater's, without what is not its.
 
     Args:
         extra: variables to add.
         mark: value of ``FSM_SERVICE``, or None.
+        user: whom it runs as; then nothing of it is the updater's.
     """
+    if user is not None:
+        return user.environment(extra) if mark is None else user.environment({**extra, SERVICE: mark})
     merged = {key: value for key, value in inherited().items() if key not in _OURS} | dict(extra)
     return merged if mark is None else merged | {SERVICE: mark}
 
@@ -177,6 +181,14 @@ def environment(extra: Mapping[str, str], mark: str | None = None) -> dict[str, 
 def launcher(mode: str) -> list[str]:
     """The beginning of a command line that runs `fsm.services.launcher`, which needs nothing but Python itself."""
     return [sys.executable, "-I", "-S", str(Path(__file__).with_name("launcher.py")), mode]
+
+
+def becoming(user: User | None, *, users_log: bool = False) -> str:
+    """What the launcher is told of whom to become, and whether before it opens the log."""
+    if user is None:
+        return "-"
+    when = "before" if users_log else "after"
+    return f"{user.uid}:{user.gid}:{','.join(map(str, user.groups))}:{when}"
 
 
 def failed(what: str, why: str, log: str, todo: str = "see its log, fix the cause, and try again") -> StepFailed:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fsm.errors import CommandFailed, DeadlineExceeded, StepFailed
-from fsm.services.base import launcher
+from fsm.services.base import becoming, launcher
 from fsm.system import faults
+from fsm.system.users import User
 
 if TYPE_CHECKING:
     import subprocess
@@ -30,6 +31,8 @@ class Launch(NamedTuple):
         lock: descriptor of the service's lock, held by us and inherited by the service.
         record: the file in which the service says who it is.
         log: the file its output is appended to.
+        user: whom it runs as; None: the updater.
+        users_log: whether the log is opened as that user.
     """
 
     command: Sequence[str]
@@ -38,6 +41,8 @@ class Launch(NamedTuple):
     lock: int
     record: Path
     log: Path
+    user: User | None = None
+    users_log: bool = False
 
 
 def launch(name: str, job: Launch, check: Callable[[], None], limit: float) -> None:
@@ -64,6 +69,7 @@ def launch(name: str, job: Launch, check: Callable[[], None], limit: float) -> N
                 [
                     *launcher("detach"),
                     *map(str, (job.lock, writing, job.record, job.log, job.cwd)),
+                    becoming(job.user, users_log=job.users_log),
                     *job.command,
                 ],
                 cwd="/",

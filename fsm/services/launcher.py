@@ -1,15 +1,17 @@
 """Becomes a service. A program of its own: run with ``python -I -S``, it imports nothing that takes time.
 
-``launcher.py detach LOCK REPORT RECORD LOG CWD PROGRAM ARGV0 [ARGUMENT...]`` starts the program as a daemon. In this
-order, so that a crash of the updater, or of this process, at any instruction leaves at most one copy, and none that
-is not known:
+``launcher.py detach LOCK REPORT RECORD LOG CWD USER PROGRAM ARGV0 [ARGUMENT...]`` starts the program as a daemon. In
+this order, so that a crash of the updater, or of this process, at any instruction leaves at most one copy, and none
+that is not known:
 
 1. it was started with the service's mark in its environment, and holding the service's lock (descriptor LOCK);
 2. fork; the first process ends, so the updater gets its child back at once, and the other one begins a session;
 3. the other writes who it is to RECORD, and says so on the pipe REPORT;
-4. it becomes the program, which inherits mark and lock. If that fails, the reason goes to REPORT.
+4. it becomes USER (``-``, or ``uid:gid:groups:when``: after or before LOG is opened), and nobody else ever again;
+5. it becomes the program, which inherits mark and lock. If that fails, the reason goes to REPORT.
 
-``launcher.py redirect LOG PROGRAM ARGV0 [ARGUMENT...]`` becomes the program with its output appended to LOG.
+``launcher.py redirect LOG CWD USER PROGRAM ARGV0 [ARGUMENT...]`` becomes the program with its output appended to LOG;
+for a USER its whole environment is that of the variable FSM_ENVIRON, as JSON.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ RECORD_SIZE = 192
 
 
 def detach(
-    lock: int, report: int, record: str, log: str, cwd: str, command: list[str]
+    lock: int, report: int, record: str, log: str, cwd: str, user: str, command: list[str]
 ) -> None:  # pragma: no cover - runs in an interpreter of its own
     """Become a daemon, and then the program `command[0]`."""
     if os.fork():
@@ -32,11 +34,13 @@ def detach(
         os.setsid()
         os.set_inheritable(report, False)
         os.set_inheritable(lock, True)
-        redirect_output(log)
-        os.chdir(cwd)
+        if user == "-":
+            prepare(log, cwd, user)
         write_record(record)
         tell(report, "recorded")
-        become(command)
+        if user != "-":  # who cannot write the record any more
+            prepare(log, cwd, user)
+        become(command, None if user == "-" else dict(os.environ))
     except OSError as error:
         tell(report, f"failed {error}")
     os._exit(127)
@@ -59,6 +63,23 @@ def redirect_output(log: str) -> None:  # pragma: no cover - runs in an interpre
     os.dup2(out, 2)
 
 
+def prepare(log: str, cwd: str, user: str) -> None:  # pragma: no cover - runs in an interpreter of its own
+    """Open the log, become the user, and go to the working directory, which is the user's to enter."""
+    if user == "-":
+        redirect_output(log)
+    else:
+        uid, gid, groups, when = user.split(":")
+        if when == "after":
+            redirect_output(log)
+        os.setgroups([int(group) for group in groups.split(",") if group])
+        os.setresgid(int(gid), int(gid), int(gid))
+        os.setresuid(int(uid), int(uid), int(uid))
+        if when == "before":
+            redirect_output(log)
+    if cwd:
+        os.chdir(cwd)
+
+
 def write_record(record: str) -> None:  # pragma: no cover - runs in an interpreter of its own
     """Write pid, start time and boot id over what the record says, in one write.
 
@@ -76,25 +97,51 @@ def write_record(record: str) -> None:  # pragma: no cover - runs in an interpre
     os.close(out)
 
 
-def become(command: list[str]) -> None:  # pragma: no cover - runs in an interpreter of its own
-    """Replace this process by ``command[0]``, called by the name ``command[1]``, with every signal as it should be."""
+def become(
+    command: list[str], environ: dict[str, str] | None
+) -> None:  # pragma: no cover - runs in an interpreter of its own
+    """Replace this process by ``command[0]``, called by the name ``command[1]``, with every signal as it should be.
+
+    With an environment the program is searched in its PATH: nobody else has looked for it.
+    """
     for signum in range(1, signal.NSIG):
         try:
             signal.signal(signum, signal.SIG_DFL)
         except (OSError, ValueError):  # KILL, STOP, and the C library's own
             continue
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    os.execv(command[0], command[1:])
+    if environ is None:
+        os.execv(command[0], command[1:])
+    os.execve(found(command[0], environ), command[1:], environ)
+
+
+def found(program: str, environ: dict[str, str]) -> str:  # pragma: no cover - runs in an interpreter of its own
+    """The path of a program, as the user sees it. Not `os.execvpe`: it imports, and Python may lie where root's is."""
+    if "/" not in program:
+        for directory in environ.get("PATH", "").split(":"):
+            if os.access(f"{directory}/{program}", os.X_OK):
+                return f"{directory}/{program}"
+    return program
 
 
 def main(arguments: list[str]) -> None:  # pragma: no cover - runs in an interpreter of its own
     """Do what the command line says; returns only when it failed."""
     if arguments[0] == "detach":
-        lock, report, record, log, cwd, *command = arguments[1:]
-        detach(int(lock), int(report), record, log, cwd, command)
+        lock, report, record, log, cwd, user, *command = arguments[1:]
+        detach(int(lock), int(report), record, log, cwd, user, command)
     else:
-        redirect_output(arguments[1])
-        become(arguments[2:])
+        log, cwd, user, *command = arguments[1:]
+        environ = None if user == "-" else environment()
+        prepare(log, cwd, user)
+        become(command, environ)
+
+
+def environment() -> dict[str, str]:  # pragma: no cover - runs in an interpreter of its own
+    """The program's environment, which was handed over in one variable of this one's."""
+    import json  # noqa: PLC0415 - only where a service has a user
+
+    found: dict[str, str] = json.loads(os.environ["FSM_ENVIRON"])
+    return found
 
 
 if __name__ == "__main__":  # pragma: no cover - see above

@@ -7,6 +7,7 @@ from typing import Literal
 
 from fsm.model import Model
 from fsm.services.base import Runner, ServiceManager, ServiceStatus
+from fsm.system.users import User
 
 
 class NoService(Model):
@@ -14,7 +15,7 @@ class NoService(Model):
 
     manager: Literal["none"] = "none"
 
-    def open(self, name: str, state_dir: Path) -> ServiceManager:
+    def open(self, name: str, state_dir: Path, user: User | None) -> ServiceManager:
         """The manager that has nothing to do."""
         return Nothing(name)
 

@@ -34,15 +34,13 @@ from fsm.services.base import (
     check_name,
     environment,
     failed,
-    rotate,
-    size_of,
-    tail,
 )
 from fsm.services.launch import Launch, launch
 from fsm.services.state import ServiceFiles
 from fsm.system import faults
 from fsm.system.processes import alive, end, holding, with_environment
 from fsm.system.shell import SERVICE, find_program
+from fsm.system.users import User
 
 _PATIENCE: Final = 2.0
 """Seconds that another one's lock is respected; then what holds it is what a dead service left behind."""
@@ -79,9 +77,9 @@ class ProcessSpec(Model):
     log_file: HostPath | None = None
     log_max_mb: Annotated[int, Field(gt=0)] = 10
 
-    def open(self, name: str, state_dir: Path) -> ServiceManager:
+    def open(self, name: str, state_dir: Path, user: User | None) -> ServiceManager:
         """The manager of one service."""
-        return ProcessService(self, name, state_dir)
+        return ProcessService(self, name, state_dir, user)
 
 
 class ProcessService:
@@ -91,6 +89,7 @@ class ProcessService:
         spec: what to run.
         name: the service's name.
         state_dir: the host's state directory; record, lock and log are in ``services/`` there.
+        user: as whom it runs, with nothing of the updater's environment; None: as the updater.
 
     Raises:
         ConfigError: a relative program without a `cwd`, or a name that cannot be part of a file name.
@@ -98,16 +97,17 @@ class ProcessService:
 
     restarts: Final = False
 
-    def __init__(self, spec: ProcessSpec, name: str, state_dir: Path) -> None:
+    def __init__(self, spec: ProcessSpec, name: str, state_dir: Path, user: User | None = None) -> None:
         self.name = check_name(name)
         self._spec = spec
+        self._user = user
         if spec.cwd is None and os.sep in spec.command[0] and not os.path.isabs(spec.command[0]):
             raise ConfigError(
                 f"cannot manage the service {name}",
                 f"its program {spec.command[0]} is relative, but `cwd` is not set",
                 "set `cwd`, or write the program's full path",
             )
-        self._files = ServiceFiles(name, state_dir, spec.log_file)
+        self._files = ServiceFiles(name, state_dir, spec.log_file, of_user=user is not None)
 
     def status(self) -> ServiceStatus:
         """Whether the recorded process lives."""
@@ -124,19 +124,20 @@ class ProcessService:
     def start(self, ctx: Runner) -> None:
         """Start the program as a daemon, and see that it does not die at once."""
         if self._is_up(ctx):
-            self._watch(ctx, size_of(self._files.log))  # it may have been launched just before a crash
+            self._watch(ctx, self._files.log_size())  # it may have been launched just before a crash
             return
-        environ = environment(self._spec.env, self._files.mark)
-        program = find_program(self._spec.command, cwd=self._spec.cwd, search=environ.get("PATH"))
+        environ = environment(self._spec.env, self._files.mark, self._user)
+        # What lies in a user's tree is for the user to find: the launcher does, once it is that user.
+        found = self._user is None
+        program = find_program(self._spec.command, cwd=self._spec.cwd, search=environ.get("PATH")) if found else ""
         limit = time.monotonic() + self._spec.start_timeout
         since = 0
         with self._files.ready(), self._turn_to_start(ctx, limit) as lock:
             if lock is not None:
                 if self._files.recorded() is not None:
                     self._end_all(ctx)  # the service ended by itself: its children may still hold its port
-                rotate(self._files.log, self._spec.log_max_mb * 1024 * 1024)
-                since = size_of(self._files.log)
-                self._launch([program, *self._spec.command], environ, lock, ctx, limit)
+                since = self._files.make_room(self._spec.log_max_mb * 1024 * 1024)
+                self._launch([program or self._spec.command[0], *self._spec.command], environ, lock, ctx, limit)
         faults.point("service.started")
         self._watch(ctx, since)
 
@@ -162,7 +163,7 @@ class ProcessService:
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines that the service wrote."""
-        return tail(self._files.log, lines)
+        return self._files.log_tail(lines)
 
     def _is_up(self, ctx: Runner) -> bool:
         """Whether it runs and will go on so: the end of one that was told to end is waited for."""
@@ -205,6 +206,8 @@ class ProcessService:
             lock=lock,
             record=self._files.record,
             log=self._files.log,
+            user=self._user,
+            users_log=self._files.users_log,
         )
         try:
             launch(self.name, job, ctx.check, limit)
@@ -219,7 +222,7 @@ class ProcessService:
         while time.monotonic() < limit:
             if not self.status().active:
                 raise failed(
-                    f"cannot start {self.name}", "it ended at once", tail(self._files.log, LOG_LINES, since).strip()
+                    f"cannot start {self.name}", "it ended at once", self._files.log_tail(LOG_LINES, since).strip()
                 )
             ctx.check()
             time.sleep(_STEP)

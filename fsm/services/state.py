@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fsm.errors import StepFailed
+from fsm.services.base import rotate, size_of, tail
 from fsm.services.launcher import RECORD_SIZE
 from fsm.system import private
 from fsm.system.processes import Identity
@@ -33,20 +34,23 @@ class ServiceFiles:
         name: the service's name.
         state_dir: the host's state directory.
         log: where the log is; None: beside the others.
+        of_user: whether the service has a user of its own, who owns a log that is not beside the others.
 
     Attributes:
         record: who was launched last, as JSON, filled up with spaces.
         lock: held by whatever was launched, from before it was forked.
         log: the service's output.
+        users_log: whether that is a file of the service's user, which the updater leaves alone.
         mark: names the service in the environment of its processes, apart from one of the same name elsewhere.
     """
 
-    def __init__(self, name: str, state_dir: Path, log: Path | None) -> None:
+    def __init__(self, name: str, state_dir: Path, log: Path | None, *, of_user: bool = False) -> None:
         directory = Path(os.path.realpath(state_dir)) / "services"
         self.name = name
         self.lock = directory / f"{name}.lock"
         self.record = directory / f"{name}.json"
         self.log = (log or directory / f"{name}.log").absolute()
+        self.users_log = of_user and log is not None
         self.mark = f"{name}@{hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]}"
 
     @contextmanager
@@ -55,12 +59,27 @@ class ServiceFiles:
         try:
             private.state(self.lock.parent.parent)
             private.directory(self.lock.parent)
-            self.log.parent.mkdir(parents=True, exist_ok=True)
+            if not self.users_log:
+                self.log.parent.mkdir(parents=True, exist_ok=True)
             yield
         except OSError as error:
             raise StepFailed(
                 f"cannot start or stop {self.name}", str(error), f"check {self.lock.parent} and {self.log.parent}"
             ) from error
+
+    def make_room(self, limit: int) -> int:
+        """Set a log of more than `limit` bytes aside; the byte at which the next lines begin."""
+        if not self.users_log:
+            rotate(self.log, limit)
+        return self.log_size()
+
+    def log_size(self) -> int:
+        """The bytes of the log, as far as it is the updater's."""
+        return 0 if self.users_log else size_of(self.log)
+
+    def log_tail(self, lines: int, since: int = 0) -> str:
+        """The log's last lines, as far as it is the updater's."""
+        return "" if self.users_log else tail(self.log, lines, since)
 
     @contextmanager
     def try_lock(self) -> Iterator[int | None]:

@@ -26,6 +26,7 @@ from fsm.services.base import LOG_LINES, Runner, ServiceManager, ServiceStatus, 
 from fsm.services.systemctl import Systemctl, Unit
 from fsm.system import boot_hold, faults
 from fsm.system.exit_codes import exited
+from fsm.system.users import User
 
 _WATCH: Final = 0.3
 """Seconds that a started unit is watched: one that dies at once was not started."""
@@ -70,7 +71,7 @@ class SystemdSpec(Model):
     status_timeout: _Time = 10.0
     calm_seconds: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
 
-    def open(self, name: str, state_dir: Path) -> ServiceManager:
+    def open(self, name: str, state_dir: Path, user: User | None) -> ServiceManager:
         """The manager of one service."""
         return SystemdService(self, name)
 

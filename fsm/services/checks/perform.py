@@ -100,7 +100,7 @@ def check_version(check: VersionCheck, ctx: CheckContext) -> Outcome:
 def check_command(check: Command, ctx: CheckContext) -> Outcome:
     """A program of the host's configuration, run where the component lives, says yes by its exit code."""
     cwd = ctx.path if ctx.path.is_dir() else None
-    result = ctx.runner.run(check.argv, cwd=cwd, timeout=check.timeout_seconds)
+    result = ctx.runner.run(check.argv, cwd=cwd, timeout=check.timeout_seconds, as_user=True)
     said = _last_line(result.tail)
     message = f"{check.argv[0]} {exited(result.code)}{': ' if said else ''}{said}"
     return Outcome(ok=result.code == 0, message=message)

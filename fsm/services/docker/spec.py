@@ -9,6 +9,7 @@ from pydantic import Field
 
 from fsm.model import HostPath, Model, Seconds, spelled
 from fsm.services.base import ServiceManager
+from fsm.system.users import User
 
 EngineUnit = Annotated[str, spelled(r"^(?:[A-Za-z0-9:_.@-]+\.service)?$", "the name of a service unit, or empty", 255)]
 """The engine's systemd unit; empty if nobody may restart it."""
@@ -49,7 +50,7 @@ class ComposeSpec(Model):
     calm_seconds: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
     engine_unit: EngineUnit = "docker.service"
 
-    def open(self, name: str, state_dir: Path) -> ServiceManager:
+    def open(self, name: str, state_dir: Path, user: User | None) -> ServiceManager:
         """The manager of these services."""
         from fsm.services.docker.service import ComposeService  # noqa: PLC0415 - the client, only where it is needed
 

@@ -6,10 +6,11 @@ import shutil
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fsm.adapter import Backup, Installed
+from fsm.adapter import Backup, CommandResult, Installed
 from fsm.errors import CommandFailed, DeadlineExceeded, Interrupted, StepFailed
 from fsm.model import Version
 from fsm.system.shell import Shell
@@ -108,7 +109,7 @@ def test_a_version_without_another_one_is_not_compared(check: Perform):
 @pytest.mark.needs_linux
 def test_a_command_decides_by_its_exit_code(check: Perform, tmp_path: Path):
     """The words of a program mean nothing; its code and last line are told; it runs where the component lives."""
-    shell = Shell(marker=uuid.uuid4().hex, record=lambda child: None, poll=lambda: None)
+    shell = AsUser()
     for code in (0, 3):
         outcome = check("command", {"runner": shell}, argv=["sh", "-c", f"echo error in $PWD; echo; exit {code}"])
         assert (outcome.ok, outcome.message) == (code == 0, f"sh exited with code {code}: error in {tmp_path}")
@@ -122,6 +123,15 @@ def test_a_command_decides_by_its_exit_code(check: Perform, tmp_path: Path):
     slow = check("command", {"runner": shell}, argv=["sleep", "60"], timeout_seconds=0.2)
     assert not slow.ok
     assert "it was still running after 0.2 s" in slow.message
+
+
+class AsUser(Runner):
+    """A runner for what must run as the component's user: the program may lie where that user writes."""
+
+    def run(self, argv: Any, *, as_user: bool = False, **options: Any) -> CommandResult:
+        """Run it."""
+        assert as_user
+        return Shell(marker=uuid.uuid4().hex, record=lambda child: None, poll=self.check).run(argv, **options)
 
 
 class Failing(Runner):
