@@ -157,7 +157,7 @@ def _write(path: Path, data: bytes, ctx: StepContext) -> None:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return regular.read(path, FILE_LIMIT)
+        return regular.read(path, FILE_LIMIT, follow=True)
     except FileNotFoundError:
         return None
 

@@ -19,7 +19,7 @@ from fsm_container.project import Project
 from fsm_container.spec import ContainerSpec
 
 FILE_LIMIT: Final = 4 << 20
-"""Bytes of a compose or env file."""
+"""Bytes of a compose or env file. Its links are followed, as compose does; who may write it is asked elsewhere."""
 
 _SHARED: Final = ("network_mode", "ipc", "pid")
 
@@ -123,7 +123,7 @@ class Stack(Model):
 
 def _bytes(path: Path) -> bytes:
     try:
-        return regular.read(path, FILE_LIMIT)
+        return regular.read(path, FILE_LIMIT, follow=True)
     except OSError as error:
         raise PlanError(
             f"cannot read {path}", error.strerror or str(error), "correct compose_files or env_file, or the file"
