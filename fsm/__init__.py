@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         Unsupported,
         UpToDate,
         UsageError,
+        WorkerFailed,
     )
     from fsm.formats.manifest import Artifact
     from fsm.formats.releases import Release
@@ -84,7 +85,7 @@ _NAMES: Final = {
     "fsm.errors": (
         "ArchiveError BlockedBy Busy Cancelled CommandFailed ConfigError DeadlineExceeded FsmError IntegrityError"
         " Interrupted JournalError LeadsTo ManifestError NotReady PlanError PlanUnknown Refused SourceError StepFailed"
-        " StillRunning Transient TrustError Unsupported UpToDate UsageError"
+        " StillRunning Transient TrustError Unsupported UpToDate UsageError WorkerFailed"
     ),
     "fsm.adapter": (
         "Adapter Backup CommandResult Done Draft Failed Finding Installed Registry RetryLater Spec Step StepContext"
@@ -160,6 +161,7 @@ __all__ = [
     "Updater",
     "UsageError",
     "Version",
+    "WorkerFailed",
     "__version__",
 ]
 

@@ -41,6 +41,10 @@ __all__ = [
 ]
 
 
+Variable = Annotated[str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
+"""The name of an environment variable."""
+
+
 class Settings(Model):
     """The table ``[fsm]``: what holds for the whole host.
 
@@ -57,7 +61,7 @@ class Settings(Model):
     jobs: Annotated[int, Field(ge=1, le=64)] = JOBS
     check_interval_hours: Annotated[float, Field(ge=0)] = 24.0
     deadlines: dict[State, Annotated[Seconds, Field(gt=0)]] = {}
-    pass_environment: tuple[Annotated[str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of a variable")], ...] = ()
+    pass_environment: tuple[Variable, ...] = ()
 
 
 RunAs = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0, lt=2**32 - 1)]
