@@ -176,6 +176,13 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
         """The tree whose owner the component is touched as; None: it has none, and is touched as the updater."""
         return None
 
+    def relies_on(self, target: Target, spec: SpecT) -> Sequence[Path]:
+        """Files by which whoever may change them does what root does, such as compose files; services have their own.
+
+        A component with one that others than root may change is not updated without ``run_as = "root"``.
+        """
+        return ()
+
     @abstractmethod
     def inspect(self, target: Target, spec: SpecT) -> InstalledT:
         """Ask the component what is installed. Reads only, never raises for an unknown version."""

@@ -9,11 +9,13 @@ is `restore`. `image_edit` finds the bytes that change, `stack` is the compose p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
-from fsm.adapter import Backup, Draft, Finding, Spec, Step, StepContext, Target
+from fsm.adapter import Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
 from fsm.formats.releases import Release
 from fsm.kit import KeepingAdapter, Probe, own_names, refuse_unless
+from fsm.services.docker.inputs import inputs
 from fsm_container import doctor, inspect, limits, plan, verify
 from fsm_container.finish import Retire, Tidy
 from fsm_container.inspect import ContainerInstalled
@@ -32,6 +34,12 @@ class ContainerAdapter(KeepingAdapter[ContainerSpec, ContainerInstalled]):
     component_type: ClassVar[str] = "container"
     spec: ClassVar[type[Spec]] = ContainerSpec
     steps: ClassVar[tuple[type[Step], ...]] = (Keep, Pull, TakeKept, Examine, Clear, Edit, Up, Verify, Retire, Tidy)
+
+    installed: ClassVar[type[Installed]] = ContainerInstalled
+
+    def relies_on(self, target: Target, spec: ContainerSpec) -> Sequence[Path]:
+        """See `Adapter.relies_on`: what the Docker engine does is in these files."""
+        return inputs(spec.directory, spec.files(), spec.env_files())
 
     def inspect(self, target: Target, spec: ContainerSpec) -> ContainerInstalled:
         """See `Adapter.inspect`."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fsm.formats.yamldoc import Node, Tree, read_tree
+from fsm.formats.yamldoc import Node, Tree, lookup, pairs_of, read_tree
 
 LEVELS: Final = 16
 """How many services may extend one another."""
@@ -49,7 +49,7 @@ class ComposeFile:
     def services(self) -> tuple[str, ...]:
         """The names of all services in this file."""
         services = lookup(self.tree.root, "services")
-        return tuple(key.real.value for key, _ in _pairs(services))
+        return tuple(key.real.value for key, _ in pairs_of(services))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,21 +72,6 @@ class Nowhere:
     """There is no scalar that could be changed."""
 
     why: str
-
-
-def lookup(node: Node | None, key: str) -> Node | None:
-    """The value of a key in a mapping, merge keys included; what the mapping itself has comes first."""
-    merged: list[Node] = []
-    for name, value in _pairs(node):
-        if name.real.value == key and name.real.kind == "scalar":
-            return value.real
-        if name.value == "<<" and name.style == "":
-            merged += [each.real for each in (value.real.items if value.real.kind == "sequence" else [value])]
-    return next((found for each in merged if (found := lookup(each, key)) is not None), None)
-
-
-def _pairs(node: Node | None) -> list[tuple[Node, Node]]:
-    return node.real.pairs if node is not None and node.real.kind == "mapping" else []
 
 
 def names(files: Sequence[ComposeFile]) -> tuple[str, ...]:
@@ -119,7 +104,7 @@ def _usable(file: ComposeFile, image: Node, service: str, here: Node) -> Origin 
     place = f"{file.path}:{image.place[0]}"
     if image.kind != "scalar" or image.tag in ("!reset", "!override") or not image.value:
         return Nowhere(f"the `image` of service {service} at {place} is not a text")
-    own = any(value is image for key, value in _pairs(here) if key.value == "image")
+    own = any(value is image for key, value in pairs_of(here) if key.value == "image")
     via = "" if own and here.anchor is None else f"an anchor or a merge key at line {image.place[0]}"
     return Origin(file, image, via)
 

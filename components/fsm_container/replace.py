@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,9 +24,14 @@ LOCK_POLL: Final = 0.05
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
-def put(edit: FileEdit, ctx: StepContext) -> bool:
-    """Have a file changed; False where the line that changes is not there any more."""
-    with _alone(edit.path, ctx):
+def put(edit: FileEdit, locks: Path, ctx: StepContext) -> bool:
+    """Have a file changed; False where the line that changes is not there any more.
+
+    Args:
+        locks: the directory of all components of this type: a lock that no other user can hold, and a full disk no
+            obstacle to.
+    """
+    with _alone(locks, ctx):
         if not write_beside(edit, ctx):
             return False
         faults.point("container.edit.written")
@@ -44,7 +50,7 @@ def put_back(edit: FileEdit, saved: SavedFile, place: Path, ctx: StepContext, *,
         place: the run's directory, with the copy of it.
         known: whether the file is known to have been changed by this run; else it may have come to that, or not.
     """
-    with _alone(edit.path, ctx):
+    with _alone(place.parent.parent, ctx):
         beside(edit.path, ctx).unlink(missing_ok=True)
         now = _digest(_read(edit.path))
         # What somebody else has made of a file that we have not changed is theirs.
@@ -141,15 +147,18 @@ def _copy_back(path: Path, saved: SavedFile, place: Path, ctx: StepContext) -> N
 
 
 def _write(path: Path, data: bytes, ctx: StepContext) -> None:
-    """Bytes beside a file, with its owner and mode, durable."""
+    """Bytes beside a file, with its owner and mode, durable; never through a link that took the name meanwhile."""
     new = beside(path, ctx)
     if path.exists():
         files.copy_entry(path, new)
     else:
         new.unlink(missing_ok=True)
-        new.touch(mode=0o644)
-    with new.open("r+b") as file:
-        file.truncate()
+        os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
+    with open(os.open(new, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK), "wb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            raise OSError(errno.EMLINK, "somebody else has put something there", str(new))
+        os.ftruncate(file.fileno(), 0)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -167,11 +176,11 @@ def _digest(data: bytes | None) -> str | None:
 
 
 @contextmanager
-def _alone(path: Path, ctx: StepContext) -> Iterator[None]:
-    """Nobody else of us changes files in this directory: two components may share a compose file."""
+def _alone(locks: Path, ctx: StepContext) -> Iterator[None]:
+    """Nobody else of us changes compose files: two components may share one. Nobody else can hold this lock."""
     import fcntl  # noqa: PLC0415 - not on Windows
 
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(locks, os.O_RDONLY | os.O_DIRECTORY)
     try:
         while True:
             try:

@@ -138,7 +138,7 @@ class Edit(Step):
                 return Failed(why="the new image was removed in the meantime", todo="update again", blame="host")
             raise Transient(f"cannot name the new image {self.named}", why, "see whether the Docker engine runs")
         for edit in self.edits:
-            if not put(edit, ctx):
+            if not put(edit, self.layout.root.parent, ctx):
                 return _changed_meanwhile(edit.path)
         return Done()
 

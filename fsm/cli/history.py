@@ -11,6 +11,7 @@ import click
 from fsm.cli import commands, common, output
 from fsm.cli.codes import Code
 from fsm.errors import count
+from fsm.system.masking import masked
 
 if TYPE_CHECKING:
     from fsm.engine.plan import Plan
@@ -118,7 +119,7 @@ def _lines(run: RunReport, made: Plan | None, now: datetime) -> Iterator[str]:
     if made is not None:
         yield "paths:"
         yield from (
-            f"  {step.name}: {', '.join(paths)}" for step in made.steps if (paths := _paths(step.args, run.run))
+            f"  {step.name}: {', '.join(paths)}" for step in made.steps if (paths := _paths(masked(step.args), run.run))
         )
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from fsm.system.characters import VISIBLE
+from fsm.system.masking import masked, masked_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,8 +32,8 @@ lost: list[str] = []
 
 
 def clean(text: str) -> str:
-    """The text with what is no text made visible: release notes and programs' output must not drive a terminal."""
-    return text.translate(VISIBLE)
+    """The text without secrets, and what is no text made visible: whoever wrote it must not drive a terminal."""
+    return masked_text(text).translate(VISIBLE)
 
 
 def one_line(text: str) -> str:
@@ -114,10 +115,10 @@ def emit(results: Iterable[Any]) -> None:
 
 
 def document(data: dict[str, Any]) -> None:
-    """Print one JSON document, in ASCII, so that no locale can spoil it."""
+    """Print one JSON document, in ASCII, so that no locale can spoil it, and without the secrets that plans have."""
     import json  # noqa: PLC0415 - 1 ms that `fsm --help` need not pay
 
-    say(json.dumps({"schema": SCHEMA, **data}, indent=2))
+    say(json.dumps({"schema": SCHEMA, **masked(data)}, indent=2))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -17,6 +17,7 @@ from fsm.engine.report import Offered
 from fsm.errors import BlockedBy, PlanError, Refused, UpToDate, UsageError
 from fsm.formats.manifest import check_updater_version
 from fsm.formats.releases import Release
+from fsm.host import trusting
 from fsm.host.admission import Admission, why_untrusted
 from fsm.host.config import Component, Config
 from fsm.host.offers import Offers, told
@@ -89,6 +90,8 @@ class Checking:
 
     def installed(self) -> Installed:
         """What is installed, asked of the component."""
+        if why := trusting.why_not_asked(self._component, self._adapter, self._target):
+            return self._adapter.installed(why_unknown=why)
         return self._questions.inspect(self._target, self._component.spec)
 
     def source(self) -> Source:
@@ -174,6 +177,7 @@ class Checking:
             todo = f"run `fsm unhold {self.name}`, or use --force"
             raise Refused(f"cannot update {self.name}", objection.why, todo, blocked=objection.by)
         self._admission.require()
+        trust = trusting.refuse(self._component, self._adapter, self._target)
         source = self.source()
         # With keys pinned the whole list is asked for, as only that says where withdrawn versions are listed.
         listing = self._list(source, anew=self._admission.trust is not None)
@@ -192,7 +196,8 @@ class Checking:
         self._adapter.allows(target, spec, release)
         self._adapter.pre_check(target, spec, installed, release, ctx.for_user(target.user))
         draft = self._adapter.draft(target, spec, self._look(ctx, installed, release), release)
-        draft = draft.model_copy(update={"notes": (*self._admission.remarks(release), *release.warnings, *draft.notes)})
+        notes = (*trust, *self._admission.remarks(release), *release.warnings, *draft.notes)
+        draft = draft.model_copy(update={"notes": notes})
         return self._affordable(
             plan.freeze(
                 self.name,
@@ -233,9 +238,11 @@ class Checking:
             PlanError: no such version is kept.
         """
         target, spec = self._target, self._component.spec
+        trust = trusting.refuse(self._component, self._adapter, target)
         installed = self.installed()
         backup = self._backup(installed, to)
         draft = self._adapter.draft_rollback(target, spec, self._look(ctx, installed, None), backup)
+        draft = draft.model_copy(update={"notes": (*trust, *draft.notes)})
         ctx.check()
         return self._affordable(
             plan.freeze(

@@ -24,9 +24,10 @@ from fsm.engine.questions import Questions
 from fsm.engine.worker import Workers
 from fsm.errors import FsmError, TrustError, count
 from fsm.formats.timestamps import moment
+from fsm.host import trusting
 from fsm.host.admission import Admission
 from fsm.host.boot import installing
-from fsm.host.component_users import target_of, workers_of
+from fsm.host.component_users import ROOT, target_of, workers_of
 from fsm.host.config import Component, Config
 from fsm.host.places import default_state_dir
 from fsm.lifecycle import State
@@ -270,6 +271,14 @@ def _failed(journal: Journal) -> Iterator[Finding]:
 def _component(component: Component, registry: Registry, workers: Workers) -> Iterator[Finding]:
     adapter = registry.get(component.keys.type)
     questions, target = Questions(adapter, workers), target_of(component, adapter)
+    doubtful, like_root = trusting.doubtful(component, adapter, target), component.keys.run_as == ROOT
+    for each in doubtful:
+        if like_root:
+            yield _said(component.name, f"{each.why}; run_as trusts them like root")
+        else:
+            yield _error(component.name, each.why, each.todo)
+    if doubtful and not like_root:
+        return
     yield from questions.doctor(target, component.spec)
     if component.keys.source is None:
         yield _warning(component.name, "it has no source, so it can only be rolled back", "add a source")

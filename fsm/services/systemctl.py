@@ -162,6 +162,16 @@ class Systemctl:
         text = self._ask(f"cannot ask systemd about {unit}", "show", f"--property={given}", "--", unit)
         return _read(unit, dict(line.partition("=")[::2] for line in text.splitlines()))
 
+    def files(self, unit: str) -> tuple[Path, ...]:
+        """The files that a unit was read from: its own, and those that add to it.
+
+        Raises:
+            StepFailed: systemd does not answer.
+        """
+        given = "--property=FragmentPath,DropInPaths"
+        text = self._ask(f"cannot ask systemd about {unit}", "show", given, "--", unit)
+        return tuple(Path(path) for line in text.splitlines() for path in line.partition("=")[2].split())
+
     def _ask(self, what: str, *arguments: str) -> str:
         try:
             asked = ask(self.command(*arguments), timeout=self._timeout, env=self.variables)

@@ -314,3 +314,38 @@ def test_python_imports_nothing_from_where_it_is_started(place: Path):
     assert argv[-3] == "resume"
     done = subprocess.run([*argv[:-3], "--help"], cwd=place, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+MARKERS: Final = ("s3cret-in-env", "s3cret-argument", "s3cret-in-url")
+
+
+def test_no_secret_of_a_configuration_is_shown(place: Path):
+    """The configuration is 0600, and so is the journal; what is printed, logged and reported has no secret of it."""
+    script = (
+        f"print('{MARKERS[1][:3]}' + '{MARKERS[1][3:]}', '{MARKERS[2][:3]}' + '{MARKERS[2][3:]}'); raise SystemExit(3)"
+    )
+    argv = [sys.executable, "-c", script, "--password", MARKERS[1], f"https://me:{MARKERS[2]}@127.0.0.1/"]
+    check = {"type": "command", "argv": argv, "timeout_seconds": 20}
+    app = AppFixture(place, service={"env": {"SHOP_PASSWORD": MARKERS[0]}}, post_checks=[check])
+    (place / "fsm.toml").write_text(toml(app.config))
+    (place / "fsm.toml").chmod(0o600)
+    said = []
+    try:
+        app.install("1.0.0")
+        app.start()
+        app.publish("1.1.0")
+        plain = (["plan", "app"], ["update", "app"], ["status"], ["history"], ["show", "1"])
+        for words in (*plain, *([*words, "--json"] for words in plain if words[0] != "update")):
+            done = fsm("--config", place / "fsm.toml", *words)
+            said.append(done.stdout + done.stderr)
+            assert done.returncode in (0, 20, 30), said[-1]
+    finally:
+        app.stop()
+    assert "rolled back" in said[1], said[1]
+    said.append((app.state / "logs/app.log").read_text())
+    assert "***" in said[-1]
+    for text in said:
+        assert [marker for marker in MARKERS if marker in text] == [], text
+    with Journal(app.state / "journal.db") as journal:
+        assert all(marker in str(journal.plan(1)) for marker in MARKERS), "a resume needs them"
+        assert not any(marker in str(row.data) for marker in MARKERS for row in journal.log(1))

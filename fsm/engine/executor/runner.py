@@ -13,12 +13,14 @@ from fsm.engine.executor.context import Context
 from fsm.engine.executor.control import StepDeadline, Surroundings
 from fsm.engine.executor.run_record import RunRecord
 from fsm.engine.journal import Kind as LogKind
+from fsm.engine.plan import Plan
 from fsm.engine.progress import EventKind, ProgressEvent, log, tell
 from fsm.engine.questions import Questions
 from fsm.engine.worker import Acting, Bug, Verb
 from fsm.errors import Cancelled, DeadlineExceeded, FsmError, Interrupted, JournalError, Transient, WorkerFailed, count
 from fsm.lifecycle import State
 from fsm.model import Seconds
+from fsm.system.masking import secrets_in
 from fsm.system.shell import Child, Redactor, Shell, Sink
 
 BACK_OFF: Final[Seconds] = 0.5
@@ -55,6 +57,8 @@ class Runner:
         self._record = record
         self._around = around
         self._entered: dict[State, Seconds] = {}
+        self._searched: Plan | None = None
+        self._found: frozenset[str] = frozenset()
 
     def enter(self, state: State) -> None:
         """Start the state's deadline, once for each process, and say so."""
@@ -81,7 +85,7 @@ class Runner:
         tries = 0
         while True:
             context = self.context(step, deadline)
-            result = self._attempt(step, context, verb)
+            result = self._without_secrets(self._attempt(step, context, verb))
             if not isinstance(result, RetryLater):
                 return result
             delay = self.delay(tries, result.after)
@@ -183,11 +187,26 @@ class Runner:
         return self._around.state_dir / "logs" / f"{self._record.run.component}.log"
 
     def _shell(self, poll: Callable[[], None]) -> Shell:
-        secrets = self._around.secrets
-        return Shell(marker=self._marker, record=self._started, poll=poll, secrets=secrets, output=self._log)
+        return Shell(marker=self._marker, record=self._started, poll=poll, secrets=self._secrets, output=self._log)
+
+    def _without_secrets(self, result: StepResult) -> StepResult:
+        """What a step says, as it may be written down and shown: it may quote a program's output, or a log's end."""
+        hide = Redactor(self._secrets).text
+        if isinstance(result, Done):
+            return result.model_copy(update={"notes": tuple(map(hide, result.notes))})
+        return result.model_copy(update={"why": hide(result.why)})
 
     def _sink(self, title: str) -> Sink:
-        return Sink(Redactor(self._around.secrets), self._log, title)
+        return Sink(Redactor(self._secrets), self._log, title)
+
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        """What is kept out of logs and messages: what was said to be secret, and what looks so in the plan."""
+        plan = self._record.plan
+        if plan is not self._searched:
+            self._searched = plan
+            self._found = secrets_in([step.args for step in plan.steps] if plan else [])
+        return (*self._around.secrets, *self._found)
 
     def _started(self, child: Child) -> None:
         self._record.note(LogKind.CHILD, self._record.run.position, **child.model_dump(mode="json"))

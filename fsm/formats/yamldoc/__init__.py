@@ -22,7 +22,7 @@ from fsm.formats.yamldoc.document import Document, Path, Place, refusal
 from fsm.formats.yamldoc.events import events
 from fsm.formats.yamldoc.reader import MAX_BYTES, MAX_DEPTH, MAX_VALUES, refuse_long
 from fsm.formats.yamldoc.scalars import MAX_DIGITS, kind, resolve
-from fsm.formats.yamldoc.tree import Node, Tree, read_tree
+from fsm.formats.yamldoc.tree import Node, Tree, lookup, pairs_of, read_tree
 
 __all__ = [
     "MAX_BYTES",
@@ -36,6 +36,8 @@ __all__ = [
     "Tree",
     "kind",
     "load",
+    "lookup",
+    "pairs_of",
     "read_tree",
     "refusal",
     "resolve",

@@ -63,6 +63,22 @@ class Node:
         yield from self.items
 
 
+def lookup(node: Node | None, key: str) -> Node | None:
+    """The value of a key in a mapping, merge keys included; what the mapping itself has comes first."""
+    merged: list[Node] = []
+    for name, value in pairs_of(node):
+        if name.real.value == key and name.real.kind == "scalar":
+            return value.real
+        if name.value == "<<" and name.style == "":
+            merged += [each.real for each in (value.real.items if value.real.kind == "sequence" else [value])]
+    return next((found for each in merged if (found := lookup(each, key)) is not None), None)
+
+
+def pairs_of(node: Node | None) -> list[tuple[Node, Node]]:
+    """Keys and values of a mapping; none where it is something else."""
+    return node.real.pairs if node is not None and node.real.kind == "mapping" else []
+
+
 @dataclass(frozen=True, eq=False)
 class Tree:
     """One document.

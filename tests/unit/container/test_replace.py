@@ -63,7 +63,7 @@ def test_a_full_disk_does_not_keep_the_old_file_from_coming_back(disk, tmp_path,
     path.write_bytes(TEXT)
     path.chmod(0o640)
     before, copy, edit = path.stat(), saved(path, place), edited(path)
-    assert put(edit, CTX)
+    assert put(edit, path.parent, CTX)
     assert path.read_bytes() == TEXT.replace(b"1.0.0", b"1.1.0")
     fill(disk)
     assert put_back(edit, copy, place, CTX, known=True) == []
@@ -78,7 +78,7 @@ def test_a_full_disk_when_the_old_file_is_held_no_more(disk):
     path = disk / "compose.yml"
     path.write_bytes(TEXT)
     copy, edit = saved(path, disk / "place"), edited(path)
-    assert put(edit, CTX)
+    assert put(edit, path.parent, CTX)
     old_beside(path, "web").unlink()
     fill(disk)
     assert put_back(edit, copy, disk / "place", CTX, known=True) == []
@@ -92,7 +92,7 @@ def test_a_full_disk_after_somebody_has_changed_another_line(disk):
     copy, edit = saved(path, disk / "place"), edited(path)
     theirs = TEXT.replace(b"# by hand\n", b"# by another hand\n", 1)
     path.write_bytes(theirs)
-    assert put(edit, CTX)
+    assert put(edit, path.parent, CTX)
     fill(disk)
     assert put_back(edit, copy, disk / "place", CTX, known=True) == [
         f"{path} was changed during the update; only the image in it went back"
@@ -106,8 +106,8 @@ def test_what_an_earlier_run_has_left_is_not_taken_for_the_old_file(disk):
     path.write_bytes(TEXT)
     old_beside(path, "web").write_bytes(b"of another day")
     copy, edit = saved(path, disk / "place"), edited(path)
-    assert put(edit, CTX)
-    assert put(edit, CTX), "after a crash it is done again"
+    assert put(edit, path.parent, CTX)
+    assert put(edit, path.parent, CTX), "after a crash it is done again"
     assert put_back(edit, copy, disk / "place", CTX, known=True) == []
     assert path.read_bytes() == TEXT
     assert not old_beside(path, "web").exists()
@@ -123,7 +123,7 @@ def test_a_file_that_was_not_changed_by_us_stays_what_others_made_of_it(disk, ag
         os.link(path, old_beside(path, "web"))
     theirs = TEXT.replace(b"1.0.0", b"1.0.5")
     path.write_bytes(theirs)
-    assert not put(edit, CTX)
+    assert not put(edit, path.parent, CTX)
     assert put_back(edit, copy, disk / "place", CTX, known=False) == []
     assert path.read_bytes() == theirs
     assert {each.name for each in disk.iterdir()} == {"place", "compose.yml"}
@@ -134,7 +134,34 @@ def test_a_change_that_was_made_before_a_crash_goes_back(disk):
     path = disk / "compose.yml"
     path.write_bytes(TEXT)
     copy, edit = saved(path, disk / "place"), edited(path)
-    assert put(edit, CTX)
+    assert put(edit, path.parent, CTX)
     path.write_bytes(path.read_bytes() + b"# theirs\n")
     assert len(put_back(edit, copy, disk / "place", CTX, known=False)) == 1
     assert path.read_bytes() == TEXT + b"# theirs\n"
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("planted", ["symlink", "hard link", "fifo"])
+def test_nothing_is_written_through_what_somebody_puts_there(disk, monkeypatch, there, planted):
+    """Between the copy and its opening, in a directory that others may write: the file elsewhere stays as it is."""
+    path, victim = disk / "compose.yml", disk / "victim"
+    victim.write_bytes(b"precious")
+    path.write_bytes(TEXT)
+    copy, edit = saved(path, disk / "place"), edited(path)
+    new = path.with_name(".compose.yml.fsm-web")
+    kinds = {"symlink": lambda: new.symlink_to(victim), "hard link": lambda: os.link(victim, new)}
+
+    def plant(*_: Any, **__: Any) -> None:
+        new.unlink(missing_ok=True)
+        kinds.get(planted, lambda: os.mkfifo(new))()
+
+    if there:
+        monkeypatch.setattr(files, "copy_entry", plant)
+        with pytest.raises(OSError, match=r"\[Errno "):
+            put(edit, disk, CTX)
+    else:
+        plant()
+        path.unlink()
+        with suppress(OSError):
+            put_back(edit, copy, disk / "place", CTX, known=True)
+    assert victim.read_bytes() == b"precious"
