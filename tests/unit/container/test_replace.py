@@ -28,7 +28,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own, of 128 KiB."""
     point = tmp_path / "disk"
     point.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(point)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=0755", "none", str(point)], check=True)
     yield point
     subprocess.run(["umount", "--lazy", str(point)], check=True)
 
