@@ -34,6 +34,7 @@ __all__ = [
     "Model",
     "Seconds",
     "Text",
+    "VariableName",
     "Version",
     "matches",
     "spelled",
@@ -66,6 +67,9 @@ URL_WORDS: Final = "an http or https URL without spaces, user name, password and
 
 ComponentName = Annotated[str, spelled(COMPONENT_NAME, "a name of 1 to 64 characters of a-z 0-9 . _ -")]
 """A component's name: lower case, 1 to 64 of ``a-z 0-9 . _ -``; it becomes part of file names."""
+
+VariableName = Annotated[str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
+"""The name of an environment variable, as POSIX has them."""
 
 Digest = Annotated[str, spelled(SHA256, "sha256: and 64 lower-case hexadecimal digits")]
 """``sha256:`` and 64 lower-case hexadecimal digits."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from fsm.model import HostPath, HttpUrl, Model, Seconds, spelled
+from fsm.model import HostPath, HttpUrl, Model, Seconds, VariableName, spelled
 from fsm.sources.base import MANIFEST, SourceOptions
 from fsm.sources.remotes import why_no_remote
 from fsm.sources.urls import host_of, is_loopback, origin_of, why_not
@@ -16,9 +16,7 @@ Host = Annotated[str, spelled(r"^[a-z0-9._:-]+$", "a host name in lower case, wi
 """A host's name or address in lower case, without scheme, port and brackets."""
 
 
-SecretVariable = Annotated[
-    str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable"), AfterValidator(withhold)
-]
+SecretVariable = Annotated[VariableName, AfterValidator(withhold)]
 """The name of an environment variable with a secret, which no child of this process inherits."""
 
 
