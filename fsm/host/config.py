@@ -25,7 +25,7 @@ from fsm.formats.trust.belief import TrustSpec
 from fsm.host.places import default_state_dir, find, text_of
 from fsm.host.tables import Tables
 from fsm.lifecycle import State
-from fsm.model import COMPONENT_NAME, ComponentName, HostPath, Model, Seconds, spelled
+from fsm.model import COMPONENT_NAME, ComponentName, HostPath, Model, Seconds, VariableName
 from fsm.services import AnySpec
 from fsm.sources import SourceSpec
 
@@ -39,10 +39,6 @@ __all__ = [
     "load",
     "parse",
 ]
-
-
-Variable = Annotated[str, spelled(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
-"""The name of an environment variable."""
 
 
 class Settings(Model):
@@ -61,7 +57,7 @@ class Settings(Model):
     jobs: Annotated[int, Field(ge=1, le=64)] = JOBS
     check_interval_hours: Annotated[float, Field(ge=0)] = 24.0
     deadlines: dict[State, Annotated[Seconds, Field(gt=0)]] = {}
-    pass_environment: tuple[Variable, ...] = ()
+    pass_environment: tuple[VariableName, ...] = ()
 
 
 RunAs = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0, lt=2**32 - 1)]
