@@ -91,7 +91,6 @@ class Lazy(commands.Group):
     "fsm",
     cls=Lazy,
     examples=("fsm check", "fsm --config /etc/fsm/fsm.toml update --all"),
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--config",

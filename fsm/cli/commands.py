@@ -31,6 +31,10 @@ class Command(click.Command):
         super().__init__(*args, **options)
         self.examples = examples
 
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """The same for every command, whoever asks: click keeps the first help option that it makes."""
+        return ["-h", "--help"]
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Its own options first; ranges in words."""
         options = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]

@@ -11,6 +11,7 @@ import pytest
 
 from fsm.cli import commands
 from fsm.cli.app import COMMANDS, fsm
+from fsm.cli.keys import keys
 from tests.unit.cli.conftest import Line
 
 
@@ -96,3 +97,8 @@ def test_a_range_is_said_in_words(line: Line):
     """With both ends, or with the lower one."""
     assert "[1 to 64]" in line.bare("update", "--help").out
     assert "[default: 50; at least 1]" in " ".join(line.bare("history", "--help").out.split())
+
+
+def test_help_is_the_same_whoever_asked_first():
+    """A command that is asked without the program around it, as for the reference, knows -h as well."""
+    assert "-h, --help" in keys.get_help(click.Context(keys))
