@@ -19,8 +19,8 @@ PRELOAD := LD_PRELOAD=$(CURDIR)/$(UNSYNCED)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help quick quick-tests test test-hosts lint types unit crash gates docs generate demo bench hostkills mutants dist \
-	requirements clean
+.PHONY: help quick quick-tests test test-hosts lint types unit crash gates docs generate demo bench boundary hostkills mutants \
+	dist requirements clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -78,6 +78,9 @@ demo: .venv/.runtime ## a whole life of an app: update, kill -9, resume, roll ba
 
 bench: .venv/.bench ## the figures of docs/benchmarks.md
 	$(BIN)/python -m benchmarks $(BENCH)
+
+boundary: .venv/.dev ## attack components that belong to others, for docs/reliability.md (root; an hour); RUNS=50 SEED=7 for fewer
+	$(BIN)/python -m tests.boundary --page --runs $(or $(RUNS),2000) $(if $(SEED),--seed $(SEED))
 
 hostkills: .venv/.dev ## kill machines in the middle of updates, for docs/reliability.md (root, Docker; an hour)
 	$(BIN)/python -m tests.hosts.kills --page $(KILLS)

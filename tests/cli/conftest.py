@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +14,7 @@ import pytest
 
 from fsm.cli.run import run
 from tests.app_fixture import AppFixture
-
-
-def toml(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:
-    """Plain data as TOML: values of a table first, tables after them."""
-    values = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
-    lines = [f"[{'.'.join(path)}]"] if path else []
-    lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if not _tables(value)]
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            lines.append(toml(value, (*path, key)))
-        elif _tables(value):
-            lines += [
-                toml(entry, (*path, key)).replace(f"[{'.'.join((*path, key))}]", f"[[{'.'.join((*path, key))}]]", 1)
-                for entry in value
-            ]
-    return "\n".join(lines)
-
-
-def _tables(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+from tests.config_file import toml
 
 
 class Host:
