@@ -79,8 +79,8 @@ demo: .venv/.runtime ## a whole life of an app: update, kill -9, resume, roll ba
 bench: .venv/.bench ## the figures of docs/benchmarks.md
 	$(BIN)/python -m benchmarks $(BENCH)
 
-boundary: .venv/.dev ## attack components that belong to others, for docs/reliability.md (root; an hour); RUNS=50 SEED=7 for fewer
-	$(BIN)/python -m tests.boundary --page --runs $(or $(RUNS),2000) $(if $(SEED),--seed $(SEED))
+boundary: .venv/.dev ## attack components that belong to others, for docs/reliability.md (root, Docker; an hour); RUNS=50 SEED=7 for fewer
+	$(BIN)/python -m tests.boundary --page --containers --runs $(or $(RUNS),2000) $(if $(SEED),--seed $(SEED))
 
 hostkills: .venv/.dev ## kill machines in the middle of updates, for docs/reliability.md (root, Docker; an hour)
 	$(BIN)/python -m tests.hosts.kills --page $(KILLS)

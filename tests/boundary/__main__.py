@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
 import time
@@ -12,10 +13,11 @@ from typing import Any, Final
 
 from tests.boundary import table
 from tests.boundary.ground import Ground
-from tests.boundary.scenes import SCENES
+from tests.boundary.scenes import CONTAINERS, SCENES
 from tests.boundary.trial import Field, as_json
 from tests.boundary.verbs import adopt, end_all
 from tests.boundary.watch import ROOT, watched
+from tests.hosts.engine import engine
 from tests.hosts.kills import page
 
 RESULTS: Final = ROOT / "build" / "boundary"
@@ -33,9 +35,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--only", type=int, help="this run alone, and all that its commands print")
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after so many")
     parser.add_argument("--scene", default="", help="only scenes that have this in their names")
+    parser.add_argument("--containers", action="store_true", help="compose projects as well; needs a Docker engine")
     parser.add_argument("--page", action="store_true", help="write the tables into docs/reliability.md")
     given = parser.parse_args(argv)
     RESULTS.mkdir(parents=True, exist_ok=True)
+    if given.containers:
+        os.environ.update(engine().env)
     ground = Ground()
     try:
         runs = _series(ground, given)
@@ -50,7 +55,8 @@ def main(argv: list[str]) -> int:
 
 def _series(ground: Ground, given: argparse.Namespace) -> list[dict[str, Any]]:
     adopt()
-    scenes = [scene for scene in SCENES if given.scene in scene.name]
+    every = (*SCENES, *(CONTAINERS if given.containers else ()))
+    scenes = [scene for scene in every if given.scene in scene.name]
     paths = watched(ground, scenes, RESULTS)
     field, began = Field(ground), time.monotonic()
     deck = field.deck(scenes, paths)

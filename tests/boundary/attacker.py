@@ -20,13 +20,13 @@ from typing import Final, Literal
 
 from tests.boundary.canary import MARKERS
 from tests.boundary.plants import Arms, plant
-from tests.boundary.verbs import descendants, forked
+from tests.boundary.verbs import descendants, die_with_parent, forked
 
 Moment = Literal["before", "exchange", "when there", "when missing", "locks", "spy", "kill", "stop"]
 
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
-_PAUSE: Final = 0.00002
+_PAUSE: Final = 0.0001
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class Attacker:
         os.waitpid(self.pid, 0)
 
     def _work(self, deeds: Sequence[Deed], ready: int) -> int:
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
         os.setsid()
         os.setgroups([])
         os.setresgid(self._uid, self._uid, self._uid)
         os.setresuid(self._uid, self._uid, self._uid)
+        die_with_parent()
         os.chdir("/")
         os.umask(0)
         for deed in deeds:
@@ -142,7 +142,7 @@ class Attacker:
             with suppress(OSError):
                 fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
                 held.append(fd)
-                self._note(f"opened {path}")
+                self._note(f"opened {path.relative_to(self._host)}")
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 while True:

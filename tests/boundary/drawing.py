@@ -36,6 +36,10 @@ CLASSICS: Final[tuple[tuple[str, str], ...]] = (
     ("filled link", "place/app"),
     ("filled link", "place/app/data"),
     ("filled link", "place/.app.fsm"),
+    ("compose file", "place/app/docker-compose.yml"),
+    ("fifo", "place/app/docker-compose.yml"),
+    ("link to a secret", "place/app/docker-compose.yml"),
+    ("link to a secret", "place/app/.env"),
     ("git settings", "place/app/.git"),
     ("git objects elsewhere", "place/app/.git"),
     ("programs", "place/app"),
@@ -157,6 +161,8 @@ class Deck:
             for kind, pattern in CLASSICS
             if (found := sorted(path for path in paths if fnmatch.fnmatch(path, pattern)))
         }
+        if not able:
+            return rng.choice(self._links), self._anywhere(rng, scene, there=there)
         (kind, _), found = rng.choice(list(able.items()))
         return kind, rng.choice(found)
 

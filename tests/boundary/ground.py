@@ -13,12 +13,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from tests.boundary.canary import MARKERS
-from tests.boundary.verbs import forked
+from tests.boundary.verbs import descendants, die_with_parent, end_all, forked, wait
 from tests.githttp import serving
 
 ATTACKER: Final = 4262
@@ -29,7 +31,6 @@ NEIGHBOUR: Final = 4263
 
 SIZE: Final = "1500m"
 
-_PR_SET_PDEATHSIG: Final = 1
 _CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE, _MS_MOVE, _MS_STRICTATIME = 1 << 17, 4096, 16384, 1 << 18, 8192, 1 << 24
 
 
@@ -43,7 +44,7 @@ class Ground:
         sources: where releases come from; root's.
         templates: scenes as they are before a trial.
         git_url: where git repositories below `sources` are served, to those who have the token.
-        server: the process that does so.
+        ours: processes that every trial leaves alone: what serves the repositories, and what was there before.
         private: configuration and what the commands printed; root's alone.
         loot: where an attacker writes what he was able to read and should not.
         drop: where an attacker's programs say who ran them.
@@ -67,7 +68,9 @@ class Ground:
             folder.chmod(mode)
         self.armoury.mkdir()
         self.armoury.chmod(0o755)
-        self.git_url, self.server = _serve(self.sources, MARKERS["the source's token"].decode())
+        before = descendants()
+        self.git_url, self._server = _serve(self.sources, MARKERS["the source's token"].decode())
+        self.ours = {self._server, *before}
         self.forget()
 
     def forget(self) -> None:
@@ -94,11 +97,30 @@ class Ground:
     def close(self) -> None:
         """Remove the mount point; what is mounted vanishes with this process."""
         with suppress(ProcessLookupError, ChildProcessError):
-            os.kill(self.server, signal.SIGKILL)
-            os.waitpid(self.server, 0)
+            os.kill(self._server, signal.SIGKILL)
+            os.waitpid(self._server, 0)
         os.chdir("/")
         ctypes.CDLL(None).umount2(os.fsencode(self.root), 2)
         self.root.rmdir()
+
+
+def on_ground(body: Callable[[Ground], None]) -> None:
+    """Do something on a ground, in a process of its own, as its mounts are; for tests.
+
+    Raises:
+        AssertionError: it failed, or took too long; what it raised is on standard error.
+    """
+
+    def work() -> int:
+        ground = Ground()
+        try:
+            body(ground)
+        finally:
+            end_all()
+            ground.close()
+        return 0
+
+    assert wait(forked(work), time.monotonic() + 300) == 0
 
 
 def _serve(folder: Path, token: str) -> tuple[str, int]:
@@ -106,7 +128,7 @@ def _serve(folder: Path, token: str) -> tuple[str, int]:
     reading, writing = os.pipe()
 
     def serve() -> int:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        die_with_parent()
         with serving(folder, token) as about:
             os.write(writing, f"{about.url}\n".encode())
             signal.pause()

@@ -296,6 +296,31 @@ _SETTINGS: Final = """
 	fsckObjects = false
 """
 
+
+def compose_file(path: Path, arms: Arms) -> None:
+    """A compose file and an `.env` beside it that lead to secrets, in every way that compose has for reading a file."""
+    secret = arms.canary / "secret"
+    with suppress(OSError):
+        path.write_text(_COMPOSE.replace("SECRET", str(secret)).replace("CANARY", str(arms.canary)))
+    link(path.with_name(".env"), secret)
+
+
+_COMPOSE: Final = """\
+include: [{path: docker-compose.yml, env_file: SECRET}]
+services:
+  web:
+    image: "127.0.0.1:9/shop/web:1.0.0"
+    env_file: [SECRET]
+    label_file: [SECRET]
+    extends: {file: CANARY/private/key, service: web}
+    build: {context: CANARY/private, dockerfile: SECRET}
+    volumes: ["/:/host"]
+    privileged: true
+    command: "${TOKEN} $FSM_BOUNDARY_SECRET"
+configs: {one: {file: SECRET}}
+secrets: {one: {file: SECRET}}
+"""
+
 KINDS: Final[dict[str, Callable[[Path, Arms], None]]] = {
     "fifo": fifo,
     "device": device,
@@ -318,6 +343,7 @@ KINDS: Final[dict[str, Callable[[Path, Arms], None]]] = {
     "garbage": garbage,
     "endless": endless,
     "filled link": filled_link,
+    "compose file": compose_file,
     "git settings": git_settings,
     "git objects elsewhere": git_objects_elsewhere,
 }

@@ -21,6 +21,7 @@ Layout = Literal["root's parent", "the user's parent"]
 
 APP: Final = "app"
 OTHER: Final = "other"
+IMAGE: Final = "127.0.0.1:9/shop/web"
 
 _STATES: Final = {"checking": 8, "backing_up": 8, "updating": 8, "verifying": 8, "rolling_back": 8}
 """Seconds: whatever hangs has ended before `verbs.LIMIT`."""
@@ -36,9 +37,10 @@ class Scene:
         kind: of the component.
         layout: whose the directory above the tree is.
         rich: whether the release has what runs programs of its own: an environment, a migration, a build.
+        options: further keys of the component.
     """
 
-    kind: Literal["python_app", "git"]
+    kind: Literal["python_app", "git", "container"]
     layout: Layout
     rich: bool
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -73,6 +75,8 @@ class Site:
     def configure(self) -> None:
         """Write this scene's `fsm.toml`; it is root's."""
         config = _fixture(self).config
+        if self.scene.kind == "container":
+            config["components"][APP] = _container(self, config["components"][APP]["source"])
         config["components"][OTHER] = _other(self).config["components"][APP]
         path = self.ground.private / "fsm.toml"
         path.write_text(toml(config))
@@ -86,38 +90,68 @@ def prepare(ground: Ground, scene: Scene) -> Site:
     for folder in (ground.host, site.parent, site.other.parent):
         folder.mkdir()
         folder.chmod(0o755)
-    fixture, other = _fixture(site), _other(site)
     site.configure()
-    fixture.publish("0.9.0", **_extra(scene, "0.9.0"))
-    fixture.install("0.9.0")
-    fixture.furnish()
-    _own(site.tree, ATTACKER)
     if scene.layout == "the user's parent":
         os.chown(site.parent, ATTACKER, ATTACKER)
+    other = _other(site)
     other.install("1.0.0")
     write(other.live / ".env", MARKERS["a secret of the neighbour's"], mode=0o600)
     _own(other.live, NEIGHBOUR)
     if not (other.releases / "1.1.0").exists():
         other.publish("1.1.0")
+    if scene.kind == "container":
+        _compose_project(site)
+    else:
+        _installed(site)
+    ground.keep(scene.name)
+    return site
+
+
+def _installed(site: Site) -> None:
+    """An app that was updated once, and could be again."""
+    scene, fixture = site.scene, _fixture(site)
+    fixture.publish("0.9.0", **_extra(scene, "0.9.0"))
+    fixture.install("0.9.0")
+    fixture.furnish()
+    _own(site.tree, ATTACKER)
     fixture.publish("1.0.0", **_extra(scene, "1.0.0"))
-    said = perform(ground.private, ("update", APP))
+    said = perform(site.ground.private, ("update", APP))
     assert said.code == 0, f"{scene.name}: {said}"
     _own(site.tree, ATTACKER)
     fixture.publish("1.1.0", **_extra(scene, "1.1.0"))
-    ground.keep(scene.name)
-    return site
+
+
+def _compose_project(site: Site) -> None:
+    """Files of a compose project whose image nobody has."""
+    write(site.tree / "docker-compose.yml", f'services:\n  web:\n    image: "{IMAGE}:1.0.0"\n'.encode())
+    write(site.tree / ".env", b"TOKEN=1\n", mode=0o600)
+    _own(site.tree, ATTACKER)
+    _fixture(site).publish("1.1.0", manifest="component_type: container\n")
 
 
 def _fixture(site: Site) -> AppFixture:
     scene = site.scene
     sources = site.ground.sources / scene.slug
     sources.mkdir(exist_ok=True)
-    options = {**_LEAN, **(_RICH[scene.kind] if scene.rich else {})}
+    options = {**_LEAN, **(_RICH[scene.kind] if scene.rich else {}), **scene.options}
     if scene.kind == "git":
         options |= {"copies": {"conf/second": "conf/first"}, "source": _remote(site, sources)}
-    fixture = {"python_app": AppFixture, "git": GitFixture}[scene.kind](sources, fsm={"deadlines": _STATES}, **options)
+    fixture = (GitFixture if scene.kind == "git" else AppFixture)(sources, fsm={"deadlines": _STATES}, **options)
     fixture.live, fixture.work, fixture.state = site.tree, site.work, site.state
     return fixture
+
+
+def _container(site: Site, source: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "container",
+        "compose_files": [str(site.tree / "docker-compose.yml")],
+        "project": "fsm-boundary",
+        "services": ["web"],
+        "image": IMAGE,
+        "source": {**source, "path": str(site.ground.sources / site.scene.slug / "releases")},
+        "settle_seconds": 0,
+        "reserve_mb": 1,
+    }
 
 
 def _remote(site: Site, sources: Path) -> dict[str, Any]:
@@ -170,9 +204,12 @@ def _own(path: Path, uid: int) -> None:
     subprocess.run(["chown", "-hR", f"{uid}:{uid}", str(path)], check=True)
 
 
-SCENES: Final = tuple(
-    Scene(kind, layout, rich)
-    for kind in ("python_app", "git")
-    for layout in ("root's parent", "the user's parent")
-    for rich in (False, True)
+LAYOUTS: Final[tuple[Layout, ...]] = ("root's parent", "the user's parent")
+
+SCENES: Final = (
+    *(Scene("python_app", layout, rich) for layout in LAYOUTS for rich in (False, True)),
+    *(Scene("git", layout, rich) for layout in LAYOUTS for rich in (False, True)),
 )
+
+CONTAINERS: Final = tuple(Scene("container", layout, False) for layout in LAYOUTS)
+"""These need a Docker engine: who may write a compose file could be root by it, so they are to be refused."""

@@ -14,26 +14,10 @@ import pytest
 from tests.boundary.armoury import Armoury
 from tests.boundary.attacker import Attacker, Deed
 from tests.boundary.canary import MARKERS, OPEN, STICKY, Canary
-from tests.boundary.ground import ATTACKER, NEIGHBOUR, Ground
+from tests.boundary.ground import ATTACKER, NEIGHBOUR, Ground, on_ground
 from tests.boundary.plants import KINDS, Arms, plant
-from tests.boundary.verbs import end_all, forked, wait
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_root]
-
-
-def on_ground(body: Callable[[Ground], None]) -> None:
-    """Do something on a ground, in a process of its own, as its mounts are."""
-
-    def work() -> int:
-        ground = Ground()
-        try:
-            body(ground)
-        finally:
-            end_all()
-            ground.close()
-        return 0
-
-    assert wait(forked(work), time.monotonic() + 60) == 0
 
 
 HARM: dict[str, Callable[[Path], object]] = {

@@ -83,7 +83,7 @@ class Field:
         if draw.neighbour:
             trial.said.append(perform(ground.private, ("update", OTHER)))
         attacker.end()
-        end_all({ground.server})
+        end_all(ground.ours)
         trial.violations = sorted({*self._judge(trial, site), *neighbour, *left})
         self._mend()
         trial.seconds = time.monotonic() - began
@@ -92,7 +92,7 @@ class Field:
     def _left(self, attacker: int) -> Iterator[str]:
         """Processes that should have ended with the command."""
         for _ in range(100):
-            found = descendants().keys() - {self.ground.server, attacker}
+            found = descendants().keys() - self.ground.ours - {attacker}
             called = {pid: name for pid in found if (name := _name(pid)) and name not in _SERVICES}
             if not called:
                 return

@@ -31,6 +31,7 @@ TYPES: Final = ("fsm_python_app", "fsm_git", "fsm_container")
 
 ENVIRONMENT_MARKER: Final = "FSM_BOUNDARY_SECRET"
 
+_PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _MEMORY: Final = 6 << 30
 
@@ -86,14 +87,18 @@ def perform(private: Path, words: tuple[str, ...], *, cwd: Path = Path("/"), kil
     return Said(words, code, time.monotonic() - began, out, err, killed and kill_after is not None)
 
 
-def started(private: Path, words: tuple[str, ...], cwd: Path = Path("/"), *, stopped: bool = False) -> int:
-    """Begin a command; if wanted, it stops itself first."""
+def started(private: Path, words: tuple[str, ...], cwd: Path = Path("/"), *, gate: int | None = None) -> int:
+    """Begin a command.
+
+    Args:
+        gate: a pipe's end; the command waits until something can be read there.
+    """
     for name in ("out", "err"):
         (private / name).write_bytes(b"")
 
     def command() -> int:
-        if stopped:
-            os.kill(os.getpid(), signal.SIGSTOP)
+        if gate is not None:
+            os.read(gate, 1)
         return _command(private / "fsm.toml", words, cwd, (private / "out", private / "err"))
 
     return forked(command)
@@ -120,6 +125,11 @@ def _command(config: Path, words: tuple[str, ...], cwd: Path, outputs: tuple[Pat
     sys.stdout.flush()
     sys.stderr.flush()
     return code
+
+
+def die_with_parent() -> None:
+    """End with the process that made this one; comes after a change of the user, which undoes it."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def forked(what: Callable[[], int]) -> int:

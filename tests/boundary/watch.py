@@ -31,7 +31,9 @@ _RANDOM: Final = re.compile(r"(?<=/)(\.fsm-tmp-|\.doctor-|tmp_obj_|\.[\w.-]+\.(?
 _CODES: Final = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9a-f]{2})|(.))")
 _SIGNS: Final = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f"}
 
-WATCHED: Final[tuple[tuple[str, ...], ...]] = (
+Words = tuple[str, ...]
+
+WATCHED: Final[tuple[Words, ...]] = (
     ("status",),
     ("doctor",),
     ("plan", APP),
@@ -71,14 +73,15 @@ def watch(ground: Ground, site: Site) -> list[str]:
     logs = ground.private / "watched"
     logs.mkdir()
     ground.restore(site.scene.name)
-    _strace(ground, logs, ("update", APP), kill_at="[5/")
-    _strace(ground, logs, ("resume",))
-    end_all({ground.server})
+    if site.scene.kind != "container":
+        _strace(ground, logs, ("update", APP), kill_at="[5/")
+        _strace(ground, logs, ("resume",))
+        end_all(ground.ours)
     ground.restore(site.scene.name)
     for words in WATCHED:
-        _strace(ground, logs, words)
+        _strace(ground, logs, words, refused=site.scene.kind == "container")
     # A watcher ends, and has written everything, when the last process ends that it watches: a service, too.
-    end_all({ground.server, *named("strace")})
+    end_all(ground.ours | named("strace"))
     while named("strace"):
         reap()
         time.sleep(0.005)
@@ -87,20 +90,25 @@ def watch(ground: Ground, site: Site) -> list[str]:
     return sorted(found)
 
 
-def _strace(ground: Ground, logs: Path, words: tuple[str, ...], kill_at: str = "") -> None:
+def _strace(ground: Ground, logs: Path, words: Words, *, kill_at: str = "", refused: bool = False) -> None:
     """Run a command with a watcher on it from its first moment, and kill it once it says `kill_at`."""
     log = logs / str(len(list(logs.iterdir())))
-    pid = started(ground.private, words, stopped=True)
+    reading, writing = os.pipe()
+    pid = started(ground.private, words, gate=reading)
     watching = ["strace", "-f", "-y", "-qq", "-s", "4096", "-o", str(log), "-e", "trace=%file", "-p", str(pid)]
     subprocess.Popen(watching, stderr=subprocess.DEVNULL)
     while "TracerPid:\t0" in Path(f"/proc/{pid}/status").read_text():
         time.sleep(0.001)
-    os.kill(pid, signal.SIGCONT)
+    os.write(writing, b".")
+    os.close(writing)
+    os.close(reading)
     said = ground.private / "err"
     while (code := wait(pid, time.monotonic() + 0.005)) is None:
         if kill_at and kill_at in said.read_text():
             os.kill(pid, signal.SIGKILL)
     expected = {-signal.SIGKILL} if kill_at else {Code.DONE, Code.ROLLED_BACK}
+    if refused:
+        expected |= {Code.REFUSED, Code.FAILED}
     assert code in expected, f"{words}: {code}: {said.read_text()}"
 
 
