@@ -52,11 +52,13 @@ def state(path: Path) -> Path:
 def directory(path: Path) -> Path:
     """A directory in the state directory, made where it is missing, closed to others.
 
+    One that is there and does not have a name of ours stays as it is: it could be ``/dev``.
+
     Raises:
         OSError: it cannot be made.
     """
-    _make(path)
-    _narrow(path, os.stat(path))
+    if not _make(path) and path.name.startswith(_OURS):
+        _narrow(path, os.stat(path))
     return path
 
 
@@ -90,11 +92,13 @@ def opened(path: Path, flags: int) -> int:
 def close(path: Path, status: os.stat_result | None = None) -> None:
     """Take a file away from others, where it is ours; by its name, for a descriptor of a database must not be closed.
 
+    What is no file stays as it is: it could be a device of the host's.
+
     Raises:
         OSError: it is not there.
     """
     status = status or os.stat(path)
-    if status.st_mode & _OTHERS and status.st_uid == _me():
+    if stat.S_ISREG(status.st_mode) and status.st_mode & _OTHERS and status.st_uid == _me():
         path.chmod(FILE)
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsm.system import private
 from fsm.system.shell import output as module
 from fsm.system.shell.output import FILE_LIMIT, TAIL, Output, Redactor
 
@@ -105,3 +106,18 @@ def test_a_full_disk_changes_nothing():
     output = Output(Redactor([]), Path("/dev/full"), "x")
     written(output, b"heard\n")
     assert output.tail() == "heard\n"
+
+
+def test_a_directory_that_is_not_ours_stays_open(tmp_path: Path):
+    """A log beside devices takes neither them nor their directory away from everybody, as it once did with /dev."""
+    place, fifo = tmp_path / "dev", tmp_path / "dev" / "fifo"
+    place.mkdir()
+    place.chmod(0o755)
+    os.mkfifo(fifo)
+    fifo.chmod(0o666)
+    output = Output(Redactor([]), place / "log", "x")
+    written(output, b"heard\n")
+    private.close(fifo)
+    assert place.stat().st_mode & 0o777 == 0o755
+    assert fifo.stat().st_mode & 0o777 == 0o666
+    assert (place / "log").stat().st_mode & 0o777 == 0o600
