@@ -14,11 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from tests.boundary import hostile
 from tests.boundary.armoury import MODULES, NAMES
 from tests.boundary.canary import OPEN, STICKY
-
-HOSTILE: Final = "\x1b]0;owned\x07\u202etxt.\u2066exe\nnew line\x9b31m"
-"""A name that would steer a terminal, turn a line round or begin a new one."""
 
 _SPARSE: Final = 1 << 40
 _DEEP: Final = 300
@@ -165,7 +163,7 @@ def programs(path: Path, arms: Arms) -> None:
 def names(path: Path, arms: Arms) -> None:
     """Names that are hostile to terminals, and one that is no text at all."""
     folder = path if path.is_dir() else path.parent
-    for name in (os.fsencode(HOSTILE), b"\xff\xfe\x1b[2J", b"-rf", b"a" * 255):
+    for name in (os.fsencode(hostile.NAME), b"\xff\xfe\x1b[2J", b"-rf", b"a" * 255):
         with suppress(OSError), open(os.fsencode(folder) + b"/" + name, "wb") as file:
             file.write(b"of the attacker's\n")
 
@@ -173,7 +171,7 @@ def names(path: Path, arms: Arms) -> None:
 def words(path: Path, arms: Arms) -> None:
     """Text that is hostile to terminals."""
     _away(path)
-    path.write_text(HOSTILE * 3)
+    path.write_text(hostile.NAME * 3)
 
 
 def deep(path: Path, arms: Arms) -> None:
@@ -227,7 +225,7 @@ def git_settings(path: Path, arms: Arms) -> None:
     """In a repository, settings that name programs, other files and other places."""
     folder = next(one for one in (path, *path.parents) if (one / ".git").is_dir())
     with (folder / ".git" / "config").open("a") as config:
-        config.write(_SETTINGS.replace("PROGRAM", str(arms.program)).replace("CANARY", str(arms.canary)))
+        config.write(hostile.GIT_SETTINGS.replace("PROGRAM", str(arms.program)).replace("CANARY", str(arms.canary)))
     (folder / ".git" / "info").mkdir(exist_ok=True)
     (folder / ".git" / "info" / "attributes").write_text("* filter=evil diff=evil merge=evil\n")
     hooks = folder / ".git" / "hooks"
@@ -248,78 +246,13 @@ def git_objects_elsewhere(path: Path, arms: Arms) -> None:
         (folder / "objects" / "info" / "alternates").write_text(f"{arms.canary / 'private'}\n")
 
 
-_SETTINGS: Final = """
-[core]
-	fsmonitor = PROGRAM
-	hooksPath = CANARY/../armoury
-	sshCommand = PROGRAM
-	gitProxy = PROGRAM
-	pager = PROGRAM
-	editor = PROGRAM
-	askPass = PROGRAM
-	attributesFile = CANARY/secret
-	excludesFile = CANARY/secret
-[filter "evil"]
-	clean = PROGRAM
-	smudge = PROGRAM
-	process = PROGRAM
-	required = true
-[diff "evil"]
-	command = PROGRAM
-	textconv = PROGRAM
-[diff]
-	external = PROGRAM
-[merge "evil"]
-	driver = PROGRAM
-[credential]
-	helper = PROGRAM
-[http]
-	proxy = http://127.0.0.1:9
-	sslCert = CANARY/secret
-	cookieFile = CANARY/secret
-[include]
-	path = CANARY/secret
-[remote "origin"]
-	uploadpack = PROGRAM
-	vcs = evil
-[uploadpack]
-	packObjectsHook = PROGRAM
-[protocol]
-	allow = always
-[url "ext::PROGRAM "]
-	insteadOf = http://
-[gpg]
-	program = PROGRAM
-[alias]
-	rev-parse = !PROGRAM
-[fetch]
-	fsckObjects = false
-"""
-
-
 def compose_file(path: Path, arms: Arms) -> None:
     """A compose file and an `.env` beside it that lead to secrets, in every way that compose has for reading a file."""
     secret = arms.canary / "secret"
     with suppress(OSError):
-        path.write_text(_COMPOSE.replace("SECRET", str(secret)).replace("CANARY", str(arms.canary)))
+        path.write_text(hostile.COMPOSE_FILE.replace("SECRET", str(secret)).replace("CANARY", str(arms.canary)))
     link(path.with_name(".env"), secret)
 
-
-_COMPOSE: Final = """\
-include: [{path: docker-compose.yml, env_file: SECRET}]
-services:
-  web:
-    image: "127.0.0.1:9/shop/web:1.0.0"
-    env_file: [SECRET]
-    label_file: [SECRET]
-    extends: {file: CANARY/private/key, service: web}
-    build: {context: CANARY/private, dockerfile: SECRET}
-    volumes: ["/:/host"]
-    privileged: true
-    command: "${TOKEN} $FSM_BOUNDARY_SECRET"
-configs: {one: {file: SECRET}}
-secrets: {one: {file: SECRET}}
-"""
 
 KINDS: Final[dict[str, Callable[[Path, Arms], None]]] = {
     "fifo": fifo,

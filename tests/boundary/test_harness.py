@@ -127,7 +127,8 @@ def test_an_exchange_goes_on_and_on():
         os.chown(home / "data", ATTACKER, ATTACKER)
         attacker = Attacker(ATTACKER, ground.host, arms, ground.loot)
         attacker.begin([Deed("home/data", "link to a directory", "exchange")])
-        seen, until = [], time.monotonic() + 20
+        seen: list[bool] = []
+        until = time.monotonic() + 20
         while time.monotonic() < until and len(seen) < 20:
             if (now := (home / "data").is_symlink()) not in seen[-1:]:
                 seen.append(now)

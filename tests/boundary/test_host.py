@@ -25,7 +25,7 @@ from fsm.sources.specs import HttpSpec
 from fsm.system.private import state
 from fsm.system.shell import Shell, ask
 from tests.app_fixture import AppFixture
-from tests.cli.conftest import toml
+from tests.config_file import toml
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_root]
 

@@ -126,8 +126,8 @@ def _named(line: str) -> Iterator[str]:
             yield name
         elif match["at"] and name:
             yield f"{match['at']}/{name}"
-    if match := _RETURNED.search(line):
-        yield match["path"]
+    if returned := _RETURNED.search(line):
+        yield returned["path"]
 
 
 def _below(path: str, site: Site) -> Iterator[str]:
