@@ -118,6 +118,7 @@ class Updater(Reader):
         """
         wanted = parse_version(version)
         with self._host.at_work() as host, host.looking() as journal:
+            host.prepare(name)
             checking = host.checking(name, journal)
             context = host.executor(journal).bare_context(name, checking.component_type)
             return checking.plan(context, wanted=wanted, force=force)

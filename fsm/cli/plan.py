@@ -129,6 +129,9 @@ def _steps(steps: Sequence[PlannedStep]) -> Iterator[str]:
 
 
 def _costs(made: Plan) -> Iterator[str]:
+    if made.user is not None:
+        own = ", ".join(step.title for step in made.steps if step.by_updater)
+        yield f"as user {made.user.name}: every step{f', but for: {own}' if own else ''}"
     for download in made.downloads:
         yield f"download: {download.name} ({output.size(download.size)})"
     for need in made.disk_need:

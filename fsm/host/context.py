@@ -110,6 +110,13 @@ class Host:
         """
         return target_of(component, self.registry.get(component.keys.type))
 
+    def prepare(self, name: str) -> None:
+        """Start what acts as a component's user, so that nobody waits for it later."""
+        component = self.config.component(name)
+        user = self.target(component).user
+        if user is not None:
+            self.workers.prepare(user, self.registry.get(component.keys.type))
+
     def executor(self, journal: Journal) -> Executor:
         """Drives runs."""
         around = Surroundings(

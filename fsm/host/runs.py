@@ -31,6 +31,7 @@ class Runs:
 
     def update(self, name: str, *, version: str | None, force: bool) -> UpdateResult:
         """See `Updater.update`."""
+        self._host.prepare(name)
         owner = self._sets.owner(name)
         if owner is not None:
             return of(name, self._sets.resume(owner))

@@ -6,7 +6,7 @@ user: it gets the frozen step as JSON and answers in JSON, over a socket that on
 
 - `calls` is what the engine has a user do, `acting` what of that a run does;
 - `pool` has the processes of one call of a verb: started early, used for one call after the other, ended with it;
-- `process` is the engine's side of one: starting, calling, listening, ending;
+- `start` starts one, `process` is the engine's side of it: calling, listening, ending; `hearing` who listens;
 - `protocol` is what they say to each other, and what of an answer is believed;
 - `entry`, `confine`, `serve` and `context` are the other process.
 

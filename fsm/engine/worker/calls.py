@@ -22,8 +22,9 @@ from fsm.adapter import (
     Target,
     User,
 )
+from fsm.engine.worker.hearing import Deaf, Hearing
 from fsm.engine.worker.pool import Workers, place_of
-from fsm.engine.worker.process import Deaf, Hearing, Worker
+from fsm.engine.worker.process import Worker
 from fsm.engine.worker.protocol import believed, failed, shown, unpack_result
 from fsm.model import Model, Seconds
 

@@ -6,6 +6,7 @@ finds its modules. Descriptor 0 is the socket, 1 and 2 lead to the component's l
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -13,6 +14,7 @@ import sys
 
 def main(arguments: list[str]) -> None:
     """Become a worker; returns when the engine has no more to ask."""
+    gc.disable()  # nothing is garbage until it is all loaded
     parent, adapter, *paths = arguments
     sys.path += [path for path in paths if path not in sys.path]
     from fsm.engine.worker.confine import confine  # noqa: PLC0415 - found by what was added above

@@ -72,4 +72,4 @@ class Workers:
         with self._lock:
             idle, self._idle = self._idle, []
         for worker in idle:
-            worker.dismiss()
+            worker.end()

@@ -6,15 +6,13 @@ import os
 import select
 import signal
 import socket
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final
 
 from fsm.adapter import User
+from fsm.engine.worker.hearing import Deaf, Hearing
 from fsm.engine.worker.protocol import (
     LINE,
     Fault,
@@ -31,25 +29,19 @@ from fsm.engine.worker.protocol import (
     unpack,
     unreachable,
 )
+from fsm.engine.worker.start import Started as Start
 from fsm.errors import Cancelled, DeadlineExceeded, FsmError, WorkerFailed
 from fsm.model import Seconds
 from fsm.system import faults
-from fsm.system.processes import Identity, alive, before_exec, end, identify, users_of, with_environment
+from fsm.system.processes import Identity, alive, end, users_of, with_environment
 from fsm.system.shell import MARKER, Child
-from fsm.system.users import runs_as
 from fsm.version import __version__
-
-if TYPE_CHECKING:
-    import subprocess
 
 START: Final[Seconds] = 60.0
 """Seconds within which a worker must be there, also on a busy host."""
 
 GRACE: Final[Seconds] = 10.0
 """Seconds that a worker has to end its children and to answer, once it was told to stop or its time is up."""
-
-DISMISS: Final[Seconds] = 1.0
-"""Seconds that an idle worker has to end by itself."""
 
 _POLL: Final = 0.1
 _SEND: Final = 10.0
@@ -58,36 +50,8 @@ _CHILDREN: Final = 1000
 _LAST: Final = 4096
 
 
-class Hearing(Protocol):
-    """Who wants to hear what a worker says during a call."""
-
-    def started(self, child: Child) -> None:
-        """A child was started; it is known as the user's own."""
-
-    def progress(self, done: int, total: int | None, unit: str) -> None:
-        """How far the call is."""
-
-    def wrote(self, output: bytes) -> None:
-        """Output of the worker and of its children."""
-
-
-class Deaf:
-    """Hears nothing, for questions: what only looks starts nothing that a resume would have to end."""
-
-    def started(self, child: Child) -> None:
-        """See `Hearing.started`."""
-
-    def progress(self, done: int, total: int | None, unit: str) -> None:
-        """See `Hearing.progress`."""
-
-    def wrote(self, output: bytes) -> None:
-        """See `Hearing.wrote`."""
-
-
 class Worker:
     """One process that acts as a user; used by one thread at a time.
-
-    It is started in a thread that waits for its end: the kernel ends it when the thread ends that started it.
 
     Args:
         user: as whom.
@@ -102,8 +66,6 @@ class Worker:
     def __init__(self, user: User, adapter: str, environ: Mapping[str, str]) -> None:
         self.user = user
         self.known_to = ""
-        self._process: subprocess.Popen[bytes] | None = None
-        self._broken: OSError | None = None
         self._ready = False
         self._useless = False
         self._buffer = b""
@@ -118,47 +80,17 @@ class Worker:
         self._poller = select.poll()
         self._poller.register(self._socket, select.POLLIN)
         self._poller.register(self._log, select.POLLIN)
-        begun = threading.Event()
-        arguments = (adapter, dict(environ), theirs, log, begun)
-        threading.Thread(target=self._attend, args=arguments, name=f"fsm worker {user.name}", daemon=True).start()
-        begun.wait()
-        self.identity: Identity | None = None if self._process is None else identify(self._process.pid)
-
-    def _attend(
-        self, adapter: str, environ: Mapping[str, str], theirs: socket.socket, log: int, begun: threading.Event
-    ) -> None:
-        import subprocess  # noqa: PLC0415 - 8 ms that only those pay who have such components
-
-        paths = [path for path in sys.path if os.path.isabs(path)]
-        them = runs_as(self.user)
-        entry = str(Path(__file__).with_name("entry.py"))
         try:
-            with theirs:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-I", entry, str(os.getpid()), adapter, *paths],
-                    cwd="/",
-                    env=self.user.environment(environ),
-                    stdin=theirs.fileno(),
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    preexec_fn=before_exec(),  # noqa: PLW1509 - it takes no lock
-                    user=them.get("user"),
-                    group=them.get("group"),
-                    extra_groups=them.get("extra_groups"),
-                )
-        except OSError as error:
-            self._broken = error
+            self._started = Start(user, adapter, environ, theirs, log)
         finally:
+            theirs.close()
             os.close(log)
-            begun.set()
-        if self._process is not None:
-            self._process.wait()
+        self.identity: Identity | None = self._started.identity
 
     @property
     def usable(self) -> bool:
         """Whether it can be called once more; one whose process could not be started says why when it is called."""
-        return not self._useless and self._process is not None and self._process.returncode is None
+        return not self._useless and self._started.lives
 
     def call(self, request: Mapping[str, Any], poll: Callable[[], None], hearing: Hearing) -> str:
         """Have it do something.
@@ -181,6 +113,7 @@ class Worker:
             self._await_ready(poll, hearing)
             self._send({**request, "faults": faults.installed()})
             answer = self._converse(poll, hearing)
+            self._children, self._marker = [], None
             clean = not self._buffer
         finally:
             self._drain(hearing)
@@ -192,8 +125,8 @@ class Worker:
         raise answer if isinstance(answer, FsmError) else self._exception(answer)
 
     def _await_ready(self, poll: Callable[[], None], hearing: Hearing) -> None:
-        if self._broken is not None:
-            raise unreachable(self.user.name, self._broken)
+        if self._started.broken is not None:
+            raise unreachable(self.user.name, self._started.broken)
         until = time.monotonic() + START
         while not self._ready:
             for said in self._heard(hearing):
@@ -324,7 +257,7 @@ class Worker:
         while self.usable and time.monotonic() < until:
             time.sleep(0.005)
         self._drain(Deaf())
-        code = None if self._process is None else self._process.returncode
+        code = self._started.code
         lines = [line for line in self._last.decode("utf-8", "replace").splitlines() if line.strip()]
         wrote = f"; it wrote: {shown(lines[-1], 300)}" if lines else ""
         if code is None:
@@ -332,7 +265,10 @@ class Worker:
         return f"by signal {-code}{wrote}" if code < 0 else f"with code {code}{wrote}"
 
     def end(self) -> None:
-        """End it at once, with the children that it told of, and with what they have started."""
+        """End it at once, with the children that it told of, and with what they have started.
+
+        An idle one has nothing to lose either, and would take a quarter of a second to end by itself.
+        """
         self._useless = True
         targets = [child.identity for child in self._children]
         if self.identity is not None:
@@ -341,18 +277,6 @@ class Worker:
         found = (lambda: with_environment(mark)) if self._marker else None
         if targets:
             end(*targets, grace=0.0, first=signal.SIGKILL, also=found)
-        self._close()
-
-    def dismiss(self) -> None:
-        """Let an idle one end by itself; one that does not is ended."""
-        self._useless = True
-        self._socket.close()
-        until = time.monotonic() + DISMISS
-        while self._process is not None and self._process.returncode is None:
-            if time.monotonic() >= until:
-                self.end()
-                return
-            time.sleep(0.002)
         self._close()
 
     def _close(self) -> None:

@@ -176,7 +176,7 @@ def pack_result(result: StepResult) -> str:
             data = json.dumps(result.data, ensure_ascii=False)
             data.encode()
         except (TypeError, ValueError) as error:
-            raise TypeError(f"it returned data that is no JSON: {error}") from error
+            raise TypeError(f"it returned data that is not valid JSON: {error}") from error
         return json.dumps({"kind": "Done", "data": data, "notes": [legible(note) for note in result.notes]})
     if isinstance(result, RetryLater):
         return json.dumps({"kind": "RetryLater", "why": legible(result.why), "after": result.after})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import sys
@@ -31,6 +32,7 @@ def serve(connection: socket.socket, first: str) -> None:
     """
     line = Line(connection)
     _adapter(first)
+    gc.enable()
     line.tell(Ready(version=__version__))
     while True:
         _answer(line, line.hear())
