@@ -2,109 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from fsm.adapter import Draft, Registry, Target, User
-from fsm.engine.executor import Control, Executor, Surroundings
-from fsm.engine.journal import Journal, Kind, Run
-from fsm.engine.plan import freeze
-from fsm.engine.progress import EventKind, ProgressEvent
-from fsm.engine.questions import Questions
-from fsm.engine.worker import Workers, process
+from fsm.engine.executor import Executor
+from fsm.engine.journal import Kind
+from fsm.engine.progress import EventKind
+from fsm.engine.worker import process
 from fsm.engine.worker.hearing import Deaf
 from fsm.errors import DeadlineExceeded, WorkerFailed
 from fsm.lifecycle import State
-from fsm.model import Version
-from fsm.system import faults, users
+from fsm.system import faults
 from fsm.system.processes import Identity, alive, identify, with_environment
 from fsm.system.shell import MARKER
-from tests.engine.worker_adapter import Act, Acts, ActsSpec, Facts, Own
-from tests.users import OTHER, python_for_all
+from tests.engine.worker_adapter import Act, Own
+from tests.engine.worker_bench import PLACE, REGISTRY, Bench, request, wait
+from tests.users import OTHER
 
 pytestmark = pytest.mark.processes
-
-REGISTRY = Registry.of(Acts())
-
-PLACE = "tests.engine.worker_adapter:Acts"
-
-
-class Bench:
-    """Runs of one step, or of two, as a user."""
-
-    def __init__(self, directory: Path, user: User) -> None:
-        self.directory = directory
-        self.user = user
-        self.workers = Workers()
-        self.control = Control()
-        self.events: list[ProgressEvent] = []
-        self.around = Surroundings(directory, self.control, observers=[self._hear], workers=self.workers)
-        self.on_progress: Any = lambda event: None
-
-    def _hear(self, event: ProgressEvent) -> None:
-        self.events.append(event)
-        if event.kind is EventKind.PROGRESS:
-            self.on_progress(event)
-
-    def journal(self) -> Journal:
-        """The journal."""
-        return Journal(self.directory / "journal.db")
-
-    def run(self, *steps: Act) -> tuple[Run, list[Any]]:
-        """Drive a new run; it, and the rows of its log."""
-        with self.journal() as journal:
-            executor = Executor(journal, REGISTRY, self.around)
-            begun = journal.begin("a", "acts", from_version="1")
-            ended = executor.drive(begun, lambda run, context: self.plan(*steps))
-            return ended, list(journal.log(ended.id))
-
-    def plan(self, *steps: Act) -> Any:
-        """A plan of these steps."""
-        draft = Draft(steps=steps)
-        return freeze("a", "acts", draft, from_version=Version("1"), to_version=Version("2"), user=self.user)
-
-    def does(self, act: str, step: type[Act] = Act, **more: Any) -> dict[str, Any]:
-        """What a step returns."""
-        run, rows = self.run(step(act=act, timeout=60.0, **more))
-        assert run.state is State.DONE, run.reason
-        (done,) = [row.data for row in rows if row.kind is Kind.STEP_DONE]
-        return dict(done)
-
-    def fails(self, act: str, step: type[Act] = Act, timeout: float = 60.0) -> dict[str, Any]:
-        """How a step fails."""
-        run, rows = self.run(step(act=act, timeout=timeout))
-        assert run.state is State.ROLLED_BACK, run.reason
-        (failed,) = [row.data for row in rows if row.kind is Kind.STEP_FAILED]
-        return dict(failed)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A bench whose user is who runs the tests: all but the change of the user is the same."""
-    made = Bench(tmp_path, users.numbered(os.getuid()))
-    with closing(made.workers):
-        yield made
-
-
-@pytest.fixture
-def other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    """A bench with another user."""
-    monkeypatch.setattr(sys, "executable", python_for_all())
-    tmp_path.chmod(0o700)
-    made = Bench(tmp_path, users.numbered(OTHER))
-    with closing(made.workers):
-        yield made
 
 
 def test_a_step_is_done_by_a_process_of_its_own(bench):
@@ -187,16 +109,10 @@ def test_a_worker_cannot_have_a_process_of_somebody_elses_ended(bench):
     assert victim is not None
     worker = process.Worker(bench.user, PLACE, {})
     worker.user = bench.user.model_copy(update={"uid": 77})
-    request = _request("steal", victim={"json": victim.model_dump_json()})
+    call = request("steal", victim={"json": victim.model_dump_json()})
     with pytest.raises(WorkerFailed, match="it said that process 1 is its own"):
-        worker.call(request, lambda: None, Deaf())
+        worker.call(call, lambda: None, Deaf())
     assert not worker.usable
-
-
-def _request(act: str, **results: Any) -> dict[str, Any]:
-    facts = {"title": "act", "marker": "m", "run_id": 1, "component": "a", "results": results, "remaining": 60.0}
-    context = {**facts, "touched": False, "provisional": False}
-    return {"verb": "do", "adapter": PLACE, "step": "act", "args": {"act": act}, "context": context}
 
 
 def test_a_worker_that_hangs_is_ended(bench, monkeypatch):
@@ -209,7 +125,7 @@ def test_a_worker_that_hangs_is_ended(bench, monkeypatch):
 
     worker = process.Worker(bench.user, PLACE, {})
     with pytest.raises(DeadlineExceeded):
-        worker.call(_request("hang"), late, Deaf())
+        worker.call(request("hang"), late, Deaf())
     assert worker.identity is not None
     assert not alive(worker.identity)
 
@@ -269,18 +185,18 @@ def test_fault_points_are_the_engines(bench):
 def test_the_kernel_ends_a_worker_with_its_engine(bench, tmp_path):
     """At once, whatever it does; its children are ended by the resume, which finds them in the journal."""
     script = (
-        "import sys, pathlib; from tests.engine.test_worker import *\n"
+        "import sys, pathlib; import os; from fsm.system import users; from tests.engine.worker_bench import *\n"
         "bench = Bench(pathlib.Path(sys.argv[1]), users.numbered(os.getuid()))\n"
         "bench.run(Act(act='long_child'))\n"
     )
     engine = subprocess.Popen([sys.executable, "-c", script, tmp_path], cwd=Path(__file__).parents[2])
     try:
-        _wait(lambda: len(_children(bench)) == 2)
+        wait(lambda: len(_children(bench)) == 2)
     finally:
         engine.send_signal(signal.SIGKILL)
         engine.wait()
     worker, child = _children(bench)
-    _wait(lambda: not alive(worker))
+    wait(lambda: not alive(worker))
     assert alive(child)
     with bench.journal() as journal:
         executor = Executor(journal, REGISTRY, bench.around)
@@ -299,90 +215,6 @@ def _children(bench: Bench) -> list[Identity]:
     return [Identity.model_validate(row.data["identity"]) for row in rows]
 
 
-def _wait(until: Any) -> None:
-    limit = time.monotonic() + 60
-    while not until():
-        assert time.monotonic() < limit
-        time.sleep(0.02)
-
-
-def test_one_worker_does_one_call_after_the_other(bench):
-    """Two calls at the same time have two; one that was ended is replaced."""
-    first = bench.does("who")["data"]["pid"]
-    assert bench.does("who")["data"]["pid"] == first
-    with bench.workers.lend(bench.user, Acts()) as one, bench.workers.lend(bench.user, Acts()) as two:
-        assert one.identity is not None
-        assert two.identity is not None
-        assert {one.identity.pid, two.identity.pid} > {first}
-    os.kill(first, signal.SIGKILL)
-    _wait(lambda: not one.usable)
-    assert bench.does("who")["data"]["pid"] == two.identity.pid
-
-
-def test_a_worker_outlives_the_thread_that_asked_for_it(bench):
-    """The kernel ends a child with the thread that started it; the members of a set are driven by several."""
-    thread = threading.Thread(target=bench.workers.prepare, args=(bench.user, Acts()))
-    thread.start()
-    thread.join()
-    with bench.workers.lend(bench.user, Acts()) as worker:
-        assert worker.call(_request("context"), lambda: None, Deaf())
-
-
-def _questions(bench: Bench) -> tuple[Questions, Target]:
-    return Questions(Acts(), bench.workers), Target(name="a", state_dir=bench.directory, user=bench.user)
-
-
-def test_questions_are_asked_of_the_users_process(bench):
-    """Held to the adapter's model, about no other component, and fit to be shown."""
-    questions, target = _questions(bench)
-    spec, me = ActsSpec(path=bench.directory), os.getuid()
-    installed = questions.inspect(target, spec)
-    assert installed == Facts(version=Version("1.0"), why_unknown="a [31mb", uid=me)
-    looked = questions.look(target, spec, installed, None)
-    assert isinstance(looked, Facts)
-    assert looked.after == "1.0 None"
-    (backup,) = questions.backups(target, spec)
-    assert (backup.run_id, backup.made_at) == (me, "2026")
-    (finding,) = questions.doctor(target, spec)
-    assert (finding.subject, finding.message) == ("a", f"uid {me} [1m")
-    assert questions.leftovers(target, spec) == [bench.directory / f"run-{me}"]
-    assert questions.last_run(target, spec) == 7
-    assert questions.last_run(target, ActsSpec(answer="huge")) == 0
-
-
-def test_a_question_that_kills_or_hangs_its_process_leaves_the_version_unknown(bench, monkeypatch):
-    """And says why; `fsm status` shows the other components all the same."""
-    questions, target = _questions(bench)
-    found = questions.inspect(target, ActsSpec(answer="die"))
-    assert found.version is None
-    assert "its process ended by signal 9" in found.why_unknown
-
-
-def test_an_answer_is_waited_for_only_so_long(bench, monkeypatch):
-    """Outside of a run there is no other deadline."""
-    monkeypatch.setattr("fsm.engine.questions.LIMIT", 2.0)
-    monkeypatch.setattr(process, "GRACE", 0.2)
-    questions, target = _questions(bench)
-    found = questions.inspect(target, ActsSpec(answer="hang"))
-    assert "it took longer than 2 s" in found.why_unknown
-
-
-def test_an_updater_that_the_user_cannot_run_says_so(bench, monkeypatch):
-    """In one line, with the remedy."""
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    questions, target = _questions(bench)
-    assert "/nowhere/python cannot be run as that user" in questions.inspect(target, ActsSpec()).why_unknown
-    with pytest.raises(WorkerFailed, match="install fsm-updater where every user may read it"):
-        questions.doctor(target, ActsSpec())
-
-
-def test_an_adapter_that_another_process_cannot_make_says_so(bench):
-    """One that a program defines inside of a function, for example."""
-    worker = process.Worker(bench.user, "tests.engine.worker_adapter:NotThere", {})
-    with pytest.raises(WorkerFailed, match=r"its process ended with code 1; it wrote: .*cannot load the adapter"):
-        worker.call(_request("who"), lambda: None, Deaf())
-
-
 @pytest.mark.needs_root
 def test_a_worker_is_nobody_but_its_user(other):
     """No capability, no other group, no way back; neither has what it starts."""
@@ -398,6 +230,3 @@ def test_a_worker_is_nobody_but_its_user(other):
 def test_the_updaters_own_steps_run_programs_as_the_user(other):
     """Where they ask for it; and what they ask the adapter is answered by the user's process."""
     assert other.does("program", Own)["data"] == {"code": 0, "tail": f"{OTHER}\n"}
-    questions, target = _questions(other)
-    assert questions.inspect(target, ActsSpec()) == Facts(version=Version("1.0"), why_unknown="a [31mb", uid=OTHER)
-    assert json.loads(json.dumps(other.does("kept", Own)["data"])) == {"kept": 1}
