@@ -3,7 +3,7 @@
 | for | names |
 |---|---|
 | where runs and backups lie | `KeepingAdapter`, `Layout`, `BackupRecord`, `write_record`, `read_record` |
-| steps, in their order | `Keep`, `Download`, `StopService`, `StartService`, `Verify`, `Retire`, `Tidy` |
+| steps, in their order | `MakePlaces`, `Keep`, `Download`, `StopService`, `StartService`, `Verify`, `Retire`, `Tidy` |
 | steps that no release is to blame for | `HostStep` |
 | commands, in messages | `ended` |
 | services, as configured and as they run | `ServiceSpec`, `ServiceUnit` |
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from fsm.kit.keep import Keep
     from fsm.kit.layout import BackupRecord, Layout, read_record, write_record
     from fsm.kit.limits import Claim, artifact_for_host, check_hosts, declared, refuse_claims
+    from fsm.kit.places import MakePlaces
     from fsm.kit.retention import Retention
     from fsm.kit.steps import Download, HostStep, ServiceUnit, StartService, StopService, ended
     from fsm.services import ServiceSpec
@@ -51,6 +52,7 @@ _NAMES: Final = {
     "fsm.kit.keep": "Keep",
     "fsm.kit.layout": "BackupRecord Layout read_record write_record",
     "fsm.kit.limits": "Claim artifact_for_host check_hosts declared refuse_claims",
+    "fsm.kit.places": "MakePlaces",
     "fsm.kit.retention": "Retention",
     "fsm.kit.steps": "Download HostStep ServiceUnit StartService StopService ended",
     "fsm.formats.checkspec": "Check",
@@ -75,6 +77,7 @@ __all__ = [
     "Keep",
     "KeepingAdapter",
     "Layout",
+    "MakePlaces",
     "Probe",
     "Retention",
     "Retire",

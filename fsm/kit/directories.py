@@ -33,10 +33,11 @@ def _size(path: Path) -> int:
 
 
 def remove_empty(*directories: Path) -> None:
-    """Remove those that are there and empty."""
+    """Remove those that are there and empty, but for what only the updater can remove (`fsm.kit.MakePlaces`)."""
     for directory in directories:
         if directory.is_dir() and not any(directory.iterdir()):
-            directory.rmdir()
+            with suppress(PermissionError):
+                directory.rmdir()
 
 
 def sweep(*directories: Path) -> None:
