@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from fsm_git.command import LONG, Git
+from fsm_git.repository import empty_objects, modules, places
 
 POINTER: Final = "^version https://git-lfs.github.com/spec/v1"
 """How an LFS pointer begins (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md)."""
@@ -40,3 +42,26 @@ def is_shallow(git: Git) -> bool:
 def is_detached(git: Git) -> bool:
     """Whether HEAD is a commit and no branch."""
     return not git.ok("symbolic-ref", "--quiet", "HEAD")
+
+
+def is_whole(git: Git) -> bool:
+    """Whether a repository has everything that leads to its HEAD, as far as a quick look can tell."""
+    found = places(git.directory)
+    if found is None or empty_objects(found.common / "objects") or is_shallow(git):
+        return False
+    lacking = git.ok("config", "--get-regexp", r"^(extensions\.partialclone|remote\..*\.promisor)$")
+    head = git.commit("HEAD")
+    return not lacking and head is not None and git.has(head)
+
+
+def modules_at(git: Git) -> dict[str, str]:
+    """The commits that submodules are at whose repositories are whole, by the places below ``modules``."""
+    found, commits = places(git.directory), dict[str, str]()
+    if found is None:
+        return commits
+    for place in modules(found):
+        inner = replace(git, directory=place)
+        commit = inner.commit("HEAD")
+        if commit is not None and is_whole(inner):
+            commits[str(place.relative_to(found.own / "modules"))] = commit
+    return commits

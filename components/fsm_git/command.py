@@ -1,9 +1,9 @@
 """How git is called here: on one repository, by its owner, without questions, hooks and background work.
 
 The repository is always named (``--git-dir``): a checkout whose ``.git`` is missing must not make git find another one
-further up. Git runs as the user whom the repository belongs to, by ``setpriv`` where the updater is root: files keep
-their owner, nothing that somebody wrote into ``.git/config`` runs as root, and git has no reason to refuse
-(``safe.directory``).
+further up. Git runs as the user whom the repository belongs to: files keep their owner, nothing that somebody wrote
+into ``.git/config`` runs as root, and git has no reason to refuse (``safe.directory``). As a rule that is the user as
+whom everything about the checkout runs; ``setpriv`` is for those whom ``run_as = "root"`` trusts like root.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from fsm.adapter import CommandResult
+from fsm.adapter import CommandResult, User
 from fsm.errors import CommandFailed, PlanError
 from fsm.model import Seconds
 from fsm.services import Runner
 from fsm.sources.git import complaint, environment, outside
 from fsm.sources.remotes import masked
+from fsm.system import users
 from fsm.system.digest import no_check
 from fsm.system.exit_codes import exited
 from fsm.system.shell import Asked, ask
@@ -41,50 +42,23 @@ MANY: Final = 500
 """Names that fit on a command line for sure."""
 
 
-@dataclass(frozen=True)
-class Owner:
-    """The user as whom git runs.
-
-    Attributes:
-        home: the user's home directory, where git finds its configuration and ssh its keys.
-        named: whether the system knows the user's groups.
-    """
-
-    uid: int
-    gid: int
-    home: str
-    named: bool
-
-    @property
-    def prefix(self) -> list[str]:
-        """The beginning of a command line that runs as this user."""
-        groups = "--init-groups" if self.named else "--clear-groups"
-        return ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", groups, "--"]
-
-
-def owner_of(place: Path) -> Owner | None:
+def owner_of(place: Path) -> User | None:
     """The user whom something belongs to; None if that is the updater's own.
 
     Raises:
         PlanError: it is somebody else's, and this user cannot become them.
     """
-    import pwd  # noqa: PLC0415 - Windows imports this module and has none
-
-    status = place.stat()
-    if status.st_uid == os.geteuid():
+    uid = place.stat().st_uid
+    if uid == os.geteuid():
         return None
-    try:
-        entry = pwd.getpwuid(status.st_uid)
-        name, home = entry.pw_name, entry.pw_dir
-    except KeyError:
-        name, home = f"user {status.st_uid}", ""
-    if os.geteuid() != 0:
+    owner = users.numbered(uid)
+    if not users.can_become_others():
         raise PlanError(
             f"cannot use the repository {place}",
-            f"it belongs to {name}, and git trusts only repositories of the user who calls it (safe.directory)",
-            f"run the updater as root or as {name}, or `chown -R` the checkout to the updater's user",
+            f"it belongs to {owner.name}, and git trusts only repositories of the user who calls it (safe.directory)",
+            f"`chown -R` the checkout to one user, or run the updater as {owner.name}",
         )
-    return Owner(status.st_uid, status.st_gid, home or "/", named=bool(home))
+    return owner
 
 
 @dataclass(frozen=True)
@@ -98,14 +72,16 @@ class Git:
         runner: runs what changes something; None if only questions are asked.
         secrets: settings of git that are in its environment and nowhere else.
         index: a file to have the index in, instead of the repository's own.
+        bare: whether the repository has no checkout.
     """
 
     directory: Path
     work: Path
-    owner: Owner | None = None
+    owner: User | None = None
     runner: Runner | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     index: Path | None = None
+    bare: bool = False
 
     def run(self, *args: str, timeout: Seconds | None = None) -> CommandResult:
         """Run a git command that changes something, or may take long; returns its exit code, whatever it is."""
@@ -168,13 +144,25 @@ class Git:
         return directory
 
     def _argv(self, args: Sequence[str]) -> list[str]:
-        owner = self.owner.prefix if self.owner else []
-        return [*outside(os.environ), *owner, "git", f"--git-dir={self.directory}", f"--work-tree={self.work}", *args]
+        owner = _as_owner(self.owner) if self.owner else []
+        where = [f"--git-dir={self.directory}", *([] if self.bare else [f"--work-tree={self.work}"])]
+        return [*outside(os.environ), *owner, "git", *where, *args]
 
     def _cwd(self) -> Path:
-        return self.work if self.work.is_dir() else Path("/")
+        return self.work if not self.bare and self.work.is_dir() else Path("/")
 
     def _environment(self) -> dict[str, str]:
         home = {"HOME": self.owner.home} if self.owner else {}
         index = {"GIT_INDEX_FILE": str(self.index)} if self.index else {}
         return {"GIT_OPTIONAL_LOCKS": "0", **home, **index, **environment({**_SETTINGS, **self.secrets})}
+
+
+def _as_owner(owner: User) -> list[str]:
+    """The beginning of a command line that runs as a user: of one who is trusted like root, else a worker is it."""
+    groups = ",".join(map(str, owner.groups))
+    return [
+        "setpriv",
+        f"--reuid={owner.uid}",
+        f"--regid={owner.gid}",
+        f"--groups={groups}" if groups else "--clear-groups",
+    ]

@@ -8,8 +8,8 @@ from fsm.adapter import Finding, Target
 from fsm.errors import FsmError
 from fsm.kit import Findings
 from fsm.system.shell import find_program
-from fsm_git import checkout_facts, inspect, limits, locks, plan, repository
-from fsm_git.fetch import empty_objects
+from fsm_git import checkout_facts, inspect, limits, locks, repository
+from fsm_git import look as closer
 from fsm_git.layout import Layout
 from fsm_git.spec import GitCheckoutSpec
 
@@ -21,10 +21,11 @@ def look(target: Target, spec: GitCheckoutSpec) -> Sequence[Finding]:
         find_program(["git"])
         inspect.refuse_unusable(target, spec)
         limits.source_of(target)
+        limits.refuse_engine(target, spec)
         installed = inspect.read(target, spec)
         found = [say.version(installed)]
         if (spec.path / ".git").exists():
-            plan.look(target, spec, installed, None)
+            closer.look(target, spec, installed, None)
             found += _repository(spec, say)
         return [*found, *_place(spec, Layout.of(target, spec), say)]
     except FsmError as error:
@@ -39,7 +40,7 @@ def _repository(spec: GitCheckoutSpec, say: Findings) -> Iterator[Finding]:
         who = ", ".join(locks.owners(lock, places, spec.path))
         todo = "let it finish" if who else "the next update removes it, when nobody is seen who could own it"
         yield say.warning(f"{lock} is held by {who or 'nobody who still runs'}", todo)
-    empty = empty_objects(places.common / "objects")
+    empty = repository.empty_objects(places.common / "objects")
     if empty:
         yield say.warning(f"{len(empty)} objects are empty, as after a power cut", "the next update fetches them")
     if checkout_facts.is_detached(git):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from fsm.adapter import Installed, Target
+from typing import Annotated
+
+from pydantic import Field
+
+from fsm.adapter import Installed, Model, Target
 from fsm.errors import FsmError, PlanError
 from fsm.model import Version
 from fsm.sources.git import commit_version, tag_version
@@ -10,15 +14,47 @@ from fsm_git.command import Git
 from fsm_git.repository import open_checkout, why_unusable
 from fsm_git.spec import GitCheckoutSpec
 
+Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
+"""All digits of a commit's name."""
+
+
+class Facts(Model):
+    """What a plan has to know beside the commit; `fsm_git.look` finds it out.
+
+    Attributes:
+        had_repository: whether there is a repository.
+        present: whether the checkout's directory is there.
+        preserved: bytes of the preserved files.
+        tag_is_new: whether the tag of the release is not there yet.
+        lfs: whether git-lfs keeps some files of the installed commit.
+        whole: whether the repository has everything that leads to the installed commit.
+        modules: what is checked out of submodules whose repositories are whole, by their names; inner ones behind the
+            outer ones', as in ``lib/modules/inner``.
+        kept: the commits of the versions that are kept, by the paths of their backups.
+        notes: costs and peculiarities, one sentence each.
+    """
+
+    had_repository: bool
+    present: bool
+    preserved: Annotated[int, Field(ge=0)] = 0
+    tag_is_new: bool = False
+    lfs: bool = False
+    whole: bool = False
+    modules: dict[str, Commit] = {}
+    kept: dict[str, Commit] = {}
+    notes: tuple[str, ...] = ()
+
 
 class GitInstalled(Installed):
     """What is installed.
 
     Attributes:
         commit: what HEAD is, None if there is none yet.
+        facts: what a plan has to know beside that; None where nobody has looked.
     """
 
-    commit: str | None = None
+    commit: Commit | None = None
+    facts: Facts | None = None
 
 
 def read(target: Target, spec: GitCheckoutSpec) -> GitInstalled:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
+from pathlib import PurePosixPath
 from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
@@ -11,8 +13,11 @@ from pydantic import TypeAdapter
 from fsm.adapter import Target
 from fsm.errors import ConfigError, PlanError
 from fsm.formats.releases import Release
+from fsm.services.docker.spec import ComposeSpec
 from fsm.sources import GitSpec, SourceSpec
 from fsm.sources.remotes import remote_host, why_no_remote
+from fsm.system import trusted
+from fsm_git.spec import GitCheckoutSpec
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/ +-]*")
 _DEEPEST: Final = 8
@@ -60,7 +65,31 @@ def commit_of(target: Target, release: Release) -> Announced:
     return Announced(release.commit, release.ref)
 
 
-def why_no_submodule(name: str, url: str, hosts: tuple[str, ...], depth: int) -> str:
+def refuse_engine(target: Target, spec: GitCheckoutSpec) -> None:
+    """Refuse to have the Docker engine, which acts as root, do what files say that somebody else may write.
+
+    Raises:
+        PlanError: with the remedies.
+    """
+    if target.user is None:
+        return
+    why = f"{spec.path} belongs to {target.user.name}" if spec.build and spec.build.compose else _foreign_services(spec)
+    if why:
+        raise PlanError(
+            f"cannot update {target.name}",
+            f"the Docker engine acts as root, and {why}",
+            f'`chown` it to root, or set run_as = "root" if {target.user.name} is trusted like root',
+        )
+
+
+def _foreign_services(spec: GitCheckoutSpec) -> str:
+    """Whose the compose files of a service are, if they are not only root's; empty if they are."""
+    projects = [service for service in spec.services.values() if isinstance(service, ComposeSpec)]
+    found = (trusted.doubt(service.cwd / name) for service in projects for name in ("", *service.files))
+    return next((doubt.why for doubt in found if doubt is not None), "")
+
+
+def why_no_submodule(name: str, url: str, hosts: tuple[str, ...], depth: int, beside: str | None = None) -> str:
     """Why a submodule is not fetched; empty if it may be. A commit may name any URL, and nest them without end.
 
     Args:
@@ -68,12 +97,22 @@ def why_no_submodule(name: str, url: str, hosts: tuple[str, ...], depth: int) ->
         url: absolute.
         hosts: that the configuration names.
         depth: in how many submodules it is.
+        beside: the repository in whose directory one of this host has to lie: who fetches may read more of it than
+            whom it is fetched for.
     """
     why = why_no_remote(url) or ""
     if not why and (_NAME.fullmatch(name) is None or ".." in name):
         why = "its name leads out of the repository"
     if not why and remote_host(url) not in hosts:
         why = f"submodule_hosts does not name {remote_host(url) or 'a directory of this host'}"
+    if not why and beside is not None and not remote_host(url) and not _is_beside(url, beside):
+        why = "only repositories beside the component's own are taken from directories of this host"
     if not why and depth >= _DEEPEST:
         why = f"submodules are nested more than {_DEEPEST} deep"
     return why
+
+
+def _is_beside(url: str, other: str) -> bool:
+    """Whether a directory of this host lies in the same one as another, or deeper."""
+    place, ours = (PurePosixPath(posixpath.normpath(text.removeprefix("file://"))) for text in (url, other))
+    return place.is_relative_to(ours.parent)

@@ -88,9 +88,10 @@ def _owns(process: Path, lock: Path, places: tuple[Path, ...]) -> str:
             return ""
         if any(target == str(lock.resolve()) for target in _open_files(process)):
             return name
+        # Who has made a lock owns the file: a program of somebody else's is free to call itself git.
+        if not name.startswith("git") or process.stat().st_uid != lock.lstat().st_uid:
+            return ""
     except OSError:  # it ended while we looked
-        return ""
-    if not name.startswith("git"):
         return ""
     try:
         cwd = Path(os.readlink(process / "cwd"))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fsm.system import regular
+from fsm.adapter import User
+from fsm.errors import PlanError
+from fsm.system import regular, trusted
 from fsm_git.command import Git, owner_of
 
 _LIMIT: Final = 16 << 10
@@ -53,6 +56,21 @@ def modules(found: Places) -> Iterator[Path]:
         directories[:] = ["modules"] if "modules" in directories else []
 
 
+def empty_objects(objects: Path) -> list[Path]:
+    """Loose objects without a byte: the file's name was durable before a power cut, its content was not."""
+    found = []
+    with os.scandir(objects) as entries:
+        loose = [entry.path for entry in entries if len(entry.name) == 2 and entry.is_dir(follow_symlinks=False)]
+    for directory in loose:
+        with os.scandir(directory) as entries:
+            found += [Path(entry.path) for entry in entries if _is_empty(entry)]
+    return found
+
+
+def _is_empty(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size == 0
+
+
 def _follow(dot_git: Path) -> Path:
     """A ``.git`` that is a file holds ``gitdir: <path>``: a linked worktree, a submodule, ``--separate-git-dir``."""
     word, _, path = _line(dot_git).partition(":")
@@ -72,8 +90,39 @@ def open_checkout(path: Path) -> Git:
     Raises:
         PlanError: it belongs to a user whom this one cannot become.
     """
-    found = places(path / ".git")
-    return Git(path / ".git", path, owner_of(found.common if found else path))
+    return Git(path / ".git", path, owner_of_repository(path / ".git", path))
+
+
+def owner_of_repository(dot_git: Path, work: Path) -> User | None:
+    """The user as whom git runs on a repository; None: as the updater's.
+
+    Git does what a repository's settings say. So nobody else may have a hand in one on which it runs as root, wherever
+    ``.git`` leads.
+
+    Args:
+        dot_git: the repository.
+        work: the checkout; where nothing is yet, that decides.
+
+    Raises:
+        PlanError: it belongs to a user whom this one cannot become, or to several.
+    """
+    found = places(dot_git)
+    if found is None:
+        return owner_of(work if work.exists() else work.parent)
+    owner = owner_of(found.common)
+    if owner is None and os.geteuid() == 0:
+        _refuse_shared(found)
+    return owner
+
+
+def _refuse_shared(found: Places) -> None:
+    for place in (found.own, found.common, found.common / "config", found.common / "objects", found.own / "modules"):
+        doubt = trusted.doubt(place)
+        if doubt is None and place.is_dir() and place.stat().st_mode & stat.S_IWOTH:
+            doubt = trusted.Doubt(place, f"every user may write to {place}", f"`chmod o-w {place}`")
+        if doubt is not None:
+            why = f"{doubt.why}, and git would do as root what they write there"
+            raise PlanError(f"cannot use the repository {found.own}", why, f"{doubt.todo}, or give all to one user")
 
 
 def why_unusable(path: Path) -> str:

@@ -12,9 +12,9 @@ from fsm.lifecycle import State
 from fsm.model import Model, Seconds
 from fsm_git import changes, locks, submodule_changes
 from fsm_git.changes import Change
-from fsm_git.command import Git, owner_of
+from fsm_git.command import Git
 from fsm_git.layout import Layout, RunPaths
-from fsm_git.repository import Places, places
+from fsm_git.repository import Places, owner_of_repository, places
 
 
 class Site(Model):
@@ -67,9 +67,7 @@ class Site(Model):
     def git(self, ctx: StepContext) -> Git:
         """Git on the repository, as its owner."""
         dot_git = self.dot_git(ctx)
-        found = places(dot_git)
-        whose = found.common if found else (self.layout.live if self.layout.live.exists() else self.layout.live.parent)
-        return Git(dot_git, self.layout.live, owner_of(whose), ctx)
+        return Git(dot_git, self.layout.live, owner_of_repository(dot_git, self.layout.live), ctx)
 
     def differing(self, git: Git) -> list[Change]:
         """What distinguishes the old commit from the new one, also in the submodules that are checked out."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 from urllib.parse import urljoin
@@ -86,58 +86,102 @@ def _unreadable(commit: str, why: str) -> CommandFailed:
     )
 
 
-def fetch(
-    git: Git, source: GitSpec, commit: str, hosts: tuple[str, ...], found: Places, ctx: StepContext
-) -> Failed | RetryLater | None:
-    """Fetch the commits of all submodules of a commit, and of theirs."""
-    return _fetch(git, source, commit, source.url, found.own / "modules", (*hosts, remote_host(source.url)), ctx, 0)
+class Fetched(NamedTuple):
+    """A submodule whose commit was fetched.
+
+    Attributes:
+        place: of its repository, below the ``modules`` of the outermost one.
+        url: where from.
+        commit: that it is to be at.
+    """
+
+    place: str
+    url: str
+    commit: str
+
+
+@dataclass
+class Fetching:
+    """What holds for all submodules of a commit.
+
+    Attributes:
+        source: of the commit.
+        hosts: that they may come from beside the source's own.
+        ctx: the step's.
+        own: whether the repositories are the updater's, who may read more of this host than the component's user.
+        done: what was fetched so far; outer ones stand before inner ones.
+    """
+
+    source: GitSpec
+    hosts: tuple[str, ...]
+    ctx: StepContext
+    own: bool = False
+    done: list[Fetched] = field(default_factory=list)
+
+    def why_not(self, module: Submodule, url: str, depth: int) -> str:
+        """Why a submodule is not fetched; empty if it may be."""
+        hosts = (*self.hosts, remote_host(self.source.url))
+        return limits.why_no_submodule(module.name, url, hosts, depth, self.source.url if self.own else None)
+
+
+def fetch(git: Git, commit: str, modules: Path, fetching: Fetching) -> Failed | RetryLater | None:
+    """Fetch the commits of all submodules of a commit, and of theirs.
+
+    Args:
+        git: a repository that has the commit.
+        commit: of which.
+        modules: where their repositories belong.
+        fetching: what holds for all.
+    """
+    return _fetch(git, commit, fetching.source.url, modules, PurePosixPath(), fetching)
 
 
 def _fetch(
-    git: Git,
-    source: GitSpec,
-    commit: str,
-    base: str,
-    modules: Path,
-    hosts: tuple[str, ...],
-    ctx: StepContext,
-    depth: int,
+    git: Git, commit: str, base: str, modules: Path, above: PurePosixPath, fetching: Fetching
 ) -> Failed | RetryLater | None:
     try:
         modules_there = of(git, commit)
     except CommandFailed as error:
         return Failed(why=error.cause, todo=error.todo)
     for module in modules_there:
-        url = _absolute(base, module.url)
-        refused = _refused(module, url, hosts, depth)
-        if refused:
-            return refused
-        inner = Git(modules / module.name, git.work, git.owner, ctx, remote_settings(source))
-        if not inner.directory.is_dir():
-            _make(inner, url)
-        if not inner.has(module.commit):
-            result = inner.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", url, module.commit)
-            if result.code != 0 or not inner.has(module.commit):
-                heads = "+refs/heads/*:refs/remotes/origin/*"
-                result = inner.run("fetch", "--quiet", "--no-write-fetch-head", "--", url, heads)
-            faults.point("git.submodule.fetched")
-            if not inner.has(module.commit):
-                return RetryLater(
-                    why=f"cannot fetch the submodule {module.path} from {masked(url)}: {complaint(result.tail)}"
-                )
-        below = inner.directory / "modules"
-        failed = _fetch(inner, source, module.commit, url, below, hosts, ctx, depth + 1)
-        if failed:
+        url, place = _absolute(base, module.url), above / module.name
+        why = fetching.why_not(module, url, above.parts.count("modules"))
+        if why:
+            return Failed(
+                why=f"the submodule {module.path} comes from {masked(url)}: {why}",
+                todo="if that is intended, add its host to submodule_hosts, or set submodules = false",
+            )
+        inner = replace(git, directory=modules / place, runner=fetching.ctx, secrets=remote_settings(fetching.source))
+        failed: Failed | RetryLater | None = _fetch_one(inner, module, url)
+        if failed is None:
+            fetching.done.append(Fetched(str(place), url, module.commit))
+            failed = _fetch(inner, module.commit, url, modules, place / "modules", fetching)
+        if failed is not None:
             return failed
     return None
 
 
-def _make(inner: Git, url: str) -> None:
+def _fetch_one(inner: Git, module: Submodule, url: str) -> RetryLater | None:
+    if not inner.directory.is_dir():
+        make(inner, url)
+    if inner.has(module.commit):
+        return None
+    result = inner.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", url, module.commit)
+    if result.code != 0 or not inner.has(module.commit):
+        heads = "+refs/heads/*:refs/remotes/origin/*"
+        result = inner.run("fetch", "--quiet", "--no-write-fetch-head", "--", url, heads)
+    faults.point("git.submodule.fetched")
+    if inner.has(module.commit):
+        return None
+    return RetryLater(why=f"cannot fetch the submodule {module.path} from {masked(url)}: {complaint(result.tail)}")
+
+
+def make(inner: Git, url: str) -> None:
     """An empty repository where ``git submodule update`` looks before it clones."""
     fresh = inner.directory.with_name(f"{inner.directory.name}{_UNFINISHED}")
     for directory in reversed([fresh, *_missing(fresh.parent)]):
         inner.hand_over(directory)
-    made = Git(fresh, inner.work, inner.owner, inner.runner)
+    made = replace(inner, directory=fresh, secrets={})
     made.must("make a submodule's repository", "init", "--quiet")
     made.must("set up a submodule's repository", "config", "core.bare", "false")
     made.must("set up a submodule's repository", "config", "remote.origin.url", url)
@@ -178,16 +222,6 @@ def _absolute(base: str, url: str) -> str:
         elif part != ".":
             parts.append(part)
     return head + colon + str(PurePosixPath(*parts))
-
-
-def _refused(module: Submodule, url: str, hosts: tuple[str, ...], depth: int) -> Failed | None:
-    why = limits.why_no_submodule(module.name, url, hosts, depth)
-    if not why:
-        return None
-    return Failed(
-        why=f"the submodule {module.path} comes from {masked(url)}: {why}",
-        todo="if that is intended, add its host to submodule_hosts, or set submodules = false",
-    )
 
 
 def write(git: Git, commit: str, found: Places, scratch: Path) -> None:

@@ -8,8 +8,6 @@ from fsm.formats.checkspec import Check, ServiceActive, ServiceRunning
 from fsm.kit import Probe, ServiceUnit, first_failure, measured
 from fsm.model import Version
 from fsm_git import inspect
-from fsm_git.finish import BackupRecord
-from fsm_git.layout import Layout
 from fsm_git.site import GitStep
 from fsm_git.spec import GitCheckoutSpec
 
@@ -24,7 +22,8 @@ class Verify(kit.Verify, GitStep):
 
     def act(self, ctx: StepContext) -> StepResult:
         """See `HostStep.act`."""
-        there = self.site.git(ctx).commit("HEAD")
+        installed = ctx.installed(self.target, self.spec)
+        there = installed.commit if isinstance(installed, inspect.GitInstalled) else None
         if there != self.site.new:
             return Failed(why=f"HEAD is {there}, not {self.site.new}", todo="somebody is working in the checkout")
         up = ServiceActive(type="service_active")
@@ -61,8 +60,8 @@ def probe(
         ctx,
         path=spec.path,
         service=one.open() if one is not None else None,
-        installed=lambda: inspect.read(target, spec),
-        backups=lambda: Layout.of(target, spec).kept(BackupRecord),
+        installed=lambda: ctx.installed(target, spec),
+        backups=lambda: ctx.backups(target, spec),
         expected=expected,
         settle=spec.settle_seconds,
     )

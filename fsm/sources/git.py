@@ -40,6 +40,10 @@ NO_SUCH_REF: Final = 2
 
 _LINE: Final = re.compile(r"^(?P<commit>[0-9a-f]{40}(?:[0-9a-f]{24})?)\t(?P<ref>refs/\S+)$", re.MULTILINE)
 _PEELED: Final = "^{}"
+_MISLEADING: Final = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE"),
+    "SUDO_UID",
+)
 _CONSOLATION: Final = (
     "fatal: Could not read from remote repository",
     "Please make sure you have the correct access rights",
@@ -194,8 +198,8 @@ class GitSource:
 def outside(environ: Mapping[str, str]) -> list[str]:
     """The beginning of a command line that runs git without variables that would lead it to another repository.
 
-    They are there where the updater itself is called by git: in a hook, in ``git bisect run``.
+    They are there where the updater itself is called by git: in a hook, in ``git bisect run``. Under ``sudo`` another
+    one would have git trust, as root, the repositories of whoever called it.
     """
-    names = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
-    found = [name for name in names if name in environ]
+    found = [name for name in _MISLEADING if name in environ]
     return ["env", *(f"--unset={name}" for name in found)] if found else []

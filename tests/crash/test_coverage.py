@@ -24,6 +24,7 @@ _EXAMPLE: Final = "tests/house/test_adapter_howto.py::test_the_example_survives_
 _HELD: Final = "tests/hosts/test_held_port.py::test_killed_around_the_restart"
 
 AROUND: Final = "tests/git/test_compose.py::test_killed_around_the_images"
+_APART: Final = "tests/boundary/test_git.py::test_killed_and_resumed"
 BACK: Final = "tests/git/test_compose.py::test_killed_on_the_way_back"
 
 ELSEWHERE: Final[dict[str, str]] = {
@@ -36,6 +37,8 @@ ELSEWHERE: Final[dict[str, str]] = {
     "engine.names.renamed": f"{_LEFT}::test_only_the_new_container_under_its_passing_name",
     **dict.fromkeys(("engine.restart.allowed", "engine.restart.done"), _HELD),
     **dict.fromkeys(("files.link.made", "files.link.renamed"), _EXAMPLE),
+    **{f"git.apart.{name}": _APART for name in ("copy_made", "handed_over", "taken", "tidied", "forgotten")},
+    **dict.fromkeys(("places.made", "places.removed"), _APART),
     "git.images.kept": AROUND,
     "git.images.built": AROUND,
     "git.images.named": AROUND,

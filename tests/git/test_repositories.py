@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from fsm.system import inventory
 from tests.app_fixture import AppFixture, write
 from tests.git_fixture import GitFixture, git
 from tests.githttp import serving
+from tests.users import python_for_all
 
 
 def test_without_a_repository_one_is_made_from_the_remote(made):
@@ -216,7 +218,14 @@ def test_lfs_pointers_are_said(made):
     assert any("1 files are LFS pointers" in note for note in result.notes)
 
 
+@pytest.fixture
+def runnable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs as another user is a Python that this user can run."""
+    monkeypatch.setattr(sys, "executable", python_for_all())
+
+
 @pytest.mark.needs_root
+@pytest.mark.usefixtures("runnable")
 def test_a_checkout_of_another_user_stays_that_user_s(made):
     """Git runs as the owner: no complaint about safe.directory, no file of root's in between, no hook as root."""
     app_fixture = made()
@@ -245,6 +254,7 @@ def test_a_checkout_of_another_user_stays_that_user_s(made):
 
 
 @pytest.mark.needs_root
+@pytest.mark.usefixtures("runnable")
 def test_a_strict_mask_locks_that_user_out_of_nothing(made):
     """Git runs as the owner also in the run's directory, where a build has its worktree."""
     app_fixture = made()
@@ -266,6 +276,7 @@ def test_a_strict_mask_locks_that_user_out_of_nothing(made):
 
 
 @pytest.mark.needs_root
+@pytest.mark.usefixtures("runnable")
 def test_a_failed_update_leaves_it_to_that_user(made):
     """Nothing of root's is left in it, and nothing that the user cannot read; submodules are no exception."""
     app_fixture = made(publish=False)
@@ -282,7 +293,8 @@ def test_a_failed_update_leaves_it_to_that_user(made):
         app_fixture.library("lib", "2")
         app_fixture.publish_with_library("1.2.0", "BROKEN")
         before = (app_fixture.live / ".git/index").stat()
-        assert app_fixture.updater().update("app").outcome is Outcome.ROLLED_BACK
+        result = app_fixture.updater().update("app")
+    assert result.outcome is Outcome.ROLLED_BACK, result.headline
     assert [path for path in app_fixture.live.rglob("*") if path.lstat().st_uid != 4321] == []
     assert (app_fixture.live / ".git/index").stat().st_mode == before.st_mode
 

@@ -1,0 +1,229 @@
+"""The updater's own copy of a component's repository, where the checkout is somebody else's.
+
+Who speaks to the remote has the token, and may read what the checkout's user may not. So the updater does it, in a bare
+repository in the state directory, whose settings nobody else can write. What the user lacks is put into bundles, which
+become the user's to read, and `fsm_git.take` takes it from there. The copy is kept between runs: each fetches only what
+is new.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Final
+
+from fsm.adapter import Done, RetryLater, Step, StepContext, StepResult, Target, User
+from fsm.errors import CommandFailed, DeadlineExceeded
+from fsm.kit import HostStep
+from fsm.lifecycle import State
+from fsm.model import Model, Seconds
+from fsm.sources import GitSpec
+from fsm.system import faults, files
+from fsm_git import submodules
+from fsm_git.command import Git
+from fsm_git.fetch import fetch_commit
+from fsm_git.inspect import Commit
+from fsm_git.repository import Places, empty_objects, modules
+from fsm_git.submodules import Fetched
+
+_REFS: Final = "refs/fsm"
+
+_GC: Final[Seconds] = 300.0
+"""Seconds that git may tidy, when enough has come together."""
+
+
+def ref_of(run: int) -> str:
+    """What names in the copy, and in bundles, what a run has fetched."""
+    return f"{_REFS}/run-{run}"
+
+
+class Handed(Model):
+    """What is handed over of one repository.
+
+    Attributes:
+        place: the submodule's, see `Fetched`; empty for the component's own.
+        url: where it came from.
+        commit: that it has.
+        bundle: the file; None if the user has all of it.
+    """
+
+    place: str = ""
+    url: str
+    commit: Commit
+    bundle: Path | None = None
+
+
+class OwnCopy(Model):
+    """The places of the updater's copy; frozen in plans.
+
+    Attributes:
+        repository: bare, kept between runs.
+        staging: has a directory for each run, with its bundles.
+        user: who may read them.
+    """
+
+    repository: Path
+    staging: Path
+    user: User
+
+    @classmethod
+    def of(cls, target: Target, user: User) -> OwnCopy:
+        """The places of a component."""
+        state = target.state_dir
+        return cls(
+            repository=state / "repositories" / f"{target.name}.git", staging=state / "staging" / target.name, user=user
+        )
+
+    def git(self, ctx: StepContext) -> Git:
+        """Git on the copy."""
+        return Git(self.repository, self.repository, runner=ctx, bare=True)
+
+    def handed(self, run: int) -> Path:
+        """Where the bundles of a run are."""
+        return self.staging / f"run-{run}"
+
+
+class FetchApart(HostStep):
+    """Fetch the new commit into the updater's copy, and hand over what the user has not got.
+
+    Attributes:
+        own: the places.
+        source: where from.
+        ref: the branch or tag that led to the commit.
+        new: the commit.
+        submodules: whether theirs are fetched as well.
+        submodule_hosts: hosts that submodules may come from beside the source's own.
+        has: the commit that the user has, with everything that leads to it; None: no such.
+        modules: the same of submodules, by their places.
+        patience: seconds for one try.
+    """
+
+    name: ClassVar[str] = "fetch"
+    phase: ClassVar[State] = State.UPDATING
+    title: ClassVar[str] = "fetch the new commit into a repository of the updater's own"
+    undo_title: ClassVar[str] = "forget it"
+    by_updater: ClassVar[bool] = True
+
+    own: OwnCopy
+    source: GitSpec
+    ref: str
+    new: Commit
+    submodules: bool
+    submodule_hosts: tuple[str, ...]
+    has: Commit | None
+    modules: dict[str, Commit]
+    patience: Seconds
+
+    def act(self, ctx: StepContext) -> StepResult:
+        """See `HostStep.act`. The lock of the component says that nobody else works in the copy."""
+        git = self.own.git(ctx)
+        self._prepare(ctx, git)
+        ours = ref_of(ctx.run_id)
+        failed = fetch_commit(git, self.source, self.ref, self.new, ours, self.patience, anew=False)
+        fetching = submodules.Fetching(self.source, self.submodule_hosts, ctx, own=True)
+        if failed is None and self.submodules:
+            failed = submodules.fetch(git, self.new, self.own.repository / "modules", fetching)
+        if failed is not None:
+            return failed
+        try:
+            handed = [each.model_dump(mode="json") for each in self._hand_over(ctx, git, fetching.done)]
+        except CommandFailed as error:
+            files.remove_tree(self.own.repository, ctx.check)
+            return RetryLater(why=f"the updater's copy of the repository was damaged, and is fetched anew: {error}")
+        return Done(data={"handed": handed})
+
+    def undo(self, ctx: StepContext) -> StepResult:
+        """See `Step.undo`. The copy stays."""
+        files.remove_tree(self.own.staging, ctx.check)
+        git = self.own.git(ctx)
+        if self.own.repository.is_dir():
+            git.run("update-ref", "-d", ref_of(ctx.run_id))
+        faults.point("git.apart.forgotten")
+        return Done()
+
+    def _prepare(self, ctx: StepContext, git: Git) -> None:
+        """Have a repository without a killed git's locks, and without what a power cut has emptied."""
+        place = self.own.repository
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        if place.is_dir() and _is_damaged(place):
+            files.remove_tree(place, ctx.check)
+        for lock in place.rglob("*.lock"):
+            lock.unlink()
+        submodules.sweep(Places(place, place))
+        kind = "sha256" if len(self.new) == 64 else "sha1"
+        git.must("make the updater's copy", "init", "--quiet", "--bare", f"--object-format={kind}")
+        faults.point("git.apart.copy_made")
+
+    def _hand_over(self, ctx: StepContext, git: Git, inner_ones: list[Fetched]) -> Iterator[Handed]:
+        """Write the bundles where nobody else comes, then let the user through to them."""
+        ours, place = ref_of(ctx.run_id), self.own.handed(ctx.run_id)
+        files.remove_tree(self.own.staging, ctx.check)
+        for directory in (self.own.staging, place):
+            directory.mkdir(mode=0o700, parents=True)
+        for number, each in enumerate([Fetched("", self.source.url, self.new), *inner_ones]):
+            inner, has = git, self.has
+            if each.place:
+                inner = replace(git, directory=self.own.repository / "modules" / each.place)
+                has = self.modules.get(each.place)
+                inner.must("keep a submodule's commit", "update-ref", ours, each.commit)
+            bundle = place / f"{number}.bundle"
+            made = _write(inner, bundle, ours, each.commit, has)
+            if made:
+                bundle.chmod(0o400)
+                os.chown(bundle, self.own.user.uid, self.own.user.gid)
+            _keep_two(inner, ours)
+            faults.point("git.apart.handed_over")
+            yield Handed(place=each.place, url=each.url, commit=each.commit, bundle=bundle if made else None)
+        files.sync_filesystem(place)
+        for directory in (self.own.staging.parents[1], self.own.staging.parent, self.own.staging, place):
+            directory.chmod(stat.S_IMODE(directory.stat().st_mode) | 0o111)
+
+
+class TidyCopy(Step):
+    """Remove what was handed over, and have git tidy the copy now and then."""
+
+    name: ClassVar[str] = "tidy_copy"
+    phase: ClassVar[State] = State.VERIFYING
+    title: ClassVar[str] = "remove what was handed over to the component's user"
+    touches_live: ClassVar[bool] = True
+    by_updater: ClassVar[bool] = True
+
+    own: OwnCopy
+
+    def do(self, ctx: StepContext) -> StepResult:
+        """See `Step.do`. Nothing here can fail an update that has been verified."""
+        files.remove_tree(self.own.staging, ctx.check)
+        faults.point("git.apart.tidied")
+        tidying = ("-c", "gc.auto=5000", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
+        try:
+            code = self.own.git(ctx).run(*tidying, timeout=_GC).code
+        except (CommandFailed, DeadlineExceeded) as error:
+            return Done(notes=(f"could not tidy {self.own.repository}: {error}",))
+        return Done(notes=(f"could not tidy {self.own.repository}: git gc ended with {code}",) if code else ())
+
+
+def _is_damaged(place: Path) -> bool:
+    if not (place / "objects").is_dir() or not (place / "HEAD").is_file():
+        return True
+    return any(empty_objects(each / "objects") for each in (place, *modules(Places(place, place))))
+
+
+def _write(git: Git, bundle: Path, ours: str, commit: str, has: str | None) -> bool:
+    """Write what somebody lacks who has a commit; whether that is anything."""
+    known = has if has is not None and git.has(has) else None
+    if known is not None and git.commit(ours) == commit and git.ok("merge-base", "--is-ancestor", commit, known):
+        return False
+    without = [f"^{known}"] if known else []
+    git.must("hand the new commit over", "bundle", "create", "--quiet", str(bundle), ours, *without)
+    return True
+
+
+def _keep_two(git: Git, ours: str) -> None:
+    """Keep what this run has fetched, and the run before it: the next one goes on from there."""
+    listed = git.ask("for-each-ref", "--format=%(refname)", _REFS).out.decode().split()
+    older = sorted((ref for ref in listed if ref != ours), key=lambda ref: int(ref.rpartition("-")[2]))
+    for ref in older[:-1]:
+        git.must("forget what an earlier run has fetched", "update-ref", "-d", ref)
