@@ -21,7 +21,7 @@ from fsm.engine.report import Outcome, UpdateResult
 from fsm.system import inventory
 from fsm.updater import Updater
 from fsm_python_app.layout import Layout
-from fsm_python_app.swap import Exchange
+from fsm_python_app.moves import Exchange
 
 PER_DIRECTORY: Final = 100
 TEXT: Final = b"def work(values):\n    return [value * 2 for value in values if value > 1]\n\n\n"

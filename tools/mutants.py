@@ -40,6 +40,7 @@ class Mutant:
 
 _ENGINE: Final = ("-m", "quick", "tests/engine")
 _STORE: Final = "fsm/engine/journal/store.py"
+_MOVES: Final = "components/fsm_python_app/moves.py"
 _SWAP: Final = "components/fsm_python_app/swap.py"
 
 
@@ -87,16 +88,16 @@ MUTANTS: Final = (
     ),
     Mutant(
         "swap: a resume exchanges the trees a second time",
-        _SWAP,
+        _MOVES,
         "if found != inodes[wanted]:",
         "if found is not None:",
         _crash("update-exchange", "exchange.done"),
     ),
     Mutant(
         "swap: the old tree is moved although it has been moved",
-        _SWAP,
-        "if _inode(dest) == inode:",
-        "if dest == source:",
+        _MOVES,
+        "if _inode(dest) != inode:",
+        "if dest != source:",
         _crash("update-renames", "move.done"),
     ),
     Mutant(

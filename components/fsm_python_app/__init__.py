@@ -1,39 +1,55 @@
 """Python apps: an archive unpacked into a plain directory, a virtual environment, a service.
 
 The way of an update, in the order of the modules: `spec` (what the host configures), `inspect` (the version, asked of
-the app), `plan` (which steps), `keep`, `unpack`, `environment` (all before the stop), `swap` (between stop and start),
-`verify`, `finish` (retention), and `take_kept` for the way back to a kept version. `layout` says where everything lies.
+the app), `look` (what the plan needs to know of the tree), `plan` (which steps), `keep`, `unpack`, `environment` (all
+before the stop), `swap` and `moves` (between stop and start), `verify`, `finish` (retention), and `take_kept` for the
+way back to a kept version. `layout` says where everything lies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from fsm import kit
 from fsm.adapter import Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
 from fsm.formats.releases import Release
 from fsm.formats.version_file import VersionFile
-from fsm.kit import Download, KeepingAdapter, Probe, StartService, StopService, own_names, refuse_unless
-from fsm_python_app import doctor, inspect, limits, plan, verify
+from fsm.kit import (
+    Download,
+    KeepingAdapter,
+    MakePlaces,
+    Probe,
+    StartService,
+    StopService,
+    Unstage,
+    own_names,
+    refuse_unless,
+)
+from fsm_python_app import doctor, inspect, limits, look, plan, verify
 from fsm_python_app.environment import BuildEnvironment
 from fsm_python_app.finish import Retire, Tidy
 from fsm_python_app.keep import BackupRecord, Keep
 from fsm_python_app.layout import Layout
+from fsm_python_app.look import Looked
+from fsm_python_app.moves import Exchange, MoveIn, MoveOut
 from fsm_python_app.spec import PythonAppSpec
-from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Exchange, MoveIn, MoveOut, Prepare
+from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Prepare
 from fsm_python_app.take_kept import TakeKept
 from fsm_python_app.unpack import Unpack
 from fsm_python_app.verify import Migrate, Verify
 
 
-class PythonApp(KeepingAdapter[PythonAppSpec, Installed]):
+class PythonApp(KeepingAdapter[PythonAppSpec, Looked]):
     """The adapter of component type ``python_app``."""
 
     component_type: ClassVar[str] = "python_app"
     record: ClassVar[type[kit.BackupRecord]] = BackupRecord
     spec: ClassVar[type[Spec]] = PythonAppSpec
+    installed: ClassVar[type[Installed]] = Looked
     steps: ClassVar[tuple[type[Step], ...]] = (
+        MakePlaces,
         Keep,
         Download,
         Unpack,
@@ -52,11 +68,20 @@ class PythonApp(KeepingAdapter[PythonAppSpec, Installed]):
         Verify,
         Retire,
         Tidy,
+        Unstage,
     )
 
-    def inspect(self, target: Target, spec: PythonAppSpec) -> Installed:
+    def place(self, target: Target, spec: PythonAppSpec) -> Path | None:
+        """See `Adapter.place`."""
+        return spec.install_path
+
+    def inspect(self, target: Target, spec: PythonAppSpec) -> Looked:
         """See `Adapter.inspect`."""
-        return inspect.read(spec)
+        return Looked(**dict(inspect.read(spec)))
+
+    def look(self, target: Target, spec: PythonAppSpec, installed: Looked, release: Release | None) -> Looked:
+        """See `Adapter.look`."""
+        return look.look(target, spec, installed, for_release=release is not None)
 
     def layout(self, target: Target, spec: PythonAppSpec) -> Layout:
         """See `KeepingAdapter.layout`."""
@@ -67,25 +92,24 @@ class PythonApp(KeepingAdapter[PythonAppSpec, Installed]):
         limits.check(target, spec, release)
 
     def pre_check(
-        self, target: Target, spec: PythonAppSpec, installed: Installed, release: Release, runner: StepContext
+        self, target: Target, spec: PythonAppSpec, installed: Looked, release: Release, runner: StepContext
     ) -> None:
         """See `Adapter.pre_check`."""
         asked: tuple[Any, ...] = release.manifest.pre_update_checks if release.manifest else ()
-        measured = verify.context(spec, target.state_dir, runner, release.version)
+        measured = verify.context(target, spec, runner, release.version)
         refuse_unless((Probe(each, measured) for each in own_names((*asked, *spec.pre_checks))), target.name)
 
-    def draft(self, target: Target, spec: PythonAppSpec, installed: Installed, release: Release) -> Draft:
+    def draft(self, target: Target, spec: PythonAppSpec, installed: Looked, release: Release) -> Draft:
         """See `Adapter.draft`."""
-        artifact = limits.pick(target, spec, release)
-        return plan.update(target, spec, installed, release, artifact, plan.look(target, spec))
+        return plan.update(target, spec, installed, release, limits.pick(target, spec, release))
 
-    def draft_rollback(self, target: Target, spec: PythonAppSpec, installed: Installed, backup: Backup) -> Draft:
+    def draft_rollback(self, target: Target, spec: PythonAppSpec, installed: Looked, backup: Backup) -> Draft:
         """See `Adapter.draft_rollback`."""
-        return plan.rollback(target, spec, installed, backup, plan.look(target, spec))
+        return plan.rollback(target, spec, installed, backup)
 
     def doctor(self, target: Target, spec: PythonAppSpec) -> Sequence[Finding]:
         """See `Adapter.doctor`."""
-        return doctor.look(target, spec)
+        return doctor.examine(target, spec)
 
     def version_file(self, target: Target, spec: PythonAppSpec) -> VersionFile | None:
         """See `Adapter.version_file`."""

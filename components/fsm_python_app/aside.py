@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import os
+import stat
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from fsm.kit import sweep
+from fsm.kit import make_directory, remove_empty, sweep
 from fsm.system import faults, files, inventory
 from fsm_python_app.layout import Layout, printable
 
@@ -43,37 +42,23 @@ def set_aside(
     """
     dest = layout.aside / str(run)
     if tree.is_dir() and finished:
-        dest.parent.mkdir(mode=0o700, exist_ok=True)
+        make_directory(dest.parent, 0o700)
+        make_directory(dest, 0o700)
+        sweep(dest)
         known = _known(layout, run)
-        for path in _files(tree):
-            check()
-            if (
-                files.is_leftover(path.name)
-                or ours(path)
-                or _signature(tree / path) == known.get(str(path))
-                or _same(tree / path, old / path)
-            ):
+        for entry in _files(tree, check):
+            path, found = PurePosixPath(entry.path), (entry.size, entry.mtime_ns)
+            brought = known.get(entry.path) == found or _signature(old / path) == found
+            if brought or files.is_leftover(path.name) or ours(path):
                 continue
-            (dest / path).parent.mkdir(parents=True, exist_ok=True)
-            _move(tree / path, dest / path)
+            files.move_within(tree, dest, path, check=check)
             faults.point("aside.moved")
-    moved = sorted(str(path) for path in _files(dest)) if dest.is_dir() else []
+    moved = sorted(entry.path for entry in _files(dest, check)) if dest.is_dir() else []
+    remove_empty(dest)
     if not moved:
         return ()
     names = ", ".join(printable(path) for path in moved[:5]) + (f" and {len(moved) - 5} more" if len(moved) > 5 else "")
     return (f"{len(moved)} file{'s' if len(moved) != 1 else ''} that the new version wrote: kept in {dest} ({names})",)
-
-
-def _move(source: Path, dest: Path) -> None:
-    """Within one file system a rename; from a live tree that is a mount point of its own, a copy."""
-    try:
-        source.rename(dest)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        sweep(dest.parent)
-        files.copy_entry(source, dest)
-        source.unlink()
 
 
 def _known(layout: Layout, run: int) -> dict[str, tuple[int, int]]:
@@ -83,22 +68,14 @@ def _known(layout: Layout, run: int) -> dict[str, tuple[int, int]]:
     return {entry.path: (entry.size, entry.mtime_ns) for entry in inventory.load(path)}
 
 
-def _signature(path: Path) -> tuple[int, int]:
-    found = path.lstat()
-    return found.st_size, found.st_mtime_ns
-
-
-def _same(new: Path, old: Path) -> bool:
-    """Carried over and left as it was: the copy has the original's size and time."""
+def _signature(path: Path) -> tuple[int, int] | None:
+    """Carried over and left as it was: the copy has the original's size and time. None if there is no such file."""
     try:
-        return _signature(new) == _signature(old)
+        found = path.lstat()
     except OSError:
-        return False
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0, found.st_mtime_ns
 
 
-def _files(tree: Path) -> list[PurePosixPath]:
-    found = []
-    for root, directories, names in os.walk(tree):
-        links = [name for name in directories if (Path(root) / name).is_symlink()]
-        found += [PurePosixPath((Path(root) / name).relative_to(tree).as_posix()) for name in [*names, *links]]
-    return found
+def _files(tree: Path, check: Callable[[], None]) -> list[inventory.Entry]:
+    return [entry for entry in inventory.take(tree, check=check, hash=False) if entry.kind != "dir"]

@@ -9,13 +9,13 @@ from pathlib import Path
 from fsm.adapter import Finding, Target
 from fsm.errors import FsmError
 from fsm.kit import Findings
-from fsm_python_app import inspect, plan
+from fsm_python_app import inspect, look, owners, plan
 from fsm_python_app.building import uv_program
 from fsm_python_app.layout import Layout
 from fsm_python_app.spec import PythonAppSpec
 
 
-def look(target: Target, spec: PythonAppSpec) -> Sequence[Finding]:
+def examine(target: Target, spec: PythonAppSpec) -> Sequence[Finding]:
     """Everything that is worth saying."""
     say = Findings(target.name)
     return [
@@ -29,14 +29,20 @@ def look(target: Target, spec: PythonAppSpec) -> Sequence[Finding]:
 def _place(target: Target, spec: PythonAppSpec, say: Findings) -> Iterator[Finding]:
     live = spec.install_path
     try:
-        facts = plan.look(target, spec)
+        installed = inspect.read(spec)
+        facts = look.look(target, spec, installed, for_release=False)
+        said = plan.note(facts.way, facts.why_copied, facts.live) if facts.way is not None else ""
+        if facts.way is None and target.user is None:
+            plan.refuse_place(target, spec)
     except FsmError as error:
         yield say.error(error.cause, error.todo)
         return
     except OSError as error:
         yield say.error(f"cannot look at {live}: {error}")
         return
-    yield say.warning(facts.note) if facts.note else say.ok(f"{live} can be replaced by a single rename")
+    by = f" by the updater, in {live.parent}" if facts.way is None else ""
+    yield say.warning(said) if said else say.ok(f"{live} can be replaced by a single rename{by}")
+    yield from owners.findings(target, live, say)
     yield say.free_space(live, spec.reserve_mb)
     yield from say.set_aside(Layout.of(live).aside)
 

@@ -126,18 +126,12 @@ def _copy_moving(source: Path, dest: Path, path: PurePosixPath) -> bool:
     """Copy what a running program may replace or remove meanwhile. Whether there was something that can be copied."""
     for _ in range(_TRIES):
         try:
-            make_parents(source, dest, path)
-            files.copy_entry(source / path, dest / path)
+            files.copy_within(source, dest, path)
             return os.path.lexists(dest / path)
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in files.GONE:
+                raise
             if not os.path.lexists(source / path):
                 return False
     # Whoever makes and removes it at this rate does not want it kept; what is there at the stop is carried over.
     return False
-
-
-def make_parents(source: Path, dest: Path, path: PurePosixPath) -> None:
-    """Make the directories above `path` in `dest`, with the modes and owners that they have in `source`."""
-    for parent in reversed(path.parents[:-1]):
-        if not (dest / parent).is_dir():
-            files.copy_entry(source / parent, dest / parent)

@@ -1,139 +1,116 @@
-"""The plan of a Python app: which steps, in which order, at which cost. Looks at the host, changes nothing."""
+"""The plan of a Python app: which steps, in which order, at which cost; from what `look` has found."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import NamedTuple
 
-from fsm.adapter import Backup, Draft, Installed, Step, Target
+from fsm.adapter import Backup, Draft, Step, Target, User
 from fsm.errors import PlanError
 from fsm.formats.checkspec import Check, ServiceActive, VersionCheck
 from fsm.formats.manifest import Artifact
 from fsm.formats.releases import Release
-from fsm.kit import Download, ServiceUnit, StartService, StopService, bytes_matched, own_names, sweep_foreign, time_for
+from fsm.kit import (
+    Download,
+    MakePlaces,
+    ServiceUnit,
+    Staging,
+    StartService,
+    StopService,
+    Unstage,
+    own_names,
+    sweep_foreign,
+    time_for,
+)
 from fsm.model import Version
-from fsm.system import files, inventory
-from fsm_python_app import aside, finish
+from fsm.system import trusted
 from fsm_python_app.environment import BuildEnvironment
 from fsm_python_app.finish import Retire, Tidy
 from fsm_python_app.keep import Keep
-from fsm_python_app.layout import Layout, patterns
+from fsm_python_app.layout import Layout
+from fsm_python_app.look import MEBI, Looked, Way, tried
+from fsm_python_app.moves import Exchange, MoveIn, MoveOut
 from fsm_python_app.spec import PythonAppSpec
-from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Exchange, MoveIn, MoveOut, Prepare
+from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Prepare
 from fsm_python_app.take_kept import TakeKept
 from fsm_python_app.unpack import Unpack, count, shown
 from fsm_python_app.verify import Migrate, Verify
 
-MEBI = 1 << 20
-
 NOTABLE = 64 * MEBI
 """Bytes of preserved files from which on the plan says that copying them takes time."""
 
-Way = Literal["fresh", "exchange", "renames", "copy"]
 
+class Facts(NamedTuple):
+    """What the plan is made of, beside the configuration and the release.
 
-@dataclass(frozen=True)
-class Facts:
-    """What the plan has to know about the host."""
+    Attributes:
+        looked: what the user's side has found.
+        way: how the trees are exchanged.
+        note: what people should know of that; may be empty.
+        service: the app's service, as it is now.
+        mover: whose trees the updater moves in a directory of root's; None if their owner moves them.
+    """
 
+    looked: Looked
     way: Way
     note: str
     service: ServiceUnit
-    preserved: int
-    live: int
+    mover: User | None
 
 
-def look(target: Target, spec: PythonAppSpec) -> Facts:
-    """Find out how the trees can be exchanged here, and what runs."""
-    live = spec.install_path
-    if live.is_symlink():
-        where = os.path.realpath(live)
-        raise PlanError(
-            f"cannot update {target.name}",
-            f"{live} is a symbolic link to {where}",
-            f"set install_path to {where}",
-        )
-    if not os.access(live.parent, os.W_OK | os.X_OK):
-        raise PlanError(
-            f"cannot update {target.name}",
-            f"{live.parent} is not writable by this user, and the new version is unpacked there",
-            "run the updater as the user who owns it",
-        )
-    sweep_foreign(live.parent)
-    service = ServiceUnit.look(target.name, spec.service, target)
-    if not live.is_dir():
-        return Facts("fresh", "", service, 0, 0)
-    way, note = _way(target, spec)
-    preserved = bytes_matched(live, patterns(spec.preserve))
-    size = files.tree_size(live)[0] if way == "copy" else 0
-    if way == "copy":
-        note += f"; {size // MEBI} MiB are copied, part of it while the service is down"
-    return Facts(way, note, service, preserved, size)
-
-
-def _way(target: Target, spec: PythonAppSpec) -> tuple[Way, str]:
-    inner = _mounts(target, spec)
-    why = files.why_not_renamable(spec.install_path)
-    if why is None and inner:
-        # A rename would succeed, and take the mount along: the app would go on with a copy of what is mounted there.
-        why = f"{inner[0]} is a mount point"
-    if why is not None:
-        if not os.access(spec.install_path, os.W_OK | os.X_OK):
-            # An immutable directory, or a read-only mount: not even root writes there, and nothing could go back.
-            raise PlanError(
-                f"cannot update {target.name}",
-                f"{spec.install_path} can neither be renamed nor written: {why}",
-                "see `lsattr -d` and `findmnt`, and make it writable",
-            )
-        return "copy", f"the tree is replaced by copying because {why}"
-    if files.can_exchange(spec.install_path.parent):
-        return "exchange", ""
-    return "renames", "the file system cannot exchange directories; two renames leave a short moment without a tree"
-
-
-def _mounts(target: Target, spec: PythonAppSpec) -> list[Path]:
-    """The mount points inside the live tree: all of them hold files to preserve, which can be written there.
+def settle(target: Target, spec: PythonAppSpec, looked: Looked) -> Facts:
+    """What the user's side could not find out: the service, and what only the updater may do.
 
     Raises:
-        PlanError: another one is there; a release would replace what is mounted, or fail half way.
+        PlanError: nobody can exchange the trees safely; says what to change.
     """
-    live = spec.install_path.parent.resolve() / spec.install_path.name
-    preserve = patterns(spec.preserve)
-    found = [point for point in files.mounts_within(live) if point != live]
-    for point in found:
-        what, todo = f"{point} is a mount point inside of the app", "mount it elsewhere, or unmount it for the update"
-        if not preserve.match(PurePosixPath(point.relative_to(live)), is_dir=point.is_dir()):
-            why, todo = "that `preserve` does not name", "name it in preserve, or mount it elsewhere"
-        elif not point.is_dir():
-            why = "that is a file and cannot be replaced"
-        elif not os.access(point, os.W_OK):
-            why = "that cannot be written"
-        else:
-            continue
-        raise PlanError(f"cannot update {target.name}", f"{what} {why}", todo)
-    return found
+    service = ServiceUnit.look(target.name, spec.service, target)
+    if looked.way is not None:
+        return Facts(looked, looked.way, note(looked.way, looked.why_copied, looked.live), service, None)
+    live, mover = spec.install_path, target.user
+    refuse_place(target, spec)
+    sweep_foreign(live.parent)
+    way, why = tried(target, live, looked.why_copied) if live.is_dir() else ("fresh", "")
+    return Facts(looked, way, note(way, why, looked.live), service, mover)
 
 
-def update(
-    target: Target, spec: PythonAppSpec, installed: Installed, release: Release, artifact: Artifact, facts: Facts
-) -> Draft:
+def refuse_place(target: Target, spec: PythonAppSpec) -> None:
+    """Refuse a directory in which the app's user may not write, if the updater cannot do it safely instead.
+
+    Raises:
+        PlanError: the updater may not write there either, or others may.
+    """
+    above, user, what = spec.install_path.parent, target.user, f"cannot update {target.name}"
+    if user is None:
+        why = f"{above} is not writable by this user, and the new version is unpacked there"
+        raise PlanError(what, why, "run the updater as the user who owns it")
+    if found := trusted.doubt(above):
+        why = f"user {user.name} cannot write to {above}, and {found.why}"
+        raise PlanError(what, why, f"{found.todo}, or `chown {user.name} {above}`")
+
+
+def note(way: Way, why: str, live: int) -> str:
+    """What people should know of the way that the trees are exchanged; empty if there is nothing."""
+    if way == "copy":
+        copied = f"{live // MEBI} MiB are copied, part of it while the service is down"
+        return f"the tree is replaced by copying because {why}; {copied}"
+    if way == "renames":
+        return "the file system cannot exchange directories; two renames leave a short moment without a tree"
+    return ""
+
+
+def update(target: Target, spec: PythonAppSpec, looked: Looked, release: Release, artifact: Artifact) -> Draft:
     """The steps from the installed version to a release."""
-    layout = Layout.of(spec.install_path)
-    old = None if installed.version is None else str(installed.version)
+    layout, facts = Layout.of(spec.install_path), settle(target, spec, looked)
+    old = None if looked.version is None else str(looked.version)
     is_wheel = artifact.name.endswith(".whl")
-    migrate = _migration(spec)
+    migrate, staging = _migration(spec), Staging.of(target)
+    directory = layout.download if staging is None else staging.run
     steps: list[Step] = [
-        _keep(spec, layout, old, facts),
-        Download(
-            artifact=artifact,
-            source=target.source,
-            directory=layout.download,
-            timeout=3600.0,
-        ),
+        *_keep(spec, layout, old, facts),
+        Download(artifact=artifact, source=target.source, directory=directory, staging=staging, timeout=3600.0),
         Unpack(
             layout=layout,
+            directory=directory,
             filename=artifact.name,
             version=release.version,
             version_file=spec.version.file,
@@ -154,52 +131,50 @@ def update(
         _verify(target, spec, release),
         Retire(layout=layout, from_version=old, to_version=release.version),
         Tidy(layout=layout, retention=spec.retention, environment_link=spec.environment.link),
+        *([] if staging is None else [Unstage(staging=staging)]),
     ]
     size = artifact.size or 0
     # The archive, four times its size unpacked (gzip of source text), and as much again for an environment.
-    need = size * 9 + facts.preserved * 2 + facts.live + spec.reserve_mb * MEBI
+    need = size * 9 + facts.looked.preserved * 2 + facts.looked.live + spec.reserve_mb * MEBI
     return Draft(
         steps=tuple(steps),
         downloads=((artifact.name, artifact.size),),
         disk_need=((layout.live.parent, need),),
         preserved=spec.preserve,
-        notes=(*_costs(facts), *_local_files(spec, layout)),
+        notes=(*_whose(target, layout), *_costs(facts), *_local_files(spec, looked)),
     )
+
+
+def _whose(target: Target, layout: Layout) -> tuple[str, ...]:
+    """What it means that the app is somebody else's."""
+    if target.user is None:
+        return ()
+    whose = f"everything in {layout.live} and {layout.root} is done as user {target.user.name}"
+    return (f"{whose}, who can spoil this app and nothing else",)
 
 
 def _costs(facts: Facts) -> tuple[str, ...]:
     """What makes the downtime longer than a stop and a start."""
     notes: tuple[str, ...] = (facts.note,) if facts.note else ()
-    if facts.preserved >= NOTABLE:
-        notes += (f"{facts.preserved // MEBI} MiB of preserved files are copied while the service is down",)
+    if facts.looked.preserved >= NOTABLE:
+        notes += (f"{facts.looked.preserved // MEBI} MiB of preserved files are copied while the service is down",)
     return notes
 
 
-def _local_files(spec: PythonAppSpec, layout: Layout) -> tuple[str, ...]:
-    """Files beside those of the installed release; unknown, and said after unpacking, where it came by hand."""
-    known = set(finish.installed_list(layout)[1])
-    if not known or not layout.live.is_dir():
-        return ()
-    preserve = patterns(spec.preserve)
-    found = [
-        entry.path
-        for entry in inventory.take(layout.live, skip=lambda path: str(path) == spec.environment.link, hash=False)
-        if entry.kind != "dir"
-        and entry.path not in known
-        and not aside.is_cache(PurePosixPath(entry.path))
-        and not preserve.match(PurePosixPath(entry.path), is_dir=entry.kind == "symlink")
-    ]
+def _local_files(spec: PythonAppSpec, looked: Looked) -> tuple[str, ...]:
+    """What happens to local files; unknown, and said after unpacking, if no updater has installed the app."""
     fate = "stop the update" if spec.unlisted == "refuse" else "stay in the backup"
-    return (f"{count(found)} covered by neither a release nor `preserve`: {shown(found)}; such {fate}",) * bool(found)
+    number, some = looked.unlisted_count, shown(looked.unlisted, looked.unlisted_count)
+    return (f"{count(number)} covered by neither a release nor `preserve`: {some}; such {fate}",) * bool(number)
 
 
-def rollback(target: Target, spec: PythonAppSpec, installed: Installed, backup: Backup, facts: Facts) -> Draft:
+def rollback(target: Target, spec: PythonAppSpec, looked: Looked, backup: Backup) -> Draft:
     """The steps back to a kept version: no network, and no disk but for copies of the preserved files."""
-    layout = Layout.of(spec.install_path)
+    layout, facts = Layout.of(spec.install_path), settle(target, spec, looked)
     version = backup.version or Version("0")
-    old = None if installed.version is None else str(installed.version)
+    old = None if looked.version is None else str(looked.version)
     steps: list[Step] = [
-        _keep(spec, layout, old, facts),
+        *_keep(spec, layout, old, facts),
         TakeKept(layout=layout, backup=backup.path),
         *_swap(spec, layout, facts, carry=False, middle=[]),
         _verify(target, spec, Release(version=version)),
@@ -211,13 +186,13 @@ def rollback(target: Target, spec: PythonAppSpec, installed: Installed, backup: 
     notes = (f"{back}; {now}",) if spec.preserve else ()
     return Draft(
         steps=tuple(steps),
-        disk_need=((layout.live.parent, facts.preserved * 2 + facts.live),),
-        notes=(*notes, facts.note) if facts.note else notes,
+        disk_need=((layout.live.parent, facts.looked.preserved * 2 + facts.looked.live),),
+        notes=(*_whose(target, layout), *notes, *([facts.note] if facts.note else [])),
     )
 
 
-def _keep(spec: PythonAppSpec, layout: Layout, old: str | None, facts: Facts) -> Keep:
-    return Keep(
+def _keep(spec: PythonAppSpec, layout: Layout, old: str | None, facts: Facts) -> list[Step]:
+    keep = Keep(
         layout=layout,
         preserve=spec.preserve,
         version=old,
@@ -226,13 +201,14 @@ def _keep(spec: PythonAppSpec, layout: Layout, old: str | None, facts: Facts) ->
         archive_dir=spec.backup_dir if spec.backup == "archive" else None,
         timeout=3600.0,
     )
+    return [keep] if facts.mover is None else [MakePlaces(user=facts.mover, root=layout.root), keep]
 
 
 def _swap(spec: PythonAppSpec, layout: Layout, facts: Facts, *, carry: bool, middle: list[Step]) -> list[Step]:
     copies: dict[Way, list[Step]] = {
-        "fresh": [MoveIn(layout=layout)],
-        "exchange": [Exchange(layout=layout)],
-        "renames": [MoveOut(layout=layout), MoveIn(layout=layout)],
+        "fresh": [MoveIn(layout=layout, mover=facts.mover)],
+        "exchange": [Exchange(layout=layout, mover=facts.mover)],
+        "renames": [MoveOut(layout=layout, mover=facts.mover), MoveIn(layout=layout, mover=facts.mover)],
         "copy": [CopyIn(layout=layout, environment_link=spec.environment.link, timeout=3600.0)],
     }
     before: list[Step] = [CopyOut(layout=layout, timeout=3600.0)] if facts.way == "copy" else []
@@ -268,4 +244,5 @@ def _verify(target: Target, spec: PythonAppSpec, release: Release) -> Verify:
     ordered = (*(check for check in missing if check.type == "service_active"), *checks)
     ordered += tuple(check for check in missing if check.type == "version_check")
     timeout = 60.0 + time_for(ordered, spec.settle_seconds)
-    return Verify(spec=spec, checks=ordered, version=release.version, state_dir=target.state_dir, timeout=timeout)
+    asked = target.model_copy(update={"source": {}})
+    return Verify(target=asked, spec=spec, checks=ordered, version=release.version, timeout=timeout)

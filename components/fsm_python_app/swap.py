@@ -1,8 +1,6 @@
-"""Between stop and start: carry the preserved files over, and exchange the trees by one rename.
+"""Before and between stop and start: note which tree is which, carry the preserved files over, copy what cannot move.
 
-Every step here finds out from the trees themselves how far it came: a directory keeps its inode through a rename, so
-"is the live directory the one that was staged?" has an answer after any crash. The inodes are journaled by `Prepare`
-before anything moves.
+`moves` has the exchange itself. All of this is done as the app's user.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from fsm.adapter import Done, Failed, Step, StepContext, StepResult
+from fsm.adapter import Done, Step, StepContext, StepResult
 from fsm.errors import Refused
 from fsm.kit import sweep
 from fsm.lifecycle import State
@@ -20,12 +18,14 @@ from fsm_python_app import aside
 from fsm_python_app.layout import Layout, patterns
 
 
-class _Swap(Step):
+class Swap(Step):
+    """What the steps of the swap have in common."""
+
     phase: ClassVar[State] = State.UPDATING
     layout: Layout
 
 
-class Prepare(_Swap):
+class Prepare(Swap):
     """Write down which directory is which, while nothing has moved.
 
     Attributes:
@@ -49,7 +49,7 @@ class Prepare(_Swap):
         return Done(data={"new": _inode(tree), "old": _inode(live)}, notes=notes)
 
 
-class CarryOver(_Swap):
+class CarryOver(Swap):
     """Copy what `preserve` names from the stopped live tree into the new one."""
 
     name: ClassVar[str] = "carry_over"
@@ -68,74 +68,7 @@ class CarryOver(_Swap):
         return Done(data={"carried": report.copied + report.linked + report.unchanged}, notes=report.notes)
 
 
-class Exchange(_Swap):
-    """The swap: one atomic exchange of the live tree and the new one."""
-
-    name: ClassVar[str] = "exchange"
-    title: ClassVar[str] = "exchange the live tree and the new one"
-    undo_title: ClassVar[str] = "exchange them back"
-    touches_live: ClassVar[bool] = True
-
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
-        return self._set(ctx, "new")
-
-    def undo(self, ctx: StepContext) -> StepResult:
-        """See `Step.undo`."""
-        return self._set(ctx, "old")
-
-    def _set(self, ctx: StepContext, wanted: str) -> StepResult:
-        live, tree = self.layout.live, self.layout.paths(ctx.run_id).tree
-        inodes = ctx.results["prepare"]
-        found = _inode(live)
-        if found not in (inodes["new"], inodes["old"]):
-            return Failed(
-                why=f"{live} is neither the old tree nor the new one: somebody else replaced it during the update",
-                todo=f"compare it with {tree}, and put the right one in its place",
-                blame="host",
-            )
-        if found != inodes[wanted]:
-            files.exchange(live, tree)
-            faults.point("exchange.done")
-        _sync(live, tree)
-        return Done()
-
-
-class MoveOut(_Swap):
-    """First half of the swap on a file system without an exchange."""
-
-    name: ClassVar[str] = "move_out"
-    title: ClassVar[str] = "move the live tree aside"
-    undo_title: ClassVar[str] = "move the old tree back"
-    touches_live: ClassVar[bool] = True
-
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
-        return _move(self.layout.live, self.layout.paths(ctx.run_id).old, ctx.results["prepare"]["old"])
-
-    def undo(self, ctx: StepContext) -> StepResult:
-        """See `Step.undo`."""
-        return _move(self.layout.paths(ctx.run_id).old, self.layout.live, ctx.results["prepare"]["old"])
-
-
-class MoveIn(_Swap):
-    """Second half of the swap on a file system without an exchange; all of it where nothing was installed."""
-
-    name: ClassVar[str] = "move_in"
-    title: ClassVar[str] = "move the new tree into its place"
-    undo_title: ClassVar[str] = "move the new tree out again"
-    touches_live: ClassVar[bool] = True
-
-    def do(self, ctx: StepContext) -> StepResult:
-        """See `Step.do`."""
-        return _move(self.layout.paths(ctx.run_id).tree, self.layout.live, ctx.results["prepare"]["new"])
-
-    def undo(self, ctx: StepContext) -> StepResult:
-        """See `Step.undo`."""
-        return _move(self.layout.live, self.layout.paths(ctx.run_id).tree, ctx.results["prepare"]["new"])
-
-
-class CopyOut(_Swap):
+class CopyOut(Swap):
     """Copy a live tree that cannot be renamed, while it still runs; what changes until the stop is copied then."""
 
     name: ClassVar[str] = "copy_out"
@@ -159,7 +92,7 @@ class CopyOut(_Swap):
         return Done()
 
 
-class CopyIn(_Swap):
+class CopyIn(Swap):
     """The swap by copying: bring the copy of the old tree up to date, then make the live tree like the new one."""
 
     name: ClassVar[str] = "copy_in"
@@ -208,34 +141,3 @@ def _inode(path: Path) -> int | None:
         return os.lstat(path).st_ino
     except FileNotFoundError:
         return None
-
-
-def _move(source: Path, dest: Path, inode: int | None) -> StepResult:
-    """Have the directory with that inode at `dest`, coming from `source`."""
-    if _inode(dest) == inode:
-        _sync(source, dest)
-        return Done()
-    if _inode(source) != inode:
-        # Nothing was moved yet (or nothing was ever there): an undo has nothing to do.
-        return Done() if inode is None else _lost(source, dest)
-    if dest.exists():
-        return Failed(why=f"cannot move {source} to {dest}: something is there already", blame="host")
-    source.rename(dest)
-    faults.point("move.done")
-    _sync(source, dest)
-    return Done()
-
-
-def _lost(source: Path, dest: Path) -> Failed:
-    return Failed(
-        why=f"the tree is neither at {source} nor at {dest}: somebody else moved it during the update",
-        todo=f"put it at {dest}",
-        blame="host",
-    )
-
-
-def _sync(*paths: Path) -> None:
-    """Make the renames durable, on both sides."""
-    for parent in {path.parent for path in paths}:
-        files.sync_dir(parent)
-    faults.point("swap.synced")

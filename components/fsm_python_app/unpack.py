@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
@@ -21,7 +21,11 @@ SHOWN = 5
 
 
 class Unpack(Step):
-    """Unpack the artifact into the staging tree, and say which local files no release accounts for."""
+    """Unpack the artifact into the staging tree, and say which local files no release accounts for.
+
+    Attributes:
+        directory: where `Download` has put it; ``{run}`` becomes the run's number.
+    """
 
     name: ClassVar[str] = "unpack"
     phase: ClassVar[State] = State.UPDATING
@@ -29,6 +33,7 @@ class Unpack(Step):
     undo_title: ClassVar[str] = "set aside what the new version wrote and remove its tree"
 
     layout: Layout
+    directory: str
     filename: str
     version: Version
     version_file: str | None
@@ -48,8 +53,8 @@ class Unpack(Step):
         local = self._unlisted(paths)
         if local and self.unlisted == "refuse":
             return Failed(
-                why=f"{count(local)} in {self.layout.live} covered by neither the release nor `preserve`:"
-                f" {shown(local)}",
+                why=f"{count(len(local))} in {self.layout.live} covered by neither the release nor `preserve`:"
+                f" {shown(local, len(local))}",
                 todo='name them in preserve, remove them, or set unlisted = "keep"',
                 blame="host",
             )
@@ -79,7 +84,7 @@ class Unpack(Step):
         files.remove_tree(paths.tree, ctx.check)
         faults.point("unpack.cleared")
         limits = archive.Limits(max_bytes=self.max_bytes)
-        named = paths.download / self.filename
+        named = Path(self.directory.replace("{run}", str(ctx.run_id))) / self.filename
         listing = archive.inspect(named, limits)
         free = files.disk_free(paths.root)
         if listing.total_bytes + self.reserve > free:
@@ -145,14 +150,14 @@ class Unpack(Step):
         ]
 
 
-def count(paths: list[str]) -> str:
+def count(number: int) -> str:
     """``1 local file``, ``3 local files``."""
-    return f"{len(paths)} local file{'s' if len(paths) != 1 else ''}"
+    return f"{number} local file{'s' if number != 1 else ''}"
 
 
-def shown(paths: list[str]) -> str:
-    """The first few names."""
-    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+def shown(paths: Sequence[str], number: int) -> str:
+    """The first few of so many names."""
+    more = f" and {number - SHOWN} more" if number > SHOWN else ""
     return ", ".join(printable(path) for path in paths[:SHOWN]) + more
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from fsm import kit
-from fsm.adapter import Done, Failed, Step, StepContext, StepResult
+from fsm.adapter import Done, Failed, Step, StepContext, StepResult, Target
 from fsm.formats.checkspec import Check
 from fsm.kit import Probe, ended, first_failure, measured
 from fsm.lifecycle import State
@@ -14,8 +14,6 @@ from fsm.model import Version
 from fsm.services import open_service
 from fsm.services.checks import CheckContext
 from fsm.system import faults
-from fsm_python_app import inspect
-from fsm_python_app.keep import BackupRecord
 from fsm_python_app.layout import Layout
 from fsm_python_app.spec import Migration, PythonAppSpec
 
@@ -54,26 +52,26 @@ class Migrate(Step):
 class Verify(kit.Verify):
     """Perform every check of the release and of the host."""
 
+    target: Target
     spec: PythonAppSpec
     checks: tuple[Check, ...]
     version: Version
-    state_dir: Path
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
-        asked = context(self.spec, self.state_dir, ctx, self.version)
+        asked = context(self.target, self.spec, ctx, self.version)
         why = first_failure(Probe(check, asked) for check in self.checks)
         return Failed(why=why, todo="the old version is restored; see the service's log") if why else Done()
 
 
-def context(spec: PythonAppSpec, state_dir: Path, ctx: StepContext, expected: Version | None) -> CheckContext:
+def context(target: Target, spec: PythonAppSpec, ctx: StepContext, expected: Version | None) -> CheckContext:
     """What checks of this app measure."""
     return measured(
         ctx,
         path=spec.install_path,
-        service=open_service(spec.service, name=ctx.component, state_dir=state_dir),
-        installed=lambda: inspect.read(spec),
-        backups=lambda: Layout.of(spec.install_path).kept(BackupRecord),
+        service=open_service(spec.service, name=target.name, state_dir=target.state_dir, user=target.user),
+        installed=lambda: ctx.installed(target, spec),
+        backups=lambda: ctx.backups(target, spec),
         expected=expected,
         settle=spec.settle_seconds,
     )

@@ -5,6 +5,7 @@
 | where runs and backups lie | `KeepingAdapter`, `Layout`, `BackupRecord`, `write_record`, `read_record` |
 | steps, in their order | `MakePlaces`, `Keep`, `Download`, `StopService`, `StartService`, `Verify`, `Retire`, `Tidy` |
 | steps that no release is to blame for | `HostStep` |
+| where the component has a user of its own | `Staging`, `Unstage` |
 | commands, in messages | `ended` |
 | services, as configured and as they run | `ServiceSpec`, `ServiceUnit` |
 | how long old versions are kept | `Retention` |
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from fsm.kit.limits import Claim, artifact_for_host, check_hosts, declared, refuse_claims
     from fsm.kit.places import MakePlaces
     from fsm.kit.retention import Retention
+    from fsm.kit.staging import Staging, Unstage
     from fsm.kit.steps import Download, HostStep, ServiceUnit, StartService, StopService, ended
     from fsm.services import ServiceSpec
     from fsm.system.faults import point as fault_point
@@ -54,6 +56,7 @@ _NAMES: Final = {
     "fsm.kit.limits": "Claim artifact_for_host check_hosts declared refuse_claims",
     "fsm.kit.places": "MakePlaces",
     "fsm.kit.retention": "Retention",
+    "fsm.kit.staging": "Staging Unstage",
     "fsm.kit.steps": "Download HostStep ServiceUnit StartService StopService ended",
     "fsm.formats.checkspec": "Check",
     "fsm.services": "ServiceSpec",
@@ -83,9 +86,11 @@ __all__ = [
     "Retire",
     "ServiceSpec",
     "ServiceUnit",
+    "Staging",
     "StartService",
     "StopService",
     "Tidy",
+    "Unstage",
     "Verify",
     "artifact_for_host",
     "bytes_matched",

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from fsm.adapter import CommandResult, Done, Failed, Step, StepContext, StepResult, Target, User
 from fsm.errors import IntegrityError, Refused, StepFailed
 from fsm.formats.manifest import Artifact
+from fsm.kit.staging import Staging
 from fsm.lifecycle import State
 from fsm.model import Model
 from fsm.services import AnySpec, ServiceManager, ServiceSpec, open_service
@@ -60,6 +61,7 @@ class Download(Step):
         source: the configured source, as JSON values.
         directory: where the file goes, below the run's own directory; `{run}` becomes the run's number.
         mode: what the file's becomes, if it is to go into use as it is; else only the updater can read it.
+        staging: where it is handed over to the component's user; None if there is no such user.
     """
 
     name: ClassVar[str] = "download"
@@ -72,6 +74,7 @@ class Download(Step):
     source: dict[str, Any]
     directory: str
     mode: int = 0o600
+    staging: Staging | None = None
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
@@ -86,6 +89,8 @@ class Download(Step):
             wrong = isinstance(error, IntegrityError)
             return Failed(why=error.cause, todo=error.todo, blame="release" if wrong else "host")
         dest.chmod(self.mode)
+        if self.staging is not None:
+            self.staging.give(dest)
         faults.point("download.done")
         return Done(data={"path": str(dest), "size": dest.stat().st_size})
 

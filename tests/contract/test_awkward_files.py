@@ -223,7 +223,7 @@ def test_a_tree_that_nobody_may_write_is_refused(root):
 @pytest.mark.parametrize("traits", [(), ("BROKEN",)])
 def test_directories_stay_those_of_the_user_who_writes_to_them(root, traits):
     """An app that makes files beside its own can still do so; a directory that others may not see stays closed."""
-    app_fixture = installed(root, release=False)
+    app_fixture = installed(root, release=False, run_as="root")
     places = {app_fixture.live: 0o750, app_fixture.live / "lib": 0o2770}
     for path, mode in places.items():
         os.chown(path, 4321, 4322)

@@ -88,7 +88,7 @@ def _as_it_is(app_fixture: AppFixture) -> None:
 def _without_exchange(app_fixture: AppFixture) -> None:
     """As on a file system that cannot: the kernel's own answer there."""
 
-    def refuse(first: bytes, second: bytes) -> None:
+    def refuse(first: bytes, second: bytes, here: int = native.AT_FDCWD, there: int = native.AT_FDCWD) -> None:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
     native.exchange_names = refuse

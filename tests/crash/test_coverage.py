@@ -23,6 +23,8 @@ _LEFT: Final = "tests/containers/test_leftovers.py"
 _EXAMPLE: Final = "tests/house/test_adapter_howto.py::test_the_example_survives_being_killed"
 _HELD: Final = "tests/hosts/test_held_port.py::test_killed_around_the_restart"
 
+_OWNED: Final = "tests/boundary/test_app.py::test_an_update_that_is_killed_is_finished_by_a_resume"
+
 AROUND: Final = "tests/git/test_compose.py::test_killed_around_the_images"
 _APART: Final = "tests/boundary/test_git.py::test_killed_and_resumed"
 BACK: Final = "tests/git/test_compose.py::test_killed_on_the_way_back"
@@ -39,6 +41,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     **dict.fromkeys(("files.link.made", "files.link.renamed"), _EXAMPLE),
     **{f"git.apart.{name}": _APART for name in ("copy_made", "handed_over", "taken", "tidied", "forgotten")},
     **dict.fromkeys(("places.made", "places.removed"), _APART),
+    "unstage.removed": _OWNED,
     "git.images.kept": AROUND,
     "git.images.built": AROUND,
     "git.images.named": AROUND,

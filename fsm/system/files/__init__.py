@@ -7,10 +7,11 @@ operating system stay OSError; what is refused before anything was touched is an
 from __future__ import annotations
 
 from fsm.system.files.atomic import link, sync_dir, sync_file, sync_filesystem, write_atomic
-from fsm.system.files.copying import copy_entry
+from fsm.system.files.copying import copy_entry, copy_within
 from fsm.system.files.leftovers import is_leftover, sweep_temporaries
 from fsm.system.files.mirroring import MirrorReport, carry, mirror
 from fsm.system.files.mounts import mounts_within
+from fsm.system.files.moving import GONE, move_within
 from fsm.system.files.naming import shown
 from fsm.system.files.numbering import highest_number
 from fsm.system.files.patterns import Patterns
@@ -20,11 +21,13 @@ from fsm.system.files.sizes import disk_free, tree_size
 from fsm.system.files.swap import can_exchange, exchange, why_not_renamable
 
 __all__ = [
+    "GONE",
     "MirrorReport",
     "Patterns",
     "can_exchange",
     "carry",
     "copy_entry",
+    "copy_within",
     "disk_free",
     "exchange",
     "furnish",
@@ -33,6 +36,7 @@ __all__ = [
     "link",
     "mirror",
     "mounts_within",
+    "move_within",
     "remove_tree",
     "shown",
     "sweep_temporaries",

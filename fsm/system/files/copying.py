@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from fsm.system import faults
@@ -46,6 +47,36 @@ def copy_entry(src: Path, dst: Path, *, check: Check = no_check, durable: bool =
     """
     with open_dir(src.parent) as source, open_dir(dst.parent) as target:
         return copy_at(src.name, source, dst.name, target, check, durable)
+
+
+def copy_within(source: Path, target: Path, path: PurePosixPath, *, check: Check = no_check) -> tuple[str, ...]:
+    """Copy one entry of a tree to the same place in another one, as `copy_entry` does.
+
+    The directories above it are made as they are in the source, where they are missing. On neither side a link is
+    followed: whoever writes to a tree may put one in a directory's place at any time.
+
+    Args:
+        source: the root of the tree; links in its own path are followed.
+        target: the root of the other one.
+        path: relative to both, not empty.
+        check: as for `copy_entry`.
+
+    Returns:
+        As `copy_entry`.
+
+    Raises:
+        OSError: as for `copy_entry`; also if a directory above it is none any more.
+    """
+    notes: tuple[str, ...] = ()
+    with ExitStack() as stack:
+        here, there = stack.enter_context(open_dir(source)), stack.enter_context(open_dir(target))
+        for name in path.parts[:-1]:
+            here = stack.enter_context(closing(open_child_dir(name, here)))
+            made = make_dir(name, there)
+            there = stack.enter_context(closing(open_writable_child_dir(name, there)))
+            if made:
+                notes += copy_metadata(here, there, os.fstat(here), name)
+        return notes + copy_at(path.name, here, path.name, there, check)
 
 
 def copy_at(name: str, source: int, to: str, target: int, check: Check, durable: bool = False) -> tuple[str, ...]:

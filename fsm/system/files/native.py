@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 AT_FDCWD: Final = -100
 RENAME_EXCHANGE: Final = 1 << 1
 RENAME_SWAP: Final = 0x00000002
-"""macOS's name for the same thing: sys/stdio.h."""
+"""macOS's name for the same thing (renameatx_np): sys/stdio.h."""
 
 _RENAMEAT2: Final = {
     "x86_64": 316,
@@ -40,28 +40,42 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def exchange_names(first: bytes, second: bytes) -> None:
+def exchange_names(first: bytes, second: bytes, here: int = AT_FDCWD, there: int = AT_FDCWD) -> None:
     """Exchange two directory entries in one step.
+
+    Args:
+        first: a name, relative to `here`.
+        second: another one, relative to `there`.
+        here, there: open directories; by default the current one.
 
     Raises:
         OSError: with the kernel's own errno; ENOSYS where the platform has no such call.
     """
-    if number := _exchanger()(first, second):
+    if number := _exchanger()(first, second, here, there):
         raise OSError(number, os.strerror(number), os.fsdecode(first), None, os.fsdecode(second))
 
 
-def _exchanger() -> Callable[[bytes, bytes], int]:
+_Exchanger = Callable[[bytes, bytes, int, int], int]
+
+
+def _exchanger() -> _Exchanger:
     if sys.platform == "darwin":  # pragma: no cover - macOS only
         import ctypes  # noqa: PLC0415 - as above
 
-        call = _libc().renamex_np
-        return lambda first, second: _errno(call, first, second, ctypes.c_uint(RENAME_SWAP))
+        call = _libc().renameatx_np
+        return lambda first, second, here, there: _errno(
+            call, _macos(here), first, _macos(there), second, ctypes.c_uint(RENAME_SWAP)
+        )
     if sys.platform != "linux":  # pragma: no cover - neither Linux nor macOS
         return _missing
     return linux_exchanger(_libc(), platform.machine())
 
 
-def linux_exchanger(libc: ctypes.CDLL, machine: str) -> Callable[[bytes, bytes], int]:
+def _macos(directory: int) -> int:  # pragma: no cover - macOS only
+    return -2 if directory == AT_FDCWD else directory
+
+
+def linux_exchanger(libc: ctypes.CDLL, machine: str) -> _Exchanger:
     """The exchange by a libc: through its `renameat2`, or through `syscall` where it has none.
 
     Args:
@@ -69,7 +83,7 @@ def linux_exchanger(libc: ctypes.CDLL, machine: str) -> Callable[[bytes, bytes],
         machine: what `platform.machine` says, to look up the number of the call.
 
     Returns:
-        A function of the two names; it returns 0, or the errno.
+        A function of the two names and their directories; it returns 0, or the errno.
     """
     import ctypes  # noqa: PLC0415 - as above
 
@@ -80,13 +94,13 @@ def linux_exchanger(libc: ctypes.CDLL, machine: str) -> Callable[[bytes, bytes],
         if machine not in _RENAMEAT2:
             return _missing
         rename, prefix = libc.syscall, (ctypes.c_long(_RENAMEAT2[machine]),)
-    here, flags = ctypes.c_int(AT_FDCWD), ctypes.c_uint(RENAME_EXCHANGE)
-    return lambda first, second: _errno(
-        rename, *prefix, here, ctypes.c_char_p(first), here, ctypes.c_char_p(second), flags
+    number, text = ctypes.c_int, ctypes.c_char_p
+    return lambda first, second, here, there: _errno(
+        rename, *prefix, number(here), text(first), number(there), text(second), ctypes.c_uint(RENAME_EXCHANGE)
     )
 
 
-def _missing(_first: bytes, _second: bytes) -> int:
+def _missing(_first: bytes, _second: bytes, _here: int, _there: int) -> int:
     return errno.ENOSYS
 
 

@@ -11,8 +11,8 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from fsm.errors import Unsupported
@@ -63,6 +63,23 @@ def open_child_dir(name: str, dir_fd: int) -> int:
         OSError: it is a link, something else, or not readable.
     """
     return os.open(name, _DIRECTORY, dir_fd=dir_fd)
+
+
+@contextmanager
+def open_above(path: PurePosixPath, dir_fd: int) -> Iterator[int]:
+    """A descriptor of the directory that an entry is in, some levels below an open one.
+
+    Args:
+        path: the entry, relative to `dir_fd`.
+        dir_fd: an open directory.
+
+    Raises:
+        OSError: a directory on the way is missing, a link, or something else.
+    """
+    with ExitStack() as stack:
+        for name in path.parts[:-1]:
+            dir_fd = stack.enter_context(closing(open_child_dir(name, dir_fd)))
+        yield dir_fd
 
 
 def open_writable_child_dir(name: str, dir_fd: int) -> int:

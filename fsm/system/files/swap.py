@@ -22,7 +22,7 @@ def exchange(first: Path, second: Path) -> None:
     """Exchange what two names stand for, in one step: at no moment is either missing. Durable when it returns.
 
     It is its own undo, so whoever resumes must look which of the two is where before calling it again. Links are
-    exchanged themselves. Linux: renameat2(2) with RENAME_EXCHANGE; macOS: renamex_np(2) with RENAME_SWAP.
+    exchanged themselves. Linux: renameat2(2) with RENAME_EXCHANGE; macOS: renameatx_np(2) with RENAME_SWAP.
 
     Args:
         first: a file, directory or link.

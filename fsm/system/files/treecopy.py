@@ -29,6 +29,7 @@ from fsm.system.files.nofollow import (
     closing,
     listing,
     make_writable,
+    open_above,
     open_child_dir,
     open_dir,
     open_writable_child_dir,
@@ -97,7 +98,7 @@ class TreeCopy:
     delete: bool = True
     tally: Tally = field(default_factory=Tally)
     _root: int = -1
-    _first_names: dict[_Inode, str] = field(default_factory=dict)
+    _first_names: dict[_Inode, PurePosixPath] = field(default_factory=dict)
     _claimed: set[_Inode] = field(default_factory=set)
     _final: OSError | None = None
 
@@ -188,22 +189,26 @@ class TreeCopy:
                     "stop what writes to it, and try again",
                 )
         if pair.status.st_nlink > 1:
-            self._first_names[original] = str(pair.path)
+            self._first_names[original] = pair.path
             self._claimed.add(_inode(os.stat(pair.name, dir_fd=pair.target, follow_symlinks=False)))
 
-    def _link(self, pair: _Pair, first: str) -> bool:
+    def _link(self, pair: _Pair, first: PurePosixPath) -> bool:
         """Make a name one more of a file that was copied before; False where that cannot be."""
-        if pair.present and _inode(pair.present) == _inode(os.stat(first, dir_fd=self._root, follow_symlinks=False)):
-            self.tally.unchanged += 1
-            return True
 
         def make(free: str) -> None:
-            os.link(first, free, src_dir_fd=self._root, dst_dir_fd=pair.target, follow_symlinks=False)
+            os.link(first.name, free, src_dir_fd=directory, dst_dir_fd=pair.target, follow_symlinks=False)
 
         try:
-            temporary, _ = with_temporary_name(make)
+            with open_above(first, self._root) as directory:
+                made = _inode(os.stat(first.name, dir_fd=directory, follow_symlinks=False))
+                if made not in self._claimed:
+                    return False  # somebody else has put it there
+                if pair.present and _inode(pair.present) == made:
+                    self.tally.unchanged += 1
+                    return True
+                temporary, _ = with_temporary_name(make)
         except OSError as error:
-            if error.errno not in _NO_LINK:
+            if error.errno not in _NO_LINK | _CHANGED:
                 raise
             return False
         try:

@@ -148,10 +148,12 @@ def test_the_exchange_without_a_wrapper_in_libc(pair: tuple[Path, Path]):
 
     first, second = (os.fsencode(path) for path in pair)
     call = native.linux_exchanger(Musl(), os.uname().machine)  # type: ignore[arg-type]  # what musl lacks is the point
-    assert call(first, second) == 0
+    here = (native.AT_FDCWD, native.AT_FDCWD)
+    assert call(first, second, *here) == 0
     assert version(pair[0]) == "staging"
-    assert call(first, b"/missing") == errno.ENOENT
-    assert native.linux_exchanger(Musl(), "vax")(first, second) == errno.ENOSYS  # type: ignore[arg-type]  # as above
+    assert call(first, b"/missing", *here) == errno.ENOENT
+    unknown = native.linux_exchanger(Musl(), "vax")  # type: ignore[arg-type]  # as above
+    assert unknown(first, second, *here) == errno.ENOSYS
 
 
 def test_sync_of_a_closed_descriptor_is_an_error():

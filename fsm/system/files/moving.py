@@ -1,0 +1,135 @@
+"""Renames by directory descriptors: between directories of ours and directories that belong to somebody else.
+
+Where an app's directory lies in one of root's, root alone can exchange it. Below, everything is the app's user's, who
+may put anything under any name at any time. So no name below is looked up twice, no link is followed, and what has
+arrived in root's directory is looked at once it is there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Final, NamedTuple
+
+from fsm.system.digest import Check, no_check
+from fsm.system.files import native
+from fsm.system.files.copying import copy_at, make_dir
+from fsm.system.files.nofollow import closing, open_above, open_child_dir, open_dir
+
+GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+"""What a call says of a path whose entry, or a directory above it, is not there any more, or was replaced by a link."""
+
+
+class Spot(NamedTuple):
+    """A name in an open directory.
+
+    Attributes:
+        directory: its descriptor.
+        name: one segment.
+    """
+
+    directory: int
+    name: str
+
+    def status(self) -> os.stat_result | None:
+        """Of what is there, a link's own; None if nothing is."""
+        try:
+            return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def is_directory(self, owner: int | None = None) -> bool:
+        """Whether a directory is there, and that user's."""
+        status = self.status()
+        return status is not None and stat.S_ISDIR(status.st_mode) and owner in (None, status.st_uid)
+
+
+@contextmanager
+def open_below(directory: Path, *names: str) -> Iterator[int]:
+    """A descriptor of a directory some levels below another one; no link is followed from there on.
+
+    Args:
+        directory: one that the caller trusts.
+        names: one segment each.
+
+    Raises:
+        OSError: one of them is missing, a link, or something else.
+    """
+    with open_dir(directory) as top, open_above(PurePosixPath(*names, "entry"), top) as descriptor:
+        yield descriptor
+
+
+def exchange_spots(first: Spot, second: Spot) -> None:
+    """Exchange what is at two spots, in one step; `sync_spots` makes it durable.
+
+    Raises:
+        OSError: as for `fsm.system.files.exchange`; nothing was changed.
+    """
+    native.exchange_names(os.fsencode(first.name), os.fsencode(second.name), first.directory, second.directory)
+
+
+def move_spot(source: Spot, dest: Spot) -> None:
+    """Rename what is at a spot to another one, where nothing may be.
+
+    Raises:
+        OSError: it cannot be renamed, or something is there.
+    """
+    if dest.status() is not None:
+        raise FileExistsError(errno.EEXIST, "something is there already", dest.name)
+    os.rename(source.name, dest.name, src_dir_fd=source.directory, dst_dir_fd=dest.directory)
+
+
+def move_within(source: Path, target: Path, path: PurePosixPath, *, check: Check = no_check) -> bool:
+    """Move one entry of a tree to the same place in another one, whose directories are made where they are missing.
+
+    On neither side a link is followed. Across file systems it is copied, with everything that belongs to it.
+
+    Args:
+        source: the root of the tree.
+        target: the root of the other one.
+        path: relative to both, not empty.
+        check: called at least once per 16 MiB of a copy.
+
+    Returns:
+        Whether it was moved; if not, it was not there any more.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    with ExitStack() as stack:
+        here, there = stack.enter_context(open_dir(source)), stack.enter_context(open_dir(target))
+        try:
+            for name in path.parts[:-1]:
+                here = stack.enter_context(closing(open_child_dir(name, here)))
+                make_dir(name, there)
+                there = stack.enter_context(closing(open_child_dir(name, there)))
+            _move(path.name, here, there, check)
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            return False
+    return True
+
+
+def _move(name: str, source: int, target: int, check: Check) -> None:
+    try:
+        os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy_at(name, source, name, target, check)
+        os.unlink(name, dir_fd=source)
+
+
+def sync_spots(*spots: Spot) -> None:
+    """Make the entries at spots durable.
+
+    Raises:
+        OSError: they could not be written.
+    """
+    for directory in {spot.directory for spot in spots}:
+        os.fsync(directory)
