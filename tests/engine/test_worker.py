@@ -43,6 +43,8 @@ def test_a_step_is_done_by_a_process_of_its_own(bench):
 def test_the_updaters_own_steps_stay_with_the_updater(bench):
     """Also where the plan has a user."""
     assert bench.does("pid", Own)["data"] == {"pid": os.getpid()}
+    assert "1.0" in bench.does("asks", Own)["data"]["version"]
+    assert bench.does("kept", Own)["data"] == {"kept": 1}
 
 
 def test_the_updaters_own_steps_have_the_user_run_programs(bench):

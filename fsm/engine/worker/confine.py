@@ -15,7 +15,7 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 MANY_FILES: Final = 65536
 
 
-def confine(parent: int) -> None:
+def confine(parent: int) -> None:  # pragma: no cover - in a process of its own, which tests look at from outside
     """Gain no rights by any program, be looked into by nobody, leave no core, and die with the engine.
 
     Comes after the change of the user, which undoes the last of these.
@@ -40,7 +40,7 @@ def confine(parent: int) -> None:
         raise SystemExit("the updater is gone")
 
 
-def _prctl(option: int, value: int) -> None:
+def _prctl(option: int, value: int) -> None:  # pragma: no cover - as above
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
         code = ctypes.get_errno()

@@ -12,7 +12,7 @@ import socket
 import sys
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str]) -> None:  # pragma: no cover - runs in an interpreter of its own
     """Become a worker; returns when the engine has no more to ask."""
     gc.disable()  # nothing is garbage until it is all loaded
     parent, adapter, *paths = arguments
@@ -28,5 +28,5 @@ def main(arguments: list[str]) -> None:
     serve(line, adapter)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - as above
     main(sys.argv[1:])
