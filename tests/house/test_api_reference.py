@@ -88,6 +88,6 @@ def test_what_a_line_tells_stands_in_one():
     """A short member is an entry of a list; what a type of the kit has from `Adapter` stands with `Adapter` only."""
     assert "- `run_id` (`int`): The run's number in the journal.\n" in reference_api.steps()
     shared = reference_api.shared()
-    assert "- `remove_empty(*directories: Path) -> None`: Remove those that are there and empty.\n" in shared
+    assert "- `sweep_foreign(directory: Path) -> None`: The same in a directory that others write to as well" in shared
     assert "- `layout(target: Target, spec: SpecT) -> Layout`: " in shared
     assert "def draft(" not in shared

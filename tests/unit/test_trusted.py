@@ -28,6 +28,14 @@ def test_what_is_our_own_is_trusted(tmp_path: Path):
 
 
 @pytest.mark.needs_root
+def test_a_masked_unit_is_nobodys(tmp_path: Path):
+    """It is a link to where everybody may write and nothing stays."""
+    (tmp_path / "app.service").symlink_to("/dev/null")
+    assert _why(tmp_path / "app.service") == ""
+    assert _why(Path("/dev/zero")) == "every user may write to /dev/zero"
+
+
+@pytest.mark.needs_root
 @pytest.mark.parametrize(
     ("mode", "why"),
     [
