@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fsm.adapter import Finding, Target
 from fsm.errors import FsmError
-from fsm.kit import Findings
+from fsm.kit import Findings, owner_findings
 from fsm.system.shell import find_program
 from fsm_git import checkout_facts, inspect, limits, locks, repository
 from fsm_git import look as closer
@@ -27,9 +27,10 @@ def look(target: Target, spec: GitCheckoutSpec) -> Sequence[Finding]:
         if (spec.path / ".git").exists():
             closer.look(target, spec, installed, None)
             found += _repository(spec, say)
-        return [*found, *_place(spec, Layout.of(target, spec), say)]
+        found += _place(spec, Layout.of(target, spec), say)
     except FsmError as error:
-        return [say.error(error.cause, error.todo)]
+        found = [say.error(error.cause, error.todo)]
+    return [*found, *owner_findings(target, spec.path, say)]
 
 
 def _repository(spec: GitCheckoutSpec, say: Findings) -> Iterator[Finding]:

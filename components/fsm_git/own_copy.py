@@ -8,20 +8,18 @@ is new.
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Final
 
-from fsm.adapter import Done, RetryLater, Step, StepContext, StepResult, Target, User
+from fsm.adapter import Done, RetryLater, Step, StepContext, StepResult, Target
 from fsm.errors import CommandFailed, DeadlineExceeded
-from fsm.kit import HostStep
+from fsm.kit import HostStep, Staging
 from fsm.lifecycle import State
 from fsm.model import Model, Seconds
 from fsm.sources import GitSpec
-from fsm.system import faults, files
+from fsm.system import faults, files, private
+from fsm.system.exit_codes import exited
 from fsm_git import submodules
 from fsm_git.command import Git
 from fsm_git.fetch import fetch_commit
@@ -61,21 +59,18 @@ class OwnCopy(Model):
 
     Attributes:
         repository: bare, kept between runs.
-        staging: has a directory for each run, with its bundles.
-        user: who may read them.
+        staging: where bundles are handed over to the user.
     """
 
     repository: Path
-    staging: Path
-    user: User
+    staging: Staging
 
     @classmethod
-    def of(cls, target: Target, user: User) -> OwnCopy:
-        """The places of a component."""
-        state = target.state_dir
-        return cls(
-            repository=state / "repositories" / f"{target.name}.git", staging=state / "staging" / target.name, user=user
-        )
+    def of(cls, target: Target) -> OwnCopy | None:
+        """The places of a component; None if the updater's own user fetches into the checkout itself."""
+        staging = Staging.of(target)
+        place = target.state_dir / "repositories" / f"{target.name}.git"
+        return None if staging is None else cls(repository=place, staging=staging)
 
     def git(self, ctx: StepContext) -> Git:
         """Git on the copy."""
@@ -83,7 +78,7 @@ class OwnCopy(Model):
 
     def handed(self, run: int) -> Path:
         """Where the bundles of a run are."""
-        return self.staging / f"run-{run}"
+        return Path(self.staging.run.replace("{run}", str(run)))
 
 
 class FetchApart(HostStep):
@@ -137,7 +132,7 @@ class FetchApart(HostStep):
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. The copy stays."""
-        files.remove_tree(self.own.staging, ctx.check)
+        files.remove_tree(self.own.staging.root, ctx.check)
         git = self.own.git(ctx)
         if self.own.repository.is_dir():
             git.run("update-ref", "-d", ref_of(ctx.run_id))
@@ -147,7 +142,7 @@ class FetchApart(HostStep):
     def _prepare(self, ctx: StepContext, git: Git) -> None:
         """Have a repository without a killed git's locks, and without what a power cut has emptied."""
         place = self.own.repository
-        place.parent.mkdir(mode=0o700, exist_ok=True)
+        private.directory(place.parent)
         if place.is_dir() and _is_damaged(place):
             files.remove_tree(place, ctx.check)
         for lock in place.rglob("*.lock"):
@@ -157,12 +152,12 @@ class FetchApart(HostStep):
         git.must("make the updater's copy", "init", "--quiet", "--bare", f"--object-format={kind}")
         faults.point("git.apart.copy_made")
 
-    def _hand_over(self, ctx: StepContext, git: Git, inner_ones: list[Fetched]) -> Iterator[Handed]:
+    def _hand_over(self, ctx: StepContext, git: Git, inner_ones: list[Fetched]) -> list[Handed]:
         """Write the bundles where nobody else comes, then let the user through to them."""
         ours, place = ref_of(ctx.run_id), self.own.handed(ctx.run_id)
-        files.remove_tree(self.own.staging, ctx.check)
-        for directory in (self.own.staging, place):
-            directory.mkdir(mode=0o700, parents=True)
+        files.remove_tree(self.own.staging.root, ctx.check)
+        place.mkdir(mode=0o700, parents=True)
+        found = []
         for number, each in enumerate([Fetched("", self.source.url, self.new), *inner_ones]):
             inner, has = git, self.has
             if each.place:
@@ -171,15 +166,14 @@ class FetchApart(HostStep):
                 inner.must("keep a submodule's commit", "update-ref", ours, each.commit)
             bundle = place / f"{number}.bundle"
             made = _write(inner, bundle, ours, each.commit, has)
-            if made:
-                bundle.chmod(0o400)
-                os.chown(bundle, self.own.user.uid, self.own.user.gid)
             _keep_two(inner, ours)
-            faults.point("git.apart.handed_over")
-            yield Handed(place=each.place, url=each.url, commit=each.commit, bundle=bundle if made else None)
+            found.append(Handed(place=each.place, url=each.url, commit=each.commit, bundle=bundle if made else None))
         files.sync_filesystem(place)
-        for directory in (self.own.staging.parents[1], self.own.staging.parent, self.own.staging, place):
-            directory.chmod(stat.S_IMODE(directory.stat().st_mode) | 0o111)
+        for handed in found:
+            if handed.bundle is not None:
+                self.own.staging.give(handed.bundle)
+        faults.point("git.apart.handed_over")
+        return found
 
 
 class TidyCopy(Step):
@@ -195,14 +189,14 @@ class TidyCopy(Step):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`. Nothing here can fail an update that has been verified."""
-        files.remove_tree(self.own.staging, ctx.check)
+        files.remove_tree(self.own.staging.root, ctx.check)
         faults.point("git.apart.tidied")
         tidying = ("-c", "gc.auto=5000", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
         try:
             code = self.own.git(ctx).run(*tidying, timeout=_GC).code
         except (CommandFailed, DeadlineExceeded) as error:
             return Done(notes=(f"could not tidy {self.own.repository}: {error}",))
-        return Done(notes=(f"could not tidy {self.own.repository}: git gc ended with {code}",) if code else ())
+        return Done(notes=(f"could not tidy {self.own.repository}: git gc {exited(code)}",) if code else ())
 
 
 def _is_damaged(place: Path) -> bool:

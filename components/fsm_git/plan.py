@@ -112,7 +112,8 @@ def _fetch(way: _Way, ref: str) -> list[Step]:
     site, spec, facts, source = way.site, way.spec, way.facts, limits.source_of(way.target)
     tag = ref.removeprefix("refs/tags/") if ref.startswith("refs/tags/") else None
     new_tag = tag if facts.tag_is_new else None
-    if way.target.user is None:
+    own = OwnCopy.of(way.target)
+    if own is None:
         fetch = Fetch(
             site=site,
             url=source.url,
@@ -125,7 +126,7 @@ def _fetch(way: _Way, ref: str) -> list[Step]:
         )
         return [fetch]
     apart = FetchApart(
-        own=OwnCopy.of(way.target, way.target.user),
+        own=own,
         source=source,
         ref=ref,
         new=site.new,
@@ -150,7 +151,7 @@ def _rest(way: _Way, version: Version, *, rewritten: Literal["refuse", "reset", 
     )
     old = None if way.installed.version is None else str(way.installed.version)
     before, between = _build(target, spec.build, site, way.facts)
-    apart = [TidyCopy(own=OwnCopy.of(target, target.user))] if target.user is not None and rewritten != "back" else []
+    own = None if rewritten == "back" else OwnCopy.of(target)
     return [
         examine,
         *before,
@@ -170,7 +171,7 @@ def _rest(way: _Way, version: Version, *, rewritten: Literal["refuse", "reset", 
         Retire(layout=site.layout, from_version=old, commit=site.old),
         Tidy(layout=site.layout, retention=spec.retention, site=site),
         *([ForgetImages(site=site)] if spec.build and spec.build.compose else []),
-        *apart,
+        *([] if own is None else [TidyCopy(own=own)]),
     ]
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from fsm.adapter import Finding, Target
 from fsm.errors import FsmError
-from fsm.kit import Findings
-from fsm_python_app import inspect, look, owners, plan
+from fsm.kit import Findings, owner_findings
+from fsm_python_app import inspect, look, plan
 from fsm_python_app.building import uv_program
 from fsm_python_app.layout import Layout
 from fsm_python_app.spec import PythonAppSpec
@@ -42,7 +42,7 @@ def _place(target: Target, spec: PythonAppSpec, say: Findings) -> Iterator[Findi
         return
     by = f" by the updater, in {live.parent}" if facts.way is None else ""
     yield say.warning(said) if said else say.ok(f"{live} can be replaced by a single rename{by}")
-    yield from owners.findings(target, live, say)
+    yield from owner_findings(target, live, say)
     yield say.free_space(live, spec.reserve_mb)
     yield from say.set_aside(Layout.of(live).aside)
 

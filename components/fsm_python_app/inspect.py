@@ -11,9 +11,9 @@ from typing import Final
 
 from fsm.adapter import Installed
 from fsm.formats import version_file
+from fsm.kit import doubt_about
 from fsm.system import regular
 from fsm.system.exit_codes import exited
-from fsm_python_app import owners
 from fsm_python_app.spec import PythonAppSpec
 
 _METADATA: Final = {"dist-info": "METADATA", "egg-info": "PKG-INFO"}
@@ -79,7 +79,7 @@ def _normalized(name: str) -> str:
 
 def _from_command(root: Path, argv: tuple[str, ...]) -> tuple[str, str]:
     program = str(root / argv[0]) if (root / argv[0]).exists() else argv[0]
-    if program != argv[0] and (found := owners.doubt(None, root, Path(program))):
+    if program != argv[0] and (found := doubt_about(None, root, Path(program))):
         return "", f"{argv[0]} is not run as root: {found.why}"
     try:
         # Short and read-only, also outside of a run: not worth the machinery of journaled children.

@@ -16,9 +16,9 @@ from pydantic import Field
 
 from fsm.adapter import Installed, Target
 from fsm.errors import PlanError
-from fsm.kit import bytes_matched, sweep_foreign
+from fsm.kit import bytes_matched, doubt_about, foreign_files, sweep_foreign
 from fsm.system import files, inventory
-from fsm_python_app import aside, finish, owners
+from fsm_python_app import aside, finish
 from fsm_python_app.layout import Layout, patterns, printable
 from fsm_python_app.spec import PythonAppSpec
 
@@ -116,25 +116,16 @@ def _refuse_archive(target: Target, spec: PythonAppSpec) -> None:
 
 
 def _refuse_owners(target: Target, spec: PythonAppSpec) -> None:
-    """Only root can give a copy to somebody else: the tree and what is preserved must be the user's own."""
-    if target.user is None:
-        return
-    live, user = spec.install_path, target.user.uid
-    for path in (PurePosixPath(), *patterns(spec.preserve).find(live)):
-        try:
-            owner = os.lstat(live / path).st_uid
-        except OSError:  # the app removes files at any time
-            continue
-        if owner != user:
-            why = f"{printable(live / path)} belongs to user {owner}, and user {user} cannot keep it as it is"
-            raise _refused(target, why, f"`chown {user} {printable(live / path)}`, or set run_as")
+    """The tree and what is preserved must be the user's own."""
+    if found := foreign_files(target, spec.install_path, patterns(spec.preserve)):
+        raise _refused(target, found.why, found.todo)
 
 
 def _refuse_others(target: Target, spec: PythonAppSpec) -> None:
     """What root works in must be root's: in a directory that others may write there may be anything."""
     live = spec.install_path
     for place in (live, Layout.of(live).root):
-        found = owners.doubt(target, live, place)
+        found = doubt_about(target, live, place)
         if found is not None and found.place == place:
             raise _refused(target, f"{found.why}, and root would use what is in it", f"{found.todo}, or set run_as")
 

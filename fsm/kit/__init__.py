@@ -13,7 +13,8 @@
 | checking | `first_failure`, `refuse_unless` |
 | what of a release is for this host | `artifact_for_host` |
 | what a release may not widen | `Claim`, `declared`, `check_hosts`, `refuse_claims` |
-| what `fsm doctor` looks at | `Findings` |
+| what `fsm doctor` looks at | `Findings`, `owner_findings` |
+| who else may write to a tree | `doubt_about`, `foreign_files` |
 | directories of ours | `make_directory`, `remove_empty`, `remove_tree`, `sweep`, `sweep_foreign` |
 | files | `bytes_matched`, `link`, `sync_dir`, `write_atomic` |
 | versions in files | `read_version` |
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from fsm.kit.keep import Keep
     from fsm.kit.layout import BackupRecord, Layout, read_record, write_record
     from fsm.kit.limits import Claim, artifact_for_host, check_hosts, declared, refuse_claims
+    from fsm.kit.owners import doubt_about, foreign_files, owner_findings
     from fsm.kit.places import MakePlaces
     from fsm.kit.retention import Retention
     from fsm.kit.staging import Staging, Unstage
@@ -54,6 +56,7 @@ _NAMES: Final = {
     "fsm.kit.keep": "Keep",
     "fsm.kit.layout": "BackupRecord Layout read_record write_record",
     "fsm.kit.limits": "Claim artifact_for_host check_hosts declared refuse_claims",
+    "fsm.kit.owners": "doubt_about foreign_files owner_findings",
     "fsm.kit.places": "MakePlaces",
     "fsm.kit.retention": "Retention",
     "fsm.kit.staging": "Staging Unstage",
@@ -96,13 +99,16 @@ __all__ = [
     "bytes_matched",
     "check_hosts",
     "declared",
+    "doubt_about",
     "ended",
     "fault_point",
     "first_failure",
+    "foreign_files",
     "link",
     "make_directory",
     "measured",
     "own_names",
+    "owner_findings",
     "read_record",
     "read_version",
     "refuse_claims",

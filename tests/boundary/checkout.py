@@ -156,3 +156,9 @@ def _exchange(first: Path, second: Path) -> int:
     with os.fdopen(heard, "rb") as ready:
         assert ready.read(1) == b"."
     return child
+
+
+def unharmed(host: Host) -> None:
+    """Nothing of root's has changed, and nothing of the user's has run as root."""
+    assert not host.changed_in_the_canary()
+    assert not host.ran_as_root(), host.told()

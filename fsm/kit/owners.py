@@ -1,0 +1,108 @@
+"""Who else may write to a component's tree: `fsm doctor` names them, and a plan refuses what cannot go well."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from fsm.adapter import Finding, Target
+from fsm.kit.doctor import Findings
+from fsm.system import inventory, trusted
+from fsm.system.files import Patterns
+from fsm.system.users import can_become_others, owner_of
+
+
+class Foreign(NamedTuple):
+    """What cannot be kept as it is: only root can give a copy to somebody else.
+
+    Attributes:
+        why: whose it is, and whose it is not.
+        todo: what ends that.
+    """
+
+    why: str
+    todo: str
+
+
+def doubt_about(target: Target | None, tree: Path, place: Path) -> trusted.Doubt | None:
+    """Who else may write what root would use by itself; None if nobody may, or if root uses nothing.
+
+    A user who owns the tree, or what is above it, is either whom it is touched as, or trusted like root by `run_as`.
+
+    Args:
+        target: the component; None where only root's own process asks.
+        tree: the component's.
+        place: that, something in it, or something beside it.
+    """
+    if target is not None and target.user is not None:
+        return None
+    if not can_become_others() or owner_of(tree) != 0:
+        return None
+    return trusted.doubt(place)
+
+
+def foreign_files(target: Target, tree: Path, preserve: Patterns) -> Foreign | None:
+    """What of a tree, or of its preserved files, is not the user's as whom they are copied; None if all is.
+
+    Args:
+        target: the component.
+        tree: its own.
+        preserve: what is copied.
+    """
+    if target.user is None:
+        return None
+    user = target.user.uid
+    for path in (PurePosixPath(), *preserve.find(tree)):
+        try:
+            owner = os.lstat(tree / path).st_uid
+        except OSError:  # what runs there removes files at any time
+            continue
+        if owner != user:
+            place = _printable(tree / path)
+            why = f"{place} belongs to user {owner}, and user {user} cannot keep it as it is"
+            return Foreign(why, f"`chown {user} {place}`, or set run_as")
+    return None
+
+
+def owner_findings(target: Target, tree: Path, say: Findings) -> Iterator[Finding]:
+    """What owners and modes mean for an update."""
+    if not tree.is_dir() or (target.user is None and not can_become_others()):
+        return
+    user = 0 if target.user is None else target.user.uid
+    above = tree.parent.stat()
+    if above.st_uid not in (0, user):
+        message = f"{tree.parent} belongs to {trusted.user(above.st_uid)}, who can put something else in its place"
+        yield say.warning(message, f"`chown {user} {tree.parent}`")
+    elif above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX:
+        message = f"every user may write to {tree.parent}, and put something else in place of {tree.name}"
+        yield say.warning(message, f"`chmod o-w {tree.parent}`")
+    others, open_to_all = _strange(tree, user)
+    if others:
+        path, owner = others[0]
+        more = f", and {len(others) - 1} more to such users" if len(others) > 1 else ""
+        message = f"{_printable(path)} belongs to {trusted.user(owner)}{more}; it is touched as {trusted.user(user)}"
+        yield say.warning(message, f"`chown -R {user} {tree}`, unless that is intended")
+    if open_to_all:
+        more = f" and {len(open_to_all) - 1} more" if len(open_to_all) > 1 else ""
+        yield say.warning(f"every user may write to {_printable(open_to_all[0])}{more}", f"`chmod -R o-w {tree}`")
+
+
+def _strange(tree: Path, user: int) -> tuple[list[tuple[str, int]], list[str]]:
+    """What belongs to others than the user, topmost only, and what everybody may write."""
+    others: list[tuple[str, int]] = []
+    open_to_all: list[str] = []
+    for entry in inventory.take(tree, hash=False):
+        below = any(entry.path.startswith(f"{path}/") for path, _ in others[-1:])
+        if entry.uid != user and not below:
+            others.append((entry.path, entry.uid))
+        if entry.kind in ("file", "dir") and entry.mode & stat.S_IWOTH and not entry.mode & stat.S_ISVTX:
+            open_to_all.append(entry.path)
+    return others, open_to_all
+
+
+def _printable(path: object) -> str:
+    """A path as text that can be shown: a name that is no UTF-8 gets escapes."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
