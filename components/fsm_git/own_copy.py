@@ -156,7 +156,7 @@ class FetchApart(HostStep):
         """Write the bundles where nobody else comes, then let the user through to them."""
         ours, place = ref_of(ctx.run_id), self.own.handed(ctx.run_id)
         files.remove_tree(self.own.staging.root, ctx.check)
-        place.mkdir(mode=0o700, parents=True)
+        self.own.staging.make(place)
         found = []
         for number, each in enumerate([Fetched("", self.source.url, self.new), *inner_ones]):
             inner, has = git, self.has

@@ -43,6 +43,15 @@ class Staging(Model):
         """The directory of a run; ``{run}`` stands for its number."""
         return str(self.root / "run-{run}")
 
+    def make(self, directory: Path) -> None:
+        """Make a run's directory, into which nobody else can look as long as nothing is handed over.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        for place in (self.root.parent, self.root, directory):
+            private.directory(place)
+
     def give(self, path: Path) -> None:
         """Let the user, and nobody else, read a file that lies in a run's directory.
 

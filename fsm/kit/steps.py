@@ -79,6 +79,8 @@ class Download(Step):
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
         dest = self._dest(ctx)
+        if self.staging is not None:
+            self.staging.make(dest.parent)
         dest.parent.mkdir(parents=True, exist_ok=True)
         spec = TypeAdapter[Any](SourceSpec).validate_json(json.dumps(self.source))
         source = open_source(spec, component=ctx.component)

@@ -142,7 +142,7 @@ class Attacker:
             with suppress(OSError):
                 fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
                 held.append(fd)
-                self._note(f"opened {path.relative_to(self._host)}")
+                self._note_opened(path)
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 while True:
@@ -167,10 +167,15 @@ class Attacker:
         with open(path, "rb") as file:
             text = file.read(most)
         if path.is_relative_to(self._host):
-            self._note(f"opened {path.relative_to(self._host)}")
+            self._note_opened(path)
         for what, marker in MARKERS.items():
             if marker in text:
                 self._note(f"found {what} in {path.name}")
+
+    def _note_opened(self, path: Path) -> None:
+        """Note what is the updater's own; a file that was handed over may be opened."""
+        if os.stat(path).st_uid != self._uid:
+            self._note(f"opened {path.relative_to(self._host)}")
 
     def _note(self, text: str) -> None:
         with open(self._loot, "a") as loot:

@@ -90,9 +90,9 @@ class Field:
         return trial
 
     def _left(self, attacker: int) -> Iterator[str]:
-        """Processes that should have ended with the command."""
+        """Processes with more rights than the attacker's that should have ended with the command."""
         for _ in range(100):
-            found = descendants().keys() - self.ground.ours - {attacker}
+            found = {pid for pid, uid in descendants().items() if uid != ATTACKER} - self.ground.ours - {attacker}
             called = {pid: name for pid in found if (name := _name(pid)) and name not in _SERVICES}
             if not called:
                 return

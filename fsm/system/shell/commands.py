@@ -88,7 +88,8 @@ class Shell:
         call = f"{self._marker}.{os.getpid()}.{next(_calls)}"
         environ = self._environment(env or {}, call)
         program = find_program(argv, cwd=cwd, search=environ.get("PATH"))
-        output = Output(redactor, self._output, " ".join(argv))
+        # Not its arguments: a configuration may have put a secret there.
+        output = Output(redactor, self._output, name)
         try:
             child = Running([program, *argv[1:]], cwd, environ, output, redactor)
             code = self._attend(child, name, timeout)
