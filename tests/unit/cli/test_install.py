@@ -14,6 +14,7 @@ from fsm.adapter import Registry
 from fsm.errors import ConfigError
 from fsm.host.boot import installing, units
 from fsm.host.config import load, parse
+from fsm.system import trusted
 from tests.unit.cli.conftest import Line
 
 pytestmark = pytest.mark.needs_linux
@@ -57,6 +58,8 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     monkeypatch.setattr(installing, "SYSTEM", made.units)
     monkeypatch.setattr(installing, "RUNNING", tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    # Whoever runs this owns the files, and is not the user that it is told here.
+    monkeypatch.setattr(trusted, "doubt", lambda path, like_root=(): None)
     return made
 
 
