@@ -8,6 +8,7 @@ may change, and one in which programs that the user plants tell who ran them, an
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -125,6 +126,8 @@ class Host(GitFixture):
             os.waitpid(child, 0)
             if path.is_symlink():
                 native.exchange_names(os.fsencode(path), os.fsencode(link))
+            if link.is_dir() and not link.is_symlink():
+                shutil.rmtree(link)  # the other half of an exchange that went on without the path
             link.unlink(missing_ok=True)
 
     def strangers(self) -> list[Path]:

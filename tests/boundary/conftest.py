@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,16 @@ from tests.githttp import serving
 from tests.users import python_for_all
 
 Made = Callable[..., Host]
+
+
+@pytest.fixture(autouse=True)
+def _open_to_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A Python that every user can run, and a way to the test's files: root's own may lie where nobody else comes."""
+    if os.geteuid() == 0:
+        monkeypatch.setattr(sys, "executable", python_for_all())
+        for path in (tmp_path, *tmp_path.parents):
+            if not path.stat().st_mode & 0o001:
+                path.chmod(path.stat().st_mode | 0o011)
 
 
 @pytest.fixture
