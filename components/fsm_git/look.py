@@ -6,7 +6,7 @@ from functools import partial
 
 from fsm.adapter import Target
 from fsm.errors import CommandFailed, PlanError
-from fsm.kit import bytes_matched, doubt_about, foreign_files
+from fsm.kit import bytes_matched, refuse_foreign, refuse_shared
 from fsm.system import files
 from fsm_git import changes, checkout_facts, inspect, repository, submodule_changes
 from fsm_git.command import Git
@@ -32,7 +32,8 @@ def look(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, ref: st
     """
     inspect.refuse_unusable(target, spec)
     present = spec.path.is_dir()
-    _refuse_owners(target, spec)
+    refuse_foreign(target, spec.path, files.Patterns(spec.preserve))
+    refuse_shared(target, spec.path, Layout.of(target, spec).root)
     preserved = bytes_matched(spec.path, files.Patterns(spec.preserve))
     costs = [f"{preserved // MEBI} MiB of preserved files are copied while the services are down"]
     notes = costs if preserved >= NOTABLE else []
@@ -58,17 +59,6 @@ def look(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, ref: st
         kept={str(path): record.commit for path, record in Layout.of(target, spec).records(BackupRecord)},
         notes=(*notes, *_peculiar(git), *_local(target, spec, git, installed.commit)),
     )
-
-
-def _refuse_owners(target: Target, spec: GitCheckoutSpec) -> None:
-    """The user can keep nothing of others, and root works in no tree that others may write."""
-    what = f"cannot update {target.name}"
-    if spec.path.is_dir() and (found := foreign_files(target, spec.path, files.Patterns(spec.preserve))):
-        raise PlanError(what, found.why, found.todo)
-    for place in (spec.path, Layout.of(target, spec).root):
-        doubt = doubt_about(target, spec.path, place)
-        if doubt is not None and doubt.place == place:
-            raise PlanError(what, f"{doubt.why}, and root would use what is in it", f"{doubt.todo}, or set run_as")
 
 
 def _uses_lfs(git: Git, installed: GitInstalled) -> bool:

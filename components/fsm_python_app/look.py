@@ -16,7 +16,7 @@ from pydantic import Field
 
 from fsm.adapter import Installed, Target
 from fsm.errors import PlanError
-from fsm.kit import bytes_matched, doubt_about, foreign_files, sweep_foreign
+from fsm.kit import bytes_matched, refuse_foreign, refuse_shared, sweep_foreign
 from fsm.system import files, inventory
 from fsm_python_app import aside, finish
 from fsm_python_app.layout import Layout, patterns, printable
@@ -62,7 +62,7 @@ def look(target: Target, spec: PythonAppSpec, installed: Installed, *, for_relea
         where = os.path.realpath(live)
         raise _refused(target, f"{live} is a symbolic link to {where}", f"set install_path to {where}")
     _refuse_archive(target, spec)
-    _refuse_others(target, spec)
+    refuse_shared(target, live, Layout.of(live).root)
     known = {name: getattr(installed, name) for name in Installed.model_fields}
     may_rename = os.access(live.parent, os.W_OK | os.X_OK)
     if may_rename:
@@ -72,7 +72,7 @@ def look(target: Target, spec: PythonAppSpec, installed: Installed, *, for_relea
     inner = _mounts(target, spec)
     why = f"{inner[0]} is a mount point" if inner else ""
     way, why = tried(target, live, why) if may_rename else (None, why)
-    _refuse_owners(target, spec)
+    refuse_foreign(target, live, patterns(spec.preserve))
     unlisted = list(_unlisted(spec, Layout.of(live))) if for_release else []
     return Looked(
         **known,
@@ -113,21 +113,6 @@ def _refuse_archive(target: Target, spec: PythonAppSpec) -> None:
     if not os.access(place, os.W_OK | os.X_OK):
         why = f"backup_dir is {spec.backup_dir}, and the app's user (number {os.geteuid()}) may not write to {place}"
         raise _refused(target, why, f"make it, and `chown {os.geteuid()}` it")
-
-
-def _refuse_owners(target: Target, spec: PythonAppSpec) -> None:
-    """The tree and what is preserved must be the user's own."""
-    if found := foreign_files(target, spec.install_path, patterns(spec.preserve)):
-        raise _refused(target, found.why, found.todo)
-
-
-def _refuse_others(target: Target, spec: PythonAppSpec) -> None:
-    """What root works in must be root's: in a directory that others may write there may be anything."""
-    live = spec.install_path
-    for place in (live, Layout.of(live).root):
-        found = doubt_about(target, live, place)
-        if found is not None and found.place == place:
-            raise _refused(target, f"{found.why}, and root would use what is in it", f"{found.todo}, or set run_as")
 
 
 def _mounts(target: Target, spec: PythonAppSpec) -> list[Path]:

@@ -14,7 +14,7 @@
 | what of a release is for this host | `artifact_for_host` |
 | what a release may not widen | `Claim`, `declared`, `check_hosts`, `refuse_claims` |
 | what `fsm doctor` looks at | `Findings`, `owner_findings` |
-| who else may write to a tree | `doubt_about`, `foreign_files` |
+| who else may write to a tree | `doubt_about`, `refuse_shared`, `refuse_foreign` |
 | directories of ours | `make_directory`, `remove_empty`, `remove_tree`, `sweep`, `sweep_foreign` |
 | files | `bytes_matched`, `link`, `sync_dir`, `write_atomic` |
 | versions in files | `read_version` |
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fsm.kit.keep import Keep
     from fsm.kit.layout import BackupRecord, Layout, read_record, write_record
     from fsm.kit.limits import Claim, artifact_for_host, check_hosts, declared, refuse_claims
-    from fsm.kit.owners import doubt_about, foreign_files, owner_findings
+    from fsm.kit.owners import doubt_about, owner_findings, refuse_foreign, refuse_shared
     from fsm.kit.places import MakePlaces
     from fsm.kit.retention import Retention
     from fsm.kit.staging import Staging, Unstage
@@ -56,7 +56,7 @@ _NAMES: Final = {
     "fsm.kit.keep": "Keep",
     "fsm.kit.layout": "BackupRecord Layout read_record write_record",
     "fsm.kit.limits": "Claim artifact_for_host check_hosts declared refuse_claims",
-    "fsm.kit.owners": "doubt_about foreign_files owner_findings",
+    "fsm.kit.owners": "doubt_about owner_findings refuse_foreign refuse_shared",
     "fsm.kit.places": "MakePlaces",
     "fsm.kit.retention": "Retention",
     "fsm.kit.staging": "Staging Unstage",
@@ -103,7 +103,6 @@ __all__ = [
     "ended",
     "fault_point",
     "first_failure",
-    "foreign_files",
     "link",
     "make_directory",
     "measured",
@@ -112,6 +111,8 @@ __all__ = [
     "read_record",
     "read_version",
     "refuse_claims",
+    "refuse_foreign",
+    "refuse_shared",
     "refuse_unless",
     "remove_empty",
     "remove_tree",

@@ -6,25 +6,13 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 from fsm.adapter import Finding, Target
+from fsm.errors import PlanError
 from fsm.kit.doctor import Findings
 from fsm.system import inventory, trusted
 from fsm.system.files import Patterns
 from fsm.system.users import can_become_others, owner_of
-
-
-class Foreign(NamedTuple):
-    """What cannot be kept as it is: only root can give a copy to somebody else.
-
-    Attributes:
-        why: whose it is, and whose it is not.
-        todo: what ends that.
-    """
-
-    why: str
-    todo: str
 
 
 def doubt_about(target: Target | None, tree: Path, place: Path) -> trusted.Doubt | None:
@@ -44,16 +32,37 @@ def doubt_about(target: Target | None, tree: Path, place: Path) -> trusted.Doubt
     return trusted.doubt(place)
 
 
-def foreign_files(target: Target, tree: Path, preserve: Patterns) -> Foreign | None:
-    """What of a tree, or of its preserved files, is not the user's as whom they are copied; None if all is.
+def refuse_shared(target: Target, tree: Path, root: Path) -> None:
+    """Refuse a tree or a work directory that others may write, if root would use by itself what is in it.
+
+    Args:
+        target: the component.
+        tree: its own.
+        root: its work directory.
+
+    Raises:
+        PlanError: with the remedies.
+    """
+    for place in (tree, root):
+        doubt = doubt_about(target, tree, place)
+        if doubt is not None and doubt.place == place:
+            what = f"cannot update {target.name}"
+            raise PlanError(what, f"{doubt.why}, and root would use what is in it", f"{doubt.todo}, or set run_as")
+
+
+def refuse_foreign(target: Target, tree: Path, preserve: Patterns) -> None:
+    """Refuse a tree, or preserved files in it, of others than the user as whom they are copied: only root could.
 
     Args:
         target: the component.
         tree: its own.
         preserve: what is copied.
+
+    Raises:
+        PlanError: with the remedies.
     """
-    if target.user is None:
-        return None
+    if target.user is None or not tree.is_dir():
+        return
     user = target.user.uid
     for path in (PurePosixPath(), *preserve.find(tree)):
         try:
@@ -62,9 +71,11 @@ def foreign_files(target: Target, tree: Path, preserve: Patterns) -> Foreign | N
             continue
         if owner != user:
             place = _printable(tree / path)
-            why = f"{place} belongs to user {owner}, and user {user} cannot keep it as it is"
-            return Foreign(why, f"`chown {user} {place}`, or set run_as")
-    return None
+            raise PlanError(
+                f"cannot update {target.name}",
+                f"{place} belongs to user {owner}, and user {user} cannot keep it as it is",
+                f"`chown {user} {place}`, or set run_as",
+            )
 
 
 def owner_findings(target: Target, tree: Path, say: Findings) -> Iterator[Finding]:
