@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from fsm.kit import make_directory, remove_empty, sweep
 from fsm.system import faults, files, inventory
-from fsm_python_app.layout import Layout, printable
+from fsm.system.characters import printable
+from fsm_python_app.layout import Layout
 
 
 def is_cache(path: PurePosixPath) -> bool:

@@ -10,7 +10,8 @@ from fsm import kit
 from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.kit import read_record, sweep_foreign, write_record
 from fsm.system import archive, faults, files, inventory
-from fsm_python_app.layout import Layout, RunPaths, patterns, printable
+from fsm.system.characters import printable
+from fsm_python_app.layout import Layout, RunPaths, patterns
 
 _TRIES: Final = 10
 

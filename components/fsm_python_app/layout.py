@@ -28,11 +28,6 @@ from fsm.model import Model
 from fsm.system.files import Patterns
 
 
-def printable(path: object) -> str:
-    """A path as text that can be stored and shown: a name that is no UTF-8 gets escapes."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
-
-
 def patterns(preserve: Iterable[str]) -> Patterns:
     """What `preserve` names; ``data/`` may be a link of the app's to another disk."""
     return Patterns(preserve, links=True)

@@ -18,8 +18,9 @@ from fsm.adapter import Installed, Target
 from fsm.errors import PlanError
 from fsm.kit import bytes_matched, refuse_foreign, refuse_shared, sweep_foreign
 from fsm.system import files, inventory
+from fsm.system.characters import printable
 from fsm_python_app import aside, finish
-from fsm_python_app.layout import Layout, patterns, printable
+from fsm_python_app.layout import Layout, patterns
 from fsm_python_app.spec import PythonAppSpec
 
 MEBI = 1 << 20

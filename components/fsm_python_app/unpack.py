@@ -13,8 +13,9 @@ from fsm.kit import sweep
 from fsm.lifecycle import State
 from fsm.model import Version
 from fsm.system import archive, faults, files, inventory
+from fsm.system.characters import printable
 from fsm_python_app import aside, finish
-from fsm_python_app.layout import Layout, RunPaths, patterns, printable
+from fsm_python_app.layout import Layout, RunPaths, patterns
 
 SHOWN = 5
 """Local files that a note names; the rest is counted."""

@@ -11,6 +11,7 @@ from fsm.adapter import Finding, Target
 from fsm.errors import PlanError
 from fsm.kit.doctor import Findings
 from fsm.system import inventory, trusted
+from fsm.system.characters import printable
 from fsm.system.files import Patterns
 from fsm.system.users import can_become_others, owner_of
 
@@ -70,7 +71,7 @@ def refuse_foreign(target: Target, tree: Path, preserve: Patterns) -> None:
         except OSError:  # what runs there removes files at any time
             continue
         if owner != user:
-            place = _printable(tree / path)
+            place = printable(tree / path)
             raise PlanError(
                 f"cannot update {target.name}",
                 f"{place} belongs to user {owner}, and user {user} cannot keep it as it is",
@@ -94,11 +95,11 @@ def owner_findings(target: Target, tree: Path, say: Findings) -> Iterator[Findin
     if others:
         path, owner = others[0]
         more = f", and {len(others) - 1} more to such users" if len(others) > 1 else ""
-        message = f"{_printable(path)} belongs to {trusted.user(owner)}{more}; it is touched as {trusted.user(user)}"
+        message = f"{printable(path)} belongs to {trusted.user(owner)}{more}; it is touched as {trusted.user(user)}"
         yield say.warning(message, f"`chown -R {user} {tree}`, unless that is intended")
     if open_to_all:
         more = f" and {len(open_to_all) - 1} more" if len(open_to_all) > 1 else ""
-        yield say.warning(f"every user may write to {_printable(open_to_all[0])}{more}", f"`chmod -R o-w {tree}`")
+        yield say.warning(f"every user may write to {printable(open_to_all[0])}{more}", f"`chmod -R o-w {tree}`")
 
 
 def _strange(tree: Path, user: int) -> tuple[list[tuple[str, int]], list[str]]:
@@ -112,8 +113,3 @@ def _strange(tree: Path, user: int) -> tuple[list[tuple[str, int]], list[str]]:
         if entry.kind in ("file", "dir") and entry.mode & stat.S_IWOTH and not entry.mode & stat.S_ISVTX:
             open_to_all.append(entry.path)
     return others, open_to_all
-
-
-def _printable(path: object) -> str:
-    """A path as text that can be shown: a name that is no UTF-8 gets escapes."""
-    return str(path).encode("utf-8", "backslashreplace").decode()

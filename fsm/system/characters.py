@@ -19,3 +19,8 @@ _NO_TEXT: Final = (
 VISIBLE: Final = dict.fromkeys((code for codes in _NO_TEXT for code in codes), "\N{REPLACEMENT CHARACTER}")
 """For `str.translate`: control characters but tab and line feed, lines and paragraphs that end otherwise, directions,
 invisible marks and tags, and halves of characters, each as a character that can be seen."""
+
+
+def printable(path: object) -> str:
+    """A path as text that can be stored and shown: a name that is no UTF-8 gets escapes."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
