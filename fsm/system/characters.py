@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-BIDIRECTIONAL: Final = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-"""What turns the direction in which text is shown (Unicode's UAX #9), as part of a regular expression's class.
+HIDDEN: Final = r"\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+"""What a name has no use for beside the control characters of ASCII, as part of a regular expression's class.
 
-With them ``exe.txt`` is shown where ``txt.exe`` is meant.
+Further control characters, ends of lines and paragraphs, and what turns the direction in which text is shown (Unicode's
+UAX #9): with that ``exe.txt`` is shown where ``txt.exe`` is meant.
 """
 
 _NO_TEXT: Final = (

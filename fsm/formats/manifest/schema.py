@@ -19,9 +19,9 @@ from fsm.formats.manifest.platforms import Platform
 from fsm.formats.manifest.steps import ARTIFACT_NAME, RELEASE_URL, ArtifactName, DownloadArtifact, ManifestStep
 from fsm.formats.timestamps import Timestamp
 from fsm.model import SHA256, ComponentName, Digest, Model, Version, matches, spelled
-from fsm.system.characters import BIDIRECTIONAL
+from fsm.system.characters import HIDDEN
 
-_URL: Final = rf"^[^\x00-\x20\x7f-\x9f\u2028\u2029{BIDIRECTIONAL}]*$"
+_URL: Final = rf"^[^\x00-\x20{HIDDEN}]*$"
 
 TYPE_NAME: Final = r"^[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?$"
 """A component type, as adapters register it."""

@@ -14,11 +14,10 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from fsm.model import HTTP_URL, URL_WORDS, Model, spelled
-from fsm.system.characters import BIDIRECTIONAL
+from fsm.system.characters import HIDDEN
 
-_HIDDEN: Final = rf"\x7f-\x9f\u2028\u2029{BIDIRECTIONAL}"
-ARTIFACT_NAME: Final = rf"^[^./\\\x00-\x20{_HIDDEN}-](?:[^/\\\x00-\x1f{_HIDDEN}]{{0,253}}[^/\\\x00-\x20{_HIDDEN}])?$"
-HOST_PATH: Final = rf"^[^\x00-\x1f{_HIDDEN}-][^\x00-\x1f{_HIDDEN}]*$"
+ARTIFACT_NAME: Final = rf"^[^./\\\x00-\x20{HIDDEN}-](?:[^/\\\x00-\x1f{HIDDEN}]{{0,253}}[^/\\\x00-\x20{HIDDEN}])?$"
+HOST_PATH: Final = rf"^[^\x00-\x1f{HIDDEN}-][^\x00-\x1f{HIDDEN}]*$"
 RELATIVE_URL: Final = r"^[A-Za-z0-9_~+@,=()][A-Za-z0-9._~+@,=()-]*(?:/[A-Za-z0-9_~+@,=()][A-Za-z0-9._~+@,=()-]*)*$"
 RELEASE_URL: Final = f"{HTTP_URL}|{RELATIVE_URL}"
 IMAGE: Final = (

@@ -38,7 +38,7 @@ from fsm.errors import TrustError, count
 from fsm.formats.timestamps import Timestamp, moment
 from fsm.formats.trust.minisign import PublicKey, twice
 from fsm.model import ComponentName, Model, Version, spelled
-from fsm.system.characters import BIDIRECTIONAL
+from fsm.system.characters import HIDDEN
 
 KEYRING: Final = "fsm-keyring.yaml"
 WITHDRAWN: Final = "fsm-withdrawn.yaml"
@@ -54,7 +54,7 @@ RepositoryName = Annotated[str, spelled(REPOSITORY_NAME, "a repository like owne
 Sequence = Annotated[int, Field(ge=0, lt=1 << 53)]
 """What orders signed files: it never goes back. By default the seconds since 1970 of the commit."""
 
-_WHY: Final = rf"^[^\x00-\x1f\x7f-\x9f\u2028\u2029{BIDIRECTIONAL}]*$"
+_WHY: Final = rf"^[^\x00-\x1f{HIDDEN}]*$"
 Why = Annotated[str, spelled(_WHY, "one line without control characters", 500)]
 
 
