@@ -57,13 +57,12 @@ def fetch_commit(
         patience: seconds for one try.
         anew: whether objects are missing that seem to be there.
     """
-    options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--force", *(["--refetch"] if anew else [])]
     remote = replace(git, secrets=remote_settings(source))
     said = ""
     for each in (wanted, new):
         if not anew and git.commit(ours) == new and git.has(new):
             return None
-        result = remote.run("fetch", *options, "--", source.url, f"+{each}:{ours}", timeout=patience)
+        result = remote.run(*fetch_command(anew=anew), "--", source.url, f"+{each}:{ours}", timeout=patience)
         faults.point("git.fetch.tried")
         if result.code == 0 and git.has(new):
             name(git, ours, new)
@@ -76,6 +75,15 @@ def fetch_commit(
         todo="update again",
         blame="host",
     )
+
+
+def fetch_command(*, anew: bool) -> list[str]:
+    """How git fetches a commit, from a remote or a bundle: no tags but those asked for, and no other traces.
+
+    Args:
+        anew: whether objects are missing that seem to be there.
+    """
+    return ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--force", *(["--refetch"] if anew else [])]
 
 
 def name(git: Git, ours: str, new: str) -> None:

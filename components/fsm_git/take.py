@@ -12,7 +12,7 @@ from fsm.system import faults
 from fsm_git import submodules
 from fsm_git.bring import Bring
 from fsm_git.command import Git
-from fsm_git.fetch import name
+from fsm_git.fetch import fetch_command, name
 from fsm_git.own_copy import FetchApart, Handed, ref_of
 from fsm_git.repository import Places
 
@@ -43,8 +43,7 @@ class Take(Bring):
     def _take(self, ctx: StepContext, git: Git, handed: Handed, refs: list[str], *, anew: bool) -> Failed | None:
         said = "nothing was handed over, as it was all there"
         if handed.bundle is not None:
-            options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--force", *(["--refetch"] if anew else [])]
-            result = git.run("fetch", *options, "--", str(handed.bundle), *refs)
+            result = git.run(*fetch_command(anew=anew), "--", str(handed.bundle), *refs)
             faults.point("git.apart.taken")
             said = complaint(result.tail)
         if git.has(handed.commit):
