@@ -12,14 +12,11 @@ from fsm.formats.checkspec import Check
 from fsm.kit import Retention
 from fsm.model import HostPath, Seconds, Version, spelled
 from fsm.services.docker.reference import canonical, parse
-from fsm.services.docker.spec import EngineUnit
+from fsm.services.docker.spec import USUAL_FILES, EngineUnit
 
 SERVICE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 PROJECT: Final = r"^[a-z0-9][a-z0-9_-]*$"
 TAG: Final = r"^[A-Za-z0-9._-]*\{version\}[A-Za-z0-9._-]*$"
-
-DEFAULTS: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-"""File names beside which compose looks for an override file by itself."""
 
 
 class ContainerSpec(Spec):
@@ -93,7 +90,7 @@ class ContainerSpec(Spec):
     def files(self) -> tuple[Path, ...]:
         """The compose files, with the override file that compose would read by itself."""
         first = self.compose_files[0]
-        if len(self.compose_files) > 1 or first.name not in DEFAULTS:
+        if len(self.compose_files) > 1 or first.name not in USUAL_FILES:
             return self.compose_files
         stem = first.stem
         override = (first.with_name(f"{stem}.override{ending}") for ending in (".yml", ".yaml"))

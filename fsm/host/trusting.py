@@ -15,6 +15,7 @@ from fsm.errors import FsmError, PlanError
 from fsm.host.component_users import ROOT
 from fsm.host.config import Component
 from fsm.services import AnySpec, CommandSpec, ComposeSpec, ProcessSpec, SystemdSpec
+from fsm.services.docker.spec import USUAL_FILES
 from fsm.system import trusted, users
 from fsm.system.trusted import Doubt
 
@@ -94,9 +95,9 @@ def _of_service(spec: AnySpec, target: Target) -> Iterator[Path]:
         case SystemdSpec(user=False):
             yield from _units(spec)
         case ComposeSpec():
-            from fsm.services.docker.inputs import FIRST, inputs  # noqa: PLC0415 - only for those who have such
+            from fsm.services.docker.inputs import inputs  # noqa: PLC0415 - only for those who have such
 
-            named = [spec.cwd / name for name in spec.files or FIRST]
+            named = [spec.cwd / name for name in spec.files or USUAL_FILES]
             yield from inputs(spec.cwd, named, [spec.cwd / ".env"])
         case ProcessSpec() if target.user is None:
             yield from _program(spec.command, spec.cwd)

@@ -13,9 +13,6 @@ from fsm.errors import ManifestError
 from fsm.formats.yamldoc import Node, lookup, read_tree
 from fsm.system import trusted
 
-FIRST: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-"""The names that compose looks for by itself."""
-
 _DEEPEST: Final = 16
 """How many files may include one another."""
 

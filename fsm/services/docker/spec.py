@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from fsm.system.users import User
 
 EngineUnit = Annotated[str, spelled(r"^(?:[A-Za-z0-9:_.@-]+\.service)?$", "the name of a service unit, or empty", 255)]
 """The engine's systemd unit; empty if nobody may restart it."""
+
+USUAL_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+"""The names that compose looks for by itself; beside a file of one of them it looks for an override file as well."""
 
 _Name = Annotated[str, spelled(r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", "the name of a compose service", 200)]
 _Time = Annotated[Seconds, Field(gt=0, le=3600)]
