@@ -217,9 +217,7 @@ def _ask(program: str, spec: CommandSpec, user: User | None) -> int | None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=before_exec() if user is None else partial(_enter, spec.cwd),  # noqa: PLW1509 - takes no lock
-            user=them.get("user"),
-            group=them.get("group"),
-            extra_groups=them.get("extra_groups"),
+            **them,
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise CommandFailed(f"cannot run {program}", str(error), "correct the command, or `cwd`") from error

@@ -25,7 +25,7 @@ from fsm.adapter import (
 from fsm.engine.worker.hearing import Deaf, Hearing
 from fsm.engine.worker.pool import Workers, place_of
 from fsm.engine.worker.process import Worker
-from fsm.engine.worker.protocol import believed, failed, shown, unpack_result
+from fsm.engine.worker.protocol import believed, nonsense, shown, unpack_result
 from fsm.model import Model, Seconds
 
 MOST_RUNS: Final = 10**9
@@ -135,9 +135,7 @@ class Calls:
                 return read(value)
             except ValueError as error:
                 worker.end()
-                raise failed(
-                    self._user.name, f"its process answered what is no answer: {shown(str(error), 300)}"
-                ) from None
+                raise nonsense(self._user.name, shown(str(error), 300)) from None
 
 
 Begun = Callable[[Worker], None]

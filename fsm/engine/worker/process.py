@@ -24,6 +24,7 @@ from fsm.engine.worker.protocol import (
     Started,
     exception_of,
     failed,
+    nonsense,
     pack,
     shown,
     unpack,
@@ -249,7 +250,7 @@ class Worker:
             return self._nonsense(str(error))
 
     def _nonsense(self, what: str) -> WorkerFailed:
-        return failed(self.user.name, f"its process answered what is no answer: {what}")
+        return nonsense(self.user.name, what)
 
     def _how(self) -> str:
         """How it ended, and what it wrote last."""

@@ -278,3 +278,13 @@ def failed(name: str, why: str) -> WorkerFailed:
         why: what was found.
     """
     return WorkerFailed(f"cannot act as the user {name}", why, "see the component's log, and try again")
+
+
+def nonsense(name: str, what: str) -> WorkerFailed:
+    """The error about a worker whose answer is none.
+
+    Args:
+        name: of its user.
+        what: is wrong with it.
+    """
+    return failed(name, f"its process answered what is no answer: {what}")

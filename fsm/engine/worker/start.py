@@ -55,7 +55,6 @@ class Started:
     ) -> None:
         import subprocess  # noqa: PLC0415 - 8 ms that only those pay who have such components
 
-        them = runs_as(user)
         try:
             self._process = subprocess.Popen(
                 argv,
@@ -66,9 +65,7 @@ class Started:
                 stderr=log,
                 start_new_session=True,
                 preexec_fn=before_exec(),  # noqa: PLW1509 - it takes no lock
-                user=them.get("user"),
-                group=them.get("group"),
-                extra_groups=them.get("extra_groups"),
+                **runs_as(user),
             )
         except OSError as error:
             self.broken = error
