@@ -21,9 +21,10 @@ from typing import Final
 from benchmarks.containers import PATIENCE, shell
 from benchmarks.figures import Figure, ratio
 from benchmarks.polling import polling
-from benchmarks.rig import Bench, child, free_port, fsm
+from benchmarks.rig import Bench, child, fsm
 from tests.hosts import images
 from tests.hosts.engine import engine
+from tests.ports import free_port
 
 COMPOSE: Final = """\
 services:

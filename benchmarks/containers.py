@@ -23,9 +23,10 @@ from typing import Final, NamedTuple
 
 from benchmarks.figures import Figure, ratio, timed
 from benchmarks.polling import polling
-from benchmarks.rig import Bench, child, environment, free_port, fsm
+from benchmarks.rig import Bench, child, environment, fsm
 from tests.hosts import images
 from tests.hosts.engine import engine, registry
+from tests.ports import free_port
 
 COMPOSE: Final = """\
 services:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -125,14 +124,6 @@ def fsm() -> list[str]:
     """The command `fsm` as it is installed beside this interpreter."""
     script = Path(sys.executable).with_name("fsm")
     return [str(script)] if script.exists() else [sys.executable, "-m", "fsm"]
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on just now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 class _Forever:

@@ -20,9 +20,10 @@ from typing import Final
 
 from benchmarks.figures import Figure, ratio
 from benchmarks.polling import polling
-from benchmarks.rig import BareContext, Bench, child, free_port, fsm, module
+from benchmarks.rig import BareContext, Bench, child, fsm, module
 from fsm.host.config import load
 from fsm.services import ServiceManager, open_service
+from tests.ports import free_port
 
 CONFIG: Final = """\
 [fsm]

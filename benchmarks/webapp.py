@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.rig import BareContext, child, free_port, fsm
+from benchmarks.rig import BareContext, child, fsm
 from examples.webapp import release
 from fsm.host.config import load
 from fsm.services import ServiceManager, open_service
+from tests.ports import free_port
 
 DEPENDENCIES: Final = {
     "framework": (24, 9000),

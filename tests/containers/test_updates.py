@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 
 import pytest
 
@@ -11,6 +10,7 @@ from fsm.engine.report import Outcome
 from fsm.system import inventory
 from tests.hosts.images import publish
 from tests.hosts.witness import Witness
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker]
 
@@ -362,9 +362,3 @@ def test_the_manifest_of_document_001(make, expected, outcome):
     assert app_fixture.answers() == ("1.1.0" if outcome is Outcome.DONE else "1.0.0")
     if outcome is Outcome.ROLLED_BACK:
         assert "health_endpoint failed" in result.reason
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has just now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

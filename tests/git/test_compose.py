@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tests.hosts.conftest import docker, named  # noqa: F401 - fixtures
 from tests.hosts.engine import Engine
 from tests.hosts.images import PORT, context, fetch
 from tests.hosts.witness import Witness
+from tests.ports import free_port
 from tests.world import Crash, crash_at
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker, pytest.mark.timeout(300)]
@@ -77,9 +77,7 @@ def app_fixture(tmp_path, docker, named, monkeypatch) -> Iterator[AgentFixture]:
     """1.0.0 runs, built by hand as people do."""
     for key, value in docker.env.items():
         monkeypatch.setenv(key, value)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     project = named("agent")
     # Components of other tests of this machine must not share our tags.
     monkeypatch.setattr(AgentFixture, "name", project)

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from examples.webapp import release
 from fsm import Outcome
+from tests.ports import free_port
 
 pytestmark = pytest.mark.processes
 
@@ -47,9 +47,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FSM_CONFIG", raising=False)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (tmp_path / "fsm.toml").write_text(CONFIG.format(port=port))
     try:
         release.build(tmp_path / "releases", "1.0.0", port=port)
