@@ -44,8 +44,9 @@ def measure(bench: Bench) -> list[Figure]:
         }
         many = bench.turns(thousand, 15)
     return [
-        duration("kill -9 in a step; from exec to that step's `do`", found["resume"], under_ms=200),
-        ratio("the same", found["resume"], "`python -c pass`", found["bare"]),
+        ratio(
+            "kill -9 in a step; from exec to that step's `do`", found["resume"], "`python -c pass`", found["bare"], 15
+        ),
         duration(f"{count:,} interrupted runs found", many["found"]),
         duration(f"{count:,} interrupted runs found and classified", many["classified"], under_ms=300),
     ]

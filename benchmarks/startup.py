@@ -18,10 +18,12 @@ def measure(bench: Bench) -> list[Figure]:
             "bare": timed(lambda: child([sys.executable, "-c", "pass"])),
             "help": timed(lambda: child([*fsm(), "--help"])),
             "status": timed(lambda: site.fsm("status")),
+            "resume": timed(lambda: site.fsm("resume")),
         }
         found = bench.turns(cases, 40)
     bare = "`python -c pass`"
     return [
-        ratio("`fsm --help`", found["help"], bare, found["bare"], 5),
-        ratio("`fsm status`", found["status"], bare, found["bare"], 10),
+        ratio("`fsm --help`", found["help"], bare, found["bare"], 3.5),
+        ratio("`fsm status`", found["status"], bare, found["bare"], 5),
+        ratio("`fsm resume` with nothing to do", found["resume"], bare, found["bare"], 5),
     ]
