@@ -11,6 +11,7 @@ from fsm.kit import make_directory, remove_empty, sweep, write_record
 from fsm.sources.git import commit_version
 from fsm.system import faults, files
 from fsm_git.command import Git
+from fsm_git.inspect import Commit
 from fsm_git.layout import Layout
 from fsm_git.site import Site
 from fsm_git.stage import remove_stage
@@ -25,7 +26,7 @@ class BackupRecord(kit.BackupRecord):
         images: names of images that were built from it, each with our own name for it.
     """
 
-    commit: str
+    commit: Commit
     ref: str
     images: dict[str, str] = {}
 

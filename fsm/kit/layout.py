@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from fsm.adapter import Backup
 from fsm.kit.directories import make_directory, remove_empty, sweep
@@ -30,6 +30,13 @@ _RECORD_LIMIT: Final = 4 << 20
 """Bytes; a record that is larger is none of ours."""
 
 
+def _a_time(text: str) -> str:
+    """Retention compares it with the present: whoever may write a record may not stop that."""
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time without an offset")
+    return text
+
+
 class BackupRecord(Model):
     """``record.json``: what a backup is of. Component types subclass it with what their way back needs.
 
@@ -41,7 +48,9 @@ class BackupRecord(Model):
 
     run: int
     version: str | None
-    made_at: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    made_at: Annotated[str, AfterValidator(_a_time)] = Field(
+        default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds")
+    )
 
 
 RecordT = TypeVar("RecordT", bound=BackupRecord)

@@ -12,6 +12,7 @@ import pytest
 
 from fsm.engine.report import Outcome
 from fsm.system import inventory
+from fsm_git.finish import BackupRecord
 from tests.app_fixture import AppFixture, write
 from tests.git_fixture import GitFixture, git
 from tests.githttp import serving
@@ -365,3 +366,11 @@ def test_a_source_of_another_type_is_refused(made):
     result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.REFUSED
     assert "source of type git" in result.todo
+
+
+def test_a_record_whose_commit_is_none_is_none():
+    """A record lies where the checkout's user may write: what he puts there is no bug of ours."""
+    known = {"run": 1, "version": "1.0.0", "made_at": "2026-01-02T03:04:05+00:00", "ref": "refs/fsm/app/kept/1"}
+    assert BackupRecord.model_validate({**known, "commit": "a" * 40}).commit == "a" * 40
+    with pytest.raises(ValueError, match="commit"):
+        BackupRecord.model_validate({**known, "commit": "/canary/dir"})

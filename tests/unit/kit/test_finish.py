@@ -156,7 +156,17 @@ def test_tidying_fails_no_update(layout: Layout, error: Exception):
     assert done.notes[1].startswith("could not remove everything that is no longer needed: ")
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"run": "x"}', '{"run": 1, "version": null, "made_at": "x", "more": 1}'])
+BROKEN = (
+    "",
+    "{",
+    '{"run": "x"}',
+    '{"run": 1, "version": null, "made_at": "2026-01-02T03:04:05+00:00", "more": 1}',
+    '{"run": 1, "version": null, "made_at": "/canary/dir"}',
+    '{"run": 1, "version": null, "made_at": "2026-01-02T03:04:05"}',
+)
+
+
+@pytest.mark.parametrize("text", BROKEN)
 def test_a_record_that_cannot_be_read_is_none(layout: Layout, text: str):
     """Nobody rolls back to what nobody knows."""
     place = retire(layout, 1)
