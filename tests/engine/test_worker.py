@@ -91,6 +91,7 @@ def test_what_is_tried_again_is_tried_again(bench):
         ("endless", "it does not come to an end"),
         ("ready", "it said ready"),
         ("fault", "it said fault"),
+        ("stop", "a signal has stopped its process"),
         ("early", "Unable to extract tag"),
         ("nan", "Input should be a finite number"),
         ("cancelled", "it raised Cancelled, which only the updater does"),

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
 from fsm.adapter import Target
-from fsm.engine.questions import Questions
+from fsm.engine.questions import LIMIT, Questions
 from fsm.engine.worker import process
 from fsm.engine.worker.hearing import Deaf
 from fsm.errors import WorkerFailed
 from fsm.model import Version
+from fsm.system.processes import identify
 from tests.engine.worker_adapter import Acts, ActsSpec, Facts, Own
 from tests.engine.worker_bench import Bench, request, wait
 from tests.users import OTHER
@@ -72,6 +76,36 @@ def test_a_question_that_kills_or_hangs_its_process_leaves_the_version_unknown(b
     found = questions.inspect(target, ActsSpec(answer="die"))
     assert found.version is None
     assert "its process ended by signal 9" in found.why_unknown
+
+
+def test_a_process_that_its_user_stops_is_not_waited_for(bench):
+    """The limit of a question is for those who work; who stops a process could have it waited for by every command."""
+    questions, target = _questions(bench)
+    begin = time.monotonic()
+    found = questions.inspect(target, ActsSpec(answer="stop"))
+    assert "a signal has stopped its process" in found.why_unknown
+    assert time.monotonic() - begin < LIMIT / 2
+
+
+def test_what_a_question_has_started_ends_with_a_killed_engine(bench, tmp_path):
+    """No journal knows it, and no resume would end it."""
+    script = (
+        "import os, pathlib, sys; from fsm.adapter import Target; from fsm.engine.questions import Questions\n"
+        "from fsm.engine.worker import Workers; from fsm.system import users\n"
+        "from tests.engine.worker_adapter import Acts, ActsSpec\n"
+        "place, user = pathlib.Path(sys.argv[1]), users.numbered(os.getuid())\n"
+        "target = Target(name='a', state_dir=place, user=user)\n"
+        "Questions(Acts(), Workers()).inspect(target, ActsSpec(path=place, answer='ask'))\n"
+    )
+    engine = subprocess.Popen([sys.executable, "-c", script, tmp_path], cwd=Path(__file__).parents[2])
+    said = tmp_path / "asked"
+    try:
+        wait(lambda: said.exists() and said.read_text().endswith("\n"))
+    finally:
+        engine.send_signal(signal.SIGKILL)
+        engine.wait()
+    pid = int(said.read_text())
+    wait(lambda: identify(pid) is None)
 
 
 def test_an_answer_is_waited_for_only_so_long(bench, monkeypatch):

@@ -31,6 +31,7 @@ from fsm.adapter import (
 )
 from fsm.errors import Cancelled, Refused, StepFailed, Transient
 from fsm.kit import fault_point
+from fsm.system.shell import ask
 
 
 class ActsSpec(Spec):
@@ -92,6 +93,11 @@ def _hang(ctx: StepContext) -> StepResult:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         time.sleep(60)
+
+
+def _stop(ctx: StepContext) -> StepResult:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return Done()
 
 
 def _steal(ctx: StepContext) -> StepResult:
@@ -179,6 +185,7 @@ ACTS: Final[dict[str, Callable[[StepContext], Any]]] = {
     "rubbish": _rubbish,
     "endless": _endless,
     "hang": _hang,
+    "stop": _stop,
     "steal": _steal,
     "ready": _say('{"said":"ready","version":"0"}'),
     "fault": _say('{"said":"fault","name":"x"}'),
@@ -239,6 +246,10 @@ class Acts(Adapter[ActsSpec, Facts]):
         """See `Adapter.inspect`."""
         if spec.answer == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if spec.answer == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if spec.answer == "ask":
+            ask(["sh", "-c", "echo $$ > asked; exec sleep 600"], cwd=spec.path, timeout=600)
         if spec.answer == "hang":
             time.sleep(600)
         return Facts(version=Version("1.0"), why_unknown="a\x1b[31mb", uid=os.getuid())

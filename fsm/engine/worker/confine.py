@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 from typing import Final
 
+from fsm.system.processes import children_end_with_this_process
+from fsm.system.processes.dying import end_with, prctl
+
 # include/uapi/linux/prctl.h
-_PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
 
@@ -33,15 +33,7 @@ def confine(parent: int) -> None:  # pragma: no cover - in a process of its own,
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, MANY_FILES), hard))
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    _prctl(_PR_SET_DUMPABLE, 0)
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise SystemExit("the updater is gone")
-
-
-def _prctl(option: int, value: int) -> None:  # pragma: no cover - as above
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"prctl({option}): {os.strerror(code)}")
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    prctl(_PR_SET_DUMPABLE, 0)
+    end_with(parent)
+    children_end_with_this_process()

@@ -34,7 +34,7 @@ from fsm.engine.worker.start import Started as Start
 from fsm.errors import Cancelled, DeadlineExceeded, FsmError, WorkerFailed
 from fsm.model import Seconds
 from fsm.system import faults
-from fsm.system.processes import Identity, alive, end, users_of, with_environment
+from fsm.system.processes import Identity, alive, end, stopped, users_of, with_environment
 from fsm.system.shell import MARKER, Child
 from fsm.version import __version__
 
@@ -194,7 +194,11 @@ class Worker:
 
     def _heard(self, hearing: Hearing) -> Iterator[Said]:
         """What it has said; waits a little where that is nothing."""
-        for ready, _ in self._poller.poll(_POLL * 1000):
+        found = self._poller.poll(_POLL * 1000)
+        if not found and self.identity is not None and stopped(self.identity):
+            # Its user could have everybody wait until the deadline, again and again; nothing of ours stops it.
+            raise failed(self.user.name, "a signal has stopped its process")
+        for ready, _ in found:
             if ready == self._log:
                 self._drain(hearing)
             else:

@@ -17,22 +17,25 @@ from fsm.system.processes.reading import (
     holding,
     identify,
     start_time,
+    stopped,
     users_of,
     with_environment,
 )
-from fsm.system.processes.signals import before_exec, default_signals
+from fsm.system.processes.signals import before_exec, children_end_with_this_process, default_signals
 
 __all__ = [
     "Identity",
     "alive",
     "before_exec",
     "boot_id",
+    "children_end_with_this_process",
     "default_signals",
     "end",
     "group",
     "holding",
     "identify",
     "start_time",
+    "stopped",
     "users_of",
     "with_environment",
 ]

@@ -17,6 +17,9 @@ from fsm.model import Model
 _DEAD: Final = frozenset("ZXx")
 """States of /proc/<pid>/stat that are no life any more: a zombie runs nothing, it waits for its parent."""
 
+_STOPPED: Final = frozenset("Tt")
+"""States of a process that a signal, or a tracer, keeps from running."""
+
 _EXEC_PAUSES: Final = (0.0, 0.001, 0.002)
 """Seconds before each look at a process that has no environment because it is in the middle of an exec."""
 
@@ -83,6 +86,12 @@ def users_of(pid: int) -> set[int]:
 def alive(identity: Identity) -> bool:
     """Whether exactly this process still lives."""
     return identity.boot_id == boot_id() and start_time(identity.pid) == identity.start_time
+
+
+def stopped(identity: Identity) -> bool:
+    """Whether a living process does nothing because a signal has stopped it (SIGSTOP and its like)."""
+    found = stat_of(identity.pid)
+    return found is not None and found.state in _STOPPED and found.start_time == identity.start_time
 
 
 def with_environment(marker: str) -> list[Identity]:

@@ -6,8 +6,21 @@ SIGQUIT ignored, `nohup` with SIGHUP, and Python ignores SIGPIPE and SIGXFSZ; no
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
+from functools import partial
+
+_tied: list[bool] = []
+"""Whether what this process asks ends with it; empty for no."""
+
+
+def children_end_with_this_process() -> None:
+    """From now on, for what `before_exec` is used with: a worker whose engine was killed leaves nothing behind.
+
+    What a run starts is different: the journal knows it, and a resume ends it with all that it has started itself.
+    """
+    _tied[:] = [True]
 
 
 def ignored_signals() -> list[signal.Signals]:
@@ -22,10 +35,19 @@ def default_signals() -> None:  # pragma: no cover - runs in the child, between 
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
+def _begin_tied(parent: int) -> None:  # pragma: no cover - as above
+    from fsm.system.processes.dying import end_with  # noqa: PLC0415 - loaded before the fork
+
+    default_signals()
+    end_with(parent)
+
+
 def before_exec() -> Callable[[], None] | None:
     """`preexec_fn` for `subprocess`, where one is needed: that module takes care of Python's own two.
 
     None lets it use vfork, which is quicker.
     """
+    if _tied:
+        return partial(_begin_tied, os.getpid())
     own = {getattr(signal, name, None) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ")}
     return default_signals if set(ignored_signals()) - own else None
