@@ -236,6 +236,22 @@ def quickly(fixture: AppFixture) -> str | None:
     return None if known is None else known[0]["installed"]
 
 
+@pytest.mark.needs_root
+@pytest.mark.parametrize("command", ["status", "check", "plan", "update", "doctor", "rollback"])
+def test_a_tree_that_its_owner_cannot_reach(passable: Path, command: str):
+    """Its directory is closed to him: that is a matter of rights, with a remedy, and no bug."""
+    fixture = AppFixture(passable / "closed")
+    fixture.install("1.0.0")
+    fixture.publish("1.1.0")
+    for path in (fixture.live, *fixture.live.rglob("*")):
+        os.lchown(path, ATTACKER, ATTACKER)
+    (passable / "closed").chmod(0o700)
+    done = fsm(fixture, command)
+    assert done.returncode == {"status": 0, "check": 0, "doctor": 40}.get(command, 20), done
+    assert f"cannot look at app as the user {ATTACKER}: " in done.stdout
+    assert "Permission denied" in done.stdout
+
+
 def test_links_of_ones_own_are_followed(app: AppFixture, tmp_path: Path):
     """On a host of one user, an app whose version file is a link is as it was."""
     (app.live / "VERSION").rename(tmp_path / "elsewhere")

@@ -26,6 +26,7 @@ from fsm.engine.worker.hearing import Deaf, Hearing
 from fsm.engine.worker.pool import Workers, place_of
 from fsm.engine.worker.process import Worker
 from fsm.engine.worker.protocol import believed, nonsense, shown, unpack_result
+from fsm.errors import WorkerFailed
 from fsm.model import Model, Seconds
 
 MOST_RUNS: Final = 10**9
@@ -117,7 +118,14 @@ class Calls:
 
     def _ask(self, verb: str, target: Target, spec: Spec, read: Callable[[str], ValueT], **more: Any) -> ValueT:
         request = {"target": _plain(target), "spec": _plain(spec), **more}
-        return self._call(verb, request, read, Deaf(), _silent)
+        try:
+            return self._call(verb, request, read, Deaf(), _silent)
+        except OSError as error:
+            raise WorkerFailed(
+                f"cannot look at {target.name} as the user {self._user.name}",
+                str(error),
+                "let that user reach the component's tree, or name another one by `run_as`",
+            ) from error
 
     def _call(
         self,
