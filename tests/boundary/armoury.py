@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Final
 
 from tests.boundary.canary import MARKERS
-from tests.boundary.ground import Ground
+from tests.boundary.ground import ATTACKER, Ground
 
 NAMES: Final = ("git", "cat", "python", "python3", "pip", "uv", "sh", "gcc", "docker", "env", "tar", "setpriv", "serve")
 """What programs of ours start others by."""
@@ -87,11 +87,11 @@ class Armoury:
             found.append(one | {"environ": block})
         return found
 
-    def wrong(self) -> list[str]:
-        """Programs that ran with what their attacker does not have."""
-        return sorted(set(self._wrong()))
+    def wrong(self, attackers: Set[int] = frozenset({ATTACKER})) -> list[str]:
+        """Programs that ran with what their attackers do not have."""
+        return sorted(set(self._wrong({str(uid) for uid in attackers})))
 
-    def _wrong(self) -> Iterator[str]:
+    def _wrong(self, attackers: Set[str]) -> Iterator[str]:
         for one in self.said():
             name = Path(one.get("program", "?")).name
             if "0" in one.get("Uid", "").split():
@@ -100,6 +100,8 @@ class Armoury:
                 yield f"{name} ran with capabilities"
             elif "0" in (one.get("Gid", "") + " " + one.get("Groups", "")).split():
                 yield f"{name} ran in root's group"
+            elif strangers := set(one.get("Uid", "").split()) - attackers:
+                yield f"{name} ran as {', '.join(sorted(strangers))}"
             for what, marker in MARKERS.items():
                 if marker.decode() in one["environ"]:
                     yield f"{name} was given {what}"

@@ -21,6 +21,7 @@ LONG_AGO: Final = 1_234_567_890 * 10**9 + 123_456_789
 MARKERS: Final = {
     "a secret of root's": b"marker-of-root-4f1d29c07b",
     "a secret of the neighbour's": b"marker-of-neighbour-93ac5de1f2",
+    "a secret of the app's": b"marker-of-app-7e90b2d4c8",
     "the updater's environment": b"marker-of-environment-0b7755ee31",
     "the source's token": b"marker-of-token-2c81f0be66",
 }

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
 from tests.boundary.attacker import Deed, Moment
 from tests.boundary.plants import KINDS
-from tests.boundary.scenes import APP, Scene
+from tests.boundary.scenes import APP, OTHER, Scene
 
 Words = tuple[str, ...]
 
@@ -82,6 +83,10 @@ _EXCHANGED: Final = ("fifo", "directory", "file", "program", "nothing", "socket"
 _DIRECTORIES: Final = ("place/app", "place/app/*", "place/app/data/*", "place/.app.fsm*", "place/.app.fsm/*/*")
 _LINKS: Final = ("a directory", "an empty directory", "a private directory", "the neighbour's tree")
 _LONGEST: Final = 3.0
+_SECOND: Final = 0.2
+"""The share of runs in which the other component's user attacks as well."""
+
+_TREE: Final = re.compile(rf"^place/(\.?){APP}(?=[./]|$)")
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ class Draw:
         cwd: whether the commands are typed in the component's tree.
         neighbour: whether the other component is updated afterwards, while the attack goes on.
         kill_after: seconds after which an update is killed.
+        second: what the other component's user does meanwhile, to what is his; often nothing.
     """
 
     number: int
@@ -101,6 +107,7 @@ class Draw:
     cwd: bool
     neighbour: bool
     kill_after: float
+    second: tuple[Deed, ...] = ()
 
 
 class Deck:
@@ -130,7 +137,15 @@ class Deck:
         verb = rng.choices(list(VERBS), [share for share, _ in VERBS.values()])[0]
         deeds = (*self._plants(rng, scene.name), *self._others(rng, scene.name))
         kill_after = rng.uniform(0.05, _LONGEST if scene.rich else _LONGEST / 2)
-        return Draw(number, scene, verb, deeds, rng.random() < 0.3, rng.random() < 0.3, kill_after)
+        cwd, neighbour = rng.random() < 0.3, rng.random() < 0.3
+        second = tuple(self._second(rng)) if rng.random() < _SECOND else ()
+        return Draw(number, scene, verb, deeds, cwd, neighbour or bool(second), kill_after, second)
+
+    def _second(self, rng: Random) -> Iterator[Deed]:
+        """Plants in the other component, an app whose paths are those of the first scene's."""
+        likeness = next((scene.name for scene in self._scenes if scene.kind == "python_app"), None)
+        for deed in self._plants(rng, likeness) if likeness else ():
+            yield replace(deed, path=_TREE.sub(rf"homes/\1{OTHER}", deed.path))
 
     def _plants(self, rng: Random, scene: str) -> Iterator[Deed]:
         """Plants; what is exchanged is exchanged in several places at once."""

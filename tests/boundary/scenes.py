@@ -113,6 +113,7 @@ def _installed(site: Site) -> None:
     fixture.publish("0.9.0", **_extra(scene, "0.9.0"))
     fixture.install("0.9.0")
     fixture.furnish()
+    write(site.tree / "data/secret", MARKERS["a secret of the app's"], mode=0o600)
     _own(site.tree, ATTACKER)
     fixture.publish("1.0.0", **_extra(scene, "1.0.0"))
     said = perform(site.ground.private, ("update", APP))

@@ -18,6 +18,7 @@ def text(runs: Sequence[Run], seed: int) -> str:
         f"{len(runs)} attacked runs (seed {seed}), {seconds:.1f} s each; something that must not happen in {len(bad)}.",
         _table(runs, "what was updated", lambda run: [run["scene"]]),
         _table(runs, "command", lambda run: [run["verb"]]),
+        _table(runs, "users who attack", lambda run: [str(run["attackers"])]),
         _table(runs, "plant", lambda run: {_kind(deed) for deed in run["deeds"]}),
         violations(bad),
     ]

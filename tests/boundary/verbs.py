@@ -24,8 +24,8 @@ from typing import Final
 import fsm
 from tests.boundary.canary import MARKERS
 
-LIMIT: Final = 120.0
-"""Seconds in which a command must have ended: all deadlines, and ten seconds that each stopped worker is given."""
+LIMIT: Final = 60.0
+"""Seconds in which a command must have ended: all deadlines of the scenes, and ten more for each of two workers."""
 
 TYPES: Final = ("fsm_python_app", "fsm_git", "fsm_container")
 

@@ -17,8 +17,8 @@ from fsm.model import Model
 _DEAD: Final = frozenset("ZXx")
 """States of /proc/<pid>/stat that are no life any more: a zombie runs nothing, it waits for its parent."""
 
-_STOPPED: Final = frozenset("Tt")
-"""States of a process that a signal, or a tracer, keeps from running."""
+_STOPPED: Final = "T"
+"""State of a process that a signal has stopped; one that a tracer looks into has another."""
 
 _EXEC_PAUSES: Final = (0.0, 0.001, 0.002)
 """Seconds before each look at a process that has no environment because it is in the middle of an exec."""
@@ -91,7 +91,7 @@ def alive(identity: Identity) -> bool:
 def stopped(identity: Identity) -> bool:
     """Whether a living process does nothing because a signal has stopped it (SIGSTOP and its like)."""
     found = stat_of(identity.pid)
-    return found is not None and found.state in _STOPPED and found.start_time == identity.start_time
+    return found is not None and found.state == _STOPPED and found.start_time == identity.start_time
 
 
 def with_environment(marker: str) -> list[Identity]:
