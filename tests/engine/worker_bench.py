@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,9 @@ class Bench:
 
 def request(act: str, **results: Any) -> dict[str, Any]:
     """A call of a step, as the engine makes it."""
-    facts = {"title": "act", "marker": "m", "run_id": 1, "component": "a", "results": results, "remaining": 60.0}
+    # Of this process: what ends by its mark must not be another test's.
+    marker = f"m-{os.getpid()}"
+    facts = {"title": "act", "marker": marker, "run_id": 1, "component": "a", "results": results, "remaining": 60.0}
     context = {**facts, "touched": False, "provisional": False}
     return {"verb": "do", "adapter": PLACE, "step": "act", "args": {"act": act}, "context": context}
 

@@ -149,7 +149,8 @@ def test_a_rate_limit_is_shown_and_the_known_answer_kept(repository: Repository,
     assert limited.releases == first.releases
     (warning,) = limited.warnings
     assert "the answer is that of an earlier check: the rate limit of 127.0.0.1 is used up until" in warning
-    assert source().releases(limited.to_cache()).warnings == (warning,)
+    (again,) = source().releases(limited.to_cache()).warnings
+    assert again.partition(" until ")[0] == warning.partition(" until ")[0]  # the second may be another by now
     with pytest.raises(Transient) as caught:
         source().releases()
     assert 3000 < (caught.value.after or 0) <= 3600
