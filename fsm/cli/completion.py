@@ -6,6 +6,7 @@ import click
 
 from fsm.cli import commands, output
 from fsm.cli.codes import Code
+from fsm.cli.quick import COMPLETE
 
 
 @click.command(cls=commands.Command, examples=("fsm completion bash", "fsm completion fish"))
@@ -17,8 +18,6 @@ def completion(ctx: click.Context, shell: str) -> int:
     For bash, put `eval "$(fsm completion bash)"` into ~/.bashrc.
     """
     from click.shell_completion import get_completion_class  # noqa: PLC0415 - only for this command
-
-    from fsm.cli.run import COMPLETE  # noqa: PLC0415 - it imports the table of the commands
 
     kind = get_completion_class(shell)
     assert kind is not None, "click has these three"

@@ -106,8 +106,10 @@ def resume(names: tuple[str, ...], as_json: bool, within: float | None) -> int:
 
 
 def _resumed_nothing(as_json: bool) -> int:
+    from fsm.host.quick_resume import NOTHING  # noqa: PLC0415 - loaded when it was asked
+
     if not as_json:
-        output.say("nothing is in progress")
+        output.say(NOTHING)
     return report([], as_json)
 
 

@@ -7,9 +7,13 @@ place of the journal only: a mistake elsewhere in it keeps no host without inter
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from fsm.engine.journal import Journal
 from fsm.host.places import find, settings_in, state_dir_of, text_of
+
+NOTHING: Final = "nothing is in progress"
+"""What `fsm resume` says then."""
 
 
 def nothing_to_do(explicit: Path | None) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fsm.cli import quick
 from fsm.host.quick_resume import nothing_to_do
 from tests.unit.cli.conftest import Line, interrupted
 
@@ -19,7 +20,7 @@ def test_it_loads_neither_pydantic_nor_the_adapters(updated: Line):
     updated("check")
     script = (
         f"import sys; sys.argv = ['fsm', '--config', {str(updated.path)!r}, 'resume']\nfrom fsm.cli import main\n"
-        "code = main()\nslow = ('pydantic', 'fsm.updater', 'fsm_python_app', 'importlib.metadata', 'rich', 'urllib3')\n"
+        "code = main()\nslow = ('click', 'pydantic', 'fsm.updater', 'fsm_python_app', 'importlib.metadata', 'rich')\n"
         "print(code, [name for name in slow if name in sys.modules])"
     )
     environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
@@ -27,6 +28,22 @@ def test_it_loads_neither_pydantic_nor_the_adapters(updated: Line):
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60, env=environ
     )
     assert done.stdout.splitlines() == ["nothing is in progress", "0 []"]
+
+
+@pytest.mark.parametrize("command", ["resume", "status"])
+def test_both_ways_say_the_same(updated: Line, monkeypatch: pytest.MonkeyPatch, command: str):
+    """What is not typed exactly so is parsed by click."""
+    updated("check")
+    updated(command)
+    at_once = updated(command)
+    monkeypatch.setattr("fsm.cli.quick.answer", lambda args: None)
+    assert updated(command) == at_once
+
+
+def test_a_question_of_a_shell_is_not_answered_at_once(monkeypatch: pytest.MonkeyPatch):
+    """It has no command's words to answer."""
+    monkeypatch.setenv(quick.COMPLETE, "bash_complete")
+    assert quick.answer(["resume"]) is None
 
 
 def test_json_has_the_same_shape(updated: Line):

@@ -15,7 +15,7 @@ import pytest
 
 from fsm.cli import main, output
 from fsm.cli.app import COMMANDS, fsm
-from fsm.cli.run import COMPLETE
+from fsm.cli.quick import COMPLETE
 from fsm.errors import JournalError
 from fsm.version import __version__
 from tests.unit.cli.conftest import Line
@@ -75,7 +75,7 @@ def test_help_imports_no_command():
         " 'importlib.metadata') or name.startswith('fsm.cli.')])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    ours = {"fsm.cli.run", "fsm.cli.output", "fsm.cli.app", "fsm.cli.codes", "fsm.cli.commands"}
+    ours = {f"fsm.cli.{name}" for name in ("run", "quick", "invoke", "output", "app", "codes", "commands")}
     loaded = set(done.stdout.splitlines()[-1].strip("[]").replace("'", "").split(", "))
     # A test's own coverage loads some of the others.
     assert loaded - {"json", "pathlib", "importlib.metadata"} == ours
