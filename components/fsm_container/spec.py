@@ -12,7 +12,7 @@ from fsm.formats.checkspec import Check
 from fsm.kit import Retention
 from fsm.model import HostPath, Seconds, Version, spelled
 from fsm.services.docker.reference import canonical, parse
-from fsm.services.docker.spec import USUAL_FILES, EngineUnit
+from fsm.services.docker.spec import EngineUnit, override_of
 
 SERVICE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 PROJECT: Final = r"^[a-z0-9][a-z0-9_-]*$"
@@ -90,11 +90,8 @@ class ContainerSpec(Spec):
     def files(self) -> tuple[Path, ...]:
         """The compose files, with the override file that compose would read by itself."""
         first = self.compose_files[0]
-        if len(self.compose_files) > 1 or first.name not in USUAL_FILES:
-            return self.compose_files
-        stem = first.stem
-        override = (first.with_name(f"{stem}.override{ending}") for ending in (".yml", ".yaml"))
-        return (*self.compose_files, *[path for path in override if path.exists()][:1])
+        override = override_of(first) if len(self.compose_files) == 1 else None
+        return self.compose_files if override is None else (first, override)
 
     def env_files(self) -> tuple[Path, ...]:
         """Where variables come from; the first compose file's ``.env`` need not be there."""

@@ -13,10 +13,8 @@ from pydantic import TypeAdapter
 from fsm.adapter import Target
 from fsm.errors import ConfigError, PlanError
 from fsm.formats.releases import Release
-from fsm.services.docker.spec import ComposeSpec
 from fsm.sources import GitSpec, SourceSpec
 from fsm.sources.remotes import remote_host, why_no_remote
-from fsm.system import trusted
 from fsm_git.spec import GitCheckoutSpec
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/ +-]*")
@@ -66,27 +64,19 @@ def commit_of(target: Target, release: Release) -> Announced:
 
 
 def refuse_engine(target: Target, spec: GitCheckoutSpec) -> None:
-    """Refuse to have the Docker engine, which acts as root, do what files say that somebody else may write.
+    """Refuse to have the Docker engine, which acts as root, build what a user's tree says.
+
+    What it starts for a service is looked at for every component type alike (`fsm.host.trusting`).
 
     Raises:
         PlanError: with the remedies.
     """
-    if target.user is None:
-        return
-    why = f"{spec.path} belongs to {target.user.name}" if spec.build and spec.build.compose else _foreign_services(spec)
-    if why:
+    if target.user is not None and spec.build is not None and spec.build.compose:
         raise PlanError(
             f"cannot update {target.name}",
-            f"the Docker engine acts as root, and {why}",
+            f"the Docker engine acts as root, and {spec.path} belongs to {target.user.name}",
             f'`chown` it to root, or set run_as = "root" if {target.user.name} is trusted like root',
         )
-
-
-def _foreign_services(spec: GitCheckoutSpec) -> str:
-    """Whose the compose files of a service are, if they are not only root's; empty if they are."""
-    projects = [service for service in spec.services.values() if isinstance(service, ComposeSpec)]
-    found = (trusted.doubt(service.cwd / name) for service in projects for name in ("", *service.files))
-    return next((doubt.why for doubt in found if doubt is not None), "")
 
 
 def why_no_submodule(name: str, url: str, hosts: tuple[str, ...], depth: int, beside: str | None = None) -> str:

@@ -15,7 +15,6 @@ from fsm.errors import FsmError, PlanError
 from fsm.host.component_users import ROOT
 from fsm.host.config import Component
 from fsm.services import AnySpec, CommandSpec, ComposeSpec, ProcessSpec, SystemdSpec
-from fsm.services.docker.spec import USUAL_FILES
 from fsm.system import trusted, users
 from fsm.system.trusted import Doubt
 
@@ -97,8 +96,7 @@ def _of_service(spec: AnySpec, target: Target) -> Iterator[Path]:
         case ComposeSpec():
             from fsm.services.docker.inputs import inputs  # noqa: PLC0415 - only for those who have such
 
-            named = [spec.cwd / name for name in spec.files or USUAL_FILES]
-            yield from inputs(spec.cwd, named, [spec.cwd / ".env"])
+            yield from inputs(spec.cwd, spec.reads(), [spec.cwd / ".env"])
         case ProcessSpec() if target.user is None:
             yield from _program(spec.command, spec.cwd)
         case CommandSpec() if target.user is None:

@@ -72,7 +72,12 @@ def shop() -> Iterator[Path]:
 def configured(shop: Path, **keys: Any) -> Config:
     """A host with that project."""
     web = {"type": "container", "compose_files": [str(shop / "compose.yaml")], "services": ["web"], "image": "shop/web"}
-    data = {"fsm": {"state_dir": str(shop / "state")}, "components": {"web": {**web, **keys}}}
+    return host_of(shop, {**web, **keys})
+
+
+def host_of(shop: Path, web: dict[str, Any]) -> Config:
+    """A host with that component."""
+    data = {"fsm": {"state_dir": str(shop / "state")}, "components": {"web": web}}
     return parse(data, Registry.discover(), base=shop)
 
 
@@ -112,6 +117,18 @@ def test_a_file_that_another_user_may_write_is_refused(shop: Path, name: str):
     assert "belongs to user 4242" in trusting.why_not_asked(component, adapter, component.target)
     found = [each for each in doctor.examine(config, Registry.discover()) if each.subject == "web"]
     assert [each.level for each in found if each.message.startswith("root acts on")] == ["error"]
+
+
+@pytest.mark.parametrize("name", ["compose.override.yml", "compose.yaml"])
+def test_what_compose_finds_by_itself_for_a_service(shop: Path, name: str):
+    """A service of any component: also the override file beside a usual one, in a directory of root's."""
+    service = {"manager": "compose", "cwd": str(shop)}
+    config = host_of(shop, {"type": "python_app", "install_path": str(shop / "app"), "service": service})
+    assert doubted(config) == []
+    (shop / name).write_text("services: {}\n")
+    os.chown(shop / name, ATTACKER, ATTACKER)
+    (why,) = doubted(config)
+    assert f"{shop / name} belongs to user 4242" in why
 
 
 def test_a_user_who_is_trusted_like_root_is_named(shop: Path):

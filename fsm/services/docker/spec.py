@@ -17,6 +17,16 @@ EngineUnit = Annotated[str, spelled(r"^(?:[A-Za-z0-9:_.@-]+\.service)?$", "the n
 USUAL_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """The names that compose looks for by itself; beside a file of one of them it looks for an override file as well."""
 
+
+def override_of(file: Path) -> Path | None:
+    """The override file that compose reads by itself beside a file with a usual name; None if there is none."""
+    if file.name not in USUAL_FILES:
+        return None
+    stem = file.name.rpartition(".")[0]
+    names = (file.with_name(f"{stem}.override{ending}") for ending in (".yml", ".yaml"))
+    return next((path for path in names if path.exists()), None)
+
+
 _Name = Annotated[str, spelled(r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", "the name of a compose service", 200)]
 _Time = Annotated[Seconds, Field(gt=0, le=3600)]
 
@@ -52,6 +62,13 @@ class ComposeSpec(Model):
     status_timeout: _Time = 20.0
     calm_seconds: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
     engine_unit: EngineUnit = "docker.service"
+
+    def reads(self) -> tuple[Path, ...]:
+        """The compose files, with those that compose finds by itself."""
+        if self.files:
+            return tuple(self.cwd / name for name in self.files)
+        usual = [self.cwd / name for name in USUAL_FILES]
+        return (*usual, *[found for path in usual if (found := override_of(path))])
 
     def open(self, name: str, state_dir: Path, user: User | None) -> ServiceManager:
         """The manager of these services."""
