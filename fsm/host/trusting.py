@@ -85,7 +85,8 @@ def _of_type(component: Component, adapter: AnyAdapter, target: Target) -> tuple
 def _of_services(component: Component, target: Target) -> Iterator[tuple[Path, str]]:
     for spec in component.services.values():
         yield from ((path, "") for path in _of_service(spec, target))
-        if isinstance(spec, ProcessSpec | CommandSpec) and spec.log_file is not None:
+        # A service's own user opens its log himself.
+        if isinstance(spec, ProcessSpec | CommandSpec) and spec.log_file is not None and target.user is None:
             yield spec.log_file, _LOG
 
 

@@ -13,6 +13,7 @@ import pytest
 from fsm.adapter import Registry
 from fsm.errors import PlanError
 from fsm.host import doctor, trusting
+from fsm.host.component_users import target_of
 from fsm.host.config import Config, parse
 from fsm.services.docker.inputs import inputs
 from fsm.services.systemctl import Systemctl
@@ -173,3 +174,15 @@ def test_what_a_service_is_started_by(shop: Path, service: dict[str, Any], place
     assert doubted(config) == []
     os.chown(shop / place, ATTACKER, ATTACKER)
     assert doubted(config) == [f"root acts on {shop / place}, and {shop / place} belongs to user 4242"]
+
+
+def test_a_log_that_the_services_user_opens(shop: Path):
+    """It may lie in his tree: root opens it for nobody."""
+    (shop / "app").mkdir()
+    os.chown(shop / "app", ATTACKER, ATTACKER)
+    service = {"manager": "process", "command": ["sleep"], "log_file": str(shop / "app/log")}
+    config = host_of(shop, {"type": "python_app", "install_path": str(shop / "app"), "service": service})
+    component, adapter = config.components["web"], Registry.discover().get("python_app")
+    assert trusting.doubtful(component, adapter, target_of(component, adapter)) == ()
+    root = component.target
+    assert [each.path for each in trusting.doubtful(component, adapter, root)] == [shop / "app/log"]
