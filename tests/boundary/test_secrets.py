@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +24,7 @@ SECRETS: Final = {
     "service": "marker-of-service-55d1a0c9",
     "migration": "marker-of-migration-8f27bb60",
     "check": "marker-of-check-1c9ee2a4",
+    "url": "marker-of-url-a41e07d3",
     "build": "marker-of-build-70a3d5f8",
     "token": MARKERS["the source's token"].decode(),
     "environment": MARKERS["the updater's environment"].decode(),
@@ -32,7 +36,7 @@ SERVICE: Final[dict[str, Any]] = {
     "command": ["sleep", "600"],
     "cwd": "{live}",
     "stop_timeout": 1.0,
-    "env": {"API_KEY": SECRETS["service"]},
+    "env": {"API_KEY": SECRETS["service"], "DATABASE": f"postgres://shop:{SECRETS['url']}@127.0.0.1/shop"},
 }
 CHECK: Final = [{"type": "command", "argv": ["true", SECRETS["check"]], "timeout_seconds": 5}]
 OPTIONS: Final[dict[str, dict[str, Any]]] = {
@@ -53,8 +57,11 @@ ASKED: Final = (("status",), ("show",), ("history",), ("plan", APP), ("doctor",)
 
 _GIT: Final = {f"the environment of root, {name}" for name in ("git", "git-remote-http", "git-remote-https")}
 
+_SERVICE: Final = {"the environment of sleep", "the environment of python", "the environment of root, python"}
+
 MEANT: Final = {
-    "service": {"the environment of sleep", "the environment of python", "the environment of root, python"},
+    "service": _SERVICE,
+    "url": _SERVICE,
     "migration": {"the arguments of python", "the arguments of python3", "the arguments of python3.11"},
     "check": {"the arguments of true"},
     "build": {"the environment of sh", "the environment of cp", "the environment of mkdir"},
@@ -87,6 +94,41 @@ def test_secrets_stay_where_they_were_put(kind: Any):
         assert {(name, where) for name, where in processes if where not in MEANT[name]} == set()
 
     on_ground(body)
+
+
+def test_secrets_of_a_maintainer(tmp_path: Path):
+    """The password of a key, and a key itself, from the environment: neither is told to anybody, nor given to a child.
+
+    Verbs that have and need them: keys are made, a release is built and signed; one with a wrong password says so.
+    """
+    (tmp_path / "update.yaml").write_text(
+        "components: [{name: web, type: python_app, artifacts: [{path: app.tar.gz}]}]\n"
+    )
+    (tmp_path / "app.tar.gz").write_bytes(b"an archive")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "web"\nversion = "1.0.0"\n')
+    secrets = {"FSM_KEY_PASSWORD": SECRETS["service"], "FSM_ROOT_PASSWORD": SECRETS["check"]}
+    wrong = {"FSM_KEY_PASSWORD": SECRETS["build"]}
+    said = []
+
+    def fsm(*words: str, **environ: str) -> None:
+        argv = [sys.executable, "-m", "fsm", *words]
+        done = subprocess.run(
+            argv, cwd=tmp_path, env={**os.environ, **environ}, capture_output=True, text=True, timeout=60, check=False
+        )
+        said.append((words, done.returncode, done.stdout + done.stderr))
+
+    where = ("--description", ".", "--output", "out", "--repository", "o/web")
+    build = ("release", "build", *where, "--version", "1.0.0", "--sequence", "1")
+    with seen_in_processes() as processes:
+        fsm("keys", "new", "top", "--dir", ".", FSM_KEY_PASSWORD=SECRETS["check"])
+        fsm("keys", "new", "ci", "--dir", ".", "--no-password", "--root", "top.key", **secrets)
+        fsm(*build, FSM_SIGNING_KEY=(tmp_path / "ci.key").read_text(), **secrets)
+        fsm(*build, "--key", "top.key", **wrong)
+        fsm(*build, FSM_SIGNING_KEY=SECRETS["migration"], **secrets)
+    assert [code for _, code, _ in said] == [0, 0, 0, 20, 20], said
+    assert [(words, name) for words, _, text in said for name, value in SECRETS.items() if value in text] == []
+    assert sorted(set(in_files(tmp_path))) == []
+    assert {where for _, where in processes} <= {f"the environment of root, {Path(sys.executable).name}"}
 
 
 def in_files(host: Path) -> Iterator[tuple[str, str]]:
