@@ -14,6 +14,7 @@ import gc
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -208,6 +209,11 @@ def _cheap_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 def pytest_configure(config: pytest.Config) -> None:
     """Choose what all workers share: the sample of the crash matrix."""
     os.environ.setdefault("FSM_CRASH_SEED", str(random.randrange(1_000_000)))
+    # Of a suite in the background (`nohup`, `&`), children that may not inherit what it ignores are forked, which
+    # copies the page tables of a process of 200 MB: half of all the time. A handler is not inherited by any child.
+    for number in {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP} if sys.platform == "linux" else ():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
