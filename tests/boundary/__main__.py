@@ -35,6 +35,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--only", type=int, help="this run alone, and all that its commands print")
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after so many")
     parser.add_argument("--scene", default="", help="only scenes that have this in their names")
+    parser.add_argument("--scenes", type=int, default=99, help="only so many of them, which the seed chooses")
     parser.add_argument("--containers", action="store_true", help="compose projects as well; needs a Docker engine")
     parser.add_argument("--page", action="store_true", help="write the tables into docs/reliability.md")
     given = parser.parse_args(argv)
@@ -57,10 +58,13 @@ def _series(ground: Ground, given: argparse.Namespace) -> list[dict[str, Any]]:
     adopt()
     every = (*SCENES, *(CONTAINERS if given.containers else ()))
     scenes = [scene for scene in every if given.scene in scene.name]
+    if given.scenes < len(scenes):
+        scenes = random.Random(given.seed).sample(scenes, given.scenes)
     paths = watched(ground, scenes, RESULTS)
     field, began = Field(ground), time.monotonic()
     deck = field.deck(scenes, paths)
-    log = RESULTS / f"{given.seed}{given.scene}.jsonl"
+    chosen = f"-{len(scenes)}" if len(scenes) < len(every) else ""
+    log = RESULTS / f"{given.seed}{given.scene}{chosen}.jsonl"
     if given.only is not None:
         trial = field.perform(deck.draw(given.seed, given.only))
         print(json.dumps(as_json(trial), indent=1), *trial.said, sep="\n")

@@ -14,8 +14,10 @@ import pytest
 from tests.boundary.armoury import Armoury
 from tests.boundary.attacker import Attacker, Deed
 from tests.boundary.canary import MARKERS, OPEN, STICKY, Canary
+from tests.boundary.drawing import Deck
 from tests.boundary.ground import ATTACKER, NEIGHBOUR, Ground, on_ground
 from tests.boundary.plants import KINDS, Arms, plant
+from tests.boundary.scenes import LAYOUTS, OTHER, Scene
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_root]
 
@@ -77,6 +79,7 @@ def test_who_runs_a_program_is_noticed():
         as_attacker([armoury.program], env={}, stdout=subprocess.DEVNULL)
         assert len(armoury.said()) == 1
         assert armoury.wrong() == []
+        assert armoury.wrong({NEIGHBOUR}) == [f"program ran as {ATTACKER}"]
         secret = MARKERS["the updater's environment"].decode()
         as_attacker([armoury.program], env={"A": secret}, stdout=subprocess.DEVNULL)
         subprocess.run(["python3", armoury.module], check=True)
@@ -112,6 +115,27 @@ def test_a_plant_grows_and_is_no_harm_itself(kind: str):
         assert canary.harm() == canary.read() == []
 
     on_ground(body)
+
+
+def test_two_users_attack_what_is_theirs():
+    """The second one is drawn for a part of the runs, and keeps to the tree of the other component."""
+    scenes = [Scene("python_app", layout, False) for layout in LAYOUTS]
+    known = (
+        "place/app",
+        "place/app/data",
+        "place/app/.git",
+        "place/.app.fsm/one.json",
+        "place/.app.fsm",
+        "place/apple",
+    )
+    paths = {scene.name: known for scene in scenes}
+    deck = Deck(scenes, paths, {name: set(found) for name, found in paths.items()}, ["a file"])
+    draws = [deck.draw(1, number) for number in range(200)]
+    second = [deed.path for draw in draws for deed in draw.second]
+    assert 10 < sum(bool(draw.second) for draw in draws) < 90
+    assert all(draw.neighbour for draw in draws if draw.second)
+    his = {path.removeprefix("homes/").partition("/")[0] for path in second if path != "place/apple"}
+    assert his == {OTHER, f".{OTHER}.fsm"}
 
 
 def test_an_exchange_goes_on_and_on():
