@@ -17,6 +17,7 @@ NAMES: Final = (
     "journal",
     "resume",
     "downtime",
+    "users",
     "containers",
     "checkouts",
     "served",
