@@ -25,6 +25,9 @@ POINT: Final = "unpack.unpacked"
 
 STEPS_DONE: Final = 3
 
+LIBRARIES: Final = "import apsw, click; from pydantic import BaseModel"
+"""What a resume cannot do without."""
+
 
 def measure(bench: Bench) -> list[Figure]:
     """See the module."""
@@ -33,7 +36,11 @@ def measure(bench: Bench) -> list[Figure]:
         site.publish(1)
         plan = Updater.from_config(site.config).plan("web")
         _kill(site)
-        cases = {"resume": _resumed(site, room), "bare": timed(lambda: child([sys.executable, "-c", "pass"]))}
+        cases = {
+            "resume": _resumed(site, room),
+            "libraries": timed(lambda: child([sys.executable, "-c", LIBRARIES])),
+            "bare": timed(lambda: child([sys.executable, "-c", "pass"])),
+        }
         found = bench.turns(cases, 30)
         count = bench.scaled(1000, 20)
         journal = room / "many" / "journal.db"
@@ -47,6 +54,7 @@ def measure(bench: Bench) -> list[Figure]:
         ratio(
             "kill -9 in a step; from exec to that step's `do`", found["resume"], "`python -c pass`", found["bare"], 15
         ),
+        ratio("the bound: click, apsw and pydantic imported", found["libraries"], "the same", found["bare"]),
         duration(f"{count:,} interrupted runs found", many["found"]),
         duration(f"{count:,} interrupted runs found and classified", many["classified"], under_ms=300),
     ]

@@ -16,6 +16,7 @@ def measure(bench: Bench) -> list[Figure]:
         site = Site.made(room / "host", light=bench.quick).installed(stack)
         cases = {
             "bare": timed(lambda: child([sys.executable, "-c", "pass"])),
+            "click": timed(lambda: child([sys.executable, "-c", "import click"])),
             "help": timed(lambda: child([*fsm(), "--help"])),
             "status": timed(lambda: site.fsm("status")),
             "resume": timed(lambda: site.fsm("resume")),
@@ -24,6 +25,7 @@ def measure(bench: Bench) -> list[Figure]:
     bare = "`python -c pass`"
     return [
         ratio("`fsm --help`", found["help"], bare, found["bare"], 3.5),
+        ratio("the bound: `python -c 'import click'`", found["click"], bare, found["bare"]),
         ratio("`fsm status`", found["status"], bare, found["bare"], 5),
         ratio("`fsm resume` with nothing to do", found["resume"], bare, found["bare"], 5),
     ]
