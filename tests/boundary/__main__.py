@@ -32,6 +32,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.boundary", description=__doc__)
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser.add_argument("--first", type=int, default=0, help="begin with this run: another process has the others")
     parser.add_argument("--only", type=int, help="this run alone, and all that its commands print")
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after so many")
     parser.add_argument("--scene", default="", help="only scenes that have this in their names")
@@ -64,19 +65,19 @@ def _series(ground: Ground, given: argparse.Namespace) -> list[dict[str, Any]]:
     field, began = Field(ground), time.monotonic()
     deck = field.deck(scenes, paths)
     chosen = f"-{len(scenes)}" if len(scenes) < len(every) else ""
-    log = RESULTS / f"{given.seed}{given.scene}{chosen}.jsonl"
+    series = f"{given.seed}{given.scene}{chosen}"
+    log = RESULTS / f"{series}-from-{given.first}.jsonl"
     if given.only is not None:
         trial = field.perform(deck.draw(given.seed, given.only))
         print(json.dumps(as_json(trial), indent=1), *trial.said, sep="\n")
         return [as_json(trial)]
-    runs = _known(log)
     with log.open("a") as lines:
-        for number in range(len(runs), given.runs):
+        for number in range(given.first + len(_known(log)), given.runs):
             if time.monotonic() - began > given.seconds:
                 break
-            runs.append(as_json(field.perform(deck.draw(given.seed, number))))
-            print(json.dumps(runs[-1]), file=lines, flush=True)
-    return runs
+            print(json.dumps(as_json(field.perform(deck.draw(given.seed, number)))), file=lines, flush=True)
+    logs = (_known(path) for path in RESULTS.glob(f"{series}-from-*.jsonl"))
+    return sorted((run for known in logs for run in known), key=lambda run: int(run["number"]))
 
 
 def _known(log: Path) -> list[dict[str, Any]]:
