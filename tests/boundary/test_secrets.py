@@ -113,7 +113,7 @@ def test_secrets_of_a_maintainer(tmp_path: Path):
     def fsm(*words: str, **environ: str) -> None:
         argv = [sys.executable, "-m", "fsm", *words]
         done = subprocess.run(
-            argv, cwd=tmp_path, env={**os.environ, **environ}, capture_output=True, text=True, timeout=60, check=False
+            argv, cwd=tmp_path, env={**os.environ, **environ}, capture_output=True, text=True, timeout=180, check=False
         )
         said.append((words, done.returncode, done.stdout + done.stderr))
 
