@@ -39,12 +39,14 @@ class Doubt(NamedTuple):
     todo: str
 
 
-def doubt(path: Path, like_root: Collection[int] = ()) -> Doubt | None:
+def doubt(path: Path, like_root: Collection[int] = (), *, anybody: bool = False) -> Doubt | None:
     """Who else may change what a path leads to; None if nobody can, or if there is nothing.
 
     Args:
-        path: a file or a directory; what is missing of it, nobody else can make.
+        path: a file or a directory.
         like_root: users that are trusted like root.
+        anybody: whether what is missing is doubtful where everybody could put it, as in ``/tmp``: by the time it is
+            opened it may be there. Who makes it himself finds out what is there.
     """
     if not hasattr(os, "geteuid"):  # pragma: no cover - Windows only
         return None
@@ -52,7 +54,7 @@ def doubt(path: Path, like_root: Collection[int] = ()) -> Doubt | None:
     trusted = {0, me, *like_root}
     try:
         if me == 0:
-            return _Way(path.absolute(), trusted).doubt()
+            return _Way(path.absolute(), trusted, anybody=anybody).doubt()
         return _owner(path, os.stat(path), trusted)
     except OSError:  # not there, or not for us to see: whoever opens it says so
         return None
@@ -62,14 +64,14 @@ def require(path: Path, what: str, todo: str = "") -> None:
     """Refuse a file that decides what is done here, where somebody else could change it.
 
     Args:
-        path: the file; one that is missing is not refused.
+        path: the file; one that is missing is not refused, but where everybody could put it there.
         what: what cannot be done then.
         todo: another remedy than to take the file away from others.
 
     Raises:
         ConfigError: says who could change it, and what to do.
     """
-    if found := doubt(path):
+    if found := doubt(path, anybody=True):
         me = "root" if os.geteuid() == 0 else user(os.geteuid())
         remedy = f"{found.todo}, or {todo}" if todo else found.todo
         raise ConfigError(what, f"{found.why}, so {me} is not the only one who decides what it says", remedy)
@@ -88,10 +90,11 @@ def user(uid: int) -> str:
 class _Way:
     """A path from the root directory down, with every link on it."""
 
-    def __init__(self, path: Path, trusted: set[int]) -> None:
+    def __init__(self, path: Path, trusted: set[int], *, anybody: bool) -> None:
         self._parts = list(reversed(path.parts[1:]))
         self._at = Path(path.anchor)
         self._trusted = trusted
+        self._anybody = anybody
         self._links = 0
 
     def doubt(self) -> Doubt | None:
@@ -108,12 +111,19 @@ class _Way:
             self._at = self._at.parent
             return os.lstat(self._at), None
         place = self._at / name
-        status = os.lstat(place)
+        try:
+            status = os.lstat(place)
+        except FileNotFoundError:
+            if not self._anybody or not above.st_mode & stat.S_IWOTH:
+                raise
+            return above, Doubt(place, f"everybody may put something at {place}", f"put it into {place.parent} as root")
         if not stat.S_ISLNK(status.st_mode):
             self._at = place
             return status, _written(place, status, self._trusted)
-        # In a directory that others can write, which then is sticky, a link is whoever's made it.
-        found = _owner(place, status, self._trusted) if above.st_mode & stat.S_ISVTX else None
+        # In a directory that others can write, which then is sticky, a link is whoever's made it. It is not looked at
+        # any closer: its owner could have put something else in its place by now.
+        if above.st_mode & stat.S_ISVTX and (found := _owner(place, status, self._trusted)):
+            return status, found
         self._links += 1
         if self._links > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(place))
@@ -121,7 +131,7 @@ class _Way:
         if target.is_absolute():
             self._at = Path(target.anchor)
         self._parts += reversed(target.parts[1:] if target.is_absolute() else target.parts)
-        return (os.lstat(self._at) if target.is_absolute() else above), found
+        return (os.lstat(self._at) if target.is_absolute() else above), None
 
 
 def _owner(place: Path, status: os.stat_result, trusted: Collection[int]) -> Doubt | None:

@@ -143,6 +143,10 @@ def _owners(path: Path) -> Iterator[int]:
             return
         yield status.st_uid
         if stat.S_ISLNK(status.st_mode) and links < _LINKS:
+            try:
+                target = os.readlink(place)
+            except OSError:  # something else by now: who could exchange it has been told of
+                return
             links += 1
-            left += reversed(Path(os.readlink(place)).parts)
+            left += reversed(Path(target).parts)
             place = place.parent

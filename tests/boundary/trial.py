@@ -125,7 +125,8 @@ class Field:
             self.canary = Canary(self.ground.canary, NEIGHBOUR)
         for path in (self.ground.canary / STICKY).iterdir():
             if path.name != "roots":
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                # Not even root may follow somebody's link in such a directory (fs.protected_symlinks).
+                path.unlink() if path.is_symlink() or not path.is_dir() else shutil.rmtree(path)
 
 
 def _of_command(said: Said, *, may_fail: bool) -> Iterator[str]:

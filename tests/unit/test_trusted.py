@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,35 @@ def test_what_is_our_own_is_trusted(tmp_path: Path):
     assert _why(tmp_path / "file") == ""
     assert _why(tmp_path / "none" / "at all") == ""
     trusted.require(tmp_path / "file", "cannot use it")
+
+
+@pytest.mark.needs_root
+def test_what_is_exchanged_while_it_is_looked_at_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where everybody may put something, a link of somebody's that is a file a moment later is still theirs."""
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o1777)
+    link = tmp_path / "open/fsm.toml"
+    link.symlink_to("/etc/hostname")
+    os.chown(link, 4242, 4242, follow_symlinks=False)
+
+    def exchanged(path: Path, **more: Any) -> str:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
+
+    monkeypatch.setattr(os, "readlink", exchanged)
+    assert "belongs to user 4242" in _why(link)
+
+
+@pytest.mark.needs_root
+def test_what_anybody_could_put_there_is_not_believed(tmp_path: Path):
+    """A file that is missing just now, in a directory like /tmp: it could be there when it is opened."""
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o1777)
+    with pytest.raises(ConfigError) as caught:
+        trusted.require(tmp_path / "open/fsm.toml", "cannot use it")
+    assert f"everybody may put something at {tmp_path}/open/fsm.toml" in caught.value.why
+    (tmp_path / "open/fsm.toml").touch()
+    trusted.require(tmp_path / "open/fsm.toml", "cannot use it")
+    trusted.require(tmp_path / "none", "cannot use it")
 
 
 @pytest.mark.needs_root

@@ -75,6 +75,19 @@ def test_who_could_replace_the_tree_decides_where_root_owns_it(tmp_path):
 
 
 @pytest.mark.needs_root
+def test_a_link_that_is_exchanged_meanwhile_is_its_owners(tmp_path, monkeypatch):
+    """Who exchanges it over and over ends no command by that."""
+    (tmp_path / "app").symlink_to("/etc/hostname")
+    os.chown(tmp_path / "app", 4242, 4242, follow_symlinks=False)
+
+    def exchanged(path, **more):
+        raise OSError(22, "Invalid argument", str(path))
+
+    monkeypatch.setattr(os, "readlink", exchanged)
+    assert users.owner_of(tmp_path / "app/data") == 4242
+
+
+@pytest.mark.needs_root
 def test_links_have_owners_too(tmp_path):
     """A link of somebody's into a tree of root's can be made to lead elsewhere; one of root's leads to its end."""
     (tmp_path / "etc").mkdir()
