@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import time
@@ -12,10 +13,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from fsm.errors import CommandFailed, DeadlineExceeded, StepFailed
 from fsm.services.base import becoming, launcher
 from fsm.system import faults
+from fsm.system.shell.programs import SERVICE
 from fsm.system.users import User
 
 if TYPE_CHECKING:
     import subprocess
+
+_PATH: Final = "/usr/bin:/bin"
 
 _STEP: Final = 50
 """Milliseconds between two looks at whether to go on."""
@@ -27,7 +31,7 @@ class Launch(NamedTuple):
     Attributes:
         command: the program's path, then the name it is called by and its arguments.
         cwd: its working directory.
-        environ: its whole environment.
+        environ: its whole environment, with the service's mark.
         lock: descriptor of the service's lock, held by us and inherited by the service.
         record: the file in which the service says who it is.
         log: the file its output is appended to.
@@ -73,7 +77,7 @@ def launch(name: str, job: Launch, check: Callable[[], None], limit: float) -> N
                     *job.command,
                 ],
                 cwd="/",
-                env=job.environ,
+                env=_for_launcher(job),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -91,6 +95,13 @@ def launch(name: str, job: Launch, check: Callable[[], None], limit: float) -> N
         os.close(reading)
     faults.point("service.recorded")
     _judge(what, job, report)
+
+
+def _for_launcher(job: Launch) -> Mapping[str, str]:
+    """The environment of the launcher. While it is root, nothing of what a user's program is given may steer it."""
+    if job.user is None:
+        return job.environ
+    return {SERVICE: job.environ[SERVICE], "FSM_ENVIRON": json.dumps(dict(job.environ)), "PATH": _PATH}
 
 
 def _read_report(reading: int, what: str, check: Callable[[], None], limit: float) -> str:

@@ -10,8 +10,10 @@ that is not known:
 4. it becomes USER (``-``, or ``uid:gid:groups:when``: after or before LOG is opened), and nobody else ever again;
 5. it becomes the program, which inherits mark and lock. If that fails, the reason goes to REPORT.
 
-``launcher.py redirect LOG CWD USER PROGRAM ARGV0 [ARGUMENT...]`` becomes the program with its output appended to LOG;
-for a USER its whole environment is that of the variable FSM_ENVIRON, as JSON.
+``launcher.py redirect LOG CWD USER PROGRAM ARGV0 [ARGUMENT...]`` becomes the program with its output appended to LOG.
+
+For a USER the program's whole environment is that of the variable FSM_ENVIRON, as JSON: a ``LD_LIBRARY_PATH`` that
+leads into a tree of the user's would have this process, which is root, run what lies there.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ def detach(
     if os.fork():
         os._exit(0)
     try:
+        environ = None if user == "-" else environment()  # first: as the user nothing more can be imported
         os.setsid()
         os.set_inheritable(report, False)
         os.set_inheritable(lock, True)
@@ -40,7 +43,7 @@ def detach(
         tell(report, "recorded")
         if user != "-":  # who cannot write the record any more
             prepare(log, cwd, user)
-        become(command, None if user == "-" else dict(os.environ))
+        become(command, environ)
     except OSError as error:
         tell(report, f"failed {error}")
     os._exit(127)

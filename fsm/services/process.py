@@ -8,7 +8,7 @@ it is forked until its last process has ended. So, wherever an updater is killed
 2. `stop` is done only when it got the lock itself: no copy that is still on its way is overlooked.
 
 What a service leaves behind (children that left its group, a copy that closed the lock) carries its mark in the
-environment, ``FSM_SERVICE=<name>@<state directory>``.
+environment, ``FSM_SERVICE=<name>@<secret of this host>``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from fsm.services.base import (
 from fsm.services.launch import Launch, launch
 from fsm.services.state import ServiceFiles
 from fsm.system import faults
-from fsm.system.processes import alive, end, holding, with_environment
+from fsm.system.processes import Identity, alive, end, holding, users_of, with_environment
 from fsm.system.shell import SERVICE, find_program
 from fsm.system.users import User
 
@@ -158,7 +158,7 @@ class ProcessService:
                 if time.monotonic() >= limit:
                     self._give_up()
                 if time.monotonic() >= respected:
-                    end(*holding(self._files.lock), grace=self._spec.stop_timeout, poll=ctx.check)
+                    end(*self._holders(), grace=self._spec.stop_timeout, poll=ctx.check)
                 time.sleep(_STEP)
 
     def log_tail(self, lines: int = 20) -> str:
@@ -192,7 +192,7 @@ class ProcessService:
                 )
             if time.monotonic() >= respected:
                 self._end_all(ctx)
-                end(*holding(self._files.lock), grace=self._spec.stop_timeout, poll=ctx.check)
+                end(*self._holders(), grace=self._spec.stop_timeout, poll=ctx.check)
             time.sleep(_STEP)
         yield None
 
@@ -240,6 +240,11 @@ class ProcessService:
         )
         if not gone:
             self._give_up()
+
+    def _holders(self) -> list[Identity]:
+        """Processes of the service that hold its lock: it may have sent it to somebody else, to have him ended."""
+        found = holding(self._files.lock)
+        return found if self._user is None else [who for who in found if users_of(who.pid) <= {self._user.uid}]
 
     def _left(self) -> str:
         """Whatever carries the mark or holds the lock, for people."""

@@ -6,7 +6,6 @@ full disk, as a rollback may have to.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +16,7 @@ from pydantic import ValidationError
 from fsm.errors import StepFailed
 from fsm.services.base import rotate, size_of, tail
 from fsm.services.launcher import RECORD_SIZE
-from fsm.system import private
+from fsm.system import marks, private
 from fsm.system.processes import Identity
 
 
@@ -41,7 +40,6 @@ class ServiceFiles:
         lock: held by whatever was launched, from before it was forked.
         log: the service's output.
         users_log: whether that is a file of the service's user, which the updater leaves alone.
-        mark: names the service in the environment of its processes, apart from one of the same name elsewhere.
     """
 
     def __init__(self, name: str, state_dir: Path, log: Path | None, *, of_user: bool = False) -> None:
@@ -51,7 +49,16 @@ class ServiceFiles:
         self.record = directory / f"{name}.json"
         self.log = (log or directory / f"{name}.log").absolute()
         self.users_log = of_user and log is not None
-        self.mark = f"{name}@{hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]}"
+        self._state_dir = state_dir
+
+    @property
+    def mark(self) -> str:
+        """Names the service in the environment of its processes, so that nobody else can.
+
+        Raises:
+            OSError: see `fsm.system.marks.mark`.
+        """
+        return f"{self.name}@{marks.mark(self._state_dir, f'service {self.name}')}"
 
     @contextmanager
     def ready(self) -> Iterator[None]:

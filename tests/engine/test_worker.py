@@ -155,7 +155,7 @@ def test_a_cancelled_run_ends_its_children(bench):
         with bench.journal() as journal:
             journal.request_cancel(journal.runs()[0], "requested by the user")
 
-    mark = f"{MARKER}={bench.around.name}.1"
+    mark = f"{MARKER}={bench.around.marker(1)}"
     thread = threading.Thread(target=cancel)
     thread.start()
     run, rows = bench.run(Act(act="long_child"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import threading
 import time
@@ -16,6 +15,7 @@ from fsm.engine.progress import Observer
 from fsm.engine.worker import Workers
 from fsm.lifecycle import State
 from fsm.model import Seconds
+from fsm.system import marks
 
 
 class Clock:
@@ -123,10 +123,13 @@ class Surroundings:
         """How long a state may take."""
         return self.deadlines.get(state, DEADLINES[state])
 
-    @property
-    def name(self) -> str:
-        """A name for this host's state, for the marks of children: they must not be mistaken for another's."""
-        return hashlib.sha256(str(self.state_dir.absolute()).encode()).hexdigest()[:16]
+    def marker(self, run: int) -> str:
+        """What the children of a run carry, and nobody else can.
+
+        Raises:
+            OSError: see `fsm.system.marks.mark`.
+        """
+        return f"{marks.mark(self.state_dir, f'run {run}')}.{run}"
 
 
 class StepDeadline:

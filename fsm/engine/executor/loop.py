@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 
 from fsm.adapter import Failed, Registry
@@ -178,7 +179,7 @@ class Executor:
 
     def bare_context(self, component: str, component_type: str) -> Context:
         """A context without a run, for looking ahead: its children are not journaled, as nothing will resume them."""
-        marker, adapter = f"{self._around.name}.0", self._registry.get(component_type)
+        marker, adapter = f"{secrets.token_hex(12)}.0", self._registry.get(component_type)
         return Context(
             run_id=0,
             component=component,
@@ -275,7 +276,7 @@ class Executor:
 
     def _marker(self, run: Run) -> str:
         """What children of this run carry in their environment, so that a resume finds those that hid."""
-        return f"{self._around.name}.{run.id}"
+        return self._around.marker(run.id)
 
     def _children(self, run: Run) -> list[Child]:
         return [

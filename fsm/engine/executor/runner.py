@@ -179,7 +179,7 @@ class Runner:
     @property
     def _marker(self) -> str:
         """What the run's children carry in their environment."""
-        return f"{self._around.name}.{self._record.run.id}"
+        return self._around.marker(self._record.run.id)
 
     @property
     def _log(self) -> Path:

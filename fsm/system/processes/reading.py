@@ -23,6 +23,11 @@ _STOPPED: Final = "T"
 _EXEC_PAUSES: Final = (0.0, 0.001, 0.002)
 """Seconds before each look at a process that has no environment because it is in the middle of an exec."""
 
+_MOST: Final = 8 << 20
+"""Bytes of an environment that are looked through; execve(2) takes 6 MiB of arguments and environment at most."""
+
+_PIECE: Final = 1 << 18
+
 _KERNEL_THREAD: Final = 0x00200000
 """PF_KTHREAD of include/linux/sched.h."""
 
@@ -187,18 +192,23 @@ def _look(pid: int, entry: bytes, found: list[Identity]) -> bool:
         if stat.environ_at == 0:
             return False
         environ = _environ(pid)  # it has none, or its exec ended between the two looks
-    if entry in environ.split(b"\0"):
+    if _has(environ, entry):
         who = identify(pid)
         # Read again: a pid that changed hands in between would lack the entry.
-        if who is not None and entry in _environ(pid).split(b"\0"):
+        if who is not None and _has(_environ(pid), entry):
             found.append(who)
     return True
 
 
+def _has(environ: bytes, entry: bytes) -> bool:
+    return b"\0" + entry + b"\0" in b"\0" + environ + b"\0"
+
+
 def _environ(pid: int) -> bytes:
+    """What a process was given, as far as a kernel would give it: its owner can have the file say gigabytes."""
     try:
         with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
-            return file.readall()
+            return b"".join(iter(lambda: file.read(min(_PIECE, _MOST - file.tell())), b""))
     except OSError:  # ended meanwhile, or somebody else's
         return b""
 

@@ -151,6 +151,18 @@ def test_a_mark_is_found_in_the_middle_of_an_exec(start: Start, mark: str, monke
     assert with_environment(mark) == [who]
 
 
+def test_an_environment_that_claims_to_be_endless_is_read_as_far_as_one_can_be(monkeypatch):
+    """A process can have the kernel say that its environment is gigabytes; it costs its readers no memory."""
+    with subprocess.Popen(["sleep", "60"], env={"A": "1", "B": "x" * 100_000}) as child:
+        try:
+            wait_for(lambda: len(reading._environ(child.pid)) > 100_000)
+            monkeypatch.setattr(reading, "_MOST", 5000)
+            assert len(reading._environ(child.pid)) == 5000
+            assert identify(child.pid) in with_environment("A=1")
+        finally:
+            child.kill()
+
+
 def test_an_exec_that_does_not_end_is_not_waited_for(start: Start, mark: str, monkeypatch: pytest.MonkeyPatch):
     """A process whose environment stays empty does not keep the others from being found."""
     who, other = start("echo; exec sleep 60"), start("echo; exec sleep 60")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from pydantic import TypeAdapter
 from fsm.errors import StepFailed
 from fsm.services import ServiceManager, ServiceSpec, open_service
 from fsm.system import users
+from fsm.system.processes import holding
 from tests.unit.services.conftest import Context
 from tests.users import OTHER
 
@@ -104,6 +107,57 @@ def test_a_log_of_the_users_is_opened_by_the_user(home):
     assert "secret" not in str(error.value)
     assert secret.read_text() == "secret\n"
     assert manager.log_tail() == ""
+
+
+@pytest.mark.parametrize("manager", ["process", "command"])
+def test_the_launcher_is_steered_by_no_library_of_the_users(home, manager):
+    """While it is root: what the service's environment has it load for the user, it loads for the user only."""
+    source = home.parent / "evil.c"
+    source.write_text(
+        "#include <stdio.h>\n#include <unistd.h>\n__attribute__((constructor)) static void begin(void) {\n"
+        f'FILE *said = fopen("{home}/said", "a"); if (said) {{ fprintf(said, "%d\\n", geteuid()); fclose(said); }} }}\n'
+    )
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(home / "evil.so"), str(source)], check=True)
+    (home / "evil.so").chmod(0o755)
+    env = {"LD_PRELOAD": str(home / "evil.so")}
+    script = "touch up; exec sleep 60"
+    if manager == "process":
+        made = service(home, manager="process", command=["sh", "-c", script], env=env)
+    else:
+        begin, status = ["sh", "-c", "touch up"], ["test", "-e", "up"]
+        made = service(home, manager="command", start=begin, stop=["rm", "up"], status=status, env=env)
+    made.start(Context())
+    try:
+        limit = time.monotonic() + 30
+        while not (home / "up").exists() and time.monotonic() < limit:
+            time.sleep(0.02)
+        assert set((home / "said").read_text().split()) == {str(OTHER)}
+    finally:
+        made.stop(Recorded())
+
+
+def test_a_lock_that_is_sent_away_ends_nobody(home, monkeypatch):
+    """A daemon of root's that was handed the service's lock is none of the service's processes."""
+    monkeypatch.setattr("fsm.services.process._PATIENCE", 0.2)
+    manager = service(home, manager="process", command=["sleep", "60"], stop_timeout=1.0, start_timeout=2.0)
+    manager.start(Context())
+    lock = home.parent / "state/services/web.lock"
+    pid = manager.status().pid
+    assert pid is not None
+    pidfd, number = (
+        os.pidfd_open(pid),
+        next(int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.resolve() == lock.resolve()),
+    )
+    held = ctypes.CDLL(None).syscall(438, pidfd, number, 0)  # pidfd_getfd(2): as if it had been sent
+    with subprocess.Popen(["sleep", "60"], pass_fds=[held]) as daemon:
+        try:
+            assert daemon.pid in [who.pid for who in holding(lock)]
+            os.close(held)
+            with pytest.raises(StepFailed, match="cannot stop web"):
+                manager.stop(Context())
+            assert daemon.poll() is None
+        finally:
+            daemon.kill()
 
 
 def test_commands_are_the_users(home):
