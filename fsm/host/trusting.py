@@ -1,7 +1,8 @@
 """Files by which whoever may change them does what root does: compose files, unit files, programs and logs of services.
 
 Docker and systemd act as root on what these say. So a component that has one which somebody else may change is not
-updated, unless `run_as = "root"` says that this user is trusted like root.
+updated, unless `run_as = "root"` says that this user is trusted like root. Neither is one whose user could be led
+elsewhere by another one, who may write to a directory above its tree.
 """
 
 from __future__ import annotations
@@ -28,20 +29,24 @@ class Doubtful(NamedTuple):
         path: the file.
         doubt: who may change it, or a directory above it.
         instead: another remedy than to take it away from them; empty if there is none.
+        user: whose process acts on it; empty for root's.
     """
 
     path: Path
     doubt: Doubt
     instead: str
+    user: str = ""
 
     @property
     def why(self) -> str:
         """What is wrong with it."""
-        return f"root acts on {self.path}, and {self.doubt.why}"
+        return f"{f'user {self.user}' if self.user else 'root'} acts on {self.path}, and {self.doubt.why}"
 
     @property
     def todo(self) -> str:
         """What to do about it."""
+        if self.user:
+            return f"{self.doubt.todo}, or set run_as to whoever may"
         instead = f"{self.instead}, or " if self.instead else ""
         return f'{self.doubt.todo}, or {instead}set run_as = "root" to trust them like root'
 
@@ -50,14 +55,16 @@ def doubtful(component: Component, adapter: AnyAdapter, target: Target) -> tuple
     """What others than root may change of what root acts on for a component; each place of theirs once."""
     if not users.can_become_others():
         return ()
-    return _those((*_of_type(component, adapter, target), *_of_services(component, target)))
+    found = _those((*_of_type(component, adapter, target), *_of_services(component, target)))
+    return (*_on_the_way(component, adapter, target), *found)
 
 
 def why_not_asked(component: Component, adapter: AnyAdapter, target: Target) -> str:
     """Why root does not even ask what is installed: that would be to act on such a file; empty if it may."""
     if not users.can_become_others() or component.keys.run_as == ROOT:
         return ""
-    return next((each.why for each in _those(_of_type(component, adapter, target))), "")
+    found = (*_on_the_way(component, adapter, target), *_those(_of_type(component, adapter, target)))
+    return next((each.why for each in found), "")
 
 
 def refuse(component: Component, adapter: AnyAdapter, target: Target) -> tuple[str, ...]:
@@ -73,9 +80,19 @@ def refuse(component: Component, adapter: AnyAdapter, target: Target) -> tuple[s
 
 
 def _those(files: tuple[tuple[Path, str], ...]) -> tuple[Doubtful, ...]:
-    looked = ((path, trusted.doubt(path), instead) for path, instead in files)
+    looked = ((path, trusted.doubt(path, anybody=True), instead) for path, instead in files)
     found = {doubt.place: Doubtful(path, doubt, instead) for path, doubt, instead in looked if doubt is not None}
     return tuple(found.values())
+
+
+def _on_the_way(component: Component, adapter: AnyAdapter, target: Target) -> Iterator[Doubtful]:
+    """Who else could lead the component's user elsewhere, and so have his rights used on what is his."""
+    place = adapter.place(target, component.spec) if target.user is not None else None
+    if place is None or target.user is None:
+        return
+    doubt = trusted.doubt(place.absolute().parent, like_root={target.user.uid})
+    if doubt is not None:
+        yield Doubtful(place, doubt, "", target.user.name)
 
 
 def _of_type(component: Component, adapter: AnyAdapter, target: Target) -> tuple[tuple[Path, str], ...]:

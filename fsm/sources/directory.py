@@ -51,8 +51,8 @@ class DirectorySource:
         if not self._root.is_dir():
             todo = "correct the path of the component's source, or mount it"
             raise SourceError(f"cannot list the releases in {self._root}", "there is no such directory", todo)
-        with _errors(self._root):
-            entries = sorted(os.scandir(self._root), key=lambda entry: entry.name)
+        with _errors(self._root), regular.reached(self._root) as listed, os.scandir(listed) as every:
+            entries = sorted(every, key=lambda entry: entry.name)
             links = [entry.name for entry in entries if entry.is_symlink()]
             folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         found, warnings = versioned((name for name in folders if not name.startswith(".")), str(self._root))

@@ -67,7 +67,7 @@ def opened(path: Path, *, follow: bool = False) -> Iterator[int]:
 
 @contextmanager
 def beneath(directory: Path, relative: str | PurePath) -> Iterator[int]:
-    """A regular file beneath a directory, open for reading. The directory itself may be a link.
+    """A regular file beneath a directory, open for reading. The directory itself may be a link (see `opened`).
 
     Args:
         directory: what nothing leads out of.
@@ -85,6 +85,21 @@ def read_beneath(directory: Path, relative: str | PurePath, limit: int) -> bytes
     """All bytes of a file beneath a directory; arguments and errors are those of `beneath` and `read`."""
     with beneath(directory, relative) as descriptor:
         return _all(descriptor, directory / relative, limit)
+
+
+@contextmanager
+def reached(directory: Path) -> Iterator[int | Path]:
+    """A directory, for `os.scandir`: by the way that `beneath` goes to it.
+
+    Raises:
+        Irregular: this is root, and others might have put a link to it there.
+        OSError: it cannot be opened.
+    """
+    if os.open not in os.supports_dir_fd:  # pragma: no cover - Windows only
+        yield directory
+        return
+    with _closing(_open_directory(directory)) as found, _closing(os.open(".", _LISTED, dir_fd=found)) as listed:
+        yield listed
 
 
 def names_beneath(directory: Path, relative: str | PurePath) -> tuple[str, ...]:
@@ -208,6 +223,16 @@ class _Walk:
                 continue
             return self._readable(descriptor)
 
+    def directory(self) -> int:
+        """The directory at the end of the path, open."""
+        while self._parts:
+            name = self._parts.pop()
+            try:
+                self._enter(name, self._at)
+            except OSError as error:
+                self._follow(name, error)
+        return os.dup(self._at)
+
     def close(self) -> None:
         """Let go of the directory that was reached."""
         if self._at >= 0:
@@ -276,7 +301,7 @@ def _open_beneath(directory: Path, relative: str | PurePath, flags: int) -> int:
         raise Irregular(errno.EXDEV, f"it is not in {directory}", str(relative))
     if os.open not in os.supports_dir_fd:  # pragma: no cover - Windows only
         return _last(directory / relative, directory / relative, None, flags)
-    at, place = os.open(directory, _DIRECTORY & ~_NOFOLLOW), directory
+    at, place = _open_directory(directory), directory
     try:
         for name in parts[:-1]:
             place = place / name
@@ -286,6 +311,17 @@ def _open_beneath(directory: Path, relative: str | PurePath, flags: int) -> int:
         return _child(parts[-1] if parts else ".", directory / relative, at, flags | _NOFOLLOW)
     finally:
         os.close(at)
+
+
+def _open_directory(directory: Path) -> int:
+    """The directory itself may be a link; for root, where root alone can have put it there."""
+    if getattr(os, "geteuid", lambda: -1)() != 0:
+        return os.open(directory, _DIRECTORY & ~_NOFOLLOW)
+    walk = _Walk(directory.absolute())
+    try:
+        return walk.directory()
+    finally:
+        walk.close()
 
 
 def _child(name: str, place: Path, dir_fd: int, flags: int) -> int:

@@ -116,10 +116,10 @@ def _names_a_group(gid: int) -> bool:
 
 
 def owner_of(path: Path) -> int:
-    """Who decides what is at a path: its owner or, if that is root, the last one above who could replace it.
+    """Who decides what is at a path: the first one on the way to it who is not root, for he could lead it elsewhere.
 
-    Links count as what they are, things that their owners can point elsewhere. Where nothing is there yet, what is
-    above it decides.
+    So nobody can have something done as somebody else, by a link into what is that one's. Links count as what they are,
+    things that their owners can point elsewhere.
 
     Args:
         path: absolute.
@@ -127,8 +127,7 @@ def owner_of(path: Path) -> int:
     Returns:
         A user's number; 0 if only root has a say.
     """
-    owners = [0, *_owners(path)]
-    return next((owner for owner in reversed(owners) if owner != 0), 0)
+    return next((owner for owner in _owners(path) if owner != 0), 0)
 
 
 def _owners(path: Path) -> Iterator[int]:

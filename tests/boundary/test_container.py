@@ -97,6 +97,8 @@ def test_everything_that_a_compose_file_takes_in(shop: Path):
         shop / "compose.yaml",
         shop / ".env",
         shop / "deep.env",
+        shop / "part/deep.env",
+        shop / "part/.env",
         *(shop / name for name in TAKEN_IN),
     }
     assert doubted(configured(shop)) == []
@@ -130,6 +132,18 @@ def test_what_compose_finds_by_itself_for_a_service(shop: Path, name: str):
     os.chown(shop / name, ATTACKER, ATTACKER)
     (why,) = doubted(config)
     assert f"{shop / name} belongs to user 4242" in why
+
+
+def test_paths_of_an_included_file_are_relative_to_it(shop: Path):
+    """As compose has them: what such a file takes in lies beside it."""
+    (shop / "sub/user").mkdir(parents=True)
+    (shop / "sub/more.yaml").write_text("services:\n  more: {extends: {file: user/common.yaml, service: x}}\n")
+    (shop / "compose.yaml").write_text("include: [sub/more.yaml]\nservices:\n  web: {image: shop/web}\n")
+    assert doubted(configured(shop)) == []
+    (shop / "sub/user/common.yaml").touch()
+    os.chown(shop / "sub/user/common.yaml", ATTACKER, ATTACKER)
+    (why,) = doubted(configured(shop))
+    assert f"{shop}/sub/user/common.yaml belongs to user 4242" in why
 
 
 def test_a_user_who_is_trusted_like_root_is_named(shop: Path):

@@ -252,6 +252,70 @@ def test_a_tree_that_its_owner_cannot_reach(passable: Path, command: str):
     assert "Permission denied" in done.stdout
 
 
+@pytest.mark.needs_root
+def test_a_source_in_somebody_elses_tree_leads_nowhere(passable: Path):
+    """A link there to a directory of root's: its releases are not read for whoever made the link."""
+    secret = AppFixture(passable / "secret")
+    secret.publish("1.1.0")
+    (passable / "secret").chmod(0o700)
+    fixture = AppFixture(passable)
+    fixture.install("1.0.0")
+    (passable / "theirs").mkdir()
+    os.chown(passable / "theirs", ATTACKER, ATTACKER)
+    fixture.releases = passable / "theirs/releases"
+    fixture.releases.symlink_to(secret.releases)
+    done = fsm(fixture, "update")
+    assert done.returncode == 20, done
+    assert "is a link, and root follows none where others may have put it" in done.stdout + done.stderr
+    assert (fixture.live / "VERSION").read_text() == "1.0.0\n"
+
+
+@pytest.fixture
+def neighbours(passable: Path) -> AppFixture:
+    """A host with an app of the attacker's; in ``victim``, 0700, an app and a version of another user's."""
+    fixture = AppFixture(passable)
+    theirs, victim = passable / "theirs", passable / "victim"
+    for place, uid in ((theirs / "site", ATTACKER), (victim, ATTACKER + 1)):
+        place.mkdir(parents=True)
+        fixture.live = place / "app"
+        fixture.install("1.0.0")
+        for path in (place, *place.rglob("*")):
+            os.lchown(path, uid, uid)
+    os.chown(theirs, ATTACKER, ATTACKER)
+    (victim / "app/VERSION").write_text("6.6.6\n")
+    victim.chmod(0o700)
+    fixture.live = theirs / "site/app"
+    fixture.publish("1.1.0")
+    return fixture
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("command", ["status", "update", "doctor", "rollback"])
+def test_nobody_has_anything_done_as_somebody_else(neighbours: AppFixture, passable: Path, command: str):
+    """By a link on the way to the own tree, which leads to a tree of another user's."""
+    (passable / "theirs/site").rename(passable / "theirs/away")
+    (passable / "theirs/site").symlink_to(passable / "victim")
+    before = sorted(passable.joinpath("victim").rglob("*"))
+    done = fsm(neighbours, command)
+    assert done.returncode in (0, 20, 40), done
+    assert "6.6.6" not in done.stdout + done.stderr
+    assert sorted(passable.joinpath("victim").rglob("*")) == before
+    assert (passable / "victim/app/VERSION").read_text() == "6.6.6\n"
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("command", ["status", "update", "doctor"])
+def test_who_could_lead_a_user_elsewhere_is_named(neighbours: AppFixture, passable: Path, command: str):
+    """A directory above the tree that a group may write: its members could put a link of theirs there."""
+    site = passable / "theirs/site"
+    os.chown(passable / "theirs", 0, 0)
+    os.chown(site, 0, ATTACKER)
+    site.chmod(0o2775)
+    done = fsm(neighbours, command)
+    assert done.returncode == {"status": 0, "doctor": 40}.get(command, 20), done
+    assert f"user {ATTACKER} acts on {site}/app, and group {ATTACKER} may write to {site}" in done.stdout
+
+
 def test_links_of_ones_own_are_followed(app: AppFixture, tmp_path: Path):
     """On a host of one user, an app whose version file is a link is as it was."""
     (app.live / "VERSION").rename(tmp_path / "elsewhere")

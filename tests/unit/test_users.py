@@ -71,7 +71,7 @@ def test_who_could_replace_the_tree_decides_where_root_owns_it(tmp_path):
     os.chown(tmp_path / "home", 4242, 4242)
     assert users.owner_of(tmp_path / "home/app") == 4242
     os.chown(tmp_path / "home/app", 4243, 4243)
-    assert users.owner_of(tmp_path / "home/app") == 4243
+    assert users.owner_of(tmp_path / "home/app") == 4242
 
 
 @pytest.mark.needs_root

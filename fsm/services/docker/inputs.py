@@ -34,6 +34,7 @@ def inputs(directory: Path, files: Sequence[Path], env_files: Sequence[Path]) ->
 
 
 def _taken_in(directory: Path, files: Sequence[Path], level: int) -> Iterator[Path]:
+    """What files take in. Paths in one that is included are relative to its own directory: both are looked at."""
     for file in files if level < _DEEPEST else ():
         root = _tree(file)
         for name in _of_services(root):
@@ -43,6 +44,10 @@ def _taken_in(directory: Path, files: Sequence[Path], level: int) -> Iterator[Pa
         more = [directory / name for name in _included(root)]
         yield from more
         yield from _taken_in(directory, more, level + 1)
+        for other in more:
+            if other.parent != directory:
+                yield other.parent / ".env"
+                yield from _taken_in(other.parent, [other], level + 1)
 
 
 def _of_services(root: Node | None) -> Iterator[str]:
