@@ -73,8 +73,9 @@ class ComponentKeys(Model):
         prereleases: whether pre-releases are wanted.
         depends_on: components that are updated before this one.
         trust: whose signatures its releases must have, if that differs from the host's ``[trust]``.
-        run_as: as whom an updater that is root touches it, a name or a number; by default as the owner of its tree.
-            ``root`` says that whoever may write there is trusted like root.
+        run_as: as whom an updater that is root touches it, a name or a number; by default as the owner of its tree,
+            or of the first directory on the way to it that is not root's. ``root`` says that whoever may write there
+            is trusted like root.
     """
 
     type: str
