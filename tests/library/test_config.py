@@ -159,7 +159,9 @@ def test_a_user_without_a_home_directory(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setattr("pwd.getpwuid", unknown)
     monkeypatch.setattr("os.geteuid", lambda: 12345)
-    monkeypatch.setattr("fsm.system.trusted.doubt", lambda path, like_root=(): None)  # the file is not that user's
+    monkeypatch.setattr(
+        "fsm.system.trusted.doubt", lambda path, like_root=(), **more: None
+    )  # the file is not that user's
     with pytest.raises(ConfigError, match="has no home directory; set state_dir"):
         parse({}, REGISTRY)
     with pytest.raises(ConfigError, match="no home directory, so ~ cannot be expanded"):

@@ -59,7 +59,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     monkeypatch.setattr(installing, "RUNNING", tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     # Whoever runs this owns the files, and is not the user that it is told here.
-    monkeypatch.setattr(trusted, "doubt", lambda path, like_root=(): None)
+    monkeypatch.setattr(trusted, "doubt", lambda path, like_root=(), **more: None)
     return made
 
 
