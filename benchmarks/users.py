@@ -45,16 +45,10 @@ def measure(bench: Bench) -> list[Figure]:
                 for tree in (site.live, site.place / ".web.fsm"):
                     _give(tree)
 
-        def update(name: str) -> Callable[[], None]:
-            def once() -> None:
-                fsm(sites[name], "update", "web")
-
-            return once
-
         def case(name: str, measured: Callable[[Callable[[], None]], Callable[[], float]]) -> Callable[[], float]:
             def once() -> float:
                 sites[name].publish(next(numbers[name]))
-                return measured(update(name))()
+                return measured(lambda: fsm(sites[name], "update", "web"))()
 
             return once
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from fsm.cli import output
 from fsm.cli.codes import Code
 
 if TYPE_CHECKING:
@@ -49,8 +50,6 @@ def _answer(command: str, config: str | None) -> Code | None:
         return None
     if lines is None:
         return None
-    from fsm.cli import output  # noqa: PLC0415 - loaded by whoever runs a command
-
     for line in lines:
         output.say(line)
     return Code.DONE

@@ -87,12 +87,12 @@ def _those(files: tuple[tuple[Path, str], ...]) -> tuple[Doubtful, ...]:
 
 def _on_the_way(component: Component, adapter: AnyAdapter, target: Target) -> Iterator[Doubtful]:
     """Who else could lead the component's user elsewhere, and so have his rights used on what is his."""
-    place = adapter.place(target, component.spec) if target.user is not None else None
-    if place is None or target.user is None:
-        return
-    doubt = trusted.doubt(place.absolute().parent, like_root={target.user.uid})
-    if doubt is not None:
-        yield Doubtful(place, doubt, "", target.user.name)
+    user = target.user
+    place = None if user is None else adapter.place(target, component.spec)
+    if user is not None and place is not None:
+        doubt = trusted.doubt(place.absolute().parent, like_root={user.uid})
+        if doubt is not None:
+            yield Doubtful(place, doubt, "", user.name)
 
 
 def _of_type(component: Component, adapter: AnyAdapter, target: Target) -> tuple[tuple[Path, str], ...]:

@@ -105,7 +105,6 @@ def test_secrets_of_a_maintainer(tmp_path: Path):
         "components: [{name: web, type: python_app, artifacts: [{path: app.tar.gz}]}]\n"
     )
     (tmp_path / "app.tar.gz").write_bytes(b"an archive")
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "web"\nversion = "1.0.0"\n')
     secrets = {"FSM_KEY_PASSWORD": SECRETS["service"], "FSM_ROOT_PASSWORD": SECRETS["check"]}
     wrong = {"FSM_KEY_PASSWORD": SECRETS["build"]}
     said = []

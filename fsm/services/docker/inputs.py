@@ -30,24 +30,29 @@ def inputs(directory: Path, files: Sequence[Path], env_files: Sequence[Path]) ->
     A file is read only if nobody else could change it: what it says does not matter otherwise. Names with variables in
     them are left out.
     """
-    return tuple(dict.fromkeys((directory, *files, *env_files, *_taken_in(directory, files, 0))))
+    return tuple(dict.fromkeys((directory, *files, *env_files, *_taken_in(directory, files))))
 
 
-def _taken_in(directory: Path, files: Sequence[Path], level: int) -> Iterator[Path]:
+def _taken_in(directory: Path, files: Sequence[Path]) -> Iterator[Path]:
     """What files take in. Paths in one that is included are relative to its own directory: both are looked at."""
-    for file in files if level < _DEEPEST else ():
-        root = _tree(file)
-        for name in _of_services(root):
-            yield directory / name
-        for kind in ("secrets", "configs"):
-            yield from (directory / name for each in _values(root, kind) for name in _texts(lookup(each, "file")))
-        more = [directory / name for name in _included(root)]
-        yield from more
-        yield from _taken_in(directory, more, level + 1)
-        for other in more:
-            if other.parent != directory:
-                yield other.parent / ".env"
-                yield from _taken_in(other.parent, [other], level + 1)
+    level, seen = [(directory, file) for file in files], set()
+    for _ in range(_DEEPEST):
+        following: list[tuple[Path, Path]] = []
+        for place, file in dict.fromkeys(level):
+            if (place, file) in seen:  # several may include the same one
+                continue
+            seen.add((place, file))
+            root = _tree(file)
+            yield from (place / name for name in _of_services(root))
+            for kind in ("secrets", "configs"):
+                yield from (place / name for each in _values(root, kind) for name in _texts(lookup(each, "file")))
+            for other in (place / name for name in _included(root)):
+                yield other
+                following.append((place, other))
+                if other.parent != place:
+                    yield other.parent / ".env"
+                    following.append((other.parent, other))
+        level = following
 
 
 def _of_services(root: Node | None) -> Iterator[str]:
