@@ -6,6 +6,7 @@ killed at any instruction of them; `status` asks the real thing.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -189,6 +190,11 @@ def becoming(user: User | None, *, users_log: bool = False) -> str:
         return "-"
     when = "before" if users_log else "after"
     return f"{user.uid}:{user.gid}:{','.join(map(str, user.groups))}:{when}"
+
+
+def handed_over(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variable by which the launcher gets the environment of a program that it becomes as a user."""
+    return {"FSM_ENVIRON": json.dumps(dict(environ))}
 
 
 def failed(what: str, why: str, log: str, todo: str = "see its log, fix the cause, and try again") -> StepFailed:

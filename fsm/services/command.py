@@ -7,7 +7,6 @@ service does not die of a pipe that nobody reads any more.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -28,6 +27,7 @@ from fsm.services.base import (
     check_name,
     environment,
     failed,
+    handed_over,
     launcher,
 )
 from fsm.services.state import ServiceFiles
@@ -177,8 +177,7 @@ class CommandService:
         """What the launcher does where it becomes somebody: the directory it goes to, and the program's environment."""
         if self._user is None:
             return "", self._spec.env
-        whole = json.dumps(environment(self._spec.env, user=self._user))
-        return str(self._spec.cwd or "/"), {"FSM_ENVIRON": whole}
+        return str(self._spec.cwd or "/"), handed_over(environment(self._spec.env, user=self._user))
 
     def _open_log(self) -> int:
         """Make room for the log; returns the byte at which this start's lines begin."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fsm.errors import CommandFailed, DeadlineExceeded, StepFailed
-from fsm.services.base import becoming, launcher
+from fsm.services.base import becoming, handed_over, launcher
 from fsm.system import faults
 from fsm.system.shell.programs import SERVICE
 from fsm.system.users import User
@@ -101,7 +100,7 @@ def _for_launcher(job: Launch) -> Mapping[str, str]:
     """The environment of the launcher. While it is root, nothing of what a user's program is given may steer it."""
     if job.user is None:
         return job.environ
-    return {SERVICE: job.environ[SERVICE], "FSM_ENVIRON": json.dumps(dict(job.environ)), "PATH": _PATH}
+    return {SERVICE: job.environ[SERVICE], "PATH": _PATH, **handed_over(job.environ)}
 
 
 def _read_report(reading: int, what: str, check: Callable[[], None], limit: float) -> str:
