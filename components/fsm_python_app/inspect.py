@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from fsm.adapter import Installed
+from fsm.errors import CommandFailed, DeadlineExceeded
 from fsm.formats import version_file
 from fsm.kit import doubt_about
 from fsm.system import regular
 from fsm.system.exit_codes import exited
+from fsm.system.shell import ask
 from fsm_python_app.spec import PythonAppSpec
 
 _METADATA: Final = {"dist-info": "METADATA", "egg-info": "PKG-INFO"}
@@ -82,13 +83,10 @@ def _from_command(root: Path, argv: tuple[str, ...]) -> tuple[str, str]:
     if program != argv[0] and (found := doubt_about(None, root, Path(program))):
         return "", f"{argv[0]} is not run as root: {found.why}"
     try:
-        # Short and read-only, also outside of a run: not worth the machinery of journaled children.
-        done = subprocess.run(
-            [program, *argv[1:]], cwd=root, capture_output=True, timeout=30, check=False, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return "", f"cannot run {' '.join(argv)}: {error}"
-    if done.returncode != 0:
-        return "", f"{' '.join(argv)} {exited(done.returncode)}"
-    lines = done.stdout[: version_file.MAX_SIZE].decode(errors="replace").split()
+        asked = ask([program, *argv[1:]], cwd=root, limit=version_file.MAX_SIZE)
+    except (CommandFailed, DeadlineExceeded) as error:
+        return "", f"cannot run {' '.join(argv)}: {error.why}"
+    if asked.code != 0:
+        return "", f"{' '.join(argv)} {exited(asked.code)}"
+    lines = asked.out.decode(errors="replace").split()
     return (lines[-1], "") if lines else ("", f"{' '.join(argv)} printed nothing")

@@ -85,6 +85,21 @@ def test_programs_in_the_tree_run_as_the_user(parent):
 
 @BOTH
 @apart
+def test_a_version_without_end(parent):
+    """The command that tells the version reads what never ends: the version is unknown, and nothing is full of it."""
+    with running(parent, version={"command": ["cat", "VERSION"]}) as app:
+        app.publish("1.1.0")
+        (app.live / "VERSION").unlink()
+        (app.live / "VERSION").symlink_to("/dev/zero")
+        updater = app.updater()
+        status, *_ = updater.status("app")
+        assert status.installed is None
+        assert "more than" in status.why_unknown
+        updater.plan("app")
+
+
+@BOTH
+@apart
 def test_a_migration_that_is_replaced_in_the_staged_tree_runs_as_the_user(parent):
     """C4: so is one of the release's own."""
     with running(parent, migration={"command": ["migrate.sh"]}) as app:

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 ASKING = {
     "components/fsm_git/command.py",
+    "components/fsm_python_app/inspect.py",
     "fsm/release/check.py",
     "fsm/services/docker/client.py",
     "fsm/services/docker/compose.py",

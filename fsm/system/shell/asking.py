@@ -7,6 +7,8 @@ answer can be parsed. `talk` is for a program that only leads to somebody else, 
 
 from __future__ import annotations
 
+import os
+import selectors
 import signal
 import socket
 import time
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
 _PATIENCE: Final[Seconds] = 0.2
 """Time between two looks at whether it is time to stop."""
 
+ANSWER: Final = 256 * 1024 * 1024
+"""Bytes that an answer may have: the names of some million files."""
+
+_COMPLAINT: Final = 4096
+"""Bytes of the end of what a program complains of that are kept."""
+
 
 class Asked(NamedTuple):
     """What a program answered.
@@ -50,6 +58,7 @@ def ask(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout: Seconds = 30.0,
+    limit: int = ANSWER,
     check: Check = no_check,
 ) -> Asked:
     """Run a program that only looks, until it ends; with its whole process group it ends when time is up.
@@ -59,10 +68,11 @@ def ask(
         cwd: its working directory.
         env: variables to add to the environment.
         timeout: seconds.
+        limit: bytes that it may answer; who writes more is ended.
         check: called while it runs; what it raises ends it.
 
     Raises:
-        CommandFailed: it could not be started.
+        CommandFailed: it could not be started, or it wrote more than `limit`.
         DeadlineExceeded: it was ended because time was up.
     """
     import subprocess  # noqa: PLC0415 - 8 ms that only those pay who ask
@@ -70,29 +80,65 @@ def ask(
     until = time.monotonic() + timeout
     child = _start(argv, cwd, env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     who = identify(child.pid)
-    try:
-        while (said := _wait(child, min(_PATIENCE, until - time.monotonic()))) is None:
-            check()
-            if time.monotonic() >= until:
-                raise DeadlineExceeded(
-                    f"cannot finish {argv[0]}", f"it did not answer within {timeout:g} s", "find out what it waits for"
-                )
-    finally:
-        if child.returncode is None and who is not None:
-            end(who, grace=0, first=signal.SIGKILL, also=lambda: group(who))
-            with suppress(subprocess.TimeoutExpired):
-                child.communicate(timeout=1)
-    return Asked(child.returncode, said[0], _last_line(said[1]))
+    with closing(_Heard(child)) as heard:
+        try:
+            while not heard.all(min(_PATIENCE, until - time.monotonic())):
+                check()
+                if len(heard.out) > limit:
+                    raise CommandFailed(
+                        f"cannot use what {argv[0]} answers",
+                        f"it has more than {limit:,} bytes",
+                        "find out why it does not end",
+                    )
+                if time.monotonic() >= until:
+                    raise DeadlineExceeded(
+                        f"cannot finish {argv[0]}",
+                        f"it did not answer within {timeout:g} s",
+                        "find out what it waits for",
+                    )
+        finally:
+            if child.returncode is None and who is not None:
+                end(who, grace=0, first=signal.SIGKILL, also=lambda: group(who))
+                heard.ended(1)
+    return Asked(child.returncode, bytes(heard.out), _last_line(heard.complaints))
 
 
-def _wait(child: subprocess.Popen[bytes], seconds: Seconds) -> tuple[bytes, bytes] | None:
-    """What a child wrote; None as long as it has not ended."""
-    import subprocess  # noqa: PLC0415 - as above
+class _Heard:
+    """What a child writes, as far as it was read: all of the one, the end of the other."""
 
-    try:
-        return child.communicate(timeout=max(seconds, 0))
-    except subprocess.TimeoutExpired:
-        return None
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self.out, self.complaints = bytearray(), bytearray()
+        self._child = child
+        self._open = selectors.DefaultSelector()
+        self._open.register(child.stdout, selectors.EVENT_READ, self.out)  # type: ignore[arg-type] # it is a pipe
+        self._open.register(child.stderr, selectors.EVENT_READ, self.complaints)  # type: ignore[arg-type] # as above
+
+    def all(self, seconds: Seconds) -> bool:
+        """Read some of what is there; whether the child has ended, and all of it was read. Waits at most so long."""
+        if not self._open.get_map():
+            return self.ended(seconds)
+        for key, _ in self._open.select(max(seconds, 0)):
+            data = os.read(key.fd, 1 << 16)
+            key.data.extend(data)
+            if not data:
+                self._open.unregister(key.fileobj)
+        del self.complaints[:-_COMPLAINT]
+        return False
+
+    def ended(self, seconds: Seconds) -> bool:
+        """Whether the child has ended; waits at most so long."""
+        import subprocess  # noqa: PLC0415 - as above
+
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(max(seconds, 0))
+        return self._child.returncode is not None
+
+    def close(self) -> None:
+        """Close the pipes."""
+        self._open.close()
+        for pipe in (self._child.stdout, self._child.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 @contextmanager
@@ -156,6 +202,6 @@ def _start(
         ) from error
 
 
-def _last_line(complaints: bytes) -> str:
+def _last_line(complaints: bytes | bytearray) -> str:
     lines = [line.strip() for line in complaints.decode("utf-8", "replace").splitlines() if line.strip()]
     return lines[-1][-300:] if lines else ""

@@ -155,6 +155,19 @@ def test_a_version_that_is_in_no_file_is_never_remembered(updated: Line):
     assert not (updated.app_fixture.state / quick_status.NAME).exists()
 
 
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("program", "why"), [("yes", "more than 65,536 bytes"), ("exit 3", "with code 3"), (":", "nothing")]
+)
+def test_a_command_that_says_no_version(updated: Line, program: str, why: str):
+    """Its answer is short, or it is none; one that writes for ever is ended."""
+    updated.configure(lib=updated.another("lib", version={"command": ["sh", "-c", program]}))
+    (updated.app_fixture.root / "apps/lib").mkdir()
+    status = updated("status", "lib", "--json").results[0]
+    assert status["installed"] is None
+    assert why in status["why_unknown"]
+
+
 def test_nothing_is_remembered_where_there_is_no_place(updated: Line):
     """A status makes no state directory; a configuration in memory has no file."""
     assert updated("status").code == 0
