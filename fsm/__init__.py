@@ -12,8 +12,9 @@ nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from fsm.system import late
 from fsm.version import __version__
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
         UsageError,
         WorkerFailed,
     )
-    from fsm.formats.manifest import Artifact
+    from fsm.formats.artifacts import Artifact
     from fsm.formats.releases import Release
     from fsm.host.checking import CheckResult
     from fsm.lifecycle import State
@@ -91,7 +92,7 @@ _NAMES: Final = {
         "Adapter Backup CommandResult Done Draft Failed Finding Installed Registry RetryLater Spec Step StepContext"
         " StepResult Target"
     ),
-    "fsm.formats.manifest": "Artifact",
+    "fsm.formats.artifacts": "Artifact",
     "fsm.formats.releases": "Release",
 }
 """Where each public name is defined."""
@@ -166,12 +167,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'fsm' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - the whole point is to import late
-
-    return getattr(import_module(_WHERE[name]), name)
+__getattr__ = late.names(__name__, _WHERE)
 
 
 def __dir__() -> list[str]:

@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from fsm.errors import ConfigError, ManifestError, PlanUnknown, Unsupported
-from fsm.formats.manifest import Artifact
-from fsm.formats.releases import Release
 from fsm.formats.version_file import VersionFile
 from fsm.lifecycle import State
 from fsm.model import ComponentName, Digest, HostPath, Model, Seconds, Text, Version
 from fsm.step import CommandResult, Deadline, Done, Failed, RetryLater, Step, StepContext, StepResult
+from fsm.system import late
 from fsm.system.users import User
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from fsm.formats.artifacts import Artifact
+    from fsm.formats.releases import Release
 
 __all__ = [
     "ENTRY_POINTS",
@@ -57,6 +59,9 @@ __all__ = [
     "Version",
     "VersionFile",
 ]
+
+# Half of the time that loading this module would take, for what a plan is made of and no step needs.
+__getattr__ = late.names(__name__, {"Artifact": "fsm.formats.artifacts", "Release": "fsm.formats.releases"})
 
 ENTRY_POINTS = "fsm.components"
 """The entry point group in which packages register their adapters: name = component type, value = the class."""

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import ValidationError
 
-from fsm.formats.manifest import ARTIFACT_NAME, Artifact, Manifest
-from fsm.formats.manifest.platforms import PLATFORM
+from fsm.formats.artifacts import ARTIFACT_NAME, Artifact
+from fsm.formats.manifest import Manifest
 from fsm.formats.manifest.problems import ACTIONS, CHECKS
 from fsm.formats.manifest.schema import TYPE_NAME
 from fsm.formats.manifest.steps import HOST_PATH, IMAGE_TAG, SERVICE
+from fsm.formats.platforms import PLATFORM
 from fsm.model import COMPONENT_NAME, Model, Version
 
 PRINTABLE: Final = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

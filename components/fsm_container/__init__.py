@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fsm.adapter import Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
-from fsm.formats.releases import Release
 from fsm.kit import KeepingAdapter, Probe, own_names, refuse_unless
 from fsm.services.docker.inputs import inputs
 from fsm_container import doctor, inspect, limits, plan, verify
@@ -26,6 +25,9 @@ from fsm_container.spec import ContainerSpec
 from fsm_container.switch import Clear, Edit, Examine
 from fsm_container.up import Up
 from fsm_container.verify import Verify
+
+if TYPE_CHECKING:
+    from fsm.formats.releases import Release
 
 
 class ContainerAdapter(KeepingAdapter[ContainerSpec, ContainerInstalled]):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from fsm.adapter import Target
 from fsm.errors import ManifestError
-from fsm.formats.manifest import Manifest
-from fsm.formats.manifest.steps import PullImage, UpdateCompose
-from fsm.formats.releases import Release
 from fsm.kit import Claim, check_hosts, declared, refuse_claims
 from fsm.services.docker.reference import Reference, parse
 from fsm_container.spec import ContainerSpec
+
+if TYPE_CHECKING:
+    from fsm.formats.manifest import Manifest
+    from fsm.formats.releases import Release
 
 
 def check(target: Target, spec: ContainerSpec, release: Release) -> None:
@@ -56,9 +58,9 @@ def _container_names(spec: ContainerSpec) -> list[str]:
 
 def _tags(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for index, step in enumerate(manifest.update_steps):
-        if isinstance(step, UpdateCompose):
+        if step.action == "update_compose":
             yield f"update_steps[{index}].image_tag", step.image_tag
-        elif isinstance(step, PullImage) and (reference := parse(step.image)) and reference.tag:
+        elif step.action == "pull_image" and (reference := parse(step.image)) and reference.tag:
             yield f"update_steps[{index}].image", reference.tag
 
 
@@ -69,7 +71,7 @@ def promised_digest(release: Release) -> str:
         ManifestError: it promises two.
     """
     steps = release.manifest.update_steps if release.manifest else ()
-    references = [parse(step.image) or Reference("") for step in steps if isinstance(step, PullImage)]
+    references = [parse(step.image) or Reference("") for step in steps if step.action == "pull_image"]
     digests = {reference.digest for reference in references if reference.digest}
     if len(digests) > 1:
         raise ManifestError(

@@ -6,11 +6,11 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fsm.adapter import Backup, Draft, Step, Target
 from fsm.errors import ManifestError, PlanError
 from fsm.formats.checkspec import Check, VersionCheck
-from fsm.formats.releases import Release
 from fsm.kit import own_names, read_record, time_for
 from fsm.model import Version
 from fsm.services.docker.facts import Container, without_leftovers
@@ -30,6 +30,9 @@ from fsm_container.stack import sharing
 from fsm_container.switch import Clear, Edit, Examine, fingerprint
 from fsm_container.up import Up
 from fsm_container.verify import Verify
+
+if TYPE_CHECKING:
+    from fsm.formats.releases import Release
 
 MEBI = 1 << 20
 
@@ -86,7 +89,7 @@ def update(target: Target, spec: ContainerSpec, found: ContainerInstalled, relea
         timeout=spec.pull_timeout,
     )
     size = remote.size if remote else 0
-    checks = _checks(release, spec)
+    checks = _checks(spec, release)
     return Draft(
         steps=_steps(target, spec, edit, found, release.version, pull, checks),
         downloads=((str(Reference(repository, tag)), size if remote else 0),),
@@ -119,7 +122,7 @@ def rollback(target: Target, spec: ContainerSpec, found: ContainerInstalled, bac
     take = TakeKept(stack=host.stack, image=image)
     version = backup.version or Version("0")
     return Draft(
-        steps=_steps(target, spec, edit, found, version, take, _checks(Release(version=version), spec)),
+        steps=_steps(target, spec, edit, found, version, take, _checks(spec, None)),
         notes=(*_differs(found), *edit.notes),
     )
 
@@ -280,8 +283,9 @@ def _steps(
     )
 
 
-def _checks(release: Release, spec: ContainerSpec) -> tuple[Check, ...]:
-    asked = own_names((*(release.manifest.post_update_checks if release.manifest else ()), *spec.post_checks))
+def _checks(spec: ContainerSpec, release: Release | None) -> tuple[Check, ...]:
+    wanted = () if release is None or release.manifest is None else release.manifest.post_update_checks
+    asked = own_names((*wanted, *spec.post_checks))
     if any(isinstance(check, VersionCheck) for check in asked):
         return asked
     return (*asked, VersionCheck(type="version_check"))

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from fsm import kit
 from fsm.adapter import Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
-from fsm.formats.releases import Release
 from fsm.kit import KeepingAdapter, MakePlaces, refuse_unless
 from fsm_git import doctor, inspect, limits, look, plan, services, verify
 from fsm_git.examine import Examine
@@ -35,6 +34,9 @@ from fsm_git.spec import GitCheckoutSpec
 from fsm_git.stage import BuildCommand, Stage
 from fsm_git.take import Take
 from fsm_git.verify import Verify
+
+if TYPE_CHECKING:
+    from fsm.formats.releases import Release
 
 
 class GitCheckout(KeepingAdapter[GitCheckoutSpec, GitInstalled]):

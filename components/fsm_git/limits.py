@@ -6,16 +6,18 @@ import json
 import posixpath
 import re
 from pathlib import PurePosixPath
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
 
 from fsm.adapter import Target
 from fsm.errors import ConfigError, PlanError
-from fsm.formats.releases import Release
 from fsm.sources import GitSpec, SourceSpec
 from fsm.sources.remotes import remote_host, why_no_remote
 from fsm_git.spec import GitCheckoutSpec
+
+if TYPE_CHECKING:
+    from fsm.formats.releases import Release
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/ +-]*")
 _DEEPEST: Final = 8

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fsm.adapter import Backup, Draft, Step, Target
 from fsm.errors import PlanError
-from fsm.formats.releases import Release
 from fsm.kit import MakePlaces, ServiceUnit, time_for
 from fsm.model import Version
 from fsm_git import limits, services
@@ -29,6 +28,9 @@ from fsm_git.spec import Build, GitCheckoutSpec
 from fsm_git.stage import BuildCommand, Stage
 from fsm_git.take import Take
 from fsm_git.verify import Verify
+
+if TYPE_CHECKING:
+    from fsm.formats.releases import Release
 
 
 def update(target: Target, spec: GitCheckoutSpec, installed: GitInstalled, release: Release) -> Draft:

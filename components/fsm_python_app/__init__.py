@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fsm import kit
 from fsm.adapter import Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
-from fsm.formats.releases import Release
 from fsm.formats.version_file import VersionFile
 from fsm.kit import (
     Download,
@@ -39,6 +38,9 @@ from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Prepare
 from fsm_python_app.take_kept import TakeKept
 from fsm_python_app.unpack import Unpack
 from fsm_python_app.verify import Migrate, Verify
+
+if TYPE_CHECKING:
+    from fsm.formats.releases import Release
 
 
 class PythonApp(KeepingAdapter[PythonAppSpec, Looked]):

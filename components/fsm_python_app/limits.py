@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from fsm.adapter import Target
 from fsm.errors import ManifestError, PlanError
-from fsm.formats.manifest import Artifact, Manifest, current_platform, pick_artifact
-from fsm.formats.manifest.steps import RunMigrations
-from fsm.formats.releases import Release
+from fsm.formats.artifacts import Artifact
+from fsm.formats.picking import pick_artifact
+from fsm.formats.platforms import current_platform
 from fsm.kit import Claim, check_hosts, declared, refuse_claims
 from fsm_python_app.spec import PythonAppSpec
+
+if TYPE_CHECKING:
+    from fsm.formats.manifest import Manifest
+    from fsm.formats.releases import Release
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tar.zst", ".tzst", ".tar", ".zip", ".whl")
 """Names that can be unpacked; other files of a release are not for this host."""
@@ -73,7 +78,7 @@ def _is_below(path: str, spec: PythonAppSpec) -> bool:
 def _migrations(target: Target, spec: PythonAppSpec, release: Release, manifest: Manifest) -> None:
     """A release may ask for the migration that the host knows, not bring one of its own."""
     for index, step in enumerate(manifest.update_steps):
-        if isinstance(step, RunMigrations) and spec.migration is None and not step.optional:
+        if step.action == "run_migrations" and spec.migration is None and not step.optional:
             raise ManifestError(
                 f"cannot update {target.name} to {release.version}",
                 f"update_steps[{index}] needs the migration {step.script}, and the configuration names none",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fsm.adapter import Backup, Draft, Step, Target, User
 from fsm.errors import PlanError
+from fsm.formats.artifacts import Artifact
 from fsm.formats.checkspec import Check, ServiceActive, VersionCheck
-from fsm.formats.manifest import Artifact
-from fsm.formats.releases import Release
 from fsm.kit import (
     Download,
     MakePlaces,
@@ -34,6 +33,9 @@ from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Prepare
 from fsm_python_app.take_kept import TakeKept
 from fsm_python_app.unpack import Unpack, count, shown
 from fsm_python_app.verify import Migrate, Verify
+
+if TYPE_CHECKING:
+    from fsm.formats.releases import Release
 
 NOTABLE = 64 * MEBI
 """Bytes of preserved files from which on the plan says that copying them takes time."""
@@ -128,7 +130,7 @@ def update(target: Target, spec: PythonAppSpec, looked: Looked, release: Release
             timeout=spec.environment.timeout,
         ),
         *_swap(spec, layout, facts, carry=True, middle=migrate),
-        _verify(target, spec, release),
+        _verify(target, spec, release.version, release),
         Retire(layout=layout, from_version=old, to_version=release.version),
         Tidy(layout=layout, retention=spec.retention, environment_link=spec.environment.link),
         *([] if staging is None else [Unstage(staging=staging)]),
@@ -177,7 +179,7 @@ def rollback(target: Target, spec: PythonAppSpec, looked: Looked, backup: Backup
         *_keep(spec, layout, old, facts),
         TakeKept(layout=layout, backup=backup.path),
         *_swap(spec, layout, facts, carry=False, middle=[]),
-        _verify(target, spec, Release(version=version)),
+        _verify(target, spec, version, None),
         Retire(layout=layout, from_version=old, to_version=version, restored=backup.path),
         Tidy(layout=layout, retention=spec.retention, environment_link=spec.environment.link),
     ]
@@ -234,8 +236,9 @@ def _migration(spec: PythonAppSpec) -> list[Step]:
     ]
 
 
-def _verify(target: Target, spec: PythonAppSpec, release: Release) -> Verify:
-    checks = own_names((*(release.manifest.post_update_checks if release.manifest else ()), *spec.post_checks))
+def _verify(target: Target, spec: PythonAppSpec, version: Version, release: Release | None) -> Verify:
+    wanted = () if release is None or release.manifest is None else release.manifest.post_update_checks
+    checks = own_names((*wanted, *spec.post_checks))
     always: tuple[Check, ...] = (
         ServiceActive(type="service_active"),
         VersionCheck(type="version_check"),
@@ -245,4 +248,4 @@ def _verify(target: Target, spec: PythonAppSpec, release: Release) -> Verify:
     ordered += tuple(check for check in missing if check.type == "version_check")
     timeout = 60.0 + time_for(ordered, spec.settle_seconds)
     asked = target.model_copy(update={"source": {}})
-    return Verify(target=asked, spec=spec, checks=ordered, version=release.version, timeout=timeout)
+    return Verify(target=asked, spec=spec, checks=ordered, version=version, timeout=timeout)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fsm.adapter import AnyAdapter, Backup, Finding, Installed, Release, Spec, Target
+from fsm.adapter import AnyAdapter, Backup, Finding, Installed, Spec, Target
 from fsm.engine.worker import Workers
 from fsm.errors import WorkerFailed
 from fsm.model import Seconds
 
 if TYPE_CHECKING:
+    from fsm.adapter import Release
     from fsm.engine.worker.calls import Calls
 
 LIMIT: Final[Seconds] = 120.0

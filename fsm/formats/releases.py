@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fsm.formats.manifest import Artifact, Manifest
+from fsm.formats.artifacts import Artifact
+from fsm.formats.manifest import Manifest
 from fsm.formats.trust.belief import SignedBy
 from fsm.model import Model, Version
 

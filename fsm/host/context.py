@@ -22,13 +22,13 @@ from fsm.engine.report import Outcome, UpdateResult, run_report
 from fsm.engine.worker import Workers
 from fsm.errors import BlockedBy, Busy, FsmError, PlanError, PlanUnknown
 from fsm.host.component_users import target_of, workers_of
-from fsm.host.config import Component, Config
 from fsm.lifecycle import State
 from fsm.model import Seconds, Version
 from fsm.version import __version__
 
 if TYPE_CHECKING:
     from fsm.host.checking import Checking
+    from fsm.host.config import Component, Config
 
 
 class Host:

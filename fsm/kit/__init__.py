@@ -25,7 +25,9 @@ Each name is loaded when it is first used: `import fsm.kit` costs nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from fsm.system import late
 
 if TYPE_CHECKING:
     from fsm.formats.checkspec import Check
@@ -68,9 +70,9 @@ _NAMES: Final = {
 """Where each name is defined."""
 
 _WHERE: Final = {
-    **{name: (module, name) for module, names in _NAMES.items() for name in names.split()},
-    "fault_point": ("fsm.system.faults", "point"),
-    "read_version": ("fsm.formats.version_file", "ask"),
+    **{name: module for module, names in _NAMES.items() for name in names.split()},
+    "fault_point": "fsm.system.faults:point",
+    "read_version": "fsm.formats.version_file:ask",
 }
 
 __all__ = [
@@ -125,13 +127,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'fsm.kit' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - the whole point is to import late
-
-    module, there = _WHERE[name]
-    return getattr(import_module(module), there)
+__getattr__ = late.names(__name__, _WHERE)
 
 
 def __dir__() -> list[str]:

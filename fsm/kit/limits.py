@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fsm.adapter import Target
 from fsm.errors import ManifestError
-from fsm.formats.manifest import Artifact, Manifest, current_platform, matches_platform, pick_artifact
-from fsm.formats.releases import Release
+from fsm.formats.artifacts import Artifact
+from fsm.formats.picking import pick_artifact
+from fsm.formats.platforms import current_platform, matches_platform
+
+if TYPE_CHECKING:
+    from fsm.formats.manifest import Manifest
+    from fsm.formats.releases import Release
 
 
 class Claim(NamedTuple):

@@ -12,12 +12,11 @@ from pydantic import TypeAdapter
 
 from fsm.adapter import CommandResult, Done, Failed, Step, StepContext, StepResult, Target, User
 from fsm.errors import IntegrityError, Refused, StepFailed
-from fsm.formats.manifest import Artifact
+from fsm.formats.artifacts import Artifact
 from fsm.kit.staging import Staging
 from fsm.lifecycle import State
 from fsm.model import Model
 from fsm.services import AnySpec, ServiceManager, ServiceSpec, open_service
-from fsm.sources import SourceSpec, open_source
 from fsm.system import faults, files
 from fsm.system.exit_codes import exited
 
@@ -82,6 +81,8 @@ class Download(Step):
         if self.staging is not None:
             self.staging.make(dest.parent)
         dest.parent.mkdir(parents=True, exist_ok=True)
+        from fsm.sources import SourceSpec, open_source  # noqa: PLC0415 - only for the step that fetches
+
         spec = TypeAdapter[Any](SourceSpec).validate_json(json.dumps(self.source))
         source = open_source(spec, component=ctx.component)
         try:

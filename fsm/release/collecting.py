@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from fsm.formats.manifest import ARTIFACT_NAME
+from fsm.formats.artifacts import ARTIFACT_NAME
 from fsm.model import matches
 from fsm.release.description import ComponentRule, Source
 from fsm.release.globbing import matching

@@ -18,9 +18,9 @@ from fsm.formats import toml_places
 from fsm.formats.checkspec import ManifestCheck
 from fsm.formats.explain import advice, first_path, first_problem
 from fsm.formats.foreign import toml_of
-from fsm.formats.manifest.platforms import Platform
 from fsm.formats.manifest.schema import MOST, TYPE_NAME
 from fsm.formats.manifest.steps import ImageReference, ManifestStep
+from fsm.formats.platforms import Platform
 from fsm.model import ComponentName, Model, Version, spelled
 from fsm.release.problems import ReleaseError, Spot
 

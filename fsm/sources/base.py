@@ -23,7 +23,7 @@ from fsm.formats.trust.documents import KEYRING, SIGNATURE, WITHDRAWN, Repositor
 from fsm.model import Model, Version
 
 if TYPE_CHECKING:
-    from fsm.formats.manifest import Artifact
+    from fsm.formats.artifacts import Artifact
     from fsm.formats.releases import Release
 
 MANIFEST: Final = "update-manifest.yaml"

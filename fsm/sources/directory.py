@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from fsm.errors import FsmError, NotReady, SourceError, Transient
-from fsm.formats.manifest import Artifact
+from fsm.formats.artifacts import Artifact
 from fsm.formats.releases import Release
 from fsm.formats.trust.belief import Trust
 from fsm.sources.base import MANIFEST_LIMIT, Announced, Cached, Check, Listing, Notices, Progress, versioned

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from fsm.errors import FsmError, IntegrityError, NotReady, SourceError, StepFailed, Transient
-from fsm.formats.manifest import Artifact
+from fsm.formats.artifacts import Artifact
 from fsm.sources.base import Check, Progress
 from fsm.sources.part import Part, is_whole
 from fsm.system import regular

@@ -23,7 +23,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from fsm.errors import DeadlineExceeded, SourceError, Transient
-from fsm.formats.manifest import Artifact
+from fsm.formats.artifacts import Artifact
 from fsm.formats.releases import Release
 from fsm.model import Version
 from fsm.sources.base import Announced, Cached, Check, Listing, Notices, Progress

@@ -16,7 +16,7 @@ from typing import Final
 from pydantic import ConfigDict
 
 from fsm.errors import FsmError, IntegrityError, ManifestError, NotReady, SourceError
-from fsm.formats.manifest import Artifact
+from fsm.formats.artifacts import Artifact
 from fsm.formats.releases import Release
 from fsm.formats.trust.belief import Trust
 from fsm.model import Model

@@ -18,8 +18,8 @@ from typing import Final
 from pydantic import ValidationError, field_validator
 
 from fsm.errors import ManifestError, SourceError
+from fsm.formats.artifacts import Artifact
 from fsm.formats.explain import first_problem
-from fsm.formats.manifest import Artifact
 from fsm.formats.releases import Release
 from fsm.formats.trust.belief import Trust
 from fsm.model import Model

@@ -27,8 +27,11 @@ from typing import Final, Protocol
 from pydantic import ValidationError
 
 from fsm.errors import FsmError, IntegrityError, ManifestError, NotReady, SourceError, TrustError
+from fsm.formats.artifacts import ARTIFACT_NAME, Artifact
 from fsm.formats.explain import first_problem
-from fsm.formats.manifest import ARTIFACT_NAME, Artifact, Manifest, current_platform, parse, pick_artifacts
+from fsm.formats.manifest import Manifest, parse
+from fsm.formats.picking import pick_artifacts
+from fsm.formats.platforms import current_platform
 from fsm.formats.releases import Release
 from fsm.formats.trust.belief import SignedBy, SignedFile, Trust
 from fsm.formats.trust.documents import KEYRING, SIGNATURE

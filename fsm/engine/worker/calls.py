@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -15,7 +15,6 @@ from fsm.adapter import (
     CommandResult,
     Finding,
     Installed,
-    Release,
     Spec,
     Step,
     StepResult,
@@ -28,6 +27,9 @@ from fsm.engine.worker.process import Worker
 from fsm.engine.worker.protocol import believed, nonsense, shown, unpack_result
 from fsm.errors import WorkerFailed
 from fsm.model import Model, Seconds
+
+if TYPE_CHECKING:
+    from fsm.adapter import Release
 
 MOST_RUNS: Final = 10**9
 """A higher number of a run is nobody's: it would leave the journal no room."""

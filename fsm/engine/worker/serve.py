@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from fsm.adapter import AnyAdapter, Backup, Finding, Installed, Release, Spec, Step, Target
+from fsm.adapter import AnyAdapter, Backup, Finding, Installed, Spec, Step, Target
 from fsm.engine.worker.context import Line, WorkerContext
 from fsm.engine.worker.protocol import LINE, Ready, Result, describe, legible, pack_result
 from fsm.errors import ConfigError, PlanError, StepFailed
@@ -105,6 +105,8 @@ def _inspect(line: Line, call: Mapping[str, Any]) -> str:
 
 def _look(line: Line, call: Mapping[str, Any]) -> str:
     adapter, target, spec = _asked(call)
+    from fsm.formats.releases import Release  # noqa: PLC0415 - only for this question
+
     installed = adapter.installed.model_validate_json(json.dumps(call["installed"]))
     release = None if call["release"] is None else Release.model_validate_json(json.dumps(call["release"]))
     return _text(adapter.look(target, spec, installed, release))

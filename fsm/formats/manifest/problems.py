@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from fsm.errors import ManifestError
+from fsm.formats.artifacts import Artifact
 from fsm.formats.checkspec import ManifestCheck
-from fsm.formats.manifest.schema import Artifact, Manifest
+from fsm.formats.manifest.schema import Manifest
 from fsm.formats.manifest.steps import ManifestStep
 from fsm.formats.manifest.words import dotted, expected, quoted, shown, suggestion, unquoted_types
 from fsm.formats.yamldoc import Document, Path, Place, refusal

@@ -13,15 +13,13 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
+from fsm.formats.artifacts import ARTIFACT_NAME, Artifact
 from fsm.formats.checkspec import ManifestCheck
 from fsm.formats.manifest.claims import Claim, claims
-from fsm.formats.manifest.platforms import Platform
-from fsm.formats.manifest.steps import ARTIFACT_NAME, RELEASE_URL, ArtifactName, DownloadArtifact, ManifestStep
+from fsm.formats.manifest.steps import RELEASE_URL, DownloadArtifact, ManifestStep
+from fsm.formats.platforms import Platform
 from fsm.formats.timestamps import Timestamp
-from fsm.model import SHA256, ComponentName, Digest, Model, Version, matches, spelled
-from fsm.system.characters import HIDDEN
-
-_URL: Final = rf"^[^\x00-\x20{HIDDEN}]*$"
+from fsm.model import SHA256, ComponentName, Model, Version, matches, spelled
 
 TYPE_NAME: Final = r"^[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?$"
 """A component type, as adapters register it."""
@@ -31,26 +29,6 @@ FETCHABLE: Final = f"^$|{RELEASE_URL}"
 
 MOST: Final = 200
 """How many entries a list of a manifest may have."""
-
-
-class Artifact(Model):
-    """A file of a release.
-
-    Attributes:
-        name: a plain file name; unique in its release.
-        url: absolute, or relative to the place of the release; empty means `name` in that place.
-        size: bytes; None when unknown.
-        sha256: None when unknown.
-        platform: what it is made for; None means every platform.
-    """
-
-    name: ArtifactName = Field(description="The file's name; unique in the release.")
-    url: Annotated[str, spelled(_URL, "a text without spaces and control characters", 4096)] = Field(
-        default="", description="Absolute (http, https), or relative to the release; without it, the name there."
-    )
-    size: Annotated[int, Field(ge=0)] | None = Field(default=None, description="Bytes.")
-    sha256: Digest | None = Field(default=None, description="sha256: and 64 lower-case hexadecimal digits.")
-    platform: Platform | None = Field(default=None, description="What it is made for; without it, everything.")
 
 
 class _Declared:

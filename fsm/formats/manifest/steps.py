@@ -13,10 +13,10 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from fsm.formats.artifacts import ArtifactName
 from fsm.model import HTTP_URL, URL_WORDS, Model, spelled
 from fsm.system.characters import HIDDEN
 
-ARTIFACT_NAME: Final = rf"^[^./\\\x00-\x20{HIDDEN}-](?:[^/\\\x00-\x1f{HIDDEN}]{{0,253}}[^/\\\x00-\x20{HIDDEN}])?$"
 HOST_PATH: Final = rf"^[^\x00-\x1f{HIDDEN}-][^\x00-\x1f{HIDDEN}]*$"
 RELATIVE_URL: Final = r"^[A-Za-z0-9_~+@,=()][A-Za-z0-9._~+@,=()-]*(?:/[A-Za-z0-9_~+@,=()][A-Za-z0-9._~+@,=()-]*)*$"
 RELEASE_URL: Final = f"{HTTP_URL}|{RELATIVE_URL}"
@@ -29,11 +29,6 @@ SERVICE: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.@:\\-]{0,254}$"
 
 LATEST_BACKUP: Final = "latest_backup"
 """The word that stands for the newest backup where a path could stand."""
-
-ArtifactName = Annotated[
-    str, spelled(ARTIFACT_NAME, "a plain file name without slashes that begins with neither a dot nor a minus sign")
-]
-"""A plain file name: no separator, no control character, not hidden, no leading minus sign."""
 
 
 def _stays(path: str) -> str:

@@ -9,7 +9,9 @@ Each name is loaded when it is first used: a resume passes most archives by.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from fsm.system import late
 
 if TYPE_CHECKING:
     from fsm.system.archive.backup import verify_tar_zst, write_tar_zst
@@ -18,18 +20,13 @@ if TYPE_CHECKING:
     from fsm.system.archive.wheels import read_wheel
 
 _WHERE: Final = {
-    **dict.fromkeys(("verify_tar_zst", "write_tar_zst"), "backup"),
-    **dict.fromkeys(("Entry", "Limits", "Listing"), "model"),
-    **dict.fromkeys(("inspect", "unpack"), "unpacking"),
-    "read_wheel": "wheels",
+    **dict.fromkeys(("verify_tar_zst", "write_tar_zst"), f"{__name__}.backup"),
+    **dict.fromkeys(("Entry", "Limits", "Listing"), f"{__name__}.model"),
+    **dict.fromkeys(("inspect", "unpack"), f"{__name__}.unpacking"),
+    "read_wheel": f"{__name__}.wheels",
 }
 
 __all__ = ["Entry", "Limits", "Listing", "inspect", "read_wheel", "unpack", "verify_tar_zst", "write_tar_zst"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - the whole point is to import late
-
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+__getattr__ = late.names(__name__, _WHERE)

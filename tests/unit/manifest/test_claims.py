@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fsm.formats.manifest import Artifact, Claim, Manifest
+from fsm.formats.artifacts import Artifact
+from fsm.formats.manifest import Claim, Manifest
 from fsm.formats.manifest.claims import HARMLESS, KINDS, named
 from fsm.formats.manifest.problems import ACTIONS, CHECKS
 from tests.unit.manifest.reading import DIGEST, download, read

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from fsm.errors import ManifestError
+from fsm.formats.artifacts import Artifact
 from fsm.formats.checkspec import BackupExists, DiskSpace, HealthEndpoint
-from fsm.formats.manifest import Artifact, canonical, check_updater_version
+from fsm.formats.manifest import canonical, check_updater_version
 from fsm.formats.manifest.steps import DownloadArtifact, RunMigrations
 from fsm.model import Version
 from tests.unit.manifest.reading import DIGEST, HEAD, download, read, refusal

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 
 from fsm.errors import ManifestError
-from fsm.formats.manifest import Artifact, Manifest, current_platform, matches_platform, pick_artifact, pick_artifacts
+from fsm.formats.artifacts import Artifact
+from fsm.formats.manifest import Manifest
+from fsm.formats.picking import pick_artifact, pick_artifacts
+from fsm.formats.platforms import current_platform, matches_platform
 from fsm.model import Version
 from tests.strategies_manifest import PLATFORMS
 
@@ -62,7 +65,7 @@ def test_pick_artifacts():
     assert [found.name for found in pick_artifacts(ALL, "linux-x86_64")] == ["x86", "linux", "all"]
     assert [found.name for found in pick_artifacts(ALL, "macos-aarch64")] == ["all"]
     manifest = Manifest(version=Version("1"), artifacts=ALL)
-    assert pick_artifacts(manifest, "linux-riscv64") == (ALL[1], ALL[0])
+    assert pick_artifacts(manifest.artifacts, "linux-riscv64") == (ALL[1], ALL[0])
 
 
 def test_pick_artifact():

@@ -12,7 +12,8 @@ from hypothesis import given
 from pydantic import ValidationError
 
 import fsm.model
-from fsm.formats.manifest import Artifact, Manifest, canonical, json_schema
+from fsm.formats.artifacts import Artifact
+from fsm.formats.manifest import Manifest, canonical, json_schema
 from fsm.formats.manifest.problems import ACTIONS, CHECKS
 from fsm.formats.yamldoc import load
 from fsm.model import MEANINGS

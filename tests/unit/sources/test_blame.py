@@ -16,7 +16,7 @@ import pytest
 from benchmarks.rig import BareContext
 from fsm.adapter import Done, Failed
 from fsm.errors import Transient
-from fsm.formats.manifest import Artifact
+from fsm.formats.artifacts import Artifact
 from fsm.kit.steps import Download
 from tests.servers import Fault, ReleaseServer
 from tests.unit.sources.conftest import ARCHIVE, Depot, sha256

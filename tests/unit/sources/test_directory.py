@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fsm.errors import FsmError, NotReady, SourceError, Transient
-from fsm.formats.manifest import Artifact
+from fsm.formats.artifacts import Artifact
 from fsm.model import Version
 from fsm.sources import Announced, Source, open_source
 from tests.unit.sources.conftest import ARCHIVE, Depot, nothing, sha256, spec_of, unseen

@@ -14,7 +14,7 @@ import pytest
 
 import fsm.sources
 from fsm.errors import StepFailed
-from fsm.formats.manifest import Artifact
+from fsm.formats.artifacts import Artifact
 from fsm.sources import Source, open_source
 from fsm.system import faults
 from tests.servers import ReleaseServer
@@ -28,7 +28,7 @@ CHILD = """
     from pydantic import TypeAdapter
     from fsm.system import faults
     from fsm.errors import FsmError
-    from fsm.formats.manifest import Artifact
+    from fsm.formats.artifacts import Artifact
     from fsm.sources import SourceSpec, open_source
 
     spec, artifact, dest, point = sys.argv[1:]

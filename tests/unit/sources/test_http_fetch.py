@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fsm.errors import IntegrityError, NotReady, SourceError, Transient
-from fsm.formats.manifest import Artifact
+from fsm.formats.artifacts import Artifact
 from fsm.sources import Source
 from tests.servers import Fault, ReleaseServer
 from tests.unit.sources.conftest import ARCHIVE, Depot, nothing, sha256, unseen
