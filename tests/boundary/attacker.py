@@ -27,6 +27,8 @@ Moment = Literal["before", "exchange", "when there", "when missing", "locks", "s
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
 _PAUSE: Final = 0.0001
+_TRY: Final = 2
+"""Seconds that planting one thing may take."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,11 @@ class Attacker:
         die_with_parent()
         os.chdir("/")
         os.umask(0)
+        signal.signal(signal.SIGALRM, _too_long)
         for deed in deeds:
             if deed.moment == "before":
-                plant(deed.kind, self._host / deed.path, self._arms)
+                with suppress(OSError):
+                    self._plant(deed.kind, self._host / deed.path)
         os.write(ready, b".")
         os.close(ready)
         loops = [self._loop(deed) for deed in deeds if deed.moment != "before"]
@@ -93,6 +97,14 @@ class Attacker:
                 with suppress(OSError, StopIteration):
                     next(loop)
             time.sleep(_PAUSE if loops else 1)
+
+    def _plant(self, kind: str, path: Path) -> None:
+        """Plant something; where the other attacker has put a pipe, nobody is to wait for its other end."""
+        signal.alarm(_TRY)
+        try:
+            plant(kind, path, self._arms)
+        finally:
+            signal.alarm(0)
 
     def _loop(self, deed: Deed) -> Iterator[None]:
         path = self._host / deed.path
@@ -115,7 +127,7 @@ class Attacker:
             twin = here.with_name(f".{path.name}~twin")
             one, other = os.fsencode(here), os.fsencode(twin)
             if rename(_AT_FDCWD, one, _AT_FDCWD, other, _RENAME_EXCHANGE) != 0 and not os.path.lexists(other):
-                plant(kind, twin, self._arms)
+                self._plant(kind, twin)
             yield
 
     def _when_there(self, path: Path, kind: str) -> Iterator[None]:
@@ -123,7 +135,7 @@ class Attacker:
         while True:
             while not os.path.lexists(here := _now(path)):
                 yield
-            plant(kind, here, self._arms)
+            self._plant(kind, here)
             for _ in range(2000):
                 yield
 
@@ -132,7 +144,7 @@ class Attacker:
         name, parent = os.fsencode(path), os.fsencode(path.parent)
         while True:
             if not os.path.lexists(name) and os.path.isdir(parent):
-                plant(kind, path, self._arms)
+                self._plant(kind, path)
             yield
 
     def _lock(self, path: Path) -> Iterator[None]:
@@ -191,6 +203,10 @@ class Attacker:
                         os.kill(pid, number)
                         seen.add(pid)
             yield
+
+
+def _too_long(*_: object) -> None:
+    raise TimeoutError
 
 
 def _now(path: Path) -> Path:

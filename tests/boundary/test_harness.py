@@ -162,6 +162,23 @@ def test_an_exchange_goes_on_and_on():
     on_ground(body)
 
 
+def test_an_attacker_waits_for_nobody():
+    """The other one has put a pipe where a record is to be changed."""
+
+    def body(ground: Ground) -> None:
+        armoury = Armoury(ground)
+        arms = Arms(ground.canary, armoury.program, armoury.module, ground.canary, ())
+        os.mkfifo(ground.host / "it")
+        os.chown(ground.host / "it", ATTACKER, ATTACKER)
+        attacker = Attacker(ATTACKER, ground.host, arms, ground.loot)
+        begun = time.monotonic()
+        attacker.begin([Deed("it", "record", "before")])
+        attacker.end()
+        assert time.monotonic() - begun < 60
+
+    on_ground(body)
+
+
 def test_a_plant_that_may_not_be_made_is_no_error(tmp_path: Path):
     """What the attacker may not do is what protects the host."""
     plant("record", tmp_path / "missing", Arms(tmp_path, tmp_path, tmp_path, tmp_path, ()))
