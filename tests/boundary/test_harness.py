@@ -168,6 +168,7 @@ def test_an_attacker_waits_for_nobody():
     def body(ground: Ground) -> None:
         armoury = Armoury(ground)
         arms = Arms(ground.canary, armoury.program, armoury.module, ground.canary, ())
+        ground.host.mkdir()
         os.mkfifo(ground.host / "it")
         os.chown(ground.host / "it", ATTACKER, ATTACKER)
         attacker = Attacker(ATTACKER, ground.host, arms, ground.loot)
