@@ -154,8 +154,8 @@ def _entry(path: Path, name: str, info: os.stat_result) -> Entry:
     kind, owner = stat.filemode(info.st_mode)[0], (info.st_uid, info.st_gid)
     if name == OPEN:  # its bytes and its names are anybody's; its owner and its mode are not
         return Entry(kind, info.st_mode, owner)
-    if name == STICKY:
-        return Entry(kind, info.st_mode, owner, content="")
+    if name == STICKY or (name.startswith(f"{STICKY}/") and info.st_uid != 0):  # anybody's as well, even a terabyte
+        return Entry(kind, info.st_mode, owner)
     content = ""
     if kind == "l":
         content = os.readlink(path)
