@@ -45,14 +45,20 @@ def _key(state_dir: Path) -> str:
         return path.read_text(encoding="ascii")
     private.state(state_dir)
     private.directory(directory)
-    draft = directory / f".{NAME}.{os.getpid()}-{secrets.token_hex(4)}"
+    import fcntl  # noqa: PLC0415 - Windows imports this module and has none
+
+    holder = os.open(directory, os.O_RDONLY)
     try:
-        with open(private.opened(draft, os.O_WRONLY | os.O_TRUNC), "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(16))
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, path)
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        if not path.exists():
+            # Always of the same name: what a power cut leaves of it is used up by the next one who comes.
+            draft = directory / f".{NAME}.new"
+            with open(private.opened(draft, os.O_WRONLY | os.O_TRUNC), "w", encoding="ascii") as file:
+                file.write(secrets.token_hex(16))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(path)
+            os.fsync(holder)
     finally:
-        draft.unlink(missing_ok=True)
+        os.close(holder)
     return path.read_text(encoding="ascii")
