@@ -80,6 +80,9 @@ def ask(
     until = time.monotonic() + timeout
     child = _start(argv, cwd, env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     who = identify(child.pid)
+    if os.name == "nt":  # pragma: no cover - pipes cannot be waited for there, and nobody else is on such a host
+        out, complaints = child.communicate(timeout=timeout)
+        return Asked(child.returncode, out, _last_line(complaints))
     with closing(_Heard(child)) as heard:
         try:
             while not heard.all(min(_PATIENCE, until - time.monotonic())):
