@@ -229,7 +229,8 @@ class SetDriver:
     def _backward(self, run: Run) -> Run:
         """Roll back every member that has not been, the last one first."""
         faults.point("set.turned_back")
-        for each in reversed(self._journal.members(run.id)):
+        members = self._journal.members(run.id)
+        for each in reversed(members):
             if not each.in_progress:
                 continue
             if each.state is State.ROLLING_BACK:
@@ -239,12 +240,15 @@ class SetDriver:
             if own.in_progress:
                 raise Interrupted(f"cannot continue with {run.component}", f"{own.component} was interrupted")
             faults.point("set.member_undone")
-        failed = [own for own in self._journal.members(run.id) if own.state is State.FAILED]
-        if not failed:
+        failed = {own.component: own for own in self._journal.members(run.id) if own.state is State.FAILED}
+        gone_back = [each for each in members if self._resumed and each.state is State.ROLLED_BACK]
+        down = {each.component: why for each in gone_back if (why := self._executor.keep_up(each))}
+        if not failed and not down:
             return self._move(run, [Event.OK])
-        names = ", ".join(own.component for own in failed)
-        reason = f"{run.reason}; then {names} could not be rolled back"
-        return self._move(run, [Event.FAIL], reason=reason, todo=failed[0].todo)
+        reasons = [f"{', '.join(failed)} could not be rolled back"] if failed else []
+        reasons += [f"{name} does not start again: {why}" for name, why in down.items()]
+        todo = next(iter(failed.values())).todo if failed else "start it, or find in its log why it does not"
+        return self._move(run, [Event.FAIL], reason=f"{run.reason}; then {'; '.join(reasons)}", todo=todo)
 
 
 def _never(run: Run, ctx: Context) -> Plan:

@@ -84,7 +84,8 @@ class ServiceManager(Protocol):
     """One service of this host.
 
     A manager may also have `restarts` (False: it never starts a service again by itself; without it, True is
-    assumed) and `container_running(name) -> bool` (for the check of that name).
+    assumed), `boots` (False: after a boot nobody starts the service; without it, True is assumed) and
+    `container_running(name) -> bool` (for the check of that name).
 
     Attributes:
         name: the service's name, as configurations and manifests use it.

@@ -87,6 +87,8 @@ class CommandService:
         user: as whom the commands run, with nothing of the updater's environment; None: as the updater.
     """
 
+    boots: Final = False
+
     def __init__(self, spec: CommandSpec, name: str, state_dir: Path, user: User | None = None) -> None:
         self.name = check_name(name)
         self._spec = spec

@@ -96,6 +96,7 @@ class ProcessService:
     """
 
     restarts: Final = False
+    boots: Final = False
 
     def __init__(self, spec: ProcessSpec, name: str, state_dir: Path, user: User | None = None) -> None:
         self.name = check_name(name)

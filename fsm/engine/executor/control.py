@@ -120,7 +120,8 @@ class Surroundings:
     workers: Workers = field(default_factory=Workers)
 
     def limit(self, state: State) -> Seconds:
-        """How long a state may take."""
+        """How long a state may take; a member of a set that waits for the others has that of the state before."""
+        state = {State.VERIFIED: State.VERIFYING, State.ROLLED_BACK: State.ROLLING_BACK}.get(state, state)
         return self.deadlines.get(state, DEADLINES[state])
 
     def marker(self, run: int) -> str:

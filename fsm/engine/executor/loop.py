@@ -14,7 +14,7 @@ from fsm.engine.executor.run_record import RunRecord
 from fsm.engine.executor.runner import Runner
 from fsm.engine.journal import Journal, Kind, Record, Run
 from fsm.engine.plan import Plan
-from fsm.engine.progress import log
+from fsm.engine.progress import EventKind, log
 from fsm.engine.questions import Questions
 from fsm.engine.worker import Acting
 from fsm.errors import Cancelled, FsmError, Interrupted, JournalError, Transient, UpToDate
@@ -47,13 +47,16 @@ class Executor:
         self._registry = registry
         self._around = around
 
-    def drive(self, run: Run, checking: Checked | None = None, *, until_start: bool = False) -> Run:
+    def drive(
+        self, run: Run, checking: Checked | None = None, *, until_start: bool = False, resumed: bool = False
+    ) -> Run:
         """Take a new run, or one that was just resumed, as far as it goes.
 
         Args:
             run: in progress.
             checking: the work of its first state; needed unless that is over.
             until_start: only as far as it goes while its service is down: up to the step that starts it.
+            resumed: whether the host may have been booted since it was last driven.
 
         Returns:
             The run at rest, or still in progress when it was interrupted.
@@ -72,6 +75,8 @@ class Executor:
                 self._check(record, runner, checking)
             if record.kept_down is not None:
                 self._keep_down(record, runner, record.kept_down, forward, backward)
+            if resumed and not until_start and record.kept_up is not None:
+                self._keep_up(record, runner, record.kept_up, forward, backward)
             if record.run.state in (State.BACKING_UP, State.UPDATING, State.VERIFYING):
                 forward.go()
             if record.run.state is State.ROLLING_BACK:
@@ -80,6 +85,8 @@ class Executor:
                 self._pause(record, "its service is started later")
         except Interrupted as error:
             self._pause(record, str(error))
+            if record.run.state is State.VERIFIED:
+                raise  # its set may not end before it was seen to run
         except (KeyboardInterrupt, SystemExit) as error:
             self._pause(record, f"the program was ended by {type(error).__name__}")
             raise
@@ -100,8 +107,8 @@ class Executor:
             StillRunning: that cannot be ended.
             JournalError, PlanUnknown: see `drive`.
         """
-        if run.state is State.VERIFIED:
-            return run  # nothing is left to do for it alone
+        if run.state is State.VERIFIED:  # it waits for others: nothing is left to do for it but to run
+            return run if until_start else self.drive(run, resumed=True)
         end_orphans(self._children(run), self._marker(run), grace=5.0)
         faults.point("resume.orphans_ended")
         record = RunRecord(self._journal, self._registry, run)
@@ -113,7 +120,19 @@ class Executor:
         else:
             record.move([], [Record(Kind.RESUMED, run.position, {"attempt": attempt})], attempt=attempt)
         faults.point("resume.written")
-        return self.drive(record.run, checking, until_start=until_start)
+        return self.drive(record.run, checking, until_start=until_start, resumed=True)
+
+    def keep_up(self, run: Run) -> str:
+        """See, after a boot, that the old version runs of a member of a set that has gone back before the others.
+
+        Returns:
+            Why it does not; empty if it does, or is nobody's to start.
+        """
+        record = RunRecord(self._journal, self._registry, run)
+        if record.kept_up is None:
+            return ""
+        result = Runner(record, self._around).perform(record.kept_up, "keep_up")
+        return result.why if isinstance(result, Failed) else ""
 
     def is_down(self, run: Run) -> bool:
         """Whether a run in progress needs its service to stay down until it is taken up again.
@@ -137,13 +156,13 @@ class Executor:
         end_orphans(self._children(run), self._marker(run), grace=5.0)
         if run.state is not State.ROLLING_BACK:
             record.move([Event.FAIL], [Record(Kind.CANCEL_REQUESTED)], reason=why)
-        return self.drive(record.run)
+        return self.drive(record.run, resumed=True)
 
     def retry(self, run: Run) -> Run:
         """Take up the rollback of a failed run again, after a person has mended the cause."""
         record = RunRecord(self._journal, self._registry, run)
         record.move([Event.RETRY], todo="")
-        return self.drive(record.run)
+        return self.drive(record.run, resumed=True)
 
     def look(self, run: Run, checking: Checked) -> Plan:
         """The work of `checking` for a member of a set, whose own run has not begun; what is transient is tried again.
@@ -222,6 +241,31 @@ class Executor:
             failing = backward if record.run.state is State.ROLLING_BACK else forward
             # Whatever started it: the release has had no part in that.
             failing.fail(record.run.position, result.model_copy(update={"blame": "host"}))
+
+    @staticmethod
+    def _keep_up(record: RunRecord, runner: Runner, index: int, forward: Forward, backward: Backward) -> None:
+        """See that the service runs which this run has started, or let go on: a boot has ended it."""
+        while record.kept_up == index:
+            if record.run.state is not State.VERIFIED:
+                runner.enter(record.run.state)
+            try:
+                result = runner.perform(index, "keep_up")
+            except Cancelled as error:
+                forward.cancel(record.run.position, error)
+                return
+            faults.point("resume.kept_up")
+            if not isinstance(result, Failed):
+                return
+            # The host has just been booted: what does not start then says nothing about the release.
+            failed = result.model_copy(update={"blame": "host"})
+            if record.run.state is State.ROLLING_BACK:
+                backward.fail(record.run.position, failed)
+            elif record.run.position > index:
+                forward.fail(record.run.position, failed)
+                return
+            else:
+                runner.tell(EventKind.NOTE, f"the old version does not start: {failed.why}", index)
+                return
 
     def _stuck(self, record: RunRecord, reason: str) -> None:
         todo = record.run.todo

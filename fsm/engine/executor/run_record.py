@@ -63,6 +63,23 @@ class RunRecord:
             return None  # a step that stops or starts the service sees to it itself
         return max(i for i, step in enumerate(self.steps[: self.run.position]) if step.downtime == "begins")
 
+    @property
+    def kept_up(self) -> int | None:
+        """The step that knows which services run with what was reached so far; None if they are down, or on the way.
+
+        Before the stop, and behind its undo, that is the step which stops them; behind the start, the one which starts.
+        """
+        if not self.run.in_progress and self.run.state is not State.ROLLED_BACK:
+            return None
+        kinds = [step.downtime for step in self.steps]
+        stop = kinds.index("begins") if "begins" in kinds else -1
+        if self.run.position < stop:
+            return stop
+        if self.run.state is State.ROLLING_BACK:
+            return None
+        reached = self.run.position + (self.run.state is State.VERIFIED)
+        return max((i for i in range(reached) if kinds[i] == "ends"), default=None)
+
     def move(
         self,
         events: Sequence[Event],

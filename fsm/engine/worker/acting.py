@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fsm.engine.worker.pool import Workers
     from fsm.engine.worker.process import Worker
 
-Verb = Literal["do", "undo", "keep_down"]
+Verb = Literal["do", "undo", "keep_down", "keep_up"]
 """What a step can be asked to do."""
 
 

@@ -59,7 +59,7 @@ class Calls:
         """Do or undo a step.
 
         Args:
-            verb: ``do``, ``undo`` or ``keep_down``.
+            verb: ``do``, ``undo``, ``keep_down`` or ``keep_up``.
             step: the frozen one.
             context: what the step sees of the run.
             hearing: hears what happens.
