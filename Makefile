@@ -19,7 +19,7 @@ PRELOAD := LD_PRELOAD=$(CURDIR)/$(UNSYNCED)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help quick quick-tests test test-hosts lint types unit crash gates docs generate demo bench boundary hostkills mutants \
+.PHONY: help quick quick-tests test test-hosts lint types unit crash gates docs generate demo bench boundary powercut hostkills mutants \
 	dist requirements clean
 
 help: ## this list
@@ -81,6 +81,9 @@ bench: .venv/.bench ## the figures of docs/benchmarks.md
 
 boundary: .venv/.dev ## attack components that belong to others, for docs/reliability.md (root, Docker; an hour); RUNS=50 SEED=7 for fewer
 	$(BIN)/python -m tests.boundary --page --containers --runs $(or $(RUNS),2000) $(if $(SEED),--seed $(SEED))
+
+powercut: .venv/.dev ## cut the power on four file systems, for docs/reliability.md (root; two hours); CUTS=50 SEED=7 for fewer
+	$(BIN)/python -m tests.powercut --page --cuts $(or $(CUTS),500) $(if $(SEED),--seed $(SEED))
 
 hostkills: .venv/.dev ## kill machines in the middle of updates, for docs/reliability.md (root, Docker; an hour)
 	$(BIN)/python -m tests.hosts.kills --page $(KILLS)

@@ -191,6 +191,21 @@ class Step(Model, ABC):
         """
         return Done()
 
+    def keep_up(self, ctx: StepContext) -> StepResult:
+        """Start what should run by now and nothing else starts; asked of a step by which a downtime begins or ends.
+
+        That is when a run is taken up behind it: going on behind the step that started the service, or going back
+        behind the one whose undo did. A boot ends what no manager of the system's has, and brings none of it back.
+        """
+        return Done()
+
     def undo(self, ctx: StepContext) -> StepResult:
         """Put back what `do` changed, however far it came."""
         return Done()
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """Places whose file systems are synced once `do` or `undo` is done, before that is written down.
+
+        For a step that has others write, such as git or a build; one that syncs what it writes itself names none.
+        """
+        return ()

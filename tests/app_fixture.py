@@ -62,8 +62,12 @@ if os.path.exists("WRITES"):
     os.makedirs("data", exist_ok=True)
     with open("data/log", "ab") as file:
         file.write(b"written by " + version.encode() + b"\\r\\n")
+        file.flush()
+        os.fsync(file.fileno())
     with open("made-by-" + version, "w") as file:
         file.write("new")
+        file.flush()
+        os.fsync(file.fileno())
 server.listen(16)
 if os.path.exists("RESTLESS"):
     import itertools, _thread

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import ClassVar
 
 from fsm.adapter import Done, Failed, RetryLater, StepContext, StepResult
 from fsm.system import faults, files
 from fsm_git import submodules
 from fsm_git.command import Git
-from fsm_git.repository import Places, empty_objects
+from fsm_git.repository import Places, empty_objects, places
 from fsm_git.site import GitStep
 
 
@@ -55,7 +56,6 @@ class Bring(GitStep):
             return failed
         if self.new_tag is not None:
             git.must("make the tag", "update-ref", f"refs/tags/{self.new_tag}", self.site.layout.new_ref(ctx.run_id))
-        files.sync_filesystem(found.common)
         faults.point("git.fetch.fetched")
         return Done(notes=notes)
 
@@ -75,8 +75,13 @@ class Bring(GitStep):
         """A new repository, with the source as its ``origin``: whoever works in the checkout later expects one."""
         if self.site.had_repository or (self.site.layout.live / ".git").exists():
             return
-        git = self.site.git(ctx)
-        directory = git.hand_over(self.site.paths(ctx).repository)
+        git, directory = self.site.git(ctx), self.site.paths(ctx).repository
+        if places(directory) is not None:
+            return
+        files.remove_tree(directory, ctx.check)
+        making = directory.with_name(f"{directory.name}.fsm-new")
+        files.remove_tree(making, ctx.check)
+        git = replace(git, directory=git.hand_over(making))
         branch = self.ref.removeprefix("refs/heads/") if self.ref.startswith("refs/heads/") else "main"
         git.must("make a repository", "init", "--quiet", f"--initial-branch={branch}")
         for key, value in (
@@ -87,5 +92,7 @@ class Bring(GitStep):
             git.must("set up the repository", "config", key, value)
         # With a work tree on its command line, `git init` writes that down; the repository is to move.
         git.run("config", "--unset-all", "core.worktree")
-        directory.chmod(0o755)
+        making.chmod(0o755)
+        files.sync_filesystem(making)
+        making.rename(directory)
         faults.point("git.fetch.made")

@@ -27,6 +27,8 @@ from fsm.system.shell import Asked, ask
 
 _SETTINGS: Final = {
     "core.hooksPath": "/dev/null",
+    # What git writes for us is whole after a power cut: by default it syncs neither refs nor the index (since 2.36).
+    "core.fsync": "all",
     "core.fsmonitor": "false",
     "gc.auto": "0",
     "maintenance.auto": "false",
@@ -73,6 +75,7 @@ class Git:
         secrets: settings of git that are in its environment and nowhere else.
         index: a file to have the index in, instead of the repository's own.
         bare: whether the repository has no checkout.
+        for_children: a file in place of the user's settings: gits that git calls for submodules see no others of ours.
     """
 
     directory: Path
@@ -82,6 +85,7 @@ class Git:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     index: Path | None = None
     bare: bool = False
+    for_children: Path | None = None
 
     def run(self, *args: str, timeout: Seconds | None = None) -> CommandResult:
         """Run a git command that changes something, or may take long; returns its exit code, whatever it is."""
@@ -136,6 +140,10 @@ class Git:
         """Whether the repository has a commit."""
         return self.ok("cat-file", "-e", f"{commit}^{{commit}}")
 
+    def has_all(self, commit: str) -> bool:
+        """Whether the repository has a commit with every file of it: a power cut may keep the one and lose others."""
+        return self.ok("rev-list", "--objects", "--no-walk", "--quiet", commit)
+
     def hand_over(self, directory: Path) -> Path:
         """Make a directory that git's user may write to; nobody else may look into it."""
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -153,8 +161,9 @@ class Git:
 
     def _environment(self) -> dict[str, str]:
         home = {"HOME": self.owner.home} if self.owner else {}
+        children = {"GIT_CONFIG_GLOBAL": str(self.for_children)} if self.for_children else {}
         index = {"GIT_INDEX_FILE": str(self.index)} if self.index else {}
-        return {"GIT_OPTIONAL_LOCKS": "0", **home, **index, **environment({**_SETTINGS, **self.secrets})}
+        return {"GIT_OPTIONAL_LOCKS": "0", **home, **children, **index, **environment({**_SETTINGS, **self.secrets})}
 
 
 def _as_owner(owner: User) -> list[str]:

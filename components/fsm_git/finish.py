@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from fsm import kit
@@ -73,6 +74,10 @@ class Tidy(kit.Tidy):
 
     layout: Layout
     site: Site
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return self.site.durable(ctx)
 
     def tidy(self, ctx: StepContext) -> Iterator[str]:
         """See `kit.Tidy.tidy`."""

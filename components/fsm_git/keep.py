@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from fsm.adapter import Done, Failed, StepContext, StepResult
+from fsm.kit import sweep
 from fsm.lifecycle import State
 from fsm.system import faults, files
 from fsm_git.command import Git
@@ -61,5 +62,6 @@ class Keep(GitStep):
             self.site.unlocked(ctx, refs_only=True)
             self.site.git(ctx).must("remove a ref of ours", "update-ref", "-d", layout.kept_ref(ctx.run_id))
             faults.point("git.keep.dropped")
+        sweep(layout.saved)
         layout.remove_run(ctx.run_id, ctx.check, layout.saved)
         return Done()

@@ -103,6 +103,11 @@ class RunPaths(Model):
         return self.root / "saved.json"
 
     @property
+    def settings(self) -> Path:
+        """Settings for the gits that git calls for submodules."""
+        return self.root / "gitconfig"
+
+    @property
     def stage(self) -> Path:
         """The new commit in a worktree of its own; its name is unique among all worktrees of the repository.
 

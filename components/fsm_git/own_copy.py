@@ -8,6 +8,7 @@ is new.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Final
@@ -130,6 +131,10 @@ class FetchApart(HostStep):
             return RetryLater(why=f"the updater's copy of the repository was damaged, and is fetched anew: {error}")
         return Done(data={"handed": handed})
 
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return (self.own.repository.parent,)
+
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. The copy stays."""
         files.remove_tree(self.own.staging.root, ctx.check)
@@ -168,7 +173,6 @@ class FetchApart(HostStep):
             made = _write(inner, bundle, ours, each.commit, has)
             _keep_two(inner, ours)
             found.append(Handed(place=each.place, url=each.url, commit=each.commit, bundle=bundle if made else None))
-        files.sync_filesystem(place)
         for handed in found:
             if handed.bundle is not None:
                 self.own.staging.give(handed.bundle)
@@ -198,11 +202,19 @@ class TidyCopy(Step):
             return Done(notes=(f"could not tidy {self.own.repository}: {error}",))
         return Done(notes=(f"could not tidy {self.own.repository}: git gc {exited(code)}",) if code else ())
 
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return (self.own.repository.parent,)
+
 
 def _is_damaged(place: Path) -> bool:
-    if not (place / "objects").is_dir() or not (place / "HEAD").is_file():
+    if not (place / "objects").is_dir() or not all(_has_something(place / name) for name in ("HEAD", "config")):
         return True
     return any(empty_objects(each / "objects") for each in (place, *modules(Places(place, place))))
+
+
+def _has_something(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _write(git: Git, bundle: Path, ours: str, commit: str, has: str | None) -> bool:

@@ -84,7 +84,6 @@ class BuildHere(GitStep):
         failed = run_build(ctx, self.build, self.site.layout.live)
         if failed:
             return failed
-        files.sync_filesystem(self.site.layout.live)
         faults.point("git.build.built_here")
         return Done()
 

@@ -6,6 +6,7 @@ brought, has git write the old one, and puts the host's own files back.
 
 from __future__ import annotations
 
+import filecmp
 import os
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -36,18 +37,18 @@ class Reset(GitStep):
         notes = site.unlocked(ctx)
         git = site.git(ctx)
         saved = save_local.load(site.paths(ctx))
+        self._put_index_back(ctx)  # a power cut may keep what git has written, and lose that it has removed a file
         flags = saved.flags if saved else {}
         assume_unchanged.clear(git, flags)
         faults.point("git.reset.unflagged")
         self._reset(git, site.new)
         faults.point("git.reset.done")
         if site.submodules and (live / ".gitmodules").exists():
-            submodules.check_out(git)
+            submodules.check_out(git, site.paths(ctx).settings)
         notes += save_local.restore(site.paths(ctx).preserved, live, ctx, saved.touched if saved else None)
         assume_unchanged.restore(git, flags)
         faults.point("git.reset.restored")
         notes += save_local.make_copies(site, self.copies)
-        self._sync(ctx)
         return Done(notes=notes)
 
     def undo(self, ctx: StepContext) -> StepResult:
@@ -66,7 +67,7 @@ class Reset(GitStep):
                 assume_unchanged.clear(git, saved.flags)
                 self._reset(git, site.old)
                 faults.point("git.reset.undone")
-            submodule_changes.go_back(git, saved.heads)
+            submodule_changes.go_back(git, saved.heads, site.paths(ctx).settings)
         self._put_back(ctx, saved)
         self._move_out(ctx, saved)
         return Done(notes=notes)
@@ -119,6 +120,7 @@ class Reset(GitStep):
                 for path in self._not_of_the_new(git, saved)
                 if not site.ours(path) and changes.is_file(live / path)
             ]
+            changed = self._not_of_the_old(git, changed)
             if changed:
                 dest.parent.mkdir(mode=0o700, exist_ok=True)
                 dest.mkdir(mode=0o700, exist_ok=True)
@@ -127,6 +129,17 @@ class Reset(GitStep):
                 faults.point("git.reset.set_aside")
         moved = sorted(str(path.relative_to(dest)) for path in dest.rglob("*") if changes.is_file(path))
         return (f"what the new version changed is kept in {dest}: {changes.named(moved)}",) if moved else ()
+
+    def _not_of_the_old(self, git: Git, paths: list[str]) -> list[str]:
+        """Those that are not what the old commit has: an undo that was cut short has written such already."""
+        old = self.site.old
+        if old is None or not paths:
+            return paths
+        known = set(git.entries("list the old commit", "ls-tree", "-r", "-z", "--name-only", old))
+        differ = set(
+            git.entries("compare with the old commit", "diff", "--name-only", "-z", "--no-ext-diff", old, "--")
+        )
+        return [path for path in paths if path not in known or path in differ]
 
     def _not_of_the_new(self, git: Git, saved: Saved) -> list[str]:
         """What the new commit does not have, or not so, and the way back would write over or take away."""
@@ -170,19 +183,18 @@ class Reset(GitStep):
                 (live / path).unlink(missing_ok=True)
         save_local.restore(paths.local, live, ctx)
         save_local.restore(paths.preserved, live, ctx)
-        if self.site.had_repository and paths.index.exists():
-            index = self.site.places(ctx).own / "index"
-            files.sweep_temporaries(index.parent)
-            files.copy_entry(paths.index, index)
+        self._put_index_back(ctx)
         faults.point("git.reset.put_back")
-        self._sync(ctx)
 
-    def _sync(self, ctx: StepContext) -> None:
-        live = self.site.layout.live
-        files.sync_filesystem(live)
-        common = self.site.places(ctx).common if self.site.dot_git(ctx).exists() else live
-        if common.stat().st_dev != live.stat().st_dev:
-            files.sync_filesystem(common)
+    def _put_index_back(self, ctx: StepContext) -> None:
+        """Have the index that was there before, and know every file of the old commit."""
+        kept = self.site.paths(ctx).index
+        if self.site.had_repository and kept.exists():
+            index = self.site.places(ctx).own / "index"
+            if index.exists() and filecmp.cmp(kept, index, shallow=False):
+                return
+            files.sweep_temporaries(index.parent)
+            files.copy_entry(kept, index, durable=True)
 
 
 def _is_below(live: Path, path: str) -> bool:

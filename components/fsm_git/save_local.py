@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 from fsm.adapter import Done, Failed, StepContext, StepResult
+from fsm.kit import sweep
 from fsm.model import Model
 from fsm.system import faults, files, regular
 from fsm_git import assume_unchanged, changes, submodule_changes
@@ -97,6 +98,7 @@ class SaveLocal(GitStep):
         if paths.saved_record.exists():
             return Done(notes=self._notes(ctx))
         live = site.layout.live
+        sweep(site.layout.saved)
         for leftover in (paths.preserved, paths.local):
             files.remove_tree(leftover, ctx.check)
             leftover.mkdir(mode=0o700)

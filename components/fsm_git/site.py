@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -78,6 +79,12 @@ class Site(Model):
         """Wait for locks, and remove those that nobody owns; returns notes."""
         return locks.settle(self.places(ctx), self.layout.live, self.lock_wait, ctx, refs_only=refs_only)
 
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """The places of all that a run writes."""
+        dot_git = self.dot_git(ctx)
+        found = places(dot_git)
+        return (self.layout.live, self.layout.root, dot_git if found is None else found.common)
+
     def ours(self, path: str) -> bool:
         """Whether a path is preserved, and so not git's business."""
         return changes.ours(self.preserve, self.layout.live, path)
@@ -89,3 +96,7 @@ class GitStep(HostStep):
     phase: ClassVar[State] = State.UPDATING
 
     site: Site
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`: git and builds sync some of what they write, and no directory."""
+        return self.site.durable(ctx)

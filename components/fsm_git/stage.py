@@ -83,7 +83,6 @@ class BuildCommand(GitStep):
                 return Failed(
                     why=f"the build made no {product}, which `products` names", todo="correct the build or the key"
                 )
-        files.sync_filesystem(stage)
         faults.point("git.build.built")
         return Done(data={"products": inodes(stage, self.build.products)})
 

@@ -113,10 +113,13 @@ def going_back(git: Git, heads: dict[str, str]) -> list[Change]:
     return found
 
 
-def go_back(git: Git, heads: dict[str, str]) -> None:
-    """Have submodules at the commits where they were, which need not be those that the checkout's commit names."""
+def go_back(git: Git, heads: dict[str, str], settings: Path) -> None:
+    """Have submodules at the commits where they were, which need not be those that the checkout's commit names.
+
+    `settings`: see `submodules.check_out`.
+    """
     if not all(is_checked_out(git.work / path) for path in heads):
-        submodules.check_out(git)
+        submodules.check_out(git, settings)
     for path, commit in heads.items():
         inner = _inner(git, path)
         _lead_back(inner)

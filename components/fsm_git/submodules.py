@@ -18,10 +18,11 @@ from fsm.sources import GitSpec
 from fsm.sources.git import complaint, remote_settings
 from fsm.sources.remotes import masked, remote_host
 from fsm.system import faults, files
+from fsm.system.exit_codes import exited
 from fsm_git import limits
 from fsm_git.blobs import GITLINK
 from fsm_git.command import Git
-from fsm_git.repository import Places
+from fsm_git.repository import Places, empty_objects
 
 _SECTION: Final = "submodule."
 _UNFINISHED: Final = ".fsm-new"
@@ -164,14 +165,16 @@ def _fetch(
 def _fetch_one(inner: Git, module: Submodule, url: str) -> RetryLater | None:
     if not inner.directory.is_dir():
         make(inner, url)
-    if inner.has(module.commit):
+    for path in empty_objects(inner.directory / "objects"):
+        path.unlink(missing_ok=True)
+    if inner.has_all(module.commit):
         return None
     result = inner.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", url, module.commit)
-    if result.code != 0 or not inner.has(module.commit):
+    if result.code != 0 or not inner.has_all(module.commit):
         heads = "+refs/heads/*:refs/remotes/origin/*"
         result = inner.run("fetch", "--quiet", "--no-write-fetch-head", "--", url, heads)
     faults.point("git.submodule.fetched")
-    if inner.has(module.commit):
+    if inner.has_all(module.commit):
         return None
     return RetryLater(why=f"cannot fetch the submodule {module.path} from {masked(url)}: {complaint(result.tail)}")
 
@@ -179,6 +182,7 @@ def _fetch_one(inner: Git, module: Submodule, url: str) -> RetryLater | None:
 def make(inner: Git, url: str) -> None:
     """An empty repository where ``git submodule update`` looks before it clones."""
     fresh = inner.directory.with_name(f"{inner.directory.name}{_UNFINISHED}")
+    files.remove_tree(fresh)
     for directory in reversed([fresh, *_missing(fresh.parent)]):
         inner.hand_over(directory)
     made = replace(inner, directory=fresh, secrets={})
@@ -188,6 +192,7 @@ def make(inner: Git, url: str) -> None:
     fetching = "+refs/heads/*:refs/remotes/origin/*"
     made.must("set up a submodule's repository", "config", "remote.origin.fetch", fetching)
     made.run("config", "--unset-all", "core.worktree")
+    files.sync_filesystem(fresh)
     fresh.rename(inner.directory)
     faults.point("git.submodule.made")
 
@@ -200,6 +205,41 @@ def sweep(found: Places) -> None:
             files.remove_tree(Path(root, name))
         inner = ["modules"] if "objects" in directories else directories
         directories[:] = [name for name in directories if name in inner and name not in unfinished]
+
+
+_DEPTH: Final = 3
+"""Levels of submodules in submodules of which a first checkout may have been cut short."""
+
+
+def _disconnect(git: Git) -> bool:
+    """Take submodules apart whose first checkout was cut short: git takes them for checked out, at no commit.
+
+    Returns:
+        Whether there was any.
+    """
+    found = False
+    for path in {module.path for module in of(git, "HEAD")}:
+        pointer = git.work / path / ".git"
+        if not pointer.is_file() or pointer.is_symlink():
+            continue
+        inner = replace(git, directory=pointer, work=git.work / path)
+        if inner.commit("HEAD") is None:
+            pointer.unlink()
+            found = True
+        else:
+            found |= _disconnect(inner)
+    return found
+
+
+def _settings(git: Git) -> str:
+    """The user's own settings, as far as they can be read, and that what git writes is whole after a power cut."""
+    home = git.owner.home if git.owner else os.environ.get("HOME", "")
+    own = os.environ.get("XDG_CONFIG_HOME", "") if git.owner is None else ""
+    named = os.environ.get("GIT_CONFIG_GLOBAL")
+    usual = [f"{own or f'{home}/.config'}/git/config", f"{home}/.gitconfig"] if home else []
+    known = [path for path in ([named] if named else usual) if os.path.isfile(path) and os.access(path, os.R_OK)]
+    quoted = (path.replace("\\", "\\\\").replace('"', '\\"') for path in known)
+    return "".join(f'[include]\n\tpath = "{path}"\n' for path in quoted) + "[core]\n\tfsync = all\n"
 
 
 def _missing(directory: Path) -> Iterator[Path]:
@@ -245,12 +285,27 @@ def write(git: Git, commit: str, found: Places, scratch: Path) -> None:
         write(replace(inner, index=None), module.commit, Places(own, own), scratch)
 
 
-def check_out(git: Git) -> None:
+def check_out(git: Git, settings: Path) -> None:
     """Have every submodule at the commit that HEAD says, without a network.
+
+    Args:
+        git: on the checkout.
+        settings: a file of ours to write, for the gits that this one calls.
 
     Raises:
         CommandFailed: one cannot be checked out.
     """
-    options = ("--init", "--recursive", "--force", "--no-fetch", "--quiet")
-    git.must("check out the submodules", "submodule", "update", *options)
+    files.write_atomic(settings, _settings(git).encode())
+    told = replace(git, for_children=settings)
+    update = ("submodule", "update", "--init", "--recursive", "--force", "--no-fetch", "--quiet")
+    result = told.run(*update)
+    for _ in range(_DEPTH):  # each takes one level apart; what fails for another reason fails again
+        if result.code == 0 or not _disconnect(git):
+            break
+        faults.point("git.submodule.disconnected")
+        result = told.run(*update)
+    if result.code != 0:
+        raise CommandFailed(
+            "cannot check out the submodules", f"git submodule {exited(result.code)}: {complaint(result.tail)}"
+        )
     faults.point("git.submodule.checked_out")

@@ -46,7 +46,7 @@ class Take(Bring):
             result = git.run(*fetch_command(anew=anew), "--", str(handed.bundle), *refs)
             faults.point("git.apart.taken")
             said = complaint(result.tail)
-        if git.has(handed.commit):
+        if git.has_all(handed.commit):
             return None
         return Failed(
             why=f"{git.directory} did not take {handed.commit[:12]}: {said}",

@@ -54,6 +54,7 @@ def set_aside(
                 continue
             files.move_within(tree, dest, path, check=check)
             faults.point("aside.moved")
+        files.sync_filesystem(dest)  # whoever wrote it need not have
     moved = sorted(entry.path for entry in _files(dest, check)) if dest.is_dir() else []
     remove_empty(dest)
     if not moved:

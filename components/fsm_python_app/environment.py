@@ -11,7 +11,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -68,6 +68,10 @@ class BuildEnvironment(Step):
         self._link(link, env)
         self._smoke(ctx, tree, env)
         return Done(data={"env": str(env), "reused": reused})
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`: the tree that somebody made by hand is copied, and programs run."""
+        return (self.layout.root,)
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. Only what this run built, or left half built, is removed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,6 +42,10 @@ class Migrate(Step):
         if self.migration.optional:
             return Done(notes=(f"{why}; it is optional, so the update went on",))
         return Failed(why=why, todo="see the log, or ask the release's author")
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`: nobody knows what a migration has written."""
+        return (self.layout.live,)
 
     def _argv(self, live: Path) -> list[str]:
         python = str(live / self.environment_link / "bin" / "python")

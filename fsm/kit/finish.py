@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -24,6 +24,10 @@ class Verify(Step):
     title: ClassVar[str] = "check that the new version works"
     touches_live: ClassVar[bool] = True
     by_updater: ClassVar[bool] = True  # it asks services, and engines
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`: it writes nothing."""
+        return ()
 
 
 class Retire(Step):
@@ -90,6 +94,10 @@ class Tidy(Step):
         except (OSError, Refused, StepFailed, Transient) as error:
             notes.append(f"could not remove everything that is no longer needed: {error}")
         return Done(notes=tuple(notes))
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`: what a power cut brings back would be nobody's to remove."""
+        return (self.layout.root,)
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. What was removed does not come back; what is half removed goes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from fsm.adapter import Done, Step, StepContext, StepResult
@@ -23,6 +25,10 @@ class Keep(Step):
 
     layout: Layout
     version: str | None
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return (self.layout.root,)
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""

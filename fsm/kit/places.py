@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Final
@@ -45,6 +46,10 @@ class MakePlaces(Step):
                 if failed is not None:
                     return failed
         return Done()
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return () if trusted.doubt(self.root.parent) else (self.root.parent,)
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. What has something in it stays: it is kept for the user, or the user's own."""

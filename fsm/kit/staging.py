@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -82,3 +83,7 @@ class Unstage(Step):
         files.remove_tree(self.staging.root, ctx.check)
         faults.point("unstage.removed")
         return Done()
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return (self.staging.root.parent,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
@@ -97,6 +97,10 @@ class Download(Step):
         faults.point("download.done")
         return Done(data={"path": str(dest), "size": dest.stat().st_size})
 
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return (self._dest(ctx).parent,)
+
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
         files.remove_tree(self._dest(ctx).parent, ctx.check)
@@ -149,6 +153,14 @@ class _Services(Step):
         for each in reversed(self.services):
             each.open().stop(ctx)
 
+    def _start_again(self, ctx: StepContext, units: tuple[ServiceUnit, ...]) -> None:
+        """Start those that a boot has ended and nobody else starts."""
+        for each in units:
+            service = each.open()
+            if not getattr(service, "boots", True) and not service.status().active:
+                service.start(ctx)
+                faults.point("service.started_again")
+
 
 class StopService(_Services):
     """Stop the services, in reverse order; undone by starting those that ran before.
@@ -187,13 +199,21 @@ class StopService(_Services):
         self._stop(ctx)
         return Done()
 
+    def keep_up(self, ctx: StepContext) -> StepResult:
+        """See `Step.keep_up`."""
+        self._start_again(ctx, self._ran)
+        return Done()
+
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
-        ran = tuple(each for each in self.services if each.was_active)
-        if ran:
-            self._start(ctx, ran)
+        if self._ran:
+            self._start(ctx, self._ran)
             faults.point("stop_service.undone")
         return Done()
+
+    @property
+    def _ran(self) -> tuple[ServiceUnit, ...]:
+        return tuple(each for each in self.services if each.was_active)
 
 
 class StartService(_Services):
@@ -208,6 +228,11 @@ class StartService(_Services):
         """See `Step.do`."""
         self._start(ctx, self.services)
         faults.point("start_service.done")
+        return Done()
+
+    def keep_up(self, ctx: StepContext) -> StepResult:
+        """See `Step.keep_up`."""
+        self._start_again(ctx, self.services)
         return Done()
 
     def undo(self, ctx: StepContext) -> StepResult:

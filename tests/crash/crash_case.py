@@ -6,12 +6,15 @@ import json
 import os
 import select
 import shutil
+import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -25,6 +28,10 @@ from tests.git_fixture import GitFixture
 ROOT: Final = Path(__file__).resolve().parents[2]
 KILLED: Final = -9
 
+_FREE: Final = ("state/logs*", "state/services*", "*/aside/*/data/log", "*/.git/modules/*HEAD")
+"""What may be different or gone: logs of our own, how a service was started that has ended, what apps write at each
+start, and where a submodule is that belongs to no version of the checkout."""
+
 Kill = tuple[str, int]
 """A fault point, and how many times it is reached before it kills."""
 
@@ -36,15 +43,16 @@ class Forge:
 
     Args:
         log: the file that gets what its processes complain about.
+        options: ``here``: its processes see what is mounted later.
     """
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
+    def __init__(self, log: Path, *options: str) -> None:
+        self._log, self._options = log, options
 
     def __enter__(self) -> Self:
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
-                [sys.executable, "-m", "tests.crash.child"],
+                [sys.executable, "-m", "tests.crash.child", *self._options],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -75,6 +83,15 @@ class Forge:
         answer: Answer = json.loads(line)
         assert answer["exit"] in (0, KILLED), f"{verb} ended with {answer['exit']}: {self.complaints()}"
         return answer
+
+    def kill(self) -> bool:
+        """Kill the process that is at work just now; whether there was one."""
+        pid = self._server.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+        return bool(children)
 
     def complaints(self) -> str:
         """The end of what its processes wrote."""
@@ -136,7 +153,7 @@ class CrashCase:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.app_fixture.kill()
-        for who in _processes_of(self.app_fixture.root):
+        for who in processes_of(self.app_fixture.root):
             with suppress(ProcessLookupError):
                 os.kill(who, 9)
         if kind is None or "FSM_CRASH_KEEP" not in os.environ:
@@ -170,6 +187,26 @@ class CrashCase:
         if isinstance(self.app_fixture, GitFixture) and self.scenario.version is not None:
             assert self.app_fixture.is_clean(self.scenario.version, self.scenario.changed), "git finds something"
 
+    def lose_power(self) -> None:
+        """Kill whatever runs here, and wait until it is gone."""
+        self.app_fixture.kill()
+        while left := processes_of(self.app_fixture.root):
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+
+    def judge_after_a_boot(self, wanted: Undisturbed) -> None:
+        """As `judge`, but for what is `_FREE` after the service was ended, and perhaps started twice."""
+        found = listing(self.app_fixture.root)
+        free = {name for name in wanted.after if any(fnmatch(name, pattern) for pattern in _FREE)}
+        after = {
+            name: found[name] if name in free else about
+            for name, about in wanted.after.items()
+            if name not in free or name in found
+        }
+        self.judge(replace(wanted, after=after))
+
     def judge_journal(self) -> None:
         """The run has ended as it should, and the journal is whole."""
         run = self.run
@@ -186,12 +223,13 @@ class CrashCase:
     def judge_service(self, version: str | None) -> None:
         """Exactly one process runs, with that version; none, where nothing is installed."""
         assert self.app_fixture.version() == version
-        processes = _processes_of(self.app_fixture.root)
+        processes = processes_of(self.app_fixture.root)
         if version is None:
             assert self.app_fixture.silent()
             assert processes == []
         else:
-            assert self.app_fixture.answer() == version
+            answer = self.app_fixture.answer()
+            assert answer == version, f"{answer} answers, not {version}"
             assert len(processes) == self.scenario.apps, [_described(pid) for pid in processes]
 
     def compare(self, wanted: Mapping[str, Any]) -> None:
@@ -260,7 +298,7 @@ def preserved(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _processes_of(root: Path) -> list[int]:
+def processes_of(root: Path) -> list[int]:
     """The processes that were started, at whatever remove, by a process of this case."""
     entry = b"FSM_CRASH_CASE=" + os.fsencode(root)
     found = []

@@ -17,6 +17,7 @@ from tests.crash.test_more_crashes import RESUMING, SET_RESUMING
 DECLARED: Final = [name for name, _ in faults.declared(ROOT / "fsm", ROOT / "components")]
 
 _KEPT_DOWN: Final = "tests/crash/test_more_crashes.py::test_a_service_that_was_started_behind_a_runs_back"
+_BOOTED: Final = "tests/crash/test_more_crashes.py::test_a_service_that_a_boot_has_ended_runs_again"
 _SYSTEMD: Final = "tests/unit/services/test_systemd_crash.py::test_the_next_one_goes_on"
 _COMPOSE: Final = "tests/hosts/test_compose_service.py::test_an_updater_that_is_killed"
 _LEFT: Final = "tests/containers/test_leftovers.py"
@@ -31,6 +32,8 @@ BACK: Final = "tests/git/test_compose.py::test_killed_on_the_way_back"
 
 ELSEWHERE: Final[dict[str, str]] = {
     "resume.kept_down": _KEPT_DOWN,
+    **dict.fromkeys(("resume.kept_up", "service.started_again"), _BOOTED),
+    "git.submodule.disconnected": "tests/git/test_submodules.py::test_a_first_checkout_that_was_cut_short",
     "stop_service.kept": _KEPT_DOWN,
     **{f"service.systemd.{name}": _SYSTEMD for name in ("reloaded", "start", "started", "stop", "stopped")},
     **{f"service.compose.{name}": _COMPOSE for name in ("start", "started", "stop", "stopped")},

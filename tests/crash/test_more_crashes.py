@@ -86,6 +86,38 @@ def test_a_service_that_was_started_behind_a_runs_back(crash_pool: CrashPool, na
     crash_pool.try_all(name, [(again, act)])
 
 
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("update-exchange", ("keep.synced", 1)),
+        ("update-exchange", ("start_service.done", 1)),
+        ("update-exchange", ("retire.renamed", 1)),
+        ("broken-exchange", ("stop_service.undone", 1)),
+        ("git-update", ("git.fetch.fetched", 1)),
+        ("git-update", ("git.retire.recorded", 1)),
+        ("git-broken", ("git.keep.dropped", 1)),
+        ("commands", ("stop_service.undone", 1)),
+        ("set", ("set.member_ended", 1)),
+        ("set-broken", ("set.member_undone", 1)),
+        ("set-broken", ("set.turned_back", 1)),
+    ],
+)
+@pytest.mark.parametrize("again", ["", "service.started_again", "resume.kept_up"])
+def test_a_service_that_a_boot_has_ended_runs_again(crash_pool: CrashPool, name: str, first: Kill, again: str):
+    """Nobody else starts it, wherever the run was: before the stop, behind the start, or behind the way back."""
+
+    def act(crash_case: CrashCase, wanted: Undisturbed) -> None:
+        assert crash_case.ask(SCENARIOS[name].verb, first)["exit"] == KILLED
+        crash_case.lose_power()
+        if again and crash_case.finish((again, 1))["exit"] == KILLED:
+            crash_case.lose_power()
+        if crash_case.run is None or crash_case.run.in_progress:
+            crash_case.finish()
+        crash_case.judge_after_a_boot(wanted)
+
+    crash_pool.try_all(name, [(again, act)])
+
+
 @pytest.mark.parametrize("way", ["exchange", "renames", "copy"])
 def test_kills_without_progress_roll_back(crash_pool: CrashPool, way: str):
     """A step that the updater never survives is given up, and the old version runs."""
@@ -104,21 +136,38 @@ def test_kills_without_progress_roll_back(crash_pool: CrashPool, way: str):
     crash_pool.try_all(name, [(f"step {step}", partial(act, step)) for step in range(1, steps + 1)])
 
 
-def test_a_rollback_that_is_always_killed_needs_a_person_who_can_go_on(crash_pool: CrashPool):
-    """It ends in `failed` with what is left to do; `fsm rollback` takes it up again."""
+@pytest.mark.parametrize("step", [3, 7, 9])
+def test_a_rollback_that_is_always_killed_needs_a_person_who_can_go_on(crash_pool: CrashPool, step: int):
+    """It ends in `failed` with what is left to do; `fsm rollback` takes it up again. Also where each kill is a boot."""
 
     def act(crash_case: CrashCase, wanted: Undisturbed) -> None:
-        assert crash_case.ask("update", ("step.before_undo", 3))["exit"] == KILLED
+        assert crash_case.ask("update", ("step.before_undo", step))["exit"] == KILLED
         for _ in range(LIMIT - 1):
+            crash_case.lose_power()
             assert crash_case.ask("resume", ("step.before_undo", 1))["exit"] == KILLED
+        crash_case.lose_power()
         (result,) = crash_case.ask("resume")["results"]
         assert result["outcome"] == "failed"
         assert "not undone yet" in result["todo"]
         (result,) = crash_case.ask("rollback")["results"]
         assert result["outcome"] == "rolled_back"
-        crash_case.judge(wanted)
+        crash_case.judge_after_a_boot(wanted)
 
     crash_pool.try_all("broken-exchange", [("", act)])
+
+
+@pytest.mark.parametrize(("name", "first"), [("update-exchange", ("keep.synced", 1)), ("set", ("keep.synced", 2))])
+def test_cancelled_after_a_boot(crash_pool: CrashPool, name: str, first: Kill):
+    """The old version runs again also where its service was never stopped by the run."""
+
+    def act(crash_case: CrashCase, wanted: Undisturbed) -> None:
+        assert crash_case.ask(SCENARIOS[name].verb, first)["exit"] == KILLED
+        crash_case.lose_power()
+        (result, *_) = crash_case.ask("cancel")["results"]
+        assert result["outcome"] in ("rolled_back", "refused"), result
+        crash_case.judge_service("1.0.0")
+
+    crash_pool.try_all(name, [("", act)])
 
 
 @pytest.mark.parametrize("way", ["exchange", "renames", "copy"])

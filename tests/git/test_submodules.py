@@ -6,6 +6,7 @@ import pytest
 
 from fsm.engine.report import Outcome
 from tests.git_fixture import GitFixture, git
+from tests.world import Crash, crash_at
 
 
 @pytest.fixture
@@ -193,6 +194,21 @@ def test_a_submodule_at_another_commit_is_saved(app_fixture):
     assert app_fixture.updater().update("app").outcome is Outcome.DONE
     assert mine in (app_fixture.work / "saved/2.patch").read_text()
     assert git(there, "cat-file", "-t", mine) == "commit"
+
+
+def test_a_first_checkout_that_was_cut_short(app_fixture):
+    """Git takes such a submodule for checked out, at no commit; killed once more at `git.submodule.disconnected`."""
+    for point, go in (("git.reset.done", "update"), ("git.submodule.disconnected", "resume")):
+        with crash_at(0, only=point), pytest.raises(Crash):
+            app_fixture.updater().update("app") if go == "update" else app_fixture.updater().resume()
+        lib = app_fixture.live / "vendor/lib"
+        lib.mkdir(parents=True, exist_ok=True)
+        (lib / ".git").write_text("gitdir: ../../.git/modules/vendor/lib\n")
+        git(app_fixture.live / ".git/modules/vendor/lib", "config", "core.worktree", "../../../../vendor/lib")
+    (result,) = app_fixture.updater().resume()
+    assert result.outcome is Outcome.DONE, result.headline
+    assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "1\n"
+    assert app_fixture.is_clean("1.1.0")
 
 
 @pytest.mark.parametrize("where", ["worktree", "checkout"])

@@ -13,6 +13,7 @@ from fsm.engine.executor.context import Context
 from fsm.engine.executor.control import StepDeadline, Surroundings
 from fsm.engine.executor.run_record import RunRecord
 from fsm.engine.journal import Kind as LogKind
+from fsm.engine.performing import perform
 from fsm.engine.plan import Plan
 from fsm.engine.progress import EventKind, ProgressEvent, log, tell
 from fsm.engine.questions import Questions
@@ -131,8 +132,7 @@ class Runner:
     def _act(step: Step, context: Context, verb: Verb) -> StepResult:
         """Call the step: here, or in a process of the component's user."""
         if context.user is None or step.by_updater:
-            act: Callable[[Context], StepResult] = getattr(step, verb)
-            return act(context)
+            return perform(step, verb, context)
         return context.act_as(context.user).perform(context, context.title, verb, step)
 
     def pause(self, index: int) -> None:
@@ -148,7 +148,8 @@ class Runner:
         """The context for a step, or for the work of `checking`."""
         record, run = self._record, self._record.run
         title = step.title if step else "check for updates"
-        undoing, adapter = run.state is State.ROLLING_BACK, record.registry.get(run.component_type)
+        undoing = run.state in (State.ROLLING_BACK, State.ROLLED_BACK)
+        adapter = record.registry.get(run.component_type)
         return Context(
             run_id=run.id,
             component=run.component,

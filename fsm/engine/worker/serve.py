@@ -16,6 +16,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from fsm.adapter import AnyAdapter, Backup, Finding, Installed, Spec, Step, Target
+from fsm.engine.performing import perform
 from fsm.engine.worker.context import Line, WorkerContext
 from fsm.engine.worker.protocol import LINE, Ready, Result, describe, legible, pack_result
 from fsm.errors import ConfigError, PlanError, StepFailed
@@ -80,8 +81,7 @@ def _step(line: Line, call: Mapping[str, Any]) -> str:
     step: Step = kind.model_validate_json(json.dumps(call["args"]))
     context = WorkerContext(line, adapter, call["context"])
     faults.install(context.reached if call["faults"] else None)
-    act: Callable[[WorkerContext], Any] = getattr(step, call["verb"])
-    return pack_result(act(context))
+    return pack_result(perform(step, call["verb"], context))
 
 
 def _run(line: Line, call: Mapping[str, Any]) -> str:
@@ -144,6 +144,7 @@ _VERBS: Final[Mapping[str, Callable[[Line, Mapping[str, Any]], str]]] = {
     "do": _step,
     "undo": _step,
     "keep_down": _step,
+    "keep_up": _step,
     "run": _run,
     "inspect": _inspect,
     "look": _look,
