@@ -9,6 +9,7 @@
             local/                     copies of files that the reset would overwrite and git does not have
             index                      git's index as it was
             saved.json                 written last: what was there is saved
+            set-aside                  on the way back: what the new version changed lies in aside/
             stage/fsm-agent-run-7/     the new commit in a worktree of its own, for the build
             old-products/              what the build's products replaced
             git/                       a repository that is not yet in its place
@@ -101,6 +102,11 @@ class RunPaths(Model):
     def saved_record(self) -> Path:
         """Says that everything is saved."""
         return self.root / "saved.json"
+
+    @property
+    def looked(self) -> Path:
+        """Says that on the way back everything was set aside that the new version had changed."""
+        return self.root / "set-aside"
 
     @property
     def settings(self) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from fsm.adapter import Done, Failed, StepContext, StepResult
+from fsm.errors import CommandFailed
 from fsm.system import faults, files
 from fsm_git import assume_unchanged, changes, save_local, submodule_changes, submodules
 from fsm_git.command import Git
@@ -65,7 +66,7 @@ class Reset(GitStep):
             self._take_away(ctx, saved)
             if site.old is not None:
                 assume_unchanged.clear(git, saved.flags)
-                self._reset(git, site.old)
+                self._go_back(ctx, git, site.old)
                 faults.point("git.reset.undone")
             submodule_changes.go_back(git, saved.heads, site.paths(ctx).settings)
         self._put_back(ctx, saved)
@@ -84,6 +85,14 @@ class Reset(GitStep):
 
     def _reset(self, git: Git, commit: str) -> None:
         git.must(f"reset the checkout to {commit[:12]}", "reset", "--hard", "--quiet", commit, "--")
+
+    def _go_back(self, ctx: StepContext, git: Git, old: str) -> None:
+        try:
+            self._reset(git, old)
+        except CommandFailed:
+            # Somebody may work there before it is tried again: then there is something to set aside once more.
+            self.site.paths(ctx).looked.unlink(missing_ok=True)
+            raise
 
     def _move_in(self, ctx: StepContext) -> None:
         """A repository that is new takes its place by one rename."""
@@ -114,32 +123,22 @@ class Reset(GitStep):
         """What the new version changed in files of git: moved to where people find it, never dropped."""
         site, live = self.site, self.site.layout.live
         dest = site.layout.aside / str(ctx.run_id)
-        if "reset" in ctx.results and git.commit("HEAD") == site.new:
+        if "reset" in ctx.results and git.commit("HEAD") == site.new and not site.paths(ctx).looked.exists():
             changed = [
                 path
                 for path in self._not_of_the_new(git, saved)
                 if not site.ours(path) and changes.is_file(live / path)
             ]
-            changed = self._not_of_the_old(git, changed)
             if changed:
                 dest.parent.mkdir(mode=0o700, exist_ok=True)
                 dest.mkdir(mode=0o700, exist_ok=True)
                 save_local.copy(live, dest, changed)
                 files.sync_filesystem(dest)
                 faults.point("git.reset.set_aside")
+        # Once only: what a power cut leaves of the reset that comes next is nothing that anybody has changed.
+        files.write_atomic(site.paths(ctx).looked, b"", 0o600)
         moved = sorted(str(path.relative_to(dest)) for path in dest.rglob("*") if changes.is_file(path))
         return (f"what the new version changed is kept in {dest}: {changes.named(moved)}",) if moved else ()
-
-    def _not_of_the_old(self, git: Git, paths: list[str]) -> list[str]:
-        """Those that are not what the old commit has: an undo that was cut short has written such already."""
-        old = self.site.old
-        if old is None or not paths:
-            return paths
-        known = set(git.entries("list the old commit", "ls-tree", "-r", "-z", "--name-only", old))
-        differ = set(
-            git.entries("compare with the old commit", "diff", "--name-only", "-z", "--no-ext-diff", old, "--")
-        )
-        return [path for path in paths if path not in known or path in differ]
 
     def _not_of_the_new(self, git: Git, saved: Saved) -> list[str]:
         """What the new commit does not have, or not so, and the way back would write over or take away."""

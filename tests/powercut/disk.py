@@ -64,19 +64,21 @@ def missing(kind: str) -> str:
 @contextmanager
 def no_writeback() -> Iterator[None]:
     """The kernel writes nothing by itself, for as long as this lasts, or another process's."""
-    with LOCK.open("a") as lock:
-        # Who comes first remembers what there was, who goes last puts it back.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with LOCK.open("a+") as turn, LOCK.with_suffix(".users").open("a") as users:
+        # Who comes first notes what there was, who goes last puts it back; one at a time for either.
+        fcntl.flock(turn, fcntl.LOCK_EX)
         before = WRITEBACK.read_text().strip()
         if before != "0":
             LOCK.write_text(before)
         WRITEBACK.write_text("0")
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        fcntl.flock(turn, fcntl.LOCK_UN)
         try:
             yield
         finally:
+            fcntl.flock(turn, fcntl.LOCK_EX)
             with suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 WRITEBACK.write_text(LOCK.read_text() or "500")
 
 
