@@ -69,6 +69,7 @@ class World:
         acts: what `do` and `undo` of a step do when they are called next, by "do:name" and "undo:name".
         calls: every call of a step, in order.
         kept: steps whose service was stopped again for a run that was taken up later.
+        started: steps whose service was started again for such a run.
         before_act: called before each effect, to check what must be durable by then.
     """
 
@@ -76,6 +77,7 @@ class World:
     acts: dict[str, list[Act]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
     before_act: Callable[[str, str], None] = lambda verb, name: None
 
 
@@ -101,11 +103,19 @@ class Cell(Step):
     def keep_down(self, ctx: StepContext) -> StepResult:
         """See `Step.keep_down`."""
         WORLD.kept.append(self.name)
-        acts = WORLD.acts.get(f"keep:{self.name}", [])
+        return self._keep("keep", ctx) or super().keep_down(ctx)
+
+    def keep_up(self, ctx: StepContext) -> StepResult:
+        """See `Step.keep_up`."""
+        WORLD.started.append(self.name)
+        return self._keep("up", ctx) or super().keep_up(ctx)
+
+    def _keep(self, verb: str, ctx: StepContext) -> StepResult | None:
+        acts = WORLD.acts.get(f"{verb}:{self.name}", [])
         act = acts.pop(0) if acts else "ok"
         if act == "slow":
             ctx.sleep(1.0)
-        return super().keep_down(ctx) if act in ("ok", "slow") else _misfortune(act)
+        return None if act in ("ok", "slow") else _misfortune(act)
 
     def _act(self, verb: str, ctx: StepContext, value: str) -> StepResult:
         WORLD.calls.append(f"{verb}:{self.name}")
@@ -297,5 +307,6 @@ def fresh() -> World:
     WORLD.acts.clear()
     WORLD.calls.clear()
     WORLD.kept.clear()
+    WORLD.started.clear()
     WORLD.before_act = lambda verb, name: None
     return WORLD

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ import pytest
 from fsm.adapter import CommandResult
 from fsm.errors import CommandFailed, DeadlineExceeded, Interrupted, StepFailed, Unsupported
 from fsm.system.processes import Identity, alive, boot_id, identify, with_environment
-from fsm.system.shell import CALL, MARKER, SERVICE, UNMARKED, Asked, Child, Shell, ask, orphans, running
+from fsm.system.shell import CALL, MARKER, SERVICE, UNMARKED, Child, Shell, orphans, running
 from tests.family import OF_THE_C_LIBRARY, children, in_background
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.processes]
@@ -109,46 +108,6 @@ def test_signals_are_as_a_program_expects_them(world: World):
     _, ignored, descriptors = lines.split()
     assert int(ignored, 16) & ~OF_THE_C_LIBRARY == 0
     assert descriptors == "4"  # the fourth is the directory that ls reads
-
-
-def test_a_question_hears_that_it_is_to_end():
-    """A program that waits for ever is ended as soon as whoever asks is to stop."""
-
-    def check() -> None:
-        raise KeyboardInterrupt
-
-    begun = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        ask(["sleep", "1000"], timeout=900, check=check)
-    assert time.monotonic() - begun < 60
-
-
-@pytest.mark.parametrize("where", ["", ">&2"])
-def test_a_program_that_writes_for_ever_is_ended(where: str):
-    """What it says is not kept for as long as it may take: a link to /dev/zero is enough to have `cat` do so."""
-    begun = time.monotonic()
-    with pytest.raises((CommandFailed, DeadlineExceeded)):
-        ask(["sh", "-c", f"yes {where}"], timeout=3 if where else 900, limit=1 << 20)
-    assert time.monotonic() - begun < 60
-    assert _peak() < 400
-
-
-def _peak() -> int:
-    """The most memory that this process ever had, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-
-
-def test_an_answer_is_whole_however_long_it_takes():
-    """In parts, on both descriptors, from a child that goes on after it has closed them."""
-    program = "for i in 1 2 3; do echo $i; echo no $i >&2; sleep 0.05; done; exec >&- 2>&-; sleep 0.3; exit 3"
-    assert ask(["sh", "-c", program]) == Asked(3, b"1\n2\n3\n", "no 3")
-
-
-def test_what_is_asked_has_its_signals_as_well():
-    """A question is a program like any other."""
-    with in_background():
-        _, ignored = ask(["grep", "SigIgn", "/proc/self/status"]).out.split()
-    assert int(ignored, 16) & ~OF_THE_C_LIBRARY == 0
 
 
 def test_the_child_is_recorded_while_it_runs(make: Callable[..., World]):
