@@ -52,6 +52,10 @@ def _ended(command: Callable[[], int], as_json: bool) -> int:
     except (KeyboardInterrupt, click.Abort):
         output.tell("\nfsm: interrupted")
         return Code.INTERRUPTED
+    except OSError as error:  # a full disk, a file that is gone: the host's trouble
+        if os.environ.get("FSM_DEBUG"):
+            _traceback(error)
+        return _report(Code.FAILED, "cannot go on", str(error), "mend that, then try again", "OSError", as_json)
     except Exception as error:
         return _unexpected(error, as_json)
 

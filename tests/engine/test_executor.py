@@ -308,7 +308,10 @@ def test_up_to_date_is_idle_with_a_reason(rig, world):
         assert run_report(journal, run).outcome is Outcome.UP_TO_DATE
 
 
-@pytest.mark.parametrize("error", [Refused("cannot", "because", "do"), Refused("cannot"), KeyError("a bug")])
+@pytest.mark.parametrize(
+    "error",
+    [Refused("cannot", "because", "do"), Refused("cannot"), KeyError("a bug"), OSError(28, "No space left on device")],
+)
 def test_a_refusal_touches_nothing(rig, world, error):
     """Also an unexpected error in `checking` is only a refusal."""
 
@@ -319,6 +322,7 @@ def test_a_refusal_touches_nothing(rig, world, error):
     run = rig.start()
     assert run.state is State.IDLE
     assert run.reason
+    assert ("bug" in run.todo) == isinstance(error, KeyError)
     with rig.journal() as journal:
         assert run_report(journal, run).outcome is Outcome.REFUSED
 

@@ -295,6 +295,9 @@ class Executor:
         except FsmError as error:
             record.move([Event.FAIL], reason=error.cause, todo=error.todo)
             return
+        except OSError as error:  # a full disk, one that is read-only: the host's trouble, and nothing was touched
+            record.move([Event.FAIL], reason=f"cannot make a plan: {error}", todo="mend that, then update again")
+            return
         except Exception as error:
             log.exception("checking %s failed unexpectedly", record.run.component)
             record.move([Event.FAIL], reason=f"{type(error).__name__}: {error}", todo="this is a bug; report it")

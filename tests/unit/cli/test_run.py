@@ -161,6 +161,17 @@ def test_a_bug_is_one_line_with_a_hint(line: Line, sabotage: Sabotage, monkeypat
     assert ended.code == 70
 
 
+def test_a_full_disk_is_no_bug(line: Line, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch):
+    """What the system refuses is said in its own words; FSM_DEBUG shows where as well."""
+    monkeypatch.delenv("FSM_DEBUG", raising=False)
+    sabotage(OSError(28, "No space left on device", "/opt"))
+    ended = line("check")
+    assert (ended.code, ended.err.count("\n")) == (40, 1)
+    assert "cannot go on: [Errno 28] No space left on device: '/opt'" in ended.err
+    monkeypatch.setenv("FSM_DEBUG", "1")
+    assert "Traceback" in line("check").err
+
+
 def test_debugging_shows_where_an_error_comes_from(line: Line, monkeypatch: pytest.MonkeyPatch):
     """Also for errors that explain themselves."""
     monkeypatch.setenv("FSM_DEBUG", "1")
