@@ -42,6 +42,10 @@ class Retire(Step):
     layout: Layout
     from_version: str | None
 
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return (self.layout.root,)
+
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
         run, backup = self.layout.run(ctx.run_id), self.backup(ctx)
