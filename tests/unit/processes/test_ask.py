@@ -36,6 +36,7 @@ def test_what_is_asked_has_its_signals_as_well():
 
 ENDLESS: Final = """
 import resource, sys
+from fsm.errors import CommandFailed, DeadlineExceeded
 from fsm.system.shell import ask
 try:
     ask(["sh", "-c", f"yes {sys.argv[1]}"], timeout=3, limit=1 << 20)
