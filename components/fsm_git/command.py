@@ -108,9 +108,7 @@ class Git:
         Raises:
             CommandFailed: it exited with another code than 0; the message has what git said last.
         """
-        result = self.run(*args, timeout=timeout)
-        if result.code != 0:
-            raise CommandFailed(f"cannot {what}", f"git {args[0]} {exited(result.code)}: {complaint(result.tail)}")
+        ended_well(what, args[0], self.run(*args, timeout=timeout))
 
     def answer(self, what: str, *args: str, timeout: Seconds = 60.0) -> bytes:
         """What a git command that only looks writes.
@@ -164,6 +162,16 @@ class Git:
         children = {"GIT_CONFIG_GLOBAL": str(self.for_children)} if self.for_children else {}
         index = {"GIT_INDEX_FILE": str(self.index)} if self.index else {}
         return {"GIT_OPTIONAL_LOCKS": "0", **home, **children, **index, **environment({**_SETTINGS, **self.secrets})}
+
+
+def ended_well(what: str, command: str, result: CommandResult) -> None:
+    """Have a git command have succeeded; see `Git.must`.
+
+    Raises:
+        CommandFailed: it exited with another code than 0; the message has what git said last.
+    """
+    if result.code != 0:
+        raise CommandFailed(f"cannot {what}", f"git {command} {exited(result.code)}: {complaint(result.tail)}")
 
 
 def _as_owner(owner: User) -> list[str]:

@@ -18,10 +18,9 @@ from fsm.sources import GitSpec
 from fsm.sources.git import complaint, remote_settings
 from fsm.sources.remotes import masked, remote_host
 from fsm.system import faults, files
-from fsm.system.exit_codes import exited
 from fsm_git import limits
 from fsm_git.blobs import GITLINK
-from fsm_git.command import Git
+from fsm_git.command import Git, ended_well
 from fsm_git.repository import Places, empty_objects
 
 _SECTION: Final = "submodule."
@@ -304,8 +303,5 @@ def check_out(git: Git, settings: Path) -> None:
             break
         faults.point("git.submodule.disconnected")
         result = told.run(*update)
-    if result.code != 0:
-        raise CommandFailed(
-            "cannot check out the submodules", f"git submodule {exited(result.code)}: {complaint(result.tail)}"
-        )
+    ended_well("check out the submodules", update[0], result)
     faults.point("git.submodule.checked_out")

@@ -54,11 +54,11 @@ def set_aside(
                 continue
             files.move_within(tree, dest, path, check=check)
             faults.point("aside.moved")
-        files.sync_filesystem(dest)  # whoever wrote it need not have
     moved = sorted(entry.path for entry in _files(dest, check)) if dest.is_dir() else []
     remove_empty(dest)
     if not moved:
         return ()
+    files.sync_filesystem(dest)  # whoever wrote it need not have
     names = ", ".join(printable(path) for path in moved[:5]) + (f" and {len(moved) - 5} more" if len(moved) > 5 else "")
     return (f"{len(moved)} file{'s' if len(moved) != 1 else ''} that the new version wrote: kept in {dest} ({names})",)
 

@@ -155,10 +155,7 @@ class CrashCase:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.app_fixture.kill()
-        for who in processes_of(self.app_fixture.root):
-            with suppress(ProcessLookupError):
-                os.kill(who, 9)
+        self.lose_power()
         if kind is None or "FSM_CRASH_KEEP" not in os.environ:
             shutil.rmtree(self.app_fixture.root)
 
@@ -193,7 +190,7 @@ class CrashCase:
     def lose_power(self) -> None:
         """Kill whatever runs here, and wait until it is gone."""
         self.app_fixture.kill()
-        while left := processes_of(self.app_fixture.root):
+        while left := _processes_of(self.app_fixture.root):
             for pid in left:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -226,7 +223,7 @@ class CrashCase:
     def judge_service(self, version: str | None) -> None:
         """Exactly one process runs, with that version; none, where nothing is installed."""
         assert self.app_fixture.version() == version
-        processes = processes_of(self.app_fixture.root)
+        processes = _processes_of(self.app_fixture.root)
         if version is None:
             assert self.app_fixture.silent()
             assert processes == []
@@ -301,7 +298,7 @@ def preserved(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def processes_of(root: Path) -> list[int]:
+def _processes_of(root: Path) -> list[int]:
     """The processes that were started, at whatever remove, by a process of this case."""
     entry = b"FSM_CRASH_CASE=" + os.fsencode(root)
     found = []

@@ -258,14 +258,11 @@ class Executor:
                 return
             # The host has just been booted: what does not start then says nothing about the release.
             failed = result.model_copy(update={"blame": "host"})
-            if record.run.state is State.ROLLING_BACK:
-                backward.fail(record.run.position, failed)
-            elif record.run.position > index:
-                forward.fail(record.run.position, failed)
-                return
-            else:
+            back = record.run.state is State.ROLLING_BACK
+            if record.run.position < index and not back:
                 runner.tell(EventKind.NOTE, f"the old version does not start: {failed.why}", index)
                 return
+            (backward if back else forward).fail(record.run.position, failed)
 
     def _stuck(self, record: RunRecord, reason: str) -> None:
         todo = record.run.todo
