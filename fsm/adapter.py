@@ -276,21 +276,35 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
 
 
 AnyAdapter = Adapter[Any, Any]
+Loaders = Mapping[str, Callable[[], AnyAdapter]]
 
 
 class Registry:
-    """The adapters found on this host, by component type; each is imported when it is first asked for."""
+    """The adapters found on this host, by component type; each is imported when it is first asked for.
 
-    def __init__(self, loaders: Mapping[str, Callable[[], AnyAdapter]]) -> None:
+    Args:
+        loaders: by type.
+        others: asked once for more, when a type is not among these; what both have is taken from `loaders`.
+    """
+
+    def __init__(self, loaders: Loaders, others: Callable[[], Loaders] | None = None) -> None:
         self._loaders = dict(loaders)
+        self._others = others
         self._loaded: dict[str, AnyAdapter] = {}
 
     @classmethod
     def discover(cls) -> Registry:
-        """The adapters that installed distributions register in the entry point group ``fsm.components``."""
-        from importlib.metadata import entry_points  # noqa: PLC0415 - 25 ms, only for those who need adapters
+        """The adapters that installed distributions register in the entry point group ``fsm.components``.
 
-        return cls({entry.name: _loader(entry) for entry in entry_points(group=ENTRY_POINTS)})
+        No other package stands in for one of the updater's own; who wants no other need not look for them (25 ms).
+        """
+        from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415 - for those who need adapters
+
+        try:
+            own = distribution("fsm-updater").entry_points.select(group=ENTRY_POINTS)
+        except PackageNotFoundError:
+            return cls(_everybodys())
+        return cls({entry.name: _loader(entry) for entry in own}, _everybodys)
 
     @classmethod
     def of(cls, *adapters: AnyAdapter) -> Registry:
@@ -300,6 +314,7 @@ class Registry:
     @property
     def types(self) -> tuple[str, ...]:
         """The known component types, sorted."""
+        self._ask_others()
         return tuple(sorted(self._loaders))
 
     def get(self, component_type: str) -> AnyAdapter:
@@ -310,6 +325,8 @@ class Registry:
         """
         if component_type not in self._loaded:
             if component_type not in self._loaders:
+                self._ask_others()
+            if component_type not in self._loaders:
                 known = ", ".join(self.types) or "none"
                 raise ConfigError(
                     f"unknown component type {component_type!r}",
@@ -318,6 +335,10 @@ class Registry:
                 )
             self._loaded[component_type] = self._loaders[component_type]()
         return self._loaded[component_type]
+
+    def _ask_others(self) -> None:
+        if self._others is not None:
+            self._loaders, self._others = {**self._others(), **self._loaders}, None
 
     def step(self, component_type: str, name: str) -> type[Step]:
         """The class of a step that a frozen plan names.
@@ -337,6 +358,12 @@ class Registry:
             f"the installed {component_type} adapter does not know it",
             "install the version of fsm-updater (or of the adapter's package) that made the plan, then `fsm resume`",
         )
+
+
+def _everybodys() -> Loaders:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - for those who need adapters
+
+    return {entry.name: _loader(entry) for entry in entry_points(group=ENTRY_POINTS)}
 
 
 def _loader(entry: EntryPoint) -> Callable[[], AnyAdapter]:

@@ -20,6 +20,9 @@ def main() -> int:
     # What is imported never becomes garbage, and looking through it takes a seventh of a short command's time. The
     # collector is on again once the façade is loaded (`fsm.cli.common`); frozen, nothing is looked through at the end.
     gc.disable()
+    from fsm.system.inherited import no_plugins  # noqa: PLC0415 - importing this package imports nothing
+
+    no_plugins()
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         # As dpkg does: what root installs is for services of other users to read. Secrets have modes of their own.
         os.umask(0o022)

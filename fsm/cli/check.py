@@ -29,7 +29,7 @@ def check(names: tuple[str, ...], exit_code: bool, as_json: bool, **options: Any
     Checks every component with a source, or only those named; one that fails does not stop the others. Answers younger
     than `check_interval_hours` are reused.
     """
-    updater = common.updater()
+    updater = common.updater(names)
     force: bool = options["force"]
     results = [updater.check(name, force=force) for name in names] if names else updater.check_all(force=force)
     if as_json:
@@ -59,9 +59,9 @@ def _print(result: CheckResult, now: datetime) -> None:
     else:
         output.say(f"{result.component}: {result.reason} ({age})")
     if result.installed is None:
-        common.notes([f"the installed version is unknown: {result.why_unknown}"])
-    common.notes([output.Tinted(f"  warning: {warning}", "yellow") for warning in result.warnings], "")
+        output.notes([f"the installed version is unknown: {result.why_unknown}"])
+    output.notes([output.Tinted(f"  warning: {warning}", "yellow") for warning in result.warnings], "")
     lines = result.notes.strip().splitlines()
-    common.notes(lines[:MOST_NOTES], "    ")
+    output.notes(lines[:MOST_NOTES], "    ")
     if len(lines) > MOST_NOTES:
-        common.notes([f"({count(len(lines) - MOST_NOTES, 'more line')}, see --json)"], "    ")
+        output.notes([f"({count(len(lines) - MOST_NOTES, 'more line')}, see --json)"], "    ")

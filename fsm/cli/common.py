@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fsm.cli import output
+from fsm.cli import loading
 from fsm.errors import UsageError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from fsm.engine.progress import Observer
-    from fsm.host.resumer import Resumer
     from fsm.updater import Updater
     from fsm.versions import Version
 
@@ -63,56 +58,22 @@ set_option = click.option("--set", "label", metavar="SET", help="All components 
 all_option = click.option("--all", "every", is_flag=True, help="Every configured component.")
 
 
-def updater(*observers: Observer) -> Updater:
+def updater(touching: Collection[str] | None = None) -> Updater:
     """The façade for the configuration that the call names.
 
-    Raises:
-        ConfigError: with file, key and remedy.
-    """
-    from fsm.updater import Updater  # noqa: PLC0415 - 150 ms that `--help` need not pay
-
-    with _loading():
-        return Updater.from_config(config_path(), observers=observers)
-
-
-def resumer() -> Resumer:
-    """The part of the façade that goes on with what is in progress.
+    Args:
+        touching: see `fsm.cli.loading.updater`.
 
     Raises:
         ConfigError: with file, key and remedy.
     """
-    from fsm.host.resumer import Resumer  # noqa: PLC0415 - not for `--help`
-
-    with _loading():
-        return Resumer(config_path())
-
-
-@contextmanager
-def _loading() -> Iterator[None]:
-    _quiet()
-    try:
-        yield
-    finally:
-        # What has been imported by now stays for good: a collection need not look through it (a tenth of a resume).
-        gc.freeze()
-        gc.enable()
+    return loading.updater(config_path(), touching)
 
 
 def config_path() -> Path | None:
     """What ``--config`` names."""
     named = click.get_current_context().find_root().params.get("config")
     return Path(named) if named else None
-
-
-def _quiet() -> None:
-    """Keep the library's log, which has tracebacks, from standard error; `FSM_DEBUG` shows it."""
-    from logging import NullHandler  # noqa: PLC0415 - loaded with the façade anyway
-
-    from fsm.engine.progress import log  # noqa: PLC0415 - loaded with the façade anyway
-
-    if not os.environ.get("FSM_DEBUG") and not log.handlers:
-        log.addHandler(NullHandler())
-        log.propagate = False
 
 
 def chosen(names: Sequence[str], configured: Sequence[str], *, every: bool = False) -> list[str]:
@@ -160,12 +121,6 @@ def only(name: str | None, configured: Sequence[str]) -> str:
         return configured[0]
     known = ", ".join(configured) or "none"
     raise UsageError("no component is named", f"the configured ones are: {known}", "name one of them")
-
-
-def notes(lines: Sequence[str], indent: str = "  ") -> None:
-    """Print notes below a result."""
-    for line in lines:
-        output.say(indent, line)
 
 
 def version(text: str) -> Version:

@@ -41,7 +41,7 @@ def _examine() -> Sequence[Finding]:
     from fsm.host.doctor import examine_without  # noqa: PLC0415 - only for this command
 
     try:
-        return common.updater().doctor()
+        return common.updater([]).doctor()
     except ConfigError as error:
         return examine_without(error, Registry.discover())
 

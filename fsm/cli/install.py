@@ -67,4 +67,4 @@ def _print(done: InstalledUnits) -> None:
             output.say(f"{verb} {done.directory / name}")
     if not (done.written or done.unchanged or done.removed):
         output.say(f"nothing to remove in {done.directory}")
-    common.notes(done.notes, "")
+    output.notes(done.notes, "")

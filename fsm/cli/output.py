@@ -64,6 +64,12 @@ def say(*parts: str) -> None:
     write(sys.stdout, *parts)
 
 
+def notes(lines: Sequence[str], indent: str = "  ") -> None:
+    """Print notes below a result."""
+    for line in lines:
+        say(indent, line)
+
+
 def tell(text: str) -> None:
     """Print to standard error."""
     write(sys.stderr, text)

@@ -29,7 +29,7 @@ def plan(names: tuple[str, ...], as_json: bool, **options: Any) -> int:
 
     Lists the steps and how each would be undone, the downtime, downloads, disk space and preserved files.
     """
-    updater = common.updater()
+    updater = common.updater(names)
     every = options["every"]
     wanted = common.of_set(options["label"], names, every, updater)
     wanted = wanted or common.chosen(names, updater.components, every=every)

@@ -1,25 +1,25 @@
-"""`fsm status` and `fsm resume` where nothing has to be asked or done: without click, which takes half of their time.
+"""`fsm resume` as a boot calls it, and `fsm status` where nothing has to be asked: without click, which takes 50 ms.
 
-No option is parsed here. What is not exactly one of these forms, and whatever goes wrong, goes the long way round.
+No option is parsed here: what is not exactly one of these forms goes the long way round.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from fsm.cli import output
 from fsm.cli.codes import Code
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 COMPLETE: Final = "_FSM_COMPLETE"
 """The variable by which a shell asks for completions; the script of `fsm completion` sets it."""
 
+DIGITS: Final = 5
+"""Of seconds for `fsm resume --within`: less than the week that it takes at most."""
 
-def answer(args: Sequence[str]) -> Code | None:
+
+def answer(args: Sequence[str]) -> int | None:
     """Answer a command line.
 
     Args:
@@ -31,46 +31,48 @@ def answer(args: Sequence[str]) -> Code | None:
     if os.environ.get(COMPLETE):
         return None
     match args:
-        case ["--config", path, command] if path and not path.startswith("-"):
-            return _answer(command, path)
-        case [command]:
-            return _answer(command, None)
+        case ["--config", path, *words] if path and not path.startswith("-"):
+            return _answer(words, path)
+    return _answer(args, None)
+
+
+def _answer(words: Sequence[str], config: str | None) -> int | None:
+    match words:
+        case ["status"]:
+            return _status(config)
+        case ["resume"]:
+            return _resume(config, None)
+        case ["resume", "--within", number] if (
+            number.isascii() and number.isdigit() and len(number) < 6
+        ):  # less than the week that is allowed
+            return _resume(config, float(number))
     return None
 
 
-def _answer(command: str, config: str | None) -> Code | None:
-    answers = {"status": _status, "resume": _resume}
-    if command not in answers:
-        return None
-    from pathlib import Path  # noqa: PLC0415 - 7 ms that `fsm --help` need not pay
-
-    try:
-        lines = answers[command](None if config is None else Path(config))
-    except Exception:  # whatever is wrong, the long way round says it properly
-        return None
-    if lines is None:
-        return None
-    for line in lines:
-        output.say(line)
-    return Code.DONE
-
-
-def _status(config: Path | None) -> list[str] | None:
+def _status(config: str | None) -> int | None:
     from datetime import UTC, datetime  # noqa: PLC0415 - only for this command
+    from pathlib import Path  # noqa: PLC0415 - 7 ms that `fsm --help` need not pay
 
     from fsm.cli.status_lines import lines  # noqa: PLC0415 - only for this command
     from fsm.host import quick_status  # noqa: PLC0415 - only for this command
 
-    found = quick_status.read(config)
-    return None if found is None else list(lines(found, datetime.now(UTC)))
+    try:
+        found = quick_status.read(None if config is None else Path(config))
+        told = None if found is None else list(lines(found, datetime.now(UTC)))
+    except Exception:  # whatever is wrong, the long way round says it properly
+        return None
+    if told is None:
+        return None
+    for line in told:
+        output.say(line)
+    return Code.DONE
 
 
-def _resume(config: Path | None) -> list[str] | None:
-    from fsm.host.quick_resume import NOTHING, nothing_to_do  # noqa: PLC0415 - only for this command
-    from fsm.system import boot_hold  # noqa: PLC0415 - only for this command
+def _resume(config: str | None, within: float | None) -> int:
+    from pathlib import Path  # noqa: PLC0415 - 7 ms that `fsm --help` need not pay
 
-    boot_hold.hold()
-    if not nothing_to_do(config):
-        return None  # the long way round takes the hold anew
-    boot_hold.release()
-    return [NOTHING]
+    from fsm.cli.ending import ended  # noqa: PLC0415 - only for this command
+    from fsm.cli.resuming import resume  # noqa: PLC0415 - only for this command
+
+    path = None if config is None else Path(config)
+    return ended(lambda: resume(path, within=within, as_json=False), as_json=False)

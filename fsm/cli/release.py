@@ -174,7 +174,7 @@ def publish(to: str, api_url: str | None, draft: bool, as_json: bool, **given: A
         return Code.DONE
     for line in output.table(("file", "size", "was"), ((f.name, output.size(f.size), f.how) for f in done.files)):
         output.say(line)
-    common.notes(done.notes, "")
+    output.notes(done.notes, "")
     output.say(f"{done.tag} is {'a draft' if done.draft else 'published'}: {done.url}")
     return Code.DONE
 

@@ -8,9 +8,9 @@ import click
 
 from fsm.cli import commands, common, output
 from fsm.cli.codes import Code
+from fsm.cli.outcomes import report
 from fsm.cli.progress import shown
 from fsm.cli.signals import stopping
-from fsm.cli.update import report
 
 if TYPE_CHECKING:
     from fsm.engine.report import UpdateResult
@@ -26,7 +26,7 @@ def rollback(name: str | None, to: str | None, as_json: bool) -> int:
     Needs no network. An update in progress is rolled back. A failed rollback is continued, once its cause is fixed.
     Rolling back a finished update holds the component until `fsm unhold`.
     """
-    updater = common.updater()
+    updater = common.updater([name] if name else [])
     component = common.only(name, updater.components)
     with stopping(updater.shutdown), shown(updater):
         result = updater.rollback(component, to=to)
@@ -45,7 +45,7 @@ def cancel(name: str | None, timeout: float, as_json: bool) -> int:
     Asks the process that works on it, and waits; if there is none, rolls back here. A member of a set takes the whole
     set with it; `@SET` names the set itself.
     """
-    updater = common.updater()
+    updater = common.updater([name] if name else [])
     component = common.only(name, updater.components)
     with stopping(updater.shutdown), shown(updater):
         result = updater.cancel(component, timeout=timeout)

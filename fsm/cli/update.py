@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm.cli import commands, common, output
-from fsm.cli.codes import Code, of_outcome, worst
+from fsm.cli import commands, common, resuming
+from fsm.cli.outcomes import report
 from fsm.cli.plan import one_version, preview
 from fsm.cli.progress import shown
 from fsm.cli.signals import stopping
 from fsm.errors import UsageError
 
 if TYPE_CHECKING:
-    from fsm.engine.report import UpdateResult
-    from fsm.host.resumer import Resumer
     from fsm.updater import Updater
 
 
@@ -39,7 +37,7 @@ def update(names: tuple[str, ...], as_json: bool, **options: Any) -> int:
     With --set or --atomic, several components are updated as one: either all reach their new version, or all are
     rolled back.
     """
-    updater = common.updater()
+    updater = common.updater(names)
     version, force = options["version"], options["force"]
     together, wanted = _meant(names, options, updater)
     if options["dry_run"]:
@@ -87,51 +85,4 @@ def resume(names: tuple[str, ...], as_json: bool, within: float | None) -> int:
     Continues everything that is in progress, or only what is named. Safe to run at any time, ideally at every boot.
     What another updater is working on is left to it.
     """
-    from fsm.host.quick_resume import nothing_to_do  # noqa: PLC0415 - not for `--help`
-    from fsm.system import boot_hold  # noqa: PLC0415 - not for `--help`
-
-    # At boot, where systemd waits: nothing that is ordered after us starts while a run needs it down.
-    boot_hold.hold()
-    try:
-        if not names and nothing_to_do(common.config_path()):
-            boot_hold.release()
-            return _resumed_nothing(as_json)
-        resumer = common.resumer()
-        with stopping(resumer.shutdown), shown(resumer):
-            results = [result for name in names or (None,) for result in _resumed(resumer, name, within)]
-    finally:
-        # The façade has released it, unless a run still needs its service down; then systemd sees how we end.
-        boot_hold.drop()
-    return report(results, as_json) if results else _resumed_nothing(as_json)
-
-
-def _resumed_nothing(as_json: bool) -> int:
-    from fsm.host.quick_resume import NOTHING  # noqa: PLC0415 - loaded when it was asked
-
-    if not as_json:
-        output.say(NOTHING)
-    return report([], as_json)
-
-
-def _resumed(resumer: Resumer, name: str | None, within: float | None) -> Sequence[UpdateResult]:
-    results = resumer.resume(name, within=within)
-    if name is not None and not results and name not in resumer.components:
-        raise UsageError(f"there is no component {name!r}", "nothing of that name is in progress", "see `fsm status`")
-    return results
-
-
-def report(results: Sequence[UpdateResult], as_json: bool) -> int:
-    """Print how each component ended.
-
-    Returns:
-        The exit code: that of the worst.
-    """
-    if as_json:
-        output.emit(results)
-    for result in () if as_json else results:
-        output.say(output.one_line(result.headline))
-        common.notes(result.notes)
-    code = worst(of_outcome(result.outcome) for result in results)
-    if code is Code.INTERRUPTED and any(result.in_progress for result in results):
-        output.tell("fsm: interrupted; run `fsm resume` to continue")
-    return code
+    return resuming.resume(common.config_path(), names, within=within, as_json=as_json)

@@ -20,6 +20,9 @@ PLAN_SCHEMA: Final = 1
 """The schema of frozen plans that is understood here; a test holds it equal to that of `fsm.engine.plan`."""
 
 
+_STATES: Final = {str(state): state for state in State}
+
+
 class Outcome(StrEnum):
     """How a call ended, for people and for exit codes.
 
@@ -118,7 +121,7 @@ def _plan(text: str | None) -> tuple[Planned, ...]:
         if data.get("schema_version") != PLAN_SCHEMA:
             return ()
         return tuple(
-            Planned(step["name"], step["title"], State(step["phase"]), step["touches_live"], step["downtime"])
+            Planned(step["name"], step["title"], _STATES[step["phase"]], step["touches_live"], step["downtime"])
             for step in data["steps"]
         )
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -145,7 +148,7 @@ class _Fold:
 
     def take(self, row: LogRow) -> None:
         """Account for one row."""
-        self.notes += row.data.get("notes", [])
+        self.notes += row.data.get("notes", ())
         if row.kind is Kind.STATE:
             self.last_event = row.data["event"]
         if row.step is None or not 0 <= row.step < len(self.steps):

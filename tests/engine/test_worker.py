@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from fsm.engine import spare
 from fsm.engine.executor import Executor
 from fsm.engine.journal import Kind
 from fsm.engine.progress import EventKind
@@ -35,7 +37,7 @@ def test_a_step_is_done_by_a_process_of_its_own(bench):
     assert told["pid"] != os.getpid()
     assert (told["session"], told["no_new_privs"], told["core"], told["umask"]) == (True, "1", [0, 0], 0o022)
     assert told["looked_into_by"] == 0
-    assert told["environ"] == bench.user.environment()
+    assert told["environ"] == {**bench.user.environment(), "PYDANTIC_DISABLE_PLUGINS": "__all__"}
     assert told["open"] == ["/dev/null", "pipe", "pipe", "socket"]
     assert told["cwd"] == "/"
 
@@ -219,13 +221,22 @@ def _children(bench: Bench) -> list[Identity]:
 
 
 @pytest.mark.needs_root
-def test_a_worker_is_nobody_but_its_user(other):
-    """No capability, no other group, no way back; neither has what it starts."""
+@pytest.mark.parametrize("spared", [False, True])
+def test_a_worker_is_nobody_but_its_user(other, spared):
+    """No capability, no other group, no way back; neither has what it starts, nor a worker that began as root."""
+    if spared:
+        spare.start(["python_app"])
+        (waiting,) = spare._waiting
     told = other.does("who")["data"]
+    if spared:
+        assert (told["pid"], spare._waiting) == (waiting.launched.pid, [])
     number = str(OTHER)
     assert (told["uids"], told["gids"], told["groups"]) == ([number] * 4, [number] * 4, [])
     assert told["capabilities"] == ["", "", "", ""]
     assert (told["no_new_privs"], told["looked_into_by"]) == ("1", 0)
+    assert (told["session"], told["core"], told["umask"], told["cwd"]) == (True, [0, 0], 0o022, "/")
+    assert told["environ"] == {**other.user.environment(), "PYDANTIC_DISABLE_PLUGINS": "__all__"}
+    assert told["open"] == ["/dev/null", "pipe", "pipe", "socket"]
     assert other.does("child")["data"]["tail"] == f"out\n{OTHER}\n"
 
 
@@ -233,3 +244,47 @@ def test_a_worker_is_nobody_but_its_user(other):
 def test_the_updaters_own_steps_run_programs_as_the_user(other):
     """Where they ask for it; and what they ask the adapter is answered by the user's process."""
     assert other.does("program", Own)["data"] == {"code": 0, "tail": f"{OTHER}\n"}
+
+
+@pytest.mark.needs_root
+def test_a_spare_worker_that_cannot_become_its_user_is_replaced(other, tmp_path, monkeypatch):
+    """It has loaded as root what the user may not read: one that was started as the user says what is wrong."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(closed / "python"))
+    spare.start(["python_app"])
+    run, _ = other.run(Act(act="who"))
+    assert f"{closed}/python cannot be run as that user: Permission denied" in run.reason
+
+
+@pytest.mark.needs_root
+def test_a_spare_worker_that_has_ended_is_nobodys(other):
+    """Whoever wants one starts one."""
+    spare.start(["python_app"])
+    (waiting,) = spare._waiting
+    assert waiting.launched.pid is not None
+    os.kill(waiting.launched.pid, signal.SIGKILL)
+    wait(lambda: not waiting.launched.lives)
+    assert other.does("who")["data"]["pid"] != waiting.launched.pid
+
+
+def test_a_spare_worker_that_nobody_takes_ends_with_its_engine():
+    """Whether that has had its time or was killed; it waits for a word, and hears that there will be none."""
+    script = (
+        "from fsm.engine import spare; spare.start(['git'])\nprint(spare._waiting[0].launched.pid, flush=True); input()"
+    )
+    command = [sys.executable, "-c", script]
+    for how in (signal.SIGKILL, None):
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as engine:
+            assert engine.stdout is not None
+            waiting = identify(int(engine.stdout.readline()))
+            assert waiting is not None
+            if how is not None:
+                engine.send_signal(how)
+            engine.communicate("\n")
+        wait(partial(_ended, waiting))
+
+
+def _ended(process: Identity) -> bool:
+    return not alive(process)

@@ -126,7 +126,7 @@ def test_compose_builds_an_image_from_a_context(docker: Engine, named: Callable[
 def test_what_a_killed_session_left_is_removed(docker: Engine, named: Callable[[str], str]):
     """Only what is named after a process that is gone; everything else stays."""
     command = [sys.executable, "-c", LEAVE]
-    left = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=ROOT)
+    left = subprocess.run(command, capture_output=True, text=True, timeout=110, check=True, cwd=ROOT)
     ours = named("ours")
     docker("network", "create", ours)
     assert f"network {left.stdout.strip()}" in docker.sweep()

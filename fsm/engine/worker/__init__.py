@@ -6,9 +6,10 @@ user: it gets the frozen step as JSON and answers in JSON, over a socket that on
 
 - `calls` is what the engine has a user do, `acting` what of that a run does;
 - `pool` has the processes of one call of a verb: started early, used for one call after the other, ended with it;
-- `start` starts one, `process` is the engine's side of it: calling, listening, ending; `hearing` who listens;
+- `start` starts one, or takes the spare one that a command line has started before it loaded the engine
+  (`fsm.engine.spare`); `process` is the engine's side of it: calling, listening, ending; `hearing` who listens;
 - `protocol` is what they say to each other, and what of an answer is believed;
-- `entry`, `confine`, `serve` and `context` are the other process.
+- `entry`, `become` (a spare one), `confine`, `serve` and `context` are the other process.
 
 Answers are not trusted. The process is the user's, and what it says could be anything: it is held to models and to
 limits, text is made fit to be shown, and whatever does not fit is a failure of the host (`WorkerFailed`), as is a

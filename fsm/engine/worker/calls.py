@@ -138,6 +138,7 @@ class Calls:
         begun: Begun,
     ) -> ValueT:
         with self._workers.lend(self._user, self._adapter) as worker:
+            worker.be_ready(self._poll, hearing)
             begun(worker)
             asked = {"verb": verb, "adapter": place_of(self._adapter), **request}
             value = worker.call(asked, self._poll, hearing)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 from fsm.adapter import User
+from fsm.engine.spare import Ends
 from fsm.engine.worker.hearing import Deaf, Hearing
 from fsm.engine.worker.protocol import (
     LINE,
@@ -30,11 +30,11 @@ from fsm.engine.worker.protocol import (
     unpack,
     unreachable,
 )
-from fsm.engine.worker.start import Started as Start
+from fsm.engine.worker.start import spared, started
 from fsm.errors import Cancelled, DeadlineExceeded, FsmError, WorkerFailed
 from fsm.model import Seconds
 from fsm.system import faults
-from fsm.system.processes import Identity, alive, end, stopped, users_of, with_environment
+from fsm.system.processes import Identity, alive, end, identify, stopped, users_of, with_environment
 from fsm.system.shell import MARKER, Child
 from fsm.version import __version__
 
@@ -74,24 +74,25 @@ class Worker:
         self._received = 0
         self._children: list[Child] = []
         self._marker: str | None = None
-        self._socket, theirs = socket.socketpair()
+        self._adapter = adapter
+        self._environ = environ
+        ends = spared(user, adapter, environ)
+        self._spare = ends is not None
+        self._take(ends or started(user, adapter, environ))
+
+    def _take(self, ends: Ends) -> None:
+        self._socket, self._log, self._launched = ends
         self._socket.settimeout(_SEND)
-        self._log, log = os.pipe()
         os.set_blocking(self._log, False)
         self._poller = select.poll()
         self._poller.register(self._socket, select.POLLIN)
         self._poller.register(self._log, select.POLLIN)
-        try:
-            self._started = Start(user, adapter, environ, theirs, log)
-        finally:
-            theirs.close()
-            os.close(log)
-        self.identity: Identity | None = self._started.identity
+        self.identity: Identity | None = None if self._launched.pid is None else identify(self._launched.pid)
 
     @property
     def usable(self) -> bool:
         """Whether it can be called once more; one whose process could not be started says why when it is called."""
-        return not self._useless and self._started.lives
+        return not self._useless and self._launched.lives
 
     def call(self, request: Mapping[str, Any], poll: Callable[[], None], hearing: Hearing) -> str:
         """Have it do something.
@@ -108,10 +109,10 @@ class Worker:
             WorkerFailed: it could not be started, ended, or said what makes no sense.
             FsmError, OSError, Bug: what the call itself raised there.
         """
+        self.be_ready(poll, hearing)
         clean, self._children, self._received = False, [], 0
         self._marker = request.get("context", {}).get("marker")
         try:
-            self._await_ready(poll, hearing)
             self._send({**request, "faults": faults.installed()})
             answer = self._converse(poll, hearing)
             self._children, self._marker = [], None
@@ -125,20 +126,49 @@ class Worker:
             return answer.value
         raise answer if isinstance(answer, FsmError) else self._exception(answer)
 
-    def _await_ready(self, poll: Callable[[], None], hearing: Hearing) -> None:
-        if self._started.broken is not None:
-            raise unreachable(self.user.name, self._started.broken)
+    def be_ready(self, poll: Callable[[], None], hearing: Hearing) -> None:
+        """Wait until it can be called; from then on `identity` stays.
+
+        Args:
+            poll: asked at least every 100 ms; what it raises is raised again.
+            hearing: hears what it writes meanwhile.
+
+        Raises:
+            WorkerFailed: it could not be started, ended, or said what makes no sense.
+        """
         until = time.monotonic() + START
-        while not self._ready:
-            for said in self._heard(hearing):
-                if not isinstance(said, Ready):
-                    raise self._nonsense("it spoke before it was asked")
-                if said.version != __version__:
-                    raise self._nonsense(f"it is of version {shown(said.version, 60)}, not {__version__}")
-                self._ready = True
-            if time.monotonic() >= until:
-                raise failed(self.user.name, f"its process was not there within {START:g} s")
-            poll()
+        try:
+            while not self._is_ready(hearing):
+                if time.monotonic() >= until:
+                    raise failed(self.user.name, f"its process was not there within {START:g} s")
+                poll()
+        finally:
+            if not self._ready:
+                self._drain(hearing)
+                self.end()
+
+    def _is_ready(self, hearing: Hearing) -> bool:
+        if self._ready:
+            return True
+        if self._launched.broken is not None:
+            raise unreachable(self.user.name, self._launched.broken)
+        try:
+            heard = list(self._heard(hearing))
+        except WorkerFailed:
+            if not self._spare:
+                raise
+            # It could not become this user, or came to harm before it had. One of the user's own says why.
+            self._close()
+            self._spare = False
+            self._take(started(self.user, self._adapter, self._environ))
+            return False
+        for said in heard:
+            if not isinstance(said, Ready):
+                raise self._nonsense("it spoke before it was asked")
+            if said.version != __version__:
+                raise self._nonsense(f"it is of version {shown(said.version, 60)}, not {__version__}")
+            self._ready = True
+        return self._ready
 
     def _converse(self, poll: Callable[[], None], hearing: Hearing) -> Result | Raised | FsmError:
         """Listen until the call has ended, and hand on the word that it must."""
@@ -262,7 +292,7 @@ class Worker:
         while self.usable and time.monotonic() < until:
             time.sleep(0.005)
         self._drain(Deaf())
-        code = self._started.code
+        code = self._launched.code
         lines = [line for line in self._last.decode("utf-8", "replace").splitlines() if line.strip()]
         wrote = f"; it wrote: {shown(lines[-1], 300)}" if lines else ""
         if code is None:

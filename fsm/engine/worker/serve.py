@@ -32,11 +32,20 @@ def serve(connection: socket.socket, first: str) -> None:
         first: the adapter that is loaded before anything is asked, so that the first call need not wait for it.
     """
     line = Line(connection)
-    _adapter(first)
+    adapter = _adapter(first)
     gc.enable()
     line.tell(Ready(version=__version__))
+    _answer(line, line.hear())
+    # The engine has work of its own now; later a service may be down while this process works.
+    warm(adapter)
     while True:
         _answer(line, line.hear())
+
+
+def warm(adapter: AnyAdapter) -> None:
+    """Have ready what calls would make when they come: models make their validators at their first use."""
+    for model in (adapter.spec, adapter.installed, *adapter.steps):
+        model.model_rebuild()
 
 
 def _answer(line: Line, call: Mapping[str, Any]) -> None:

@@ -10,16 +10,20 @@ from pathlib import Path
 import pytest
 
 from fsm.cli import quick
+from fsm.engine.report import UpdateResult
 from fsm.host.quick_resume import nothing_to_do
+from fsm.host.resuming import Resuming
 from tests.unit.cli.conftest import Line, interrupted
 
 
 @pytest.mark.processes
-def test_it_loads_neither_pydantic_nor_the_adapters(updated: Line):
-    """Every boot does it, so its start-up time is a measured number."""
+@pytest.mark.parametrize("more", [[], ["--within", "300"]])
+def test_it_loads_neither_pydantic_nor_the_adapters(updated: Line, more: list[str]):
+    """Every boot does it, with a limit, so its start-up time is a measured number."""
     updated("check")
+    words = ["fsm", "--config", str(updated.path), "resume", *more]
     script = (
-        f"import sys; sys.argv = ['fsm', '--config', {str(updated.path)!r}, 'resume']\nfrom fsm.cli import main\n"
+        f"import sys; sys.argv = {words!r}\nfrom fsm.cli import main\n"
         "code = main()\nslow = ('click', 'pydantic', 'fsm.updater', 'fsm_python_app', 'importlib.metadata', 'rich')\n"
         "print(code, [name for name in slow if name in sys.modules])"
     )
@@ -44,6 +48,28 @@ def test_a_question_of_a_shell_is_not_answered_at_once(monkeypatch: pytest.Monke
     """It has no command's words to answer."""
     monkeypatch.setenv(quick.COMPLETE, "bash_complete")
     assert quick.answer(["resume"]) is None
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "1e9", "604801", "\u0663"])
+def test_a_limit_that_is_unusual_is_parsed_by_click(updated: Line, seconds: str):
+    """It says what is wrong with it, if anything is."""
+    assert quick.answer(["--config", str(updated.path), "resume", "--within", seconds]) is None
+
+
+@pytest.mark.processes
+def test_what_is_in_progress_goes_on_without_click(updated: Line, monkeypatch: pytest.MonkeyPatch):
+    """With the limit that the call names."""
+    asked: list[float | None] = []
+
+    def resume(self: Resuming, name: str | None, *, within: float | None) -> list[UpdateResult]:
+        asked.append(within)
+        return []
+
+    monkeypatch.setattr(Resuming, "resume", resume)
+    interrupted(updated)
+    for words in (["resume"], ["resume", "--within", "300"]):
+        assert quick.answer(["--config", str(updated.path), *words]) == 0
+    assert asked == [None, 300.0]
 
 
 def test_json_has_the_same_shape(updated: Line):

@@ -75,7 +75,7 @@ def test_help_imports_no_command():
         " 'importlib.metadata') or name.startswith('fsm.cli.')])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    ours = {f"fsm.cli.{name}" for name in ("run", "quick", "invoke", "output", "app", "codes", "commands")}
+    ours = {f"fsm.cli.{name}" for name in ("run", "quick", "invoke", "ending", "output", "app", "codes", "commands")}
     loaded = set(done.stdout.splitlines()[-1].strip("[]").replace("'", "").split(", "))
     # A test's own coverage loads some of the others.
     assert loaded - {"json", "pathlib", "importlib.metadata"} == ours
