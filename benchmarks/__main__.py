@@ -18,6 +18,7 @@ NAMES: Final = (
     "resume",
     "downtime",
     "users",
+    "before",
     "containers",
     "checkouts",
     "served",
