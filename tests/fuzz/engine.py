@@ -83,8 +83,9 @@ def _memory() -> str | None:
 
 def _keep(kept: Path, error: Exception, data: bytes, trace: str) -> None:
     """Remember an input that ended like this, where it is the shortest so far."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "tests/fuzz" not in frame.filename]
-    place = f"{Path(frames[-1].filename).stem}-{frames[-1].lineno}" if frames else str(error).split()[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = [each for each in frames if "tests/fuzz" not in each.filename or "targets" in each.filename][-1:] or frames
+    place = f"{Path(frame[-1].filename).stem}-{frame[-1].lineno}"
     path = kept / f"{type(error).__name__}-{place}"
     if not path.exists() or path.stat().st_size > len(data):
         kept.mkdir(parents=True, exist_ok=True)

@@ -96,9 +96,13 @@ class Policy:
         if not rows:
             return None
         name, failures, failed_at, reason = rows[0]
-        since = stored.time_in(failed_at, f"what is remembered of {component} {name}")
+        what = f"what is remembered of {component} {name}"
+        since = stored.time_in(failed_at, what)
         wait = min(BACK_OFF * 2 ** min(failures - 1, 20), BACK_OFF_MAX)
-        return Quarantined(name, failures, since, since + wait, reason)
+        try:
+            return Quarantined(name, failures, since, since + wait, reason)
+        except OverflowError as error:
+            raise stored.damaged(what, f"it failed at {failed_at}") from error
 
     def blocks(self, component: str, version: Version) -> str | None:
         """Why the version is not tried now by itself, one sentence; None when nothing speaks against it."""

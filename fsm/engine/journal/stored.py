@@ -16,9 +16,6 @@ from fsm.errors import JournalError
 from fsm.formats.foreign import json_of
 from fsm.lifecycle import State
 
-_LAST_YEAR: Final = 9998
-"""So that something can be added to a time."""
-
 _NEEDED: Final[Mapping[Kind, Mapping[str, type]]] = {
     Kind.STATE: {"event": str},
     Kind.STEP_FAILED: {"why": str},
@@ -53,7 +50,7 @@ def time_in(text: str, what: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise damaged(what, f"{text[:40]!r} is not a time") from error
-    if moment.tzinfo is None or moment.year > _LAST_YEAR:
+    if moment.tzinfo is None:
         raise damaged(what, f"{text[:40]!r} is not a time")
     return moment
 
