@@ -22,6 +22,9 @@ from atheris.import_hook import AtherisMetaPathFinder
 
 from tests.fuzz import targets
 
+PROGRAM = "FSM_FUZZ_PROGRAM"
+"""Names a program that starts this one with the same target; only merging needs it."""
+
 
 def main(argv: list[str]) -> None:
     """Fuzz until libFuzzer ends the process.
@@ -46,7 +49,8 @@ def main(argv: list[str]) -> None:
         except Exception as error:  # whatever it is, it is a finding
             _keep(kept, error, data, "" if isinstance(error, Finding) else traceback.format_exc())
 
-    atheris.Setup([argv[0], *arguments], one)
+    # A merge starts the first argument again, for each input that ends it.
+    atheris.Setup([os.environ.get(PROGRAM, argv[0]), *arguments], one)
     try:
         atheris.Fuzz()
     finally:

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
@@ -108,9 +109,19 @@ def _prepare(name: str, place: Path) -> None:
 def _engine(name: str, found: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The fuzzer; it is not measured, whatever is measured here."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")}
+    environment["FSM_FUZZ_PROGRAM"] = str(_program(name, found))
     environment["PYTHONPATH"] = os.pathsep.join((str(ROOT), str(ROOT / "components")))
     command = [sys.executable, "-m", "tests.fuzz.engine", name, str(found), *arguments]
     return _ask(command, env=environment)
+
+
+def _program(name: str, found: Path) -> Path:
+    """The fuzzer of a target as a program, which libFuzzer starts itself when it merges."""
+    program = found.parent.parent / f"{name}.sh"
+    command = shlex.join([sys.executable, "-m", "tests.fuzz.engine", name, str(found)])
+    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    program.chmod(0o755)
+    return program
 
 
 def _judged(name: str, found: Path) -> dict[str, str]:
