@@ -19,7 +19,7 @@ PRELOAD := LD_PRELOAD=$(CURDIR)/$(UNSYNCED)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help quick quick-tests test test-hosts lint types unit crash gates docs generate demo bench boundary powercut hostkills mutants \
+.PHONY: help quick quick-tests test test-hosts lint types unit crash fuzz gates docs generate demo bench boundary powercut hostkills mutants \
 	dist requirements clean
 
 help: ## this list
@@ -84,6 +84,9 @@ boundary: .venv/.dev ## attack components that belong to others, for docs/reliab
 
 powercut: .venv/.dev ## cut the power on four file systems, for docs/reliability.md (root; two hours); CUTS=50 SEED=7 for fewer
 	$(BIN)/python -m tests.powercut --page --cuts $(or $(CUTS),500) $(if $(SEED),--seed $(SEED))
+
+fuzz: .venv/.dev ## fuzz the product's readers, for docs/reliability.md (Linux); TARGET=manifest SECONDS=3600 for one, longer
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(TARGET)
 
 hostkills: .venv/.dev ## kill machines in the middle of updates, for docs/reliability.md (root, Docker; an hour)
 	$(BIN)/python -m tests.hosts.kills --page $(KILLS)

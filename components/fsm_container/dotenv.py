@@ -79,7 +79,9 @@ def assigned(data: bytes, key: str, value: str) -> tuple[int, bytes, bytes]:
     """
     last = next((entry for entry in reversed(entries(data)) if entry.key == key), None)
     if last is not None:
-        return last.start, data[last.start : last.end], value.encode()
+        # What follows nothing at once is a comment, and behind a value it would belong to that.
+        gap = b" " if data.startswith(b"#", last.end) else b""
+        return last.start, data[last.start : last.end], value.encode() + gap
     line_break = b"\r\n" if b"\r\n" in data else b"\n"
     before = b"" if not data or data.endswith(b"\n") else line_break
     return len(data), b"", before + f"{key}={value}".encode() + line_break

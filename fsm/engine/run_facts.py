@@ -120,12 +120,16 @@ def _plan(text: str | None) -> tuple[Planned, ...]:
         data = json.loads(text or "{}")
         if data.get("schema_version") != PLAN_SCHEMA:
             return ()
-        return tuple(
-            Planned(step["name"], step["title"], _STATES[step["phase"]], step["touches_live"], step["downtime"])
-            for step in data["steps"]
-        )
+        return tuple(_planned(step) for step in data["steps"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return ()
+
+
+def _planned(step: dict[str, Any]) -> Planned:
+    found = Planned(step["name"], step["title"], _STATES[step["phase"]], step["touches_live"], step["downtime"])
+    if not (isinstance(found.name, str) and isinstance(found.title, str) and isinstance(found.touches_live, bool)):
+        raise TypeError("a step has a value of another type")
+    return found
 
 
 @dataclass

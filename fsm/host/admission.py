@@ -64,7 +64,7 @@ class Admission:
 
     def _begin(self, spec: TrustSpec, now: datetime) -> Trust:
         self._kept = self._trusted.keyring(spec.domain)
-        shown = {key: moment(at) for key, at in self._trusted.newest_times(spec.domain).items()}
+        shown = self._trusted.newest_times(spec.domain)
         return Trust(spec, SignedFile(*self._kept) if self._kept else None, now, shown)
 
     @property

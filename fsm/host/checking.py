@@ -11,6 +11,7 @@ from fsm.adapter import Backup, Installed, Target
 from fsm.engine import plan
 from fsm.engine.executor.context import Context
 from fsm.engine.journal import Journal
+from fsm.engine.journal.stored import damaged
 from fsm.engine.plan import Plan
 from fsm.engine.questions import Questions
 from fsm.engine.report import Offered
@@ -151,7 +152,10 @@ class Checking:
 
     def _cached(self, data: dict[str, Any]) -> Cached | None:
         same_source = data.get("source") == self._component.target.source
-        return Cached.model_validate_json(json.dumps(data["cached"])) if same_source else None
+        try:
+            return Cached.model_validate_json(json.dumps(data["cached"])) if same_source else None
+        except (KeyError, ValueError) as error:
+            raise damaged(f"the last check of {self.name}") from error
 
     def _list(self, source: Source, *, anew: bool = False) -> Listing:
         last = None if anew else self._policy.last_check(self.name)

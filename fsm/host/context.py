@@ -200,7 +200,7 @@ class Host:
                 why = "it is no longer in the configuration"
                 raise PlanError(f"cannot check {run.component}", why, "add it again")
             checking = self.checking(name, journal)
-            asked = next(journal.log(run.id)).data
+            asked = journal.asked(run)
             if run.kind == "rollback":
                 return checking.plan_rollback(ctx, Version.parse(asked.get("to")))
             try:

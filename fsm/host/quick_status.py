@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from fsm.engine.journal import SET, Journal
+from fsm.engine.journal.stored import damaged
 from fsm.engine.locks import ComponentLock
 from fsm.engine.run_facts import facts
 from fsm.errors import FsmError
@@ -141,7 +142,7 @@ def in_sets(journal: Journal, state_dir: Path) -> InSets:
         if run.kind == SET:
             holder = ComponentLock(state_dir, run.component).running()
             about = {"set": run.component, "run": run.id, "state": str(run.state), "running_in": holder}
-            for name in next(journal.log(run.id)).data["needs"]:
+            for name in journal.asked(run)["needs"]:
                 found.setdefault(name, about)
     return found
 
@@ -152,9 +153,15 @@ def _offer(policy: Policy, about: About, installed: Version | None, withdrawn: W
     last = policy.last_check(about.name)
     if last is None or last[1].get("source") != about.source:
         return {**told(offers.unknown()), "checked_at": None}
-    known = [_Known(**{**each, "version": Version(each["version"])}) for each in last[1]["cached"]["releases"]]
-    found = offers.now(cast("Sequence[Announced]", known), installed)
+    found = offers.now(cast("Sequence[Announced]", _releases(about.name, last[1])), installed)
     return {**told(found), "checked_at": last[0].isoformat(timespec="seconds")}
+
+
+def _releases(name: str, data: dict[str, Any]) -> list[_Known]:
+    try:
+        return [_Known(**{**each, "version": Version(each["version"])}) for each in data["cached"]["releases"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(f"the last check of {name}") from error
 
 
 def read(explicit: Path | None, names: Iterable[str] = ()) -> list[dict[str, Any]] | None:

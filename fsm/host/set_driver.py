@@ -94,7 +94,7 @@ class SetDriver:
         self._resumed = True
         progress = [[own.state, own.position] for own in self._journal.members(run.id)]
         passes = [row for row in self._journal.log(run.id) if row.kind in (Kind.RESUMED, Kind.INTERRUPTED)]
-        before = [row.data["progress"] for row in passes if row.kind is Kind.RESUMED]
+        before = [row.data.get("progress") for row in passes if row.kind is Kind.RESUMED]
         attempt = run.attempt + 1
         if before and before[-1] != progress:
             # The pass that got on was the first one here, unless it was cut short on purpose.
@@ -126,7 +126,7 @@ class SetDriver:
         return self._journal.run(run.id) or run
 
     def _asked(self, run: Run) -> dict[str, Any]:
-        return next(self._journal.log(run.id)).data
+        return self._journal.asked(run)
 
     def _check(self, run: Run) -> Run:
         """Make every member's plan before any of them is touched."""

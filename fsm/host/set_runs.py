@@ -110,7 +110,7 @@ class SetRuns:
 
     def _again(self, run: Run, work: Callable[[SetDriver, Run], Run], jobs: int | None = None) -> list[UpdateResult]:
         with self._host.journal(readonly=True) as journal:
-            members = list(next(journal.log(run.id)).data["needs"])
+            members = list(journal.asked(run)["needs"])
 
         def go_on(journal: Journal, driver: SetDriver) -> Run:
             now = journal.run(run.id) or run

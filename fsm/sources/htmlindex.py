@@ -36,6 +36,13 @@ class _Links(HTMLParser):
         super().__init__()
         self.found: list[str] = []
 
+    def parse_html_declaration(self, i: int) -> int:
+        """Part of HTMLParser: what begins with ``<!``; it fails an assertion where it does not know the section."""
+        try:
+            return super().parse_html_declaration(i)
+        except AssertionError:
+            return self.parse_bogus_comment(i)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Part of HTMLParser: a tag begins."""
         target = dict(attrs).get("href")

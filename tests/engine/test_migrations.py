@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import apsw
@@ -19,6 +20,9 @@ from fsm.errors import JournalError
 def path(tmp_path: Path) -> Path:
     """Where a journal may be."""
     return tmp_path / "state" / "journal.db"
+
+
+AT = "2026-01-01T00:00:00.000+00:00"
 
 
 def test_a_newer_schema_is_refused(path):
@@ -46,7 +50,7 @@ def test_version_2_knows_runs_that_belong_together(path):
     db = apsw.Connection(str(path))
     db.execute(MIGRATIONS[0])
     db.execute(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=1; PRAGMA journal_mode=WAL")
-    values = "1,'c','t','update','1',NULL,'updating',3,1,'','',0,'2026','2026',NULL,0,zeroblob(32)"
+    values = f"1,'c','t','update','1',NULL,'updating',3,1,'','',0,'{AT}','{AT}',NULL,0,zeroblob(32)"
     db.execute(f"INSERT INTO run VALUES ({values})")
     db.close()
     with Journal(path) as journal:
@@ -84,7 +88,8 @@ def test_version_3_remembers_what_signed_documents_have_shown(path):
         assert trusted.highest("root", "c", "o/r", {"A"}) == (5, "1.0")
         assert trusted.highest("root", "c", "o/other", ()) is None
         trusted.saw("root", "d", "o/r", ["B", "C"], Highest(1, "1.0"), "")
-        assert trusted.newest_times("root") == {"A": "2026-01-02T00:00:00Z", "B": "2026-01-02T00:00:00Z"}
+        newest = datetime(2026, 1, 2, tzinfo=UTC)
+        assert trusted.newest_times("root") == {"A": newest, "B": newest}
         assert trusted.keep_withdrawn("root", "o/r", b"w", b"s", lambda kept: False)
         assert not trusted.keep_withdrawn("root", "o/r", b"x", b"s", lambda kept: False)
         assert trusted.withdrawn("root", "o/r") == (b"w", b"s")

@@ -12,7 +12,8 @@ from fsm.engine.executor.control import StepDeadline, Surroundings
 from fsm.engine.executor.forward import Forward
 from fsm.engine.executor.run_record import RunRecord
 from fsm.engine.executor.runner import Runner
-from fsm.engine.journal import Journal, Kind, Record, Run
+from fsm.engine.journal import Journal, Kind, LogRow, Record, Run
+from fsm.engine.journal.stored import damaged
 from fsm.engine.plan import Plan
 from fsm.engine.progress import EventKind, log
 from fsm.engine.questions import Questions
@@ -323,8 +324,11 @@ class Executor:
         return self._around.marker(run.id)
 
     def _children(self, run: Run) -> list[Child]:
-        return [
-            Child(identity=Identity.model_validate(row.data["identity"]), argv0=row.data["argv0"])
-            for row in self._journal.log(run.id)
-            if row.kind is Kind.CHILD
-        ]
+        return [_child(row) for row in self._journal.log(run.id) if row.kind is Kind.CHILD]
+
+
+def _child(row: LogRow) -> Child:
+    try:
+        return Child(identity=Identity.model_validate(row.data["identity"]), argv0=row.data["argv0"])
+    except ValueError as error:
+        raise damaged(f"row {row.seq} of its log") from error

@@ -9,6 +9,7 @@ from typing import Any
 from fsm.adapter import Registry, Step
 from fsm.engine import plan as plans
 from fsm.engine.journal import SET, Journal, Kind, Record, Run
+from fsm.engine.journal.stored import damaged
 from fsm.engine.machine import Guard
 from fsm.engine.plan import Plan
 from fsm.lifecycle import RESTING, SET_TABLE, TABLE, Event, State
@@ -28,6 +29,8 @@ class RunRecord:
         text = journal.plan(run.id)
         if text is not None:
             self.thaw(plans.load(text))
+            if not -1 <= run.position < len(self.steps):
+                raise damaged(f"run {run.id}", f"there is no step {run.position}")
             self._read_results()
 
     def thaw(self, plan: Plan) -> None:
@@ -38,6 +41,8 @@ class RunRecord:
     def _read_results(self) -> None:
         for row in self.journal.log(self.run.id):
             if row.kind is Kind.STEP_DONE and row.step is not None:
+                if not 0 <= row.step < len(self.steps):
+                    raise damaged(f"row {row.seq} of its log", f"there is no step {row.step}")
                 self.results[self.steps[row.step].name] = row.data.get("data", {})
 
     @property

@@ -216,7 +216,7 @@ class Database:
             raise JournalError(
                 f"cannot {verb} the journal {self.path}", "the disk is full", "free some space, then run `fsm resume`"
             ) from error
-        except (apsw.CorruptError, apsw.NotADBError) as error:
+        except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:
             raise JournalError(
                 f"cannot {verb} the journal {self.path}",
                 f"it is damaged or not a journal ({error})",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from fsm.engine.journal import stored
 from fsm.engine.journal.database import Database
 from fsm.errors import count
 
@@ -95,9 +96,13 @@ class Policy:
         if not rows:
             return None
         name, failures, failed_at, reason = rows[0]
-        since = datetime.fromisoformat(failed_at)
+        what = f"what is remembered of {component} {name}"
+        since = stored.time_in(failed_at, what)
         wait = min(BACK_OFF * 2 ** min(failures - 1, 20), BACK_OFF_MAX)
-        return Quarantined(name, failures, since, since + wait, reason)
+        try:
+            return Quarantined(name, failures, since, since + wait, reason)
+        except OverflowError as error:
+            raise stored.damaged(what, f"it failed at {failed_at}") from error
 
     def blocks(self, component: str, version: Version) -> str | None:
         """Why the version is not tried now by itself, one sentence; None when nothing speaks against it."""
@@ -126,4 +131,5 @@ class Policy:
     def last_check(self, component: str) -> tuple[datetime, dict[str, Any]] | None:
         """When the component was checked last, and the result."""
         rows = self._database.execute("SELECT checked_at, data FROM checked WHERE component=?", (component,))
-        return (datetime.fromisoformat(rows[0][0]), json.loads(rows[0][1])) if rows else None
+        what = f"the last check of {component}"
+        return (stored.time_in(rows[0][0], what), stored.object_in(rows[0][1], what)) if rows else None

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from fsm.engine.journal import chain
+from fsm.engine.journal import chain, stored
 from fsm.engine.journal.database import Database
 from fsm.engine.journal.policy import Policy
 from fsm.engine.journal.records import Kind, LogRow, Record, Run
 from fsm.engine.journal.trusted import Trusted
-from fsm.errors import Busy, JournalError
+from fsm.errors import Busy
 from fsm.lifecycle import State
 
 if TYPE_CHECKING:
@@ -26,13 +26,6 @@ _COLUMNS: Final = (
 )
 
 T = TypeVar("T")
-
-_decode: Final = json.JSONDecoder().decode
-"""What `json.loads` does with a text, less what it asks about other things each time."""
-
-_STATES: Final = {str(state): state for state in State}
-_KINDS: Final = {str(kind): kind for kind in Kind}
-"""Looked up, which is five times as quick as to ask the enum; it is asked for the error."""
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 
@@ -200,8 +193,16 @@ class Journal:
     def log(self, run_id: int, *, after: int = 0) -> Iterator[LogRow]:
         """The rows of one run, oldest first, with numbers above `after`."""
         sql = "SELECT seq, run, at, kind, step, data FROM log WHERE run=? AND seq>? ORDER BY seq"
-        for seq, run, at, kind, step, data in self.database.iterate(sql, (run_id, after)):
-            yield LogRow(seq, run, at, _KINDS.get(kind) or _known(Kind, kind), step, _decode(data))
+        for values in self.database.iterate(sql, (run_id, after)):
+            yield stored.row_in(values)
+
+    def asked(self, run: Run) -> dict[str, Any]:
+        """What was asked for when the run was begun: the `data` of `begin`.
+
+        Raises:
+            JournalError: it is not there, or damaged.
+        """
+        return stored.asked_in(next(self.log(run.id), None), run.kind)
 
     def verify(self) -> tuple[list[str], str]:
         """Check the hash chain. Returns what is wrong, and the newest hash in hexadecimal."""
@@ -252,17 +253,8 @@ class Journal:
 
 def _typed(values: Sequence[Any]) -> tuple[Any, ...]:
     """The columns after `id`, with the state as an enum and the flag as a boolean."""
-    state, cancel = _STATES.get(values[5]) or _known(State, values[5]), bool(values[10])
+    state, cancel = stored.state_in(values[5]), bool(values[10])
+    for at in values[11:14]:
+        if at is not None:
+            stored.time_in(at, f"the run of {values[0]}")
     return (*values[:5], state, *values[6:10], cancel, *values[11:])
-
-
-def _known(kind: Callable[[str], Any], value: str) -> Any:
-    try:
-        return kind(value)
-    except ValueError as error:
-        unknown = f"it has a {getattr(kind, '__name__', 'value').lower()} {value!r}"
-        raise JournalError(
-            "cannot read the journal",
-            f"{unknown}, which this version of fsm-updater does not know",
-            "install the version that wrote it",
-        ) from error

@@ -7,8 +7,10 @@ take something away.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from fsm.engine.journal import stored
 from fsm.engine.journal.database import Database
 
 if TYPE_CHECKING:
@@ -82,10 +84,10 @@ class Trusted:
         )
         return max((Highest(sequence, version) for key, sequence, version in rows if key not in revoked), default=None)
 
-    def newest_times(self, domain: str) -> dict[str, str]:
+    def newest_times(self, domain: str) -> dict[str, datetime]:
         """The newest time that releases have told of themselves, by the key that signed them."""
         sql = "SELECT key, max(released_at) FROM seen WHERE domain=? AND released_at<>'' GROUP BY key"
-        return dict(self._rows(sql, (domain,)))
+        return {key: stored.time_in(at, f"what key {key} has shown") for key, at in self._rows(sql, (domain,))}
 
     def saw(
         self, domain: str, component: str, repository: str, keys: Collection[str], found: Highest, released_at: str

@@ -1,0 +1,97 @@
+"""Values in the journal that are not what was written there: SQLite does not notice, whoever reads them has to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import pytest
+
+from fsm.engine.journal import SET, Highest, Journal, Kind, Record
+from fsm.engine.report import run_report
+from fsm.errors import JournalError
+from fsm.host.quick_status import About, Hosted, in_sets, status_of
+from fsm.lifecycle import State
+from fsm.model import Version
+
+ABOUT = About("web", "python_app", {"type": "directory"}, False, None)
+RELEASE = {"version": "1.1", "tag": "1.1", "prerelease": False, "draft": False, "notes": ""}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal with a run, a set in progress, a version that failed, a check, and what a key has shown."""
+    path = tmp_path / "journal.db"
+    with Journal(path) as journal:
+        run = journal.begin("web", "python_app")
+        journal.write(run, [Record(Kind.STATE, data={"event": "ok"})])
+        journal.write(run, [Record(Kind.STEP_FAILED, 0, {"why": "x"})], state=State.FAILED, ended=True)
+        journal.begin("@all", "", kind=SET, data={"needs": {"web": []}})
+        journal.policy.quarantine("web", Version("1.1"), "it failed")
+        journal.policy.remember_check("web", {"source": ABOUT.source, "cached": {"releases": [RELEASE]}})
+        journal.trusted.saw("d", "web", "a/b", ["K"], Highest(1, "1.1"), "2026-01-01T00:00:00Z")
+    return path
+
+
+def ask(path: Path) -> None:
+    """Ask all that a report asks."""
+    with Journal(path, readonly=True) as journal:
+        for run in journal.runs():
+            run_report(journal, run).model_dump_json()
+        journal.policy.blocks("web", Version("1.1"))
+        journal.trusted.newest_times("d")
+        status_of(Hosted(journal, path.parent, in_sets(journal, path.parent)), ABOUT, None, "", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE log SET data='{\"notes'",
+        "UPDATE log SET data='[]'",
+        "UPDATE log SET data='{\"notes\": 1}'",
+        'UPDATE log SET data=\'{"notes": ["\\ud800"]}\'',
+        "UPDATE log SET data='{}' WHERE kind='state'",
+        "UPDATE log SET data='{}' WHERE kind='step_failed'",
+        "UPDATE log SET data='{}' WHERE kind='started'",
+        "UPDATE log SET data='{\"needs\": {\"web\": 1}}' WHERE kind='started'",
+        "DELETE FROM log",
+        "UPDATE log SET at='2026-13-01'",
+        "UPDATE log SET kind='begun'",
+        "UPDATE run SET state='upgrading'",
+        "UPDATE run SET started_at='yesterday'",
+        "UPDATE run SET updated_at='2026-06-01T00:00:00'",
+        "UPDATE run SET component=CAST(x'ff' AS TEXT)",
+        "UPDATE quarantine SET failed_at=''",
+        "UPDATE quarantine SET failed_at='9999-12-31T23:59:59+00:00'",
+        "UPDATE checked SET checked_at='now'",
+        "UPDATE checked SET data='{'",
+        "UPDATE checked SET data=replace(data, 'cached', 'kept')",
+        "UPDATE checked SET data=replace(data, '1.1', '?')",
+        "UPDATE seen SET released_at='soon'",
+    ],
+)
+def test_a_damaged_value(path: Path, change: str):
+    """It is the journal's error, which says what to do, and not a bug of the program."""
+    ask(path)
+    with apsw.Connection(str(path)) as db:
+        db.execute("DROP TRIGGER log_is_append_only_update; DROP TRIGGER log_is_append_only_delete")
+        db.execute(change)
+    with pytest.raises(JournalError):
+        ask(path)
+
+
+def test_a_number_of_no_step(path: Path):
+    """A plan's step that a damaged row names and that is not there ends a resume before anything is done."""
+    from fsm.adapter import Registry
+    from fsm.engine.executor.run_record import RunRecord
+    from fsm.engine.plan import Plan
+
+    with Journal(path) as journal:
+        run = journal.begin("api", "python_app")
+        plan = Plan(component="api", component_type="python_app", to_version=Version("2"), steps=())
+        run = journal.write(run, [Record(Kind.STEP_DONE, 7)], plan=plan.model_dump_json())
+        with pytest.raises(JournalError, match="there is no step 7"):
+            RunRecord(journal, Registry.discover(), run)
+        run = journal.write(run, [], position=3)
+        with pytest.raises(JournalError, match="there is no step 3"):
+            RunRecord(journal, Registry.discover(), run)
