@@ -34,15 +34,15 @@ CPU_LIMIT: Final = 120
 _ENGINE: Final = ("tests/engine",)
 _SETS: Final = ("tests/library/test_sets.py", "tests/library/test_sets_interrupted.py")
 MODULES: Final[dict[str, tuple[str, ...]]] = {
-    "fsm/engine/executor/*.py": (*_ENGINE, *_SETS),
-    "fsm/engine/journal/*.py": (*_ENGINE, "tests/library", "tests/unit/trust"),
-    "fsm/engine/machine.py": _ENGINE,
-    "fsm/lifecycle.py": _ENGINE,
-    "fsm/engine/performing.py": (*_ENGINE, "tests/unit/kit", "tests/unit/files"),
-    "fsm/system/files/swap.py": ("tests/unit/files",),
-    "fsm/system/files/atomic.py": ("tests/unit/files",),
+    "fsm/engine/executor/*.py": ("tests/engine/test_executor.py", *_ENGINE, *_SETS),
+    "fsm/engine/journal/*.py": ("tests/engine/test_journal.py", *_ENGINE, "tests/library", "tests/unit/trust"),
+    "fsm/engine/machine.py": ("tests/engine/test_machine.py", *_ENGINE),
+    "fsm/lifecycle.py": ("tests/engine/test_machine.py", *_ENGINE),
+    "fsm/engine/performing.py": ("tests/engine/test_executor_control.py", *_ENGINE, "tests/unit/kit"),
+    "fsm/system/files/swap.py": ("tests/unit/files/test_swap.py", "tests/unit/files"),
+    "fsm/system/files/atomic.py": ("tests/unit/files/test_atomic.py", "tests/unit/files"),
 }
-"""What is mutated, and the tests that must notice."""
+"""What is mutated, and the tests that must notice; first those that notice most."""
 
 _OTHER: Final[dict[type[ast.AST], type[Any]]] = {
     ast.Lt: ast.LtE,
@@ -242,12 +242,12 @@ def _try(name: str, some: list[Mutant], every: int, tests: tuple[str, ...], know
     """Try the mutants of one file; returns how many survive without a reason."""
     if not some:
         return 0
-    noticed(None, tests)
-    survivors = []
+    noticed(None, tests)  # whatever else would make them fail
+    survivors = list[Mutant]()
     for one in some:
-        if not noticed(one, tests):
-            survivors.append(one)
-            print(f"{'expected' if str(one) in known else 'SURVIVED'}  {one}", flush=True)
+        found = noticed(one, tests)
+        survivors += [] if found else [one]
+        print(f"{'noticed ' if found else 'expected' if str(one) in known else 'SURVIVED'}  {one}", flush=True)
     new = [one for one in survivors if str(one) not in known]
     print(
         f"{name}: {len(some)} of {every} mutants tried, {len(survivors)} survive, {len(new)} of them unexpected",
