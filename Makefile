@@ -19,8 +19,8 @@ PRELOAD := LD_PRELOAD=$(CURDIR)/$(UNSYNCED)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help quick quick-tests test test-hosts lint types unit crash fuzz gates docs generate demo bench boundary powercut hostkills mutants \
-	dist requirements clean
+.PHONY: help quick quick-tests test test-hosts lint types unit crash fuzz gates docs generate demo bench boundary powercut \
+	hostkills mutants mutation model dist requirements clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -65,6 +65,12 @@ gates: .venv/.dev ## the gates on coverage, over all that ran with COVERAGE=1
 
 mutants: .venv/.dev $(UNSYNCED) ## break the swap, the journal and the executor by hand: the tests must notice
 	$(PRELOAD) $(BIN)/python tools/mutants.py
+
+mutation: .venv/.dev $(UNSYNCED) ## break the machine in every small way: the tests must notice; hours; MUTATION="--sample 10 forward.py" for fewer
+	$(PRELOAD) $(BIN)/python tools/mutation.py $(MUTATION)
+
+model: .venv/.dev ## check the lifecycle's model with spin: dead ends, torn sets, undos done twice, circles (Debian's spin, gcc)
+	$(BIN)/python tools/model.py
 
 docs: .venv/.dev ## the documentation, into build/docs, warnings are errors
 	$(BIN)/python tools/generate_docs.py --check

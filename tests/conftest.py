@@ -94,6 +94,11 @@ def _no_minisign() -> str:
     return ""
 
 
+def _no_spin() -> str:
+    missing = [program for program in ("spin", "gcc") if shutil.which(program) is None]
+    return f"there is no {' and no '.join(missing)}" if missing else ""
+
+
 def _no_systemd() -> str:
     return "" if Path("/run/systemd/system").is_dir() else "systemd is not running here"
 
@@ -112,10 +117,11 @@ NEEDS: Final[dict[str, Callable[[], str]]] = {
     "needs_machine": _no_machine,
     "needs_systemd": _no_systemd,
     "needs_minisign": _no_minisign,
+    "needs_spin": _no_spin,
 }
 """For each marker a function that says why the thing is missing, or nothing where it is there."""
 
-HOSTS: Final = frozenset(NEEDS) - {"needs_linux"}
+HOSTS: Final = frozenset(NEEDS) - {"needs_linux", "needs_spin"}
 """The needs of `make test-hosts`: root, Docker, or what only root installs."""
 
 QUICK: Final = ("unit", "engine", "library", "house")

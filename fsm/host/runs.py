@@ -37,6 +37,7 @@ class Runs:
             return of(name, self._sets.resume(owner))
 
         def work(journal: Journal, executor: Executor) -> Run | None:
+            _refuse_member(journal, name)
             active = journal.active(name)
             if active is not None:
                 return executor.resume(active, self._host.checked(name, journal))
@@ -87,6 +88,8 @@ class Runs:
 
         def work(journal: Journal, executor: Executor) -> Run | None:
             latest = journal.latest(name)
+            if latest is None or latest.state is not State.FAILED:
+                _refuse_member(journal, name)
             if latest is not None and latest.in_progress:
                 return executor.rollback(latest, "rolled back on request")
             if latest is not None and latest.state is State.FAILED:
@@ -127,6 +130,18 @@ class Runs:
         if now.in_progress:
             now = self._host.executor(journal).rollback(now, "cancelled on request")
         return self._host.report(journal, now)
+
+
+def _refuse_member(journal: Journal, name: str) -> None:
+    """Refuse a component whose set has begun since it was looked for: to be asked under the component's lock.
+
+    Raises:
+        Busy: alone it would be at another version than its set.
+    """
+    owner = journal.owner(name)
+    if owner is not None:
+        why = f"it is part of {owner.component}, which is interrupted"
+        raise Busy(f"cannot work on {name} now", why, "finish that first with `fsm resume`")
 
 
 def of(name: str, results: Sequence[UpdateResult]) -> UpdateResult:

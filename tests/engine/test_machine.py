@@ -63,8 +63,9 @@ def test_the_guard_takes_exactly_the_moves_of_the_table(table):
             with pytest.raises(IllegalMove):
                 guard.fire(event)
             assert guard.state is source
-        assert not hasattr(guard, "to_done")
+        assert not [name for name in dir(guard) if name.startswith("to_")]
         guard.release()
+        assert guard not in machine._machine(table).models
 
 
 def test_an_unknown_stored_state_is_said():
@@ -78,6 +79,8 @@ def test_an_unknown_stored_state_is_said():
 def test_the_picture_and_the_table_come_from_the_code():
     """One line for each move, one row for each state."""
     assert lifecycle.diagram().count("-->") == len(lifecycle.transitions()) + 1
+    assert "    done: done\\nthe new version runs\n" in lifecycle.diagram()
+    assert "| done | the new version runs | checking | – | – |" in lifecycle.markdown_table()
     assert lifecycle.markdown_table().count("\n") == len(State) + 2
     assert lifecycle.diagram(SET_TABLE).count("-->") == len(lifecycle.transitions(SET_TABLE)) + 1
 

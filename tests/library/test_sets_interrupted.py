@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fsm.engine.journal import Journal
+from fsm.engine.locks import ComponentLock
 from fsm.engine.report import Outcome
 from fsm.lifecycle import LIMIT, State
 from fsm.updater import Updater
@@ -109,3 +110,24 @@ def test_a_set_that_begins_its_members_anew_ends_in_time(root, world: World):
         "cancelled: it was not done within 0.5 s",
     )
     assert_as_one(root, State.ROLLED_BACK)
+
+
+@pytest.mark.parametrize("verb", ["update", "rollback"])
+def test_a_set_that_begins_while_a_member_is_about_to_be_locked_comes_first(root, world: World, monkeypatch, verb):
+    """Whose a member is may change between the look and the lock; what counts is what is true under the lock."""
+    entered = ComponentLock.__enter__
+
+    def late(lock: ComponentLock) -> ComponentLock:
+        monkeypatch.setattr(ComponentLock, "__enter__", entered)
+        half_back(root, world)
+        publish(root, "1.2")
+        return lock.__enter__()
+
+    one = host(root)
+    monkeypatch.setattr(ComponentLock, "__enter__", late)
+    result = getattr(one, verb)("b")
+    assert result.outcome is Outcome.BUSY
+    assert "it is part of @all, which is interrupted" in result.reason
+    host(root).resume()
+    with Journal(root / "state" / "journal.db", readonly=True) as journal:
+        assert sorted(run.component for run in journal.runs()) == ["@all", "a", "b", "c"]
