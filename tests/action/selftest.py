@@ -23,7 +23,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
-from fsm.formats.trust import SecretKey
+from fsm.formats.trust import SecretKey, minisign
 from tests.github.fake import FakeGitHub
 
 PROJECT: Final = Path("project")
@@ -67,6 +67,9 @@ def begin() -> None:
             stderr=log,
             start_new_session=True,
         )
+    # Locked with libsodium's least limits: minisign's own take five seconds here, and in each step that has the key.
+    for limit, least in {"_OPERATIONS": 32_768, "_MEMORY": 16 << 20}.items():
+        setattr(minisign, limit, least)
     key, password = SecretKey.generate(), secrets.token_hex(16)
     (folder / "key").write_text(key.public_key.name, encoding="utf-8")
     there = json.loads(_awaited(folder / "ready.json"))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
+from fsm.cli.run import run
 from fsm.formats.trust import KEYRING, Key, Keyring, SecretKey
 from fsm.formats.trust.minisign import verify
 from fsm.formats.trust.signing import sign_keyring
 from fsm.release.check import SECRETS
+from tests.action.commands import Log
 from tests.action.conftest import Job, of_the_action
 from tests.unit.release.thief import with_thief
+from tools import release_action
 
 ROOT = Path(__file__).parents[2]
 ACTION = YAML(typ="safe").load((ROOT / "action.yml").read_text())
@@ -124,11 +128,19 @@ HOSTILE = (
 INPUTS = ("version", "tag", "description", "artifacts", "keyring", "checksums", "draft", "repository")
 
 
-@pytest.mark.parametrize("name", INPUTS)
-@pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_inputs_stay_inert(job: Job, name: str, hostile: str):
+MEETINGS = [(name, (3 * n + more) % len(HOSTILE)) for n, name in enumerate(INPUTS) for more in range(2)]
+"""Each input with two of the values, each value in two inputs or more: what is between a workflow and Python."""
+
+
+def test_every_value_meets_the_shell():
+    """None is left out of the sample."""
+    assert {number for _, number in MEETINGS} == set(range(len(HOSTILE)))
+
+
+@pytest.mark.parametrize(("name", "number"), MEETINGS)
+def test_hostile_inputs_stay_inert(job: Job, name: str, number: int):
     """A value that is a command, of the shell or of the runner, is refused and does nothing."""
-    done = job.act(**{"tag": "v1.2.0", name: hostile})
+    done = job.act(**{"tag": "v1.2.0", name: HOSTILE[number]})
     assert done.code != 0, done.log
     assert not list(job.there.releases())
     assert not (job.where.root / "pwned").exists()
@@ -136,6 +148,33 @@ def test_hostile_inputs_stay_inert(job: Job, name: str, hostile: str):
     assert not done.refused
     assert not done.summary
     assert [each.kind for each in done.annotations] in (["error"], ["error", "error"])
+
+
+@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
+def test_every_hostile_value_of_every_input_is_refused(
+    job: Job, name: str, hostile: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    """By the command line that the action's program makes, with all that it says; `draft` is none of its words."""
+    given = {"tag": "v1.2.0", "repository": "o/r", "api_url": job.github.api_url, name: hostile}
+    for variable, value in given.items():
+        monkeypatch.setenv(f"FSM_{variable.upper()}", value)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_TOKEN", job.github.token)
+    monkeypatch.chdir(job.where.root)
+    if name == "draft":
+        with pytest.raises(SystemExit, match="the input draft is neither true nor false"):
+            release_action._command(check=False)
+        return
+    interpreter, command = (release_action._command(check=False)[part] for part in (slice(4), slice(4, None)))
+    assert interpreter == [sys.executable, "-I", "-m", "fsm"]
+    assert run(command) != 0
+    log = Log()
+    log.feed("".join(capfd.readouterr()))
+    assert not list(job.there.releases())
+    assert not (job.where.root / "pwned").exists()
+    assert not log.refused
+    assert [each.kind for each in log.annotations] in ([], ["error"])
 
 
 @pytest.mark.parametrize(

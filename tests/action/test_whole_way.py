@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from fsm.formats.manifest import Manifest, canonical, parse
 from fsm.formats.trust import KEYRING, SIGNATURE, Key, Keyring, SecretKey, SignedFile
 from fsm.formats.trust.documents import Revoked
 from fsm.formats.trust.signing import sign_keyring, sign_manifest
+from tests import warm
 from tests.action.conftest import Job
 from tests.action.runner import Done
 from tests.github.fake import FakeGitHub
@@ -79,15 +79,8 @@ class Way:
 
     def fsm(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command on the host."""
-        return subprocess.run(
-            [sys.executable, "-m", "fsm", "--config", str(self.folder / "fsm.toml"), *arguments],
-            cwd=self.folder,
-            env={name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        env = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
+        return warm.fsm("--config", str(self.folder / "fsm.toml"), *arguments, cwd=self.folder, env=env, timeout=120)
 
     def installed(self) -> str:
         """The version that lies there."""

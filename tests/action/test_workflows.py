@@ -24,26 +24,42 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.needs_linux]
 WORKFLOWS = Path(".github") / "workflows"
 
 
-def committed(target: Path) -> Path:
-    """A furnished checkout with its commit, whose time is that of a release."""
-    furnish(check_out(target))
-    git = ["git", "-C", str(target), "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "gc.auto=0"]
+Committed = Callable[[Path], Path]
+
+
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Committed:
+    """Makes furnished checkouts with a commit, whose time is that of a release: copies of one that is made first."""
+    first = check_out(tmp_path_factory.mktemp("committed") / "first")
+    git = ["git", "-C", str(first), "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "gc.auto=0"]
     for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "all"]):
         subprocess.run([*git, *command], check=True)
-    return target
+
+    def copied(target: Path) -> Path:
+        target.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "-a", f"{first}/.", target], check=True)
+        return furnish(target)
+
+    return copied
 
 
 Others = Callable[[Path, Path], dict[str, Uses]]
 
 
 @pytest.fixture
-def actions_of_others(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Others:
+def actions_of_others(
+    committed: Committed, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Others:
     """Stand-ins for GitHub's own actions in a workspace, with a place for what is uploaded."""
-    return partial(_stand_ins, monkeypatch, tmp_path_factory)
+    return partial(_stand_ins, committed, monkeypatch, tmp_path_factory)
 
 
 def _stand_ins(
-    monkeypatch: pytest.MonkeyPatch, folders: pytest.TempPathFactory, workspace: Path, stored: Path
+    committed: Committed,
+    monkeypatch: pytest.MonkeyPatch,
+    folders: pytest.TempPathFactory,
+    workspace: Path,
+    stored: Path,
 ) -> dict[str, Uses]:
 
     def checkout(given: Mapping[str, str]) -> Mapping[str, str]:
@@ -80,7 +96,9 @@ def _stand_ins(
 
 
 @pytest.mark.parametrize("name", ["publish", "refuse"])
-def test_the_self_test_of_the_action(name: str, tmp_path: Path, temp: Path, actions_of_others: Others):
+def test_the_self_test_of_the_action(
+    name: str, tmp_path: Path, temp: Path, actions_of_others: Others, committed: Committed
+):
     """It publishes signed files and sums to the fake GitHub; what must be refused is, each for its own reason."""
     runner = Runner(tmp_path, {}, temp, uses=actions_of_others(tmp_path, temp))
     committed(tmp_path)  # the workflow itself
@@ -105,7 +123,7 @@ def test_the_self_test_of_the_action(name: str, tmp_path: Path, temp: Path, acti
 
 
 def test_this_project_releases_itself(
-    tmp_path: Path, temp: Path, monkeypatch: pytest.MonkeyPatch, actions_of_others: Others
+    tmp_path: Path, temp: Path, monkeypatch: pytest.MonkeyPatch, actions_of_others: Others, committed: Committed
 ):
     """A job without rights builds and checks, another one signs and publishes the very bytes, for the tag's version."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
@@ -132,7 +150,9 @@ def test_this_project_releases_itself(
     assert verify(manifest, assets["update-manifest.yaml.minisig"], [key.public_key])
 
 
-def test_a_tag_that_is_not_the_version_releases_nothing(tmp_path: Path, temp: Path, actions_of_others: Others):
+def test_a_tag_that_is_not_the_version_releases_nothing(
+    tmp_path: Path, temp: Path, actions_of_others: Others, committed: Committed
+):
     """The archive of another version is there, that of the tag is not; the annotation is at the line of its pattern."""
     workspace = committed(tmp_path)
     runner = Runner(workspace, {"ref": "refs/tags/v99.0.0"}, temp, uses=actions_of_others(workspace, temp))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,22 +13,6 @@ from tests.app_fixture import Trait, write
 from tests.git_fixture import GitFixture, git
 
 LIB = "vendor/lib"
-
-Host = Callable[..., GitFixture]
-
-
-@pytest.fixture
-def host(made):
-    """Makes a host on 1.1.0, which has a submodule."""
-
-    def make(**given: Any) -> GitFixture:
-        app_fixture: GitFixture = made(publish=False, **given)
-        app_fixture.library("lib", "1", extra={"old.txt": b"old\n"})
-        app_fixture.publish_with_library("1.1.0")
-        assert app_fixture.updater().update("app").outcome is Outcome.DONE
-        return app_fixture
-
-    return make
 
 
 def release(app_fixture: GitFixture, version: str, *traits: Trait, extra: dict[str, bytes | None]) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-_QUIETLY: Final = ("--quiet", "--no-deps", "--no-index", "--no-compile", "--disable-pip-version-check")
+UV: Final = Path(sysconfig.get_path("scripts")) / "uv"
+_QUIETLY: Final = ("--quiet", "--no-deps", "--no-index", "--no-config", "--no-cache", "--link-mode=copy")
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **variables: str) -> str:
@@ -35,18 +36,17 @@ def environment(place: Path, *what: str | Path, borrow: bool) -> Path:
     """An environment with `what` installed in it; the path of its Python.
 
     Args:
-        what: as pip takes it: a wheel, or ``-e`` and a checkout.
+        what: as uv takes it: a wheel, or ``-e`` and a checkout.
         borrow: whether it also has what this environment has, as dependencies; not our own editable installation.
     """
     venv.create(place, with_pip=False, symlinks=True)
     python = place / "bin" / "python"
     if borrow:
         (site_of(python) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    pip = (sys.executable, "-m", "pip", "--python", python, "install", *_QUIETLY)
-    run(*pip, "--ignore-installed", "--no-build-isolation", *what)
+    run(UV, "pip", "install", "--python", python, *_QUIETLY, "--no-build-isolation", *what)
     return python
 
 
 def site_of(python: Path) -> Path:
     """Where an environment has its packages."""
-    return Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    return Path(sysconfig.get_path("purelib", vars={"base": str(python.parents[1])}))

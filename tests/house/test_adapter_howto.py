@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,18 +85,40 @@ from fsm import Updater
 from fsm.system import faults
 from fsm.adapter import Registry
 
-data, base, version, point, time = json.loads(sys.argv[1])
-left = iter(range(time - 1, -1, -1))
-faults.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == point and next(left) == 0 else None)
-Updater.from_data(data, base=Path(base), registry=Registry.of(DataFile())).update("cities", version=version)
+def update(data, base, version, point, time):
+    left = iter(range(time - 1, -1, -1))
+    faults.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == point and next(left) == 0 else None)
+    Updater.from_data(data, base=Path(base), registry=Registry.of(DataFile())).update("cities", version=version)
+
+for line in sys.stdin:
+    if (child := os.fork()) == 0:
+        update(*json.loads(line))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
+Kill = Callable[[dict[str, Any], Path, str, str, int], None]
 
-def _killed(data: dict[str, Any], base: Path, version: str, point: str, time: int) -> None:
-    """Update in a child that is killed when it comes to a fault point for the n-th time."""
-    given = json.dumps([data, str(base), version, point, time])
-    child = subprocess.run([sys.executable, "-c", CHILD, given], cwd=ROOT, timeout=60, check=False)
-    assert child.returncode == -signal.SIGKILL
+
+@pytest.fixture(scope="module")
+def kill() -> Iterator[Kill]:
+    """Updates in a child that is killed when it comes to a fault point for the n-th time.
+
+    The children are forks of a process that has imported everything, which takes longer than an update.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as forge:
+        assert forge.stdin is not None
+        assert forge.stdout is not None
+        asked, told = forge.stdin, forge.stdout
+
+        def killed(data: dict[str, Any], base: Path, version: str, point: str, time: int) -> None:
+            print(json.dumps([data, str(base), version, point, time]), file=asked, flush=True)
+            assert told.readline() == f"{-signal.SIGKILL}\n"
+
+        yield killed
+        asked.close()
 
 
 @pytest.mark.needs_linux
@@ -163,10 +185,10 @@ def test_a_first_installation_that_fails_leaves_no_file(tmp_path: Path, data: di
     ],
 )
 def test_the_example_survives_being_killed(
-    data: dict[str, Any], tmp_path: Path, version: str, point: str, time: int, after: Sequence[str]
+    kill: Kill, data: dict[str, Any], tmp_path: Path, version: str, point: str, time: int, after: Sequence[str]
 ):
     """Wherever it is killed, a resume ends with one version whole."""
-    _killed(data, tmp_path, version, point, time)
+    kill(data, tmp_path, version, point, time)
     (result,) = _updater(data, tmp_path).resume()
     assert result.outcome == ("done" if after[0] == "two" else "rolled_back"), result.headline
     assert _now(tmp_path) == after

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.house.sources import ROOT, sources, tree
 
 ASKING = {
     "components/fsm_git/command.py",
@@ -35,17 +34,16 @@ CHANGING = {
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
     """Every module, by its path."""
-    for top in ("fsm", "components"):
-        for path in sorted((ROOT / top).rglob("*.py")):
-            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+    for path in sources():
+        yield path.relative_to(ROOT).as_posix(), tree(path)
 
 
 def test_who_asks_is_known():
     """A module that begins to ask has to be added to the list above."""
     found = {
         name
-        for name, tree in modules()
-        for node in ast.walk(tree)
+        for name, module in modules()
+        for node in ast.walk(module)
         if isinstance(node, ast.ImportFrom)
         and (node.module or "").startswith("fsm.system.shell")
         and any(each.name in ("ask", "talk") for each in node.names)
@@ -61,8 +59,7 @@ def words(node: ast.AST) -> list[str]:
 @pytest.mark.parametrize("name", DOCKER)
 def test_docker_is_asked_nothing_that_changes_it(name: str):
     """By the words of every list and call in each function that asks."""
-    tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.walk(tree(ROOT / name)) if isinstance(node, ast.FunctionDef)]
     asking = [node for node in functions if any(_is_ask(each) for each in ast.walk(node))]
     assert asking
     for function in asking:
@@ -78,8 +75,8 @@ def test_only_one_client_calls_docker():
     """No argument list that begins with `docker` stands outside of it."""
     found = {
         name
-        for name, tree in modules()
-        for node in ast.walk(tree)
+        for name, module in modules()
+        for node in ast.walk(module)
         if isinstance(node, ast.List | ast.Tuple)
         and node.elts
         and isinstance(node.elts[0], ast.Constant)

@@ -10,14 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.sources import ROOT, sources, tree
 from tools import import_all
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAVY = frozenset({"sh", "transitions", "urllib3", "ruamel", "rich", "github", "uv"})
-
-
-def _sources() -> list[Path]:
-    return sorted(path for tree in ("fsm", "components") for path in (ROOT / tree).rglob("*.py"))
 
 
 def _imported(nodes: Iterator[ast.AST]) -> Iterator[str]:
@@ -49,8 +45,8 @@ def _at_import(tree: ast.AST) -> Iterator[ast.AST]:
 def test_an_effect_library_has_at_most_one_importer():
     """One file to read, one file to change."""
     importers: dict[str, list[Path]] = {"transitions": [], "sh": [], "github": []}
-    for path in _sources():
-        for library in importers.keys() & set(_imported(_at_run_time(ast.parse(path.read_text(encoding="utf-8"))))):
+    for path in sources():
+        for library in importers.keys() & set(_imported(_at_run_time(tree(path)))):
             importers[library].append(path.relative_to(ROOT))
     assert {library: len(found) for library, found in importers.items()} == dict.fromkeys(importers, 1), importers
 
@@ -59,8 +55,8 @@ def test_heavy_libraries_are_imported_where_they_are_used():
     """`fsm status` does not pay for what it does not use."""
     eager = {
         str(path.relative_to(ROOT)): sorted(found)
-        for path in _sources()
-        if (found := HEAVY & set(_imported(_at_import(ast.parse(path.read_text(encoding="utf-8"))))))
+        for path in sources()
+        if (found := HEAVY & set(_imported(_at_import(tree(path)))))
     }
     assert not eager
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from fsm.cli.run import run
+from tests import warm
 from tests.app_fixture import AppFixture
 
 NO_SERVICE = {"manager": "none"}
@@ -109,8 +110,7 @@ def interrupted(line: Line, at: str = "unpack") -> None:
         f"    if event.kind == 'step' and event.step == {at!r}: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"Updater.from_config(Path({str(line.path)!r}), observers=[kill]).update('app')\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
-    assert done.returncode == -9
+    assert warm.python(script).returncode == -9
 
 
 def sql(line: Line, sql: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import shutil
 from pathlib import Path
 
 import pytest
@@ -16,10 +15,9 @@ from fsm.host.boot import installing, units
 from fsm.host.config import load, parse
 from fsm.system import trusted
 from tests.unit.cli.conftest import Line
+from tests.unit.services.conftest import stand_in
 
 pytestmark = pytest.mark.needs_linux
-
-STAND_IN = Path(__file__).parents[1] / "services" / "stand_in_systemctl.py"
 
 
 class Systemd:
@@ -51,8 +49,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     made = Systemd(tmp_path)
     programs = tmp_path / "programs"
     programs.mkdir()
-    shutil.copy(STAND_IN, programs / "systemctl")
-    (programs / "systemctl").chmod(0o755)
+    stand_in(programs / "systemctl")
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("UNIT_DIR", str(made.folder))
     monkeypatch.setattr(installing, "SYSTEM", made.units)

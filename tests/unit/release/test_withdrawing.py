@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from fsm.formats.trust.signing import sign_withdrawn
 from fsm.model import Version
 from fsm.sources.github import GitHubSource
 from fsm.sources.specs import GitHubSpec
+from tests import warm
 from tests.github.fake import FakeGitHub
 from tests.unit.release.test_publish import Cut
 from tests.unit.trust.conftest import Maker
@@ -45,15 +45,7 @@ def yank(tmp_path: Path, maker: Maker) -> Yank:
         env |= {"GITHUB_REPOSITORY": "acme/shop"}
         if github is not None:
             env |= {"GITHUB_TOKEN": github.token, "GITHUB_API_URL": github.api_url}
-        return subprocess.run(
-            [sys.executable, "-m", "fsm", "release", "yank", *arguments],
-            cwd=tmp_path,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return warm.fsm("release", "yank", *arguments, cwd=tmp_path, env=env)
 
     return run
 

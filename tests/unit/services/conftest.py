@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -77,6 +78,13 @@ class World:
             for who in found:
                 with suppress(ProcessLookupError):
                     os.kill(who.pid, signal.SIGKILL)
+
+
+def stand_in(program: Path) -> None:
+    """Put the stand-in for systemd's programs where one of them would be, with this Python: it starts at once."""
+    text = Path(__file__).with_name("stand_in_systemctl.py").read_text(encoding="utf-8")
+    program.write_text(f"#!{sys.executable} -IS\n{text.partition(chr(10))[2]}", encoding="utf-8")
+    program.chmod(0o755)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -17,11 +16,9 @@ import pytest
 from fsm.errors import DeadlineExceeded, Interrupted, StepFailed
 from fsm.services import ServiceManager, systemctl
 from fsm.system import boot_hold
-from tests.unit.services.conftest import World, wait_for
+from tests.unit.services.conftest import World, stand_in, wait_for
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.processes]
-
-STAND_IN = Path(__file__).with_name("stand_in_systemctl.py")
 
 
 class Unit:
@@ -59,8 +56,7 @@ def unit(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Unit]:
     programs = world.path / "programs"
     programs.mkdir()
     for name in ("systemctl", "journalctl"):
-        shutil.copy(STAND_IN, programs / name)
-        (programs / name).chmod(0o755)
+        stand_in(programs / name)
     folder = world.path / "unit"
     folder.mkdir()
     (folder / "calls").write_text("")
