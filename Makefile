@@ -19,7 +19,7 @@ PRELOAD := LD_PRELOAD=$(CURDIR)/$(UNSYNCED)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help quick quick-tests test test-hosts lint types unit crash gates docs generate demo bench boundary powercut hostkills mutants \
+.PHONY: help quick quick-tests test test-hosts lint types unit crash gates docs generate demo bench boundary powercut sweep hostkills mutants \
 	dist requirements clean
 
 help: ## this list
@@ -84,6 +84,9 @@ boundary: .venv/.dev ## attack components that belong to others, for docs/reliab
 
 powercut: .venv/.dev ## cut the power on four file systems, for docs/reliability.md (root; two hours); CUTS=50 SEED=7 for fewer
 	$(BIN)/python -m tests.powercut --page --cuts $(or $(CUTS),500) $(if $(SEED),--seed $(SEED))
+
+sweep: .venv/.dev ## kill or refuse runs at their system calls, for docs/reliability.md (root; two hours); CASES=300 SEED=7 for fewer
+	$(BIN)/python -m tests.sweep --page --cases $(or $(CASES),3000) $(if $(SEED),--seed $(SEED))
 
 hostkills: .venv/.dev ## kill machines in the middle of updates, for docs/reliability.md (root, Docker; an hour)
 	$(BIN)/python -m tests.hosts.kills --page $(KILLS)

@@ -92,3 +92,27 @@ def test_a_cancel_puts_everything_back_from_half_of_it(app_fixture, script):
     for lock in (app_fixture.live / ".git").rglob("*.lock"):
         lock.unlink()
     assert app_fixture.is_clean("1.0.0")
+
+
+NO_DROPPING = """#!/bin/sh
+case "$*" in *" update-ref -d "*) exit 1; esac
+exec /usr/bin/git "$@"
+"""
+
+
+def test_a_commit_that_cannot_be_forgotten_is_said(app_fixture, monkeypatch):
+    """An update that works says what stays behind, and the next one removes it."""
+    folder = app_fixture.root / "refusing"
+    folder.mkdir()
+    (folder / "git").write_text(NO_DROPPING)
+    (folder / "git").chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        result = app_fixture.updater().update("app")
+    assert result.outcome is Outcome.DONE, result.headline
+    assert any(
+        "could not remove everything that is no longer needed: cannot drop refs/fsm/" in note for note in result.notes
+    )
+    app_fixture.publish("1.2.0")
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    assert not [ref for ref in app_fixture.refs() if "/runs/" in ref]

@@ -33,11 +33,12 @@ kill      62 not 1,     tkill    200 not 1,     tgkill   234 not 2,     pidfd_se
 """
 """Name, number (of x86_64), and which arguments are a path (`p`) or a file's descriptor (`f`).
 
-Of some only those are reported whose argument has another word's meaning: opening to write, cloning, a signal that is one.
+Of some not all are reported: only opening to write, cloning, and signals that are one.
 """
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _FICLONE, _FICLONERANGE = 0x40049409, 0x4020940D
+
 
 class Call(NamedTuple):
     """A system call.
@@ -76,7 +77,7 @@ _ENTRIES: Final = [_read(entry) for entry in re.split(r"[,\n]", _TABLE) if entry
 CALLS: Final = {number: call for number, call, _ in _ENTRIES}
 _CONDITIONS: Final = {number: condition for number, _, condition in _ENTRIES if condition is not None}
 
-# https://www.kernel.org/doc/Documentation/networking/filter.txt: load a word, jump if equal, jump if a bit is set, return.
+# https://docs.kernel.org/networking/filter.html: load a word, jump if equal, jump if a bit is set, return.
 _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
 _ALLOW, _ASK = 0x7FFF0000, 0x7FC00000
 _X86_64: Final = 0xC000003E

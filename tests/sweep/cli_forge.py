@@ -151,4 +151,3 @@ def _end(pids: list[int]) -> None:
 def _process(thread: int) -> int:
     status = Path(f"/proc/{thread}/status").read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("Tgid:")))
-

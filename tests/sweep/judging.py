@@ -23,11 +23,11 @@ _ENDS: Final = frozenset({Code.DONE, Code.REFUSED, Code.ROLLED_BACK, Code.FAILED
 _NEXT: Final = "1.2.0"
 
 _OWN: Final = ("*.fsm", "*.fsm/*", "state/*", "kept/*", "app/.git/*")
-_KEPT: Final = ("*.fsm/aside*", "*.fsm/backups/*/*", "kept/*/*", "state/logs*", "*/__pycache__*")
+_KEPT: Final = ("*.fsm/aside*", "*.fsm/backups/*/*", "*.fsm/envs/*", "kept/*/*", "state/logs*", "*/__pycache__*")
 _NUMBERS: Final = re.compile(r"(?<=/)[\w.-]+@\d+|(?<=kept/)\d+")
 
 _TRIES: Final = 3
-"""Commands in peace after which nothing may be in progress any more: a resume, or none was begun and this is the first."""
+"""Commands in peace after which nothing may be in progress any more: where nothing was begun, one begins it."""
 
 
 def said(heard: Sequence[Heard]) -> None:
@@ -94,14 +94,14 @@ def _same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
 def one_more(case: CrashCase, forge: CliForge) -> set[str]:
     """Assert that the next release can be installed; what there is then, without what is numbered by runs."""
     fixture, scenario = case.app_fixture, SCENARIOS[case.name]
-    fixture.publish(_NEXT)
+    scenario.publish(fixture, _NEXT)
     names = ("--set", Pair.set_name) if scenario.apps > 1 else (AppFixture.name,)
     forge.perform(fixture.root, case.name, ("update", "--force", *names))
     said(forge.heard)
     assert forge.heard[-1].code == Code.DONE, "the next update does not work"
     case.judge_service(_NEXT)
     if isinstance(fixture, GitFixture):
-        assert fixture.is_clean(_NEXT, scenario.changed), "git finds something"
+        assert fixture.is_clean(_NEXT), "git finds something"
     return {_NUMBERS.sub("#", name) for name in listing(fixture.root) if not any(fnmatch(name, one) for one in _KEPT)}
 
 

@@ -19,7 +19,6 @@ from typing import Any, Final
 
 from tests.boundary.verbs import adopt
 from tests.crash import child
-from tests.crash.scenarios import SCENARIOS
 from tests.sweep.calls import report_calls
 
 _PR_SET_CHILD_SUBREAPER: Final = 36

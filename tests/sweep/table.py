@@ -24,8 +24,9 @@ def text(cases: Sequence[Mapping[str, Any]], seed: int) -> str:
     missed = sum(len(case["struck"]) < len(case["faults"]) for case in cases)
     modes = sorted({_mode(case) for case in cases})
     made, bad = Counter(map(_cell, cases)), Counter(map(_cell, wrong))
+    seconds = statistics.median(case["seconds"] for case in cases)
     lines = [
-        f"{len(cases):,} cases (seed {seed}), {statistics.median(case['seconds'] for case in cases):.1f} s each (median); "
+        f"{len(cases):,} cases (seed {seed}), {seconds:.1f} s each (median); "
         f"in {missed} the command ended before the call. Not as promised: {len(wrong)}.",
         "",
         f"| what was struck | {' | '.join(modes)} | not as promised |",
@@ -34,7 +35,9 @@ def text(cases: Sequence[Mapping[str, Any]], seed: int) -> str:
     for what in sorted({what for what, _ in made}):
         cells = [str(made[what, mode]) for mode in modes]
         lines.append(f"| {what} | {' | '.join(cells)} | {sum(bad[what, mode] for mode in modes)} |")
-    told = [f"- {case['number']}, {case['scenario']}, {', '.join(case['struck'])}: {case['wrong'][:200]}" for case in wrong]
+    told = [
+        f"- {case['number']}, {case['scenario']}, {', '.join(case['struck'])}: {case['wrong'][:200]}" for case in wrong
+    ]
     return "\n".join([*lines, "", *told[:20]]).rstrip()
 
 

@@ -1,4 +1,4 @@
-"""The notifier: it counts the calls of all threads and children as one sequence, and strikes before a call is executed."""
+"""The notifier counts the calls of all threads and children as one sequence, and strikes before one is executed."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def test_all_threads_and_children_are_one_sequence(tmp_path: Path):
     assert sorted(os.listdir(tmp_path)) == ["3", "5", "6", "one"]
 
 
-@pytest.mark.parametrize(("at", "left"), [(1, []), (2, ["1"]), (3, ["1", "2"]), (4, ["1", "2", "3"]), (5, ["2", "3", "one"])])
+@pytest.mark.parametrize(
+    ("at", "left"), [(1, []), (2, ["1"]), (3, ["1", "2"]), (4, ["1", "2", "3"]), (5, ["2", "3", "one"])]
+)
 def test_a_kill_comes_before_the_call(tmp_path: Path, at: int, left: list[str]):
     """The call at which a run is killed has not happened, and nothing after it does."""
     notifier, code, _ = ran(tmp_path, Fault("kill", at))
@@ -96,7 +98,7 @@ def test_a_kill_comes_before_the_call(tmp_path: Path, at: int, left: list[str]):
 @pytest.mark.parametrize(("mode", "number"), [("eio", errno.EIO), ("enospc", errno.ENOSPC), ("eintr", errno.EINTR)])
 def test_an_error_once(tmp_path: Path, mode: Mode, number: int):
     """Only that call fails, and it is not executed."""
-    notifier, code, out = ran(tmp_path, Fault(mode, 5))
+    _, code, out = ran(tmp_path, Fault(mode, 5))
     assert (code, out.split()) == (0, [str(number)])
     assert sorted(os.listdir(tmp_path)) == ["3", "6", "one"]
 

@@ -18,7 +18,7 @@ GROUPS, EACH = 6, 52
 
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_struck_at_a_system_call(group: int):
-    """Killed or refused there, it ends in one version, whole and running; `FSM_SWEEP_SEED` takes the same cases again."""
+    """Killed or refused there, it ends in one version, whole; `FSM_SWEEP_SEED` takes the same cases again."""
     if why := missing():
         pytest.skip(why)
     names, seed = list(SCENARIOS)[group::GROUPS], int(os.environ["FSM_SWEEP_SEED"])
