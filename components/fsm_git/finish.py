@@ -75,8 +75,8 @@ class Tidy(kit.Tidy):
     layout: Layout
     site: Site
 
-    def durable(self, ctx: StepContext) -> Sequence[Path]:
-        """See `Step.durable`."""
+    def places(self, ctx: StepContext) -> Sequence[Path]:
+        """See `kit.Tidy.places`."""
         return self.site.durable(ctx)
 
     def tidy(self, ctx: StepContext) -> Iterator[str]:
