@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class CliForge(Forge):
         self._place = place
         self.fault: Fault | None = None
         self.heard: list[Heard] = []
+        self._killing = threading.Lock()
 
     def __enter__(self) -> Self:
         self._listeners, theirs = socket.socketpair()
@@ -95,6 +97,8 @@ class CliForge(Forge):
         config.write_text(toml(SCENARIOS[scenario].make_fixture(root).config))
         config.chmod(0o600)
         request = {"root": str(root), "scenario": scenario, "words": words, "start": start, "traced": traced}
+        with self._killing:
+            pass  # whoever kills what the last command has left must not see this one
         self._request({**request, "place": str(self._place)})
         notifier = Notifier(root, fault, self._kill)
         if traced:
@@ -119,8 +123,9 @@ class CliForge(Forge):
         if mode == "kill-one":
             os.kill(_process(struck), signal.SIGKILL)
             return
-        while left := [pid for pid in self._everything() if mode == "kill-all" or pid == struck or not serves(pid)]:
-            _end(left)
+        with self._killing:
+            while left := [pid for pid in self._everything() if mode == "kill-all" or pid == struck or not serves(pid)]:
+                _end(left)
 
     def _everything(self) -> Iterator[int]:
         """All processes of commands and services, without those that keep them."""
