@@ -22,7 +22,7 @@ _ENDS: Final = frozenset({Code.DONE, Code.REFUSED, Code.ROLLED_BACK, Code.FAILED
 
 _NEXT: Final = "1.2.0"
 
-_OWN: Final = ("*.fsm", "*.fsm/*", "state/*", "kept/*", "app/.git/*")
+_OWN: Final = ("*.fsm", "*.fsm/*", "*.fsm-tmp-*", "state", "state/*", "kept/*", "app/.git/*")
 _KEPT: Final = ("*.fsm/aside*", "*.fsm/backups/*/*", "*.fsm/envs/*", "kept/*", "state/logs*", "*/__pycache__*")
 _ONCE: Final = ("app/vendor*", "app/.git/modules/*")  # of a submodule that only the struck release brings
 _NUMBERS: Final = re.compile(r"(?<=/)[\w.-]+@\d+|(?<=kept/)\d+")
