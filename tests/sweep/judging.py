@@ -24,8 +24,10 @@ _NEXT: Final = "1.2.0"
 
 _OWN: Final = ("*.fsm", "*.fsm/*", "*.fsm-tmp-*", "state", "state/*", "kept/*", "app/.git/*")
 _KEPT: Final = ("*.fsm/aside*", "*.fsm/backups/*/*", "*.fsm/envs/*", "kept/*", "state/logs*", "*/__pycache__*")
-_ONCE: Final = ("app/vendor*", "app/.git/modules/*")  # of a submodule that only the struck release brings
-_NUMBERS: Final = re.compile(r"(?<=/)[\w.-]+@\d+|(?<=kept/)\d+")
+_ONCE: Final = ("app/vendor*", "app/.git/modules/*", "*.fsm/backups*")
+"""What is not there if the struck release is not: a submodule that only it brings, a backup of what was before it."""
+
+_NUMBERS: Final = re.compile(r"(?<=/)[\w.-]+@\d+|(?<=kept/)\d+|(?<=saved/)\d+")
 
 _TRIES: Final = 3
 """Commands in peace after which nothing may be in progress any more: where nothing was begun, one begins it."""
