@@ -19,7 +19,7 @@ PRELOAD := LD_PRELOAD=$(CURDIR)/$(UNSYNCED)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help quick quick-tests test test-hosts lint types unit crash fuzz gates docs generate demo bench boundary powercut \
+.PHONY: help quick quick-tests test test-hosts lint types unit crash fuzz gates docs generate demo bench boundary powercut sweep \
 	hostkills mutants mutation model dist requirements clean
 
 help: ## this list
@@ -95,6 +95,9 @@ powercut: .venv/.dev ## cut the power on four file systems, for docs/reliability
 
 fuzz: .venv/.dev ## fuzz the product's readers, for docs/reliability.md (Linux); TARGET=manifest SECONDS=3600 for one, longer
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(TARGET)
+
+sweep: .venv/.dev ## kill or refuse runs at their system calls, for docs/reliability.md (root; two hours); CASES=300 SEED=7 for fewer
+	$(BIN)/python -m tests.sweep --page --cases $(or $(CASES),3000) $(if $(SEED),--seed $(SEED))
 
 hostkills: .venv/.dev ## kill machines in the middle of updates, for docs/reliability.md (root, Docker; an hour)
 	$(BIN)/python -m tests.hosts.kills --page $(KILLS)

@@ -219,8 +219,9 @@ def _cheap_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose what all workers share: the sample of the crash matrix."""
-    os.environ.setdefault("FSM_CRASH_SEED", str(random.randrange(1_000_000)))
+    """Choose what all workers share: the samples of the crash matrix and of the sweep."""
+    for name in ("FSM_CRASH_SEED", "FSM_SWEEP_SEED"):
+        os.environ.setdefault(name, str(random.randrange(1_000_000)))
     # Of a suite in the background (`nohup`, `&`), children that may not inherit what it ignores are forked, which
     # copies the page tables of a process of 200 MB: half of all the time. A handler is not inherited by any child.
     for number in {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP} if sys.platform == "linux" else ():
@@ -229,11 +230,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which sample of the crash matrix this was."""
+    """Say which samples of the crash matrix and of the sweep these were."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
     if os.environ.get("FSM_CRASH") != "full" and any("::test_killed_and_resumed[" in one.nodeid for one in reports):
         seed = os.environ["FSM_CRASH_SEED"]
         terminalreporter.line(f"crash matrix: a sample; FSM_CRASH_SEED={seed} takes the same again")
+    if any("::test_struck_at_a_system_call[" in one.nodeid for one in reports):
+        seed = os.environ["FSM_SWEEP_SEED"]
+        terminalreporter.line(f"system calls: a sample; FSM_SWEEP_SEED={seed} takes the same again")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,7 +11,7 @@ from fsm.system import faults, files
 from fsm_git import submodules
 from fsm_git.command import Git
 from fsm_git.repository import Places, empty_objects, places
-from fsm_git.site import GitStep
+from fsm_git.site import OURS, GitStep
 
 
 class Bring(GitStep):
@@ -61,12 +61,13 @@ class Bring(GitStep):
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. Objects stay: git's own housekeeping removes what no ref leads to."""
+        tag = None if self.new_tag is None else f"refs/tags/{self.new_tag}"
         if self.site.had_repository:
-            self.site.unlocked(ctx, refs_only=True)
+            self.site.unlocked(ctx, OURS, *([] if tag is None else [tag]))
             git = self.site.git(ctx)
             git.must("remove a ref of ours", "update-ref", "-d", self.site.layout.new_ref(ctx.run_id))
-            if self.new_tag is not None:
-                git.must("remove the tag", "update-ref", "-d", f"refs/tags/{self.new_tag}")
+            if tag is not None:
+                git.must("remove the tag", "update-ref", "-d", tag)
             submodules.sweep(self.site.places(ctx))
             faults.point("git.fetch.dropped")
         return Done()

@@ -75,8 +75,8 @@ class Tidy(kit.Tidy):
     layout: Layout
     site: Site
 
-    def durable(self, ctx: StepContext) -> Sequence[Path]:
-        """See `Step.durable`."""
+    def places(self, ctx: StepContext) -> Sequence[Path]:
+        """See `kit.Tidy.places`."""
         return self.site.durable(ctx)
 
     def tidy(self, ctx: StepContext) -> Iterator[str]:
@@ -87,12 +87,13 @@ class Tidy(kit.Tidy):
             if record.run != ctx.run_id:  # a set's member could not remove its own
                 files.remove_tree(layout.run(record.run), ctx.check)
         yield from super().tidy(ctx)
-        self._drop_refs(git)
         remove_stage(self.site, ctx)
         if not ctx.provisional:  # else what was saved may still have to be put back
             files.remove_tree(layout.run(ctx.run_id), ctx.check)
         faults.point("git.tidy.removed")
         remove_empty(layout.backups)
+        # Last: where git cannot, the copies of secrets are gone all the same.
+        self._drop_refs(git)
 
     def _drop_refs(self, git: Git) -> None:
         """Drop the refs of ours that no record names: those of this run's new commit, and of forgotten ones."""
@@ -100,5 +101,5 @@ class Tidy(kit.Tidy):
         known = {record.ref for _, record in self.layout.records(BackupRecord)}
         for ref in git.ask("for-each-ref", "--format=%(refname)", ours).out.decode().split():
             if ref.startswith(ours) and ref not in known:
-                git.run("update-ref", "-d", ref)
+                git.must(f"drop {ref}", "update-ref", "-d", ref)
                 faults.point("git.tidy.ref_dropped")

@@ -9,7 +9,7 @@ from fsm.kit import sweep
 from fsm.lifecycle import State
 from fsm.system import faults, files
 from fsm_git.command import Git
-from fsm_git.site import GitStep, Site
+from fsm_git.site import OURS, GitStep, Site
 
 
 def keep(git: Git, site: Site, ctx: StepContext) -> None:
@@ -59,7 +59,7 @@ class Keep(GitStep):
         """See `Step.undo`."""
         layout = self.site.layout
         if self.site.had_repository and self.site.old is not None:
-            self.site.unlocked(ctx, refs_only=True)
+            self.site.unlocked(ctx, OURS)
             self.site.git(ctx).must("remove a ref of ours", "update-ref", "-d", layout.kept_ref(ctx.run_id))
             faults.point("git.keep.dropped")
         sweep(layout.saved)

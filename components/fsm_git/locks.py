@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from fsm_git.repository import Places, modules
 _PAUSE = 0.1
 
 
-def settle(found: Places, work: Path, wait: Seconds, ctx: StepContext, *, refs_only: bool = False) -> tuple[str, ...]:
+def settle(found: Places, work: Path, wait: Seconds, ctx: StepContext, *, only: Sequence[str] = ()) -> tuple[str, ...]:
     """See to it that no lock is in the way.
 
     Args:
@@ -31,7 +31,7 @@ def settle(found: Places, work: Path, wait: Seconds, ctx: StepContext, *, refs_o
         work: the checkout.
         wait: seconds to wait for a lock that somebody may own.
         ctx: the step's.
-        refs_only: whether only refs of ours are to be written: a lock on the index is in nobody's way then.
+        only: refs, or directories of them, if nothing else is to be written: other locks are in nobody's way then.
 
     Returns:
         Notes: which locks were removed.
@@ -41,7 +41,7 @@ def settle(found: Places, work: Path, wait: Seconds, ctx: StepContext, *, refs_o
     """
     until = time.monotonic() + wait
     notes = []
-    while locks := present(found, refs_only=refs_only):
+    while locks := present(found, only):
         stale = [lock for lock in locks if not owners(lock, found, work)]
         for lock in stale:
             if _is_old(lock, wait):
@@ -57,11 +57,13 @@ def settle(found: Places, work: Path, wait: Seconds, ctx: StepContext, *, refs_o
     return tuple(notes)
 
 
-def present(found: Places, *, refs_only: bool = False) -> list[Path]:
-    """The locks that are there and would stop an update."""
+def present(found: Places, only: Sequence[str] = ()) -> list[Path]:
+    """The locks that are there and would stop an update, or the writing of some refs only."""
     packed = found.common / "packed-refs.lock"
-    if refs_only:
-        return [lock for lock in (packed, *(found.common / "refs/fsm").rglob("*.lock")) if os.path.lexists(lock)]
+    if only:
+        below = [lock for name in only for lock in (found.common / name).rglob("*.lock")]
+        named = [packed, *(found.common / f"{name}.lock" for name in only), *below]
+        return [lock for lock in named if os.path.lexists(lock)]
     inner = list(modules(found))
     named = [place / name for place in (found.own, *inner) for name in ("index.lock", "HEAD.lock", "ORIG_HEAD.lock")]
     named += [place / name for place in (found.common, *inner) for name in ("config.lock", "shallow.lock")]

@@ -193,12 +193,12 @@ class TidyCopy(Step):
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`. Nothing here can fail an update that has been verified."""
-        files.remove_tree(self.own.staging.root, ctx.check)
-        faults.point("git.apart.tidied")
         tidying = ("-c", "gc.auto=5000", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
         try:
+            files.remove_tree(self.own.staging.root, ctx.check)
+            faults.point("git.apart.tidied")
             code = self.own.git(ctx).run(*tidying, timeout=_GC).code
-        except (CommandFailed, DeadlineExceeded) as error:
+        except (OSError, CommandFailed, DeadlineExceeded) as error:
             return Done(notes=(f"could not tidy {self.own.repository}: {error}",))
         return Done(notes=(f"could not tidy {self.own.repository}: git gc {exited(code)}",) if code else ())
 

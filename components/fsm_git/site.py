@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from fsm.adapter import StepContext
 from fsm.errors import StepFailed
@@ -75,9 +75,9 @@ class Site(Model):
         found = changes.between(git, self.old, self.new)
         return submodule_changes.with_submodules(git, found) if self.submodules else found
 
-    def unlocked(self, ctx: StepContext, *, refs_only: bool = False) -> tuple[str, ...]:
-        """Wait for locks, and remove those that nobody owns; returns notes."""
-        return locks.settle(self.places(ctx), self.layout.live, self.lock_wait, ctx, refs_only=refs_only)
+    def unlocked(self, ctx: StepContext, *only: str) -> tuple[str, ...]:
+        """Wait for locks, or those of some refs only, and remove those that nobody owns; returns notes."""
+        return locks.settle(self.places(ctx), self.layout.live, self.lock_wait, ctx, only=only)
 
     def durable(self, ctx: StepContext) -> Sequence[Path]:
         """The places of all that a run writes."""
@@ -88,6 +88,10 @@ class Site(Model):
     def ours(self, path: str) -> bool:
         """Whether a path is preserved, and so not git's business."""
         return changes.ours(self.preserve, self.layout.live, path)
+
+
+OURS: Final = "refs/fsm"
+"""The directory of the updater's own refs."""
 
 
 class GitStep(HostStep):

@@ -51,14 +51,18 @@ class Stage(GitStep):
 
 
 def remove_stage(site: Site, ctx: StepContext) -> None:
-    """Remove the worktree and git's note of it. ``git worktree prune`` would remove those of other people as well."""
+    """Remove the worktree and git's note of it, and of those that earlier runs could not remove.
+
+    ``git worktree prune`` would remove those of other people as well.
+    """
     paths = site.paths(ctx)
+    ours = paths.stage_name.removesuffix(str(ctx.run_id))
     files.remove_tree(paths.stage.parent, ctx.check)
     dot_git = site.dot_git(ctx)
     if dot_git.exists():
         notes = site.places(ctx).common / "worktrees"
         for name in os.listdir(notes) if notes.is_dir() else ():
-            if name.startswith(paths.stage_name) and not name[len(paths.stage_name) :].strip("0123456789"):
+            if name.startswith(ours) and not name[len(ours) :].strip("0123456789"):
                 files.remove_tree(notes / name, ctx.check)
         if notes.is_dir() and not os.listdir(notes):
             notes.rmdir()

@@ -7,12 +7,10 @@ a build, cannot; it names the places instead (`Step.durable`), and their file sy
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 
 from fsm.adapter import Done, Step, StepContext, StepResult
-from fsm.system import faults, files
+from fsm.system import files
 
 
 def perform(step: Step, verb: str, ctx: StepContext) -> StepResult:
@@ -24,21 +22,5 @@ def perform(step: Step, verb: str, ctx: StepContext) -> StepResult:
     act: Callable[[StepContext], StepResult] = getattr(step, verb)
     result = act(ctx)
     if isinstance(result, Done):
-        settle(step.durable(ctx))
+        files.sync_places(step.durable(ctx))
     return result
-
-
-def settle(places: Iterable[Path]) -> None:
-    """Sync the file systems of some places, each once; of one that is not there, that of what it would lie in."""
-    known: set[int] = set()
-    for place in places:
-        there = next(filter(_can_be_opened, (place, *place.parents)), Path("/"))
-        device = there.stat().st_dev
-        if device not in known:
-            known.add(device)
-            files.sync_filesystem(there)
-            faults.point("step.settled")
-
-
-def _can_be_opened(path: Path) -> bool:
-    return path.is_dir() and os.access(path, os.R_OK)

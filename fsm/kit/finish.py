@@ -97,16 +97,25 @@ class Tidy(Step):
                 notes.append(note)
         except (OSError, Refused, StepFailed, Transient) as error:
             notes.append(f"could not remove everything that is no longer needed: {error}")
+        try:
+            files.sync_places(self.places(ctx))
+        except OSError as error:
+            notes.append(f"what was removed may be back after a power cut: {error}")
         return Done(notes=tuple(notes))
 
     def durable(self, ctx: StepContext) -> Sequence[Path]:
-        """See `Step.durable`: what a power cut brings back would be nobody's to remove."""
+        """See `Step.durable`: it syncs by itself, for that cannot fail the update either."""
+        return ()
+
+    def places(self, ctx: StepContext) -> Sequence[Path]:
+        """Where it removes something: what a power cut brings back would be nobody's to remove."""
         return (self.layout.root,)
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. What was removed does not come back; what is half removed goes."""
         with suppress(OSError, Refused):
             self.layout.sweep_backups(ctx.check)
+            files.sync_places(self.places(ctx))
         return Done()
 
     def tidy(self, ctx: StepContext) -> Iterator[str]:

@@ -59,12 +59,7 @@ VERBS: Final[dict[str, Verb]] = {
 
 def act(request: dict[str, Any]) -> dict[str, Any]:
     """Do what a request says, in a process of its own."""
-    # The processes that are started from here on are found by it, whatever they do to their command line.
-    os.environ["FSM_CRASH_CASE"] = request["root"]
-    app_fixture = SCENARIOS[request["scenario"]].make_fixture(Path(request["root"]))
-    WAYS[SCENARIOS[request["scenario"]].way](app_fixture)
-    if request["start"]:
-        app_fixture.start()
+    app_fixture = on_its_host(request)
     counts: Counter[str] = Counter()
     kill, times = request["kill"] or ("", 0)
 
@@ -79,6 +74,17 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
     results = VERBS[request["verb"]](app_fixture.updater())
     faults.install(None)
     return {"results": [json.loads(result.model_dump_json()) for result in results], "trail": trail}
+
+
+def on_its_host(request: dict[str, Any]) -> AppFixture:
+    """Make this process, and what it starts, one of a request's host; start the app if that was asked for."""
+    # The processes that are started from here on are found by it, whatever they do to their command line.
+    os.environ["FSM_CRASH_CASE"] = request["root"]
+    app_fixture = SCENARIOS[request["scenario"]].make_fixture(Path(request["root"]))
+    WAYS[SCENARIOS[request["scenario"]].way](app_fixture)
+    if request["start"]:
+        app_fixture.start()
+    return app_fixture
 
 
 def _as_it_is(app_fixture: AppFixture) -> None:
@@ -116,7 +122,14 @@ def _mount(source: Path, target: Path, flags: int) -> None:
 
 
 def serve(*, here: bool) -> None:
-    """Fork a process for each line of the input.
+    """Fork a process for each line of the input. See `prepare`."""
+    prepare(here=here)
+    for line in sys.stdin:
+        print(json.dumps(_forked(json.loads(line))), flush=True)
+
+
+def prepare(*, here: bool) -> None:
+    """Have and import what the processes need that are forked.
 
     Args:
         here: among the mounts of whoever asks, where no scenario may mount anything.
@@ -130,8 +143,6 @@ def serve(*, here: bool) -> None:
     _warm_up()
     gc.collect()
     gc.freeze()
-    for line in sys.stdin:
-        print(json.dumps(_forked(json.loads(line))), flush=True)
 
 
 def _warm_up() -> None:

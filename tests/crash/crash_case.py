@@ -53,16 +53,20 @@ class Forge:
         self._log, self._options = log, options
 
     def __enter__(self) -> Self:
+        self._start("tests.crash.child")
+        return self
+
+    def _start(self, module: str, *inherited: int) -> None:
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
-                [sys.executable, "-m", "tests.crash.child", *self._options],
+                [sys.executable, "-m", module, *self._options, *map(str, inherited)],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                pass_fds=inherited,
             )
-        return self
 
     def __exit__(self, *_: object) -> None:
         assert self._server.stdin is not None
@@ -74,17 +78,24 @@ class Forge:
     def ask(self, app_fixture: Path, scenario: str, verb: str, kill: Kill | None, *, start: bool) -> Answer:
         """Have a new process do something; tells how it ended."""
         request = {"root": str(app_fixture), "scenario": scenario, "verb": verb, "kill": kill, "start": start}
+        self._request(request)
+        answer = self._answer(request)
+        assert answer["exit"] in (0, KILLED), f"{verb} ended with {answer['exit']}: {self.complaints()}"
+        return answer
+
+    def _request(self, request: Mapping[str, Any]) -> None:
         assert self._server.stdin is not None
-        assert self._server.stdout is not None
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
+
+    def _answer(self, request: Mapping[str, Any]) -> Answer:
+        assert self._server.stdout is not None
         ready, _, _ = select.select([self._server.stdout], [], [], PATIENCE + 10)
         line = self._server.stdout.readline() if ready else ""
         if not line:
             self._server.kill()
             raise AssertionError(f"no answer to {request}: {self.complaints()}")
         answer: Answer = json.loads(line)
-        assert answer["exit"] in (0, KILLED), f"{verb} ended with {answer['exit']}: {self.complaints()}"
         return answer
 
     def kill(self) -> bool:
@@ -207,18 +218,22 @@ class CrashCase:
         }
         self.judge(replace(wanted, after=after))
 
-    def judge_journal(self) -> None:
-        """The run has ended as it should, and the journal is whole."""
-        run = self.run
+    def judge_journal(self, outcome: str | None = None) -> None:
+        """The run has ended as it should, and the journal is whole.
+
+        Args:
+            outcome: the state; None: as it ends where nothing fails.
+        """
+        run, outcome = self.run, outcome or self.scenario.outcome
         assert run is not None
-        assert run.state == self.scenario.outcome, (run.state, run.reason, run.todo)
+        assert run.state == outcome, (run.state, run.reason, run.todo)
         with Journal(self.app_fixture.state / "journal.db", readonly=True) as journal:
             assert journal.verify()[0] == []
             assert journal.database.integrity() == []
             held = journal.policy.held(self.app_fixture.name)
             assert {own.state for own in journal.members(run.id)} <= {run.state}
             assert len(journal.members(run.id)) == (self.scenario.apps if self.scenario.apps > 1 else 0)
-        assert (held is not None) == (self.scenario.verb == "rollback" and self.scenario.outcome == "done"), held
+        assert (held is not None) == (self.scenario.verb == "rollback" and outcome == "done"), held
 
     def judge_service(self, version: str | None) -> None:
         """Exactly one process runs, with that version; none, where nothing is installed."""

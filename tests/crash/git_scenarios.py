@@ -230,6 +230,7 @@ SCENARIOS: Final[dict[str, dict[str, Any]]] = {
         "options": {**PLAIN, "local_changes": "save", "build": {"command": FROM_LIBRARY, "products": ["dist"]}},
         "only": ("git.submodule", "git.reset"),
         "changed": "M vendor/lib",
+        "publish": GitFixture.publish_with_library,
     },
     "git-tags-broken": {
         "verb": "update",

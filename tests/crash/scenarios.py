@@ -41,6 +41,7 @@ class Scenario:
         only: prefixes of the points at which this scenario is killed; all, unless it is a slow one.
         kind: the component type; a pair is two Python apps that are a set.
         changed: of a git checkout: what is changed in it afterwards, as ``git status`` tells it.
+        publish: publishes one more release, a good one, of a version.
     """
 
     verb: Verb
@@ -53,6 +54,7 @@ class Scenario:
     only: tuple[str, ...] = ("",)
     kind: Kind = "python_app"
     changed: str = ""
+    publish: Callable[[Any, str], object] = lambda app_fixture, version: app_fixture.publish(version)
 
     @property
     def apps(self) -> int:
@@ -136,6 +138,11 @@ def environment_broken(app_fixture: AppFixture) -> None:
     app_fixture.publish("1.1.0", "BROKEN", extra=_with_environment("1.1.0"))
 
 
+def one_with_environment(app_fixture: AppFixture, version: str) -> None:
+    """One more of them."""
+    app_fixture.publish(version, extra=_with_environment(version))
+
+
 def pair(app_fixture: AppFixture) -> None:
     """Two apps, with a better release of each."""
     app_fixture.install("1.0.0")
@@ -186,9 +193,17 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     },
     "first": Scenario("update", "exchange", first, "done", "1.1.0", before=None),
     "first-broken": Scenario("update", "exchange", first_broken, "rolled_back", None, before=None),
-    "environment": Scenario("update", "exchange", environment, "done", "1.1.0", options=ENVIRONMENT, only=SLOW),
+    "environment": Scenario(
+        *("update", "exchange", environment, "done", "1.1.0"),
+        options=ENVIRONMENT,
+        only=SLOW,
+        publish=one_with_environment,
+    ),
     "environment-broken": Scenario(
-        "update", "exchange", environment_broken, "rolled_back", "1.0.0", options=ENVIRONMENT, only=SLOW
+        *("update", "exchange", environment_broken, "rolled_back", "1.0.0"),
+        options=ENVIRONMENT,
+        only=SLOW,
+        publish=one_with_environment,
     ),
     "commands": Scenario(
         "update", "exchange", broken, "rolled_back", "1.0.0", options=COMMANDS, only=("service.command.",)

@@ -131,7 +131,7 @@ def test_a_member_of_a_set(rig, world):
 def test_what_was_written_is_synced_before_its_end_is(tmp_path, monkeypatch):
     """Each file system once; of what is not there, that of what it would lie in; of what has failed, none."""
     synced: list[object] = []
-    monkeypatch.setattr("fsm.system.files.sync_filesystem", synced.append)
+    monkeypatch.setattr("fsm.system.files.atomic.sync_filesystem", synced.append)
 
     class Writes:
         result: object = Done()

@@ -85,6 +85,18 @@ def test_the_downtime_does_not_hold_the_build(made):
     assert result.downtime < 1.5 < result.seconds
 
 
+def test_a_worktree_that_an_earlier_run_could_not_remove_goes(made):
+    """As after an error of the disk, while its run removed what it no longer needed."""
+    app_fixture = made(build={"command": COPY, "products": ["dist"]}, preserve=[".env", "data/"])
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    left = app_fixture.work / "run-1/stage/fsm-app-run-1"
+    git(app_fixture.live, "worktree", "add", "--quiet", "--detach", str(left))
+    app_fixture.publish("1.2.0")
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    assert not left.exists()
+    assert not (app_fixture.live / ".git/worktrees").exists()
+
+
 def test_a_worktree_of_somebody_else_stays(made):
     """Also one whose directory is not there just now: a disk that is not mounted."""
     app_fixture = made(build={"command": ["true"]})

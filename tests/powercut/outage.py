@@ -107,7 +107,7 @@ class Cuts:
             for each in cuts:
                 _until(case, each)
                 disk.cut(None if each.seed is None else random.Random(each.seed))
-                _boot(case)
+                boot(case)
             case.finish()
             case.judge_after_a_boot(wanted)
 
@@ -133,7 +133,7 @@ class Cuts:
         return place
 
 
-def _boot(case: CrashCase) -> None:
+def boot(case: CrashCase) -> None:
     """Start the service as people do at any boot, where no run has come so far that it must."""
     run = case.run
     if (run is None or not run.in_progress or run.state is State.CHECKING) and case.app_fixture.version() is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -127,3 +128,19 @@ def sync_filesystem(path: Path) -> None:
             os.sync()
     finally:
         os.close(descriptor)
+
+
+def sync_places(places: Iterable[Path]) -> None:
+    """Sync the file systems of some places, each once; of one that is not there, that of what it would lie in."""
+    known: set[int] = set()
+    for place in places:
+        there = next(filter(_can_be_opened, (place, *place.parents)), Path("/"))
+        device = there.stat().st_dev
+        if device not in known:
+            known.add(device)
+            sync_filesystem(there)
+            faults.point("step.settled")
+
+
+def _can_be_opened(path: Path) -> bool:
+    return path.is_dir() and os.access(path, os.R_OK)

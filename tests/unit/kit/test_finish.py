@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +14,9 @@ import pytest
 
 from fsm import DeadlineExceeded, Done, Failed, Refused, StepFailed, Transient, kit
 from fsm.adapter import StepContext
+from fsm.engine.performing import perform
 from fsm.kit import BackupRecord, Layout, Retention, Retire, Tidy
+from fsm.system.files import native
 from tests.world import Crash, crash_at
 
 NOW = datetime.now(UTC)
@@ -154,6 +158,22 @@ def test_tidying_fails_no_update(layout: Layout, error: Exception):
     assert isinstance(done, Done)
     assert done.notes[0] == "something was removed"
     assert done.notes[1].startswith("could not remove everything that is no longer needed: ")
+
+
+def test_a_sync_that_fails_fails_no_update(layout: Layout, monkeypatch: pytest.MonkeyPatch):
+    """As of a full disk: the new version is verified, and only what was removed may come back."""
+    retire(layout, 1, days=9)
+    retire(layout, 2)
+    step = Tidy(layout=layout, retention=Retention(count=1, days=0))
+
+    def refuse(descriptor: int) -> bool:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(native, "sync_file_system", refuse)
+    done = perform(step, "do", context(3))
+    assert isinstance(done, Done)
+    assert done.notes[-1].startswith("what was removed may be back after a power cut: [Errno 28]")
+    assert perform(step, "undo", context(3)) == Done()
 
 
 BROKEN = (

@@ -1,0 +1,115 @@
+"""What must be true after a run was struck: how commands end, what they say, and what is left on the host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence, Set
+from fnmatch import fnmatch
+from typing import Any, Final
+
+from fsm.cli.codes import Code
+from fsm.engine.journal import Run
+from fsm.lifecycle import State
+from tests.app_fixture import AppFixture
+from tests.crash.crash_case import KILLED, CrashCase, Undisturbed, listing
+from tests.crash.scenarios import SCENARIOS
+from tests.git_fixture import GitFixture
+from tests.pair import Pair
+from tests.sweep.cli_forge import CliForge, Heard
+from tests.sweep.notifier import ERRORS
+
+_ENDS: Final = frozenset({Code.DONE, Code.REFUSED, Code.ROLLED_BACK, Code.FAILED, Code.INTERRUPTED})
+
+_NEXT: Final = "1.2.0"
+
+_OWN: Final = ("*.fsm", "*.fsm/*", "*.fsm-tmp-*", "state", "state/*", "kept/*", "app/.git/*")
+_KEPT: Final = ("*.fsm/aside*", "*.fsm/backups/*/*", "*.fsm/envs/*", "kept/*", "state/logs*", "*/__pycache__*")
+_ONCE: Final = ("app/vendor*", "app/.git/modules/*", "*.fsm/backups*")
+"""What is not there if the struck release is not: a submodule that only it brings, a backup of what was before it."""
+
+_NUMBERS: Final = re.compile(r"(?<=/)[\w.-]+@\d+|(?<=kept/)\d+|(?<=saved/)\d+")
+
+_TRIES: Final = 3
+"""Commands in peace after which nothing may be in progress any more: where nothing was begun, one begins it."""
+
+
+def said(heard: Sequence[Heard]) -> None:
+    """Assert that every command ended in a documented way, and blames nobody's code."""
+    for one in heard:
+        killed = one.fault is not None and one.fault.mode not in ERRORS and one.struck
+        assert one.code in _ENDS or (killed and one.code == KILLED), f"ended with {one.code}"
+        assert "Traceback" not in one.said, "a traceback"
+        assert " bug" not in one.said, "a bug"
+
+
+def ended(case: CrashCase, forge: CliForge, wanted: Undisturbed) -> None:
+    """Go on in peace until nothing is in progress, and assert that the host is whole.
+
+    Who is killed, and goes on, ends as if nothing had been. Who meets an error may turn back, and may leave something
+    of the updater's own for the next run to remove.
+    """
+    run = _finished(case, forge)
+    said(forge.heard)
+    as_wanted = run.state == case.scenario.outcome
+    if as_wanted and _only_killed(forge.heard):
+        case.judge_after_a_boot(wanted)
+        return
+    turned_back = run.state in (State.IDLE, State.ROLLED_BACK) and not _only_killed(forge.heard)
+    assert as_wanted or turned_back, f"ended as {run.state}: {run.reason}"
+    case.judge_journal(run.state)
+    version = case.scenario.version if as_wanted else case.scenario.before
+    case.judge_service(version)
+    _same(_of_people(listing(case.app_fixture.root)), _of_people(wanted.after if as_wanted else wanted.before))
+
+
+def _finished(case: CrashCase, forge: CliForge) -> Run:
+    """What an operator's timer does, and where the updater asks for a person what the person does."""
+    for _ in range(_TRIES):
+        if case.run is not None and not case.run.in_progress:
+            break
+        case.finish()
+    run = case.run
+    if run is not None and run.state is State.FAILED:
+        assert run.todo, "nobody says what to do"
+        forge.perform(case.app_fixture.root, case.name, ("rollback", AppFixture.name))
+        run = case.run
+    assert run is not None, "nothing was ever begun"
+    return run
+
+
+def _only_killed(heard: Sequence[Heard]) -> bool:
+    """Whether no command has met an error, or has seen one of its children die."""
+    return all(one.code == KILLED or not one.struck for one in heard)
+
+
+def _of_people(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A listing without what is the updater's or git's own."""
+    return {name: about for name, about in found.items() if not any(fnmatch(name, own) for own in _OWN)}
+
+
+def _same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    lost, stray = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    both = found.keys() & wanted.keys()
+    differ = {name: (found[name], wanted[name]) for name in both if found[name] != wanted[name]}
+    assert (lost, stray, differ) == ([], [], {}), f"lost {lost}, stray {stray}, different {differ}"
+
+
+def one_more(case: CrashCase, forge: CliForge) -> set[str]:
+    """Assert that the next release can be installed; what there is then, without what is numbered by runs."""
+    fixture, scenario = case.app_fixture, SCENARIOS[case.name]
+    scenario.publish(fixture, _NEXT)
+    names = ("--set", Pair.set_name) if scenario.apps > 1 else (AppFixture.name,)
+    forge.perform(fixture.root, case.name, ("update", "--force", *names))
+    said(forge.heard)
+    assert forge.heard[-1].code == Code.DONE, "the next update does not work"
+    case.judge_service(_NEXT)
+    if isinstance(fixture, GitFixture):
+        assert fixture.is_clean(_NEXT), "git finds something"
+    return {_NUMBERS.sub("#", name) for name in listing(fixture.root) if not any(fnmatch(name, one) for one in _KEPT)}
+
+
+def no_litter(found: Set[str], wanted: Set[str]) -> None:
+    """Assert that a host has after one more update what it has where nothing failed before."""
+    lost = sorted(name for name in wanted - found if not any(fnmatch(name, one) for one in _ONCE))
+    stray = sorted(found - wanted)
+    assert (lost, stray) == ([], []), f"after one more update: lost {lost}, stray {stray}"
