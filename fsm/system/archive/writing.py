@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from fsm.errors import Refused
-from fsm.system.archive.tree import Node, Tree
+from fsm.system.archive.tree import Directory, Hardlink, Node, Symlink, directories
 from fsm.system.files import shown
 from fsm.system.files.nofollow import CREATE, closing, open_child_dir, open_dir
 
@@ -32,61 +32,75 @@ class Writer:
 
     def __init__(self, root: int) -> None:
         self._root = root
-        self._chain: list[tuple[str, int]] = []
+        self._top: Directory | None = None
+        self._chain: list[tuple[Directory, int]] = []
         self._now = time.time_ns()
 
     def close(self) -> None:
         """Close the directories that are still open."""
         self._go_up(0)
 
-    def directory(self, path: tuple[str, ...]) -> int:
+    def directory(self, directory: Directory) -> int:
         """A descriptor of a directory in the tree, made when it is missing; it stays open until the next call."""
+        if self._chain and self._chain[-1][0] is directory:
+            return self._chain[-1][1]
+        wanted = []
+        while directory.parent is not None and directory is not self._top:
+            wanted.append(directory)
+            directory = directory.parent
+        wanted.reverse()
         common = 0
-        while common < min(len(path), len(self._chain)) and self._chain[common][0] == path[common]:
+        while common < min(len(wanted), len(self._chain)) and self._chain[common][0] is wanted[common]:
             common += 1
         self._go_up(common)
-        for name in path[common:]:
+        for each in wanted[common:]:
             parent = self._here()
             with suppress(FileExistsError):  # whatever it is: what is opened next must be a directory
-                os.mkdir(name, 0o700, dir_fd=parent)
-            self._chain.append((name, open_child_dir(name, parent)))
+                os.mkdir(each.name, 0o700, dir_fd=parent)
+            self._chain.append((each, open_child_dir(each.name, parent)))
         return self._here()
 
-    def file(self, node: Node, chunks: Iterable[bytes]) -> None:
+    def file(self, directory: Directory, node: Node, mtime_ns: int | None, chunks: Iterable[bytes]) -> None:
         """A new file with its bytes, mode and time."""
-        parent = self.directory(node.path[:-1])
-        with open(os.open(node.path[-1], CREATE, 0o600, dir_fd=parent), "wb", buffering=0) as file:
+        descriptor = os.open(node.name, CREATE, 0o600, dir_fd=self.directory(directory))
+        try:
             for chunk in chunks:
-                view = memoryview(chunk)
-                while view:
-                    view = view[file.write(view) :]
-            os.fchmod(file.fileno(), node.mode)
-            os.utime(file.fileno(), ns=self._times(node))
+                written = os.write(descriptor, chunk)
+                while written < len(chunk):
+                    written += os.write(descriptor, memoryview(chunk)[written:])
+            os.fchmod(descriptor, node.mode)
+            os.utime(descriptor, ns=self._times(mtime_ns))
+        finally:
+            os.close(descriptor)
 
-    def link(self, node: Node) -> None:
+    def link(self, directory: Directory, node: Hardlink) -> None:
         """One more name of a file that is there."""
-        with closing(os.dup(self.directory(node.original[:-1]))) as source:
-            target = self.directory(node.path[:-1])
-            os.link(node.original[-1], node.path[-1], src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+        with closing(os.dup(self.directory(node.above))) as source:
+            target = self.directory(directory)
+            os.link(node.original, node.name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
 
-    def finish(self, tree: Tree, top: str | None) -> None:
-        """Leave away the top-level directory, make the symbolic links, and give the directories modes and times."""
-        if top is not None:
-            self.directory((top,))  # which may hold nothing but links, and they are still to come
-            self._strip(top)
+    def finish(self, top: Directory) -> None:
+        """Leave away the top-level directory, make the symbolic links, and give the directories modes and times.
+
+        Args:
+            top: what is left away; the tree's root where nothing is.
+        """
+        if top.parent is not None:
+            self.directory(top)  # which may hold nothing but links, and they are still to come
+            self._strip(top.name)
         self._go_up(0)
-        skipped = 0 if top is None else 1
-        nodes = [(node.path[skipped:], node) for node in tree.nodes(top)]
-        for path, node in nodes:
-            if node.kind == "symlink":
-                parent = self.directory(path[:-1])
-                os.symlink(node.target, path[-1], dir_fd=parent)
-                os.utime(path[-1], ns=self._times(node), dir_fd=parent, follow_symlinks=False)
-        for path, node in reversed(nodes):
-            if node.kind == "dir":
-                descriptor = self.directory(path)
-                os.fchmod(descriptor, node.mode)
-                os.utime(descriptor, ns=self._times(node))
+        self._top = top
+        found = list(directories(top))
+        for directory in found:
+            for node in directory.children.values():
+                if isinstance(node, Symlink):
+                    parent = self.directory(directory)
+                    os.symlink(node.target, node.name, dir_fd=parent)
+                    os.utime(node.name, ns=self._times(node.mtime_ns), dir_fd=parent, follow_symlinks=False)
+        for directory in reversed(found[1:]):
+            descriptor = self.directory(directory)
+            os.fchmod(descriptor, directory.mode)
+            os.utime(descriptor, ns=self._times(directory.mtime_ns))
         self._go_up(0)
 
     def _strip(self, top: str) -> None:
@@ -101,9 +115,9 @@ class Writer:
                 os.rename(name, name, src_dir_fd=descriptor, dst_dir_fd=self._root)
         os.rmdir(aside, dir_fd=self._root)
 
-    def _times(self, node: Node) -> tuple[int, int]:
+    def _times(self, mtime_ns: int | None) -> tuple[int, int]:
         """Access now, modification as the archive says, within what file systems can store."""
-        mtime = self._now if node.mtime_ns is None else min(max(node.mtime_ns, 0), _LATEST)
+        mtime = self._now if mtime_ns is None else min(max(mtime_ns, 0), _LATEST)
         return self._now, mtime
 
     def _here(self) -> int:
