@@ -106,7 +106,7 @@ def _strange(tree: Path, user: int) -> tuple[list[tuple[str, int]], list[str]]:
     """What belongs to others than the user, topmost only, and what everybody may write."""
     others: list[tuple[str, int]] = []
     open_to_all: list[str] = []
-    for entry in inventory.take(tree, hash=False):
+    for entry in inventory.scan(tree, hash=False):
         below = any(entry.path.startswith(f"{path}/") for path, _ in others[-1:])
         if entry.uid != user and not below:
             others.append((entry.path, entry.uid))

@@ -6,7 +6,7 @@ operating system stay OSError; what is refused before anything was touched is an
 
 from __future__ import annotations
 
-from fsm.system.files.atomic import link, sync_dir, sync_file, sync_filesystem, write_atomic
+from fsm.system.files.atomic import link, sync_dir, sync_file, sync_filesystem, write_atomic, writing
 from fsm.system.files.copying import copy_entry, copy_within
 from fsm.system.files.leftovers import is_leftover, sweep_temporaries
 from fsm.system.files.mirroring import MirrorReport, carry, mirror
@@ -46,4 +46,5 @@ __all__ = [
     "tree_size",
     "why_not_renamable",
     "write_atomic",
+    "writing",
 ]
