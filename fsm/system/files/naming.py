@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TypeVar
 
+_BEGIN: Final = ".fsm-tmp-"
 _TEMPORARY: Final = re.compile(r"^\.fsm-tmp-(\d+)-\d+$")
 _ATTEMPTS: Final = 1000
 _count = itertools.count()
@@ -43,7 +44,7 @@ def with_temporary_name(make: Callable[[str], _Made]) -> tuple[str, _Made]:
 
 def maker(name: str) -> int | None:
     """The number of the process that made a temporary name of ours; None for any other name."""
-    match = _TEMPORARY.match(name)
+    match = _TEMPORARY.match(name) if name.startswith(_BEGIN) else None
     return int(match[1]) if match else None
 
 
