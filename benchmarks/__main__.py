@@ -25,6 +25,7 @@ NAMES: Final = (
     "startup",
     "hashing",
     "github",
+    "scale",
 )
 
 

@@ -51,8 +51,8 @@ def parse(block: bytes) -> Header:
     name, kind = _text(block[0:100]), block[156:157]
     magic = block[257:265]
     # GNU keeps times where POSIX keeps the beginning of a long name.
-    if magic.startswith(_USTAR_MAGIC) and magic != _GNU_MAGIC and (prefix := _text(block[345:500])):
-        name = prefix + b"/" + name
+    if magic.startswith(_USTAR_MAGIC) and magic != _GNU_MAGIC and block[345]:
+        name = _text(block[345:500]) + b"/" + name
     header = Header(
         name,
         _repeated(block[100:108]),
@@ -61,7 +61,7 @@ def parse(block: bytes) -> Header:
         _number(block[124:136]),
         _number(block[136:148]),
         b"0" if kind in {b"\0", b"7"} else kind,
-        _text(block[157:257]),
+        _text(block[157:257]) if block[157] else b"",
     )
     if header.size < 0:
         raise BrokenError(f"an entry in it claims a size of {header.size}")
