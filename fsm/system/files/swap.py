@@ -34,7 +34,6 @@ def exchange(first: Path, second: Path) -> None:
             overlayfs lower layer), or inside the other.
     """
     _exchange(first, second)
-    faults.point("files.exchange.done")
     sync_dir(first.parent)
     if second.parent != first.parent:
         sync_dir(second.parent)
@@ -51,6 +50,7 @@ def _exchange(first: Path, second: Path) -> None:
             f"the kernel or the file system does not support it ({errno.errorcode[error.errno]})",
             "nothing was changed; use two renames",
         ) from error
+    faults.point("files.exchange.done")
 
 
 def _nested(first: Path, second: Path) -> bool:
