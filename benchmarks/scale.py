@@ -87,15 +87,17 @@ def measure(bench: Bench) -> list[Figure]:
             },
             5,
         )
-    tree = f"{files:,} small files"
-    copied = "`cp -a` and `sync -f`"
+    whole, untarred = f"{files:,} small files", "`tar x` and `sync -f`"
+    limited = {
+        "unpack": f"unpacking {whole}, until they are durable",
+        "inventory": "their inventory with SHA-256",
+        "carry": "carrying them over as preserved files",
+        "aside": "setting them aside in a rollback",
+    }
     return [
-        ratio(
-            f"unpacking {tree}, until they are durable", found["unpack"], "`tar x` and `sync -f`", found["tar"], AT_MOST
-        ),
-        ratio("their inventory with SHA-256", found["inventory"], "`sha256sum` of all", found["sha256sum"], AT_MOST),
-        ratio("carrying them over as preserved files", found["carry"], copied, found["cp"], AT_MOST),
-        ratio("setting them aside in a rollback", found["aside"], copied, found["cp"], AT_MOST),
+        *(ratio(what, found[name], untarred, found["tar"], AT_MOST) for name, what in limited.items()),
+        ratio(limited["inventory"], found["inventory"], "`sha256sum` of all", found["sha256sum"]),
+        ratio(limited["carry"], found["carry"], "`cp -a` and `sync -f`", found["cp"]),
         *(_memory(f"peak of resident memory: {name}", peak) for name, peak in ours.peaks.items()),
         duration(f"`fsm check --force` of {components:,} components", asked["check"], under_ms=CHECK_MS),
         duration(f"`fsm doctor` of {components:,} components", asked["doctor"], under_ms=CHECK_MS),

@@ -11,7 +11,6 @@ import itertools
 import os
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final, TypeVar
 
 _BEGIN: Final = ".fsm-tmp-"
@@ -35,10 +34,12 @@ def with_temporary_name(make: Callable[[str], _Made]) -> tuple[str, _Made]:
     Raises:
         OSError: `make` failed for another reason, or a thousand names were taken.
     """
-    for number in itertools.islice(_count, _ATTEMPTS):
-        name = f".fsm-tmp-{os.getpid()}-{number}"
-        with suppress(FileExistsError):
+    for _ in range(_ATTEMPTS):
+        name = f"{_BEGIN}{os.getpid()}-{next(_count)}"
+        try:
             return name, make(name)
+        except FileExistsError:
+            continue
     raise FileExistsError(errno.EEXIST, "every temporary name is taken; remove the files", name)
 
 
