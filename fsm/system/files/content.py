@@ -13,7 +13,8 @@ _FICLONE: Final = 0x40049409
 """linux/fs.h: ``_IOW(0x94, 9, int)``; shares the blocks on btrfs, XFS and bcachefs."""
 
 _AT_ONCE: Final = 16 << 20
-_SMALL: Final = 64 << 10
+_SMALL: Final = 16 << 10
+"""Bytes; sharing so few blocks saves nothing worth a call."""
 _CANNOT: Final = frozenset(
     {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.EPERM}
 )
