@@ -52,17 +52,15 @@ def set_aside(
         make_directory(dest.parent, 0o700)
         make_directory(dest, 0o700)
         sweep(dest)
-        for known, entry in inventory.paired(_known(layout, run), _files(tree, check)):
-            if entry is None:
-                continue
-            found = entry.size, entry.mtime_ns
-            if known is not None and (known.size, known.mtime_ns) == found:
-                continue
-            path = PurePosixPath(entry.path)
-            if _signature(old / path) == found or files.is_leftover(path.name) or ours(path):
-                continue
-            files.move_within(tree, dest, path, check=check)
-            faults.point("aside.moved")
+        with files.Mover(tree, dest, check) as mover:
+            for known, entry in inventory.paired(_known(layout, run), _files(tree, check)):
+                if entry is None or _is_brought(entry, known, old):
+                    continue
+                path = PurePosixPath(entry.path)
+                if files.is_leftover(path.name) or ours(path):
+                    continue
+                mover.move(path)
+                faults.point("aside.moved")
     some, number = _first(_files(dest, check) if dest.is_dir() else iter(()))
     remove_empty(dest)
     if not number:
@@ -82,6 +80,12 @@ def _known(layout: Layout, run: int) -> Iterator[inventory.Entry]:
     """What the release brought."""
     path = layout.paths(run).new_inventory
     return inventory.read(path) if path.exists() else iter(())
+
+
+def _is_brought(entry: inventory.Entry, known: inventory.Entry | None, old: Path) -> bool:
+    """Whether it is as the release brought it, or as the old tree has it."""
+    found = entry.size, entry.mtime_ns
+    return (known is not None and (known.size, known.mtime_ns) == found) or _signature(old / entry.path) == found
 
 
 def _signature(path: Path) -> tuple[int, int] | None:

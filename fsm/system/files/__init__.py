@@ -11,7 +11,7 @@ from fsm.system.files.copying import copy_entry, copy_within
 from fsm.system.files.leftovers import is_leftover, sweep_temporaries
 from fsm.system.files.mirroring import MirrorReport, carry, mirror
 from fsm.system.files.mounts import mounts_within
-from fsm.system.files.moving import GONE, move_within
+from fsm.system.files.moving import GONE, Mover
 from fsm.system.files.naming import shown
 from fsm.system.files.numbering import highest_number
 from fsm.system.files.patterns import Patterns
@@ -23,6 +23,7 @@ from fsm.system.files.swap import can_exchange, exchange, why_not_renamable
 __all__ = [
     "GONE",
     "MirrorReport",
+    "Mover",
     "Patterns",
     "can_exchange",
     "carry",
@@ -36,7 +37,6 @@ __all__ = [
     "link",
     "mirror",
     "mounts_within",
-    "move_within",
     "remove_tree",
     "shown",
     "sweep_temporaries",
