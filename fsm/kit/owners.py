@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from fsm.adapter import Finding, Target
@@ -65,7 +66,7 @@ def refuse_foreign(target: Target, tree: Path, preserve: Patterns) -> None:
     if target.user is None or not tree.is_dir():
         return
     user = target.user.uid
-    for path in (PurePosixPath(), *preserve.find(tree)):
+    for path in chain((PurePosixPath(),), preserve.find(tree)):
         try:
             owner = os.lstat(tree / path).st_uid
         except OSError:  # what runs there removes files at any time
