@@ -69,11 +69,11 @@ class Hardlink(Node):
     """One more name of a file.
 
     Attributes:
-        above: the directory that the file is in.
+        above: the segments of the directory that the file is in.
         original: its name there.
     """
 
-    above: Directory = field(default_factory=lambda: Directory("", "dir"))
+    above: _Path = ()
     original: str = ""
 
 
@@ -82,13 +82,13 @@ class Directory(Node):
     """A directory.
 
     Attributes:
-        parent: the one that it is in; None for the root.
+        path: its segments. Not the directory that it is in: in a circle, memory would not be free at once.
         mtime_ns: nanoseconds since 1970; None for implied directories.
         implied: whether it has no entry of its own (yet).
         children: what is in it, by names as `_folded` makes them.
     """
 
-    parent: Directory | None = None
+    path: _Path = ()
     mtime_ns: int | None = None
     implied: bool = False
     children: dict[str, Node] = field(default_factory=dict)
@@ -102,14 +102,6 @@ class Directory(Node):
         folded = _folded(node.name)
         # Most names are folded already: then one string is enough.
         self.children[node.name if folded == node.name else folded] = node
-
-    def path(self) -> _Path:
-        """Its segments."""
-        found, here = [], self
-        while here.parent is not None:
-            found.append(here.name)
-            here = here.parent
-        return tuple(reversed(found))
 
 
 class Tree:
@@ -166,7 +158,7 @@ class Tree:
             node = here.child(name)
             if node is None:
                 self._count(0)
-                node = Directory(name, "dir", parent=here, implied=True)
+                node = Directory(name, "dir", path=path[:length], implied=True)
                 here.put(node)
             elif node.name != name:
                 raise _collision(path, here, node)
@@ -179,10 +171,10 @@ class Tree:
         if member.kind == "file":
             return Node(name, "file", _mode(member), member.size)
         if member.kind == "dir":
-            return Directory(name, "dir", _mode(member), parent=directory, mtime_ns=member.mtime_ns)
+            return Directory(name, "dir", _mode(member), path=(*directory.path, name), mtime_ns=member.mtime_ns)
         if member.kind == "symlink":
             if _odd(member.target):
-                path = _shown((*directory.path(), name))
+                path = _shown((*directory.path, name))
                 raise BrokenError(f"the link {path} to {shown(member.target[:60])} {_ODD}")
             return Symlink(name, "symlink", target=member.target, mtime_ns=member.mtime_ns)
         above, original = self._original(member)
@@ -193,7 +185,7 @@ class Tree:
         if before is None:
             directory.put(node)
             return node
-        path = (*directory.path(), node.name)
+        path = (*directory.path, node.name)
         if before.name != node.name:
             raise _collision(path, directory, before)
         if not (isinstance(before, Directory) and before.implied and isinstance(node, Directory)):
@@ -201,22 +193,21 @@ class Tree:
         before.implied, before.mode, before.mtime_ns = False, node.mode, node.mtime_ns
         return before
 
-    def _original(self, member: Member) -> tuple[Directory, str]:
+    def _original(self, member: Member) -> tuple[_Path, str]:
         """The file that a hard link is another name of; it must have come before."""
         path = _segments(member.target, f"the hard link {shown(member.name)} to")
-        above: Node | None = None
         node: Node | None = self.root
         for name in path:
-            above, node = node, node.child(name) if isinstance(node, Directory) else None
+            node = node.child(name) if isinstance(node, Directory) else None
             if node is not None and node.name != name:
                 node = None
         if isinstance(node, Hardlink):
             return node.above, node.original
-        if node is None or node.kind != "file" or not isinstance(above, Directory):
+        if node is None or node.kind != "file":
             raise BrokenError(
                 f"the hard link {shown(member.name)} points to {shown(member.target)}, which is not a file before it"
             )
-        return above, node.name
+        return path[:-1], node.name
 
     def finish(self, *, strip: bool, check: Check = no_check) -> Directory:
         """Judge the whole: call it when all entries were added.
@@ -248,11 +239,10 @@ class Tree:
         if link.target.startswith("/") or _DRIVE.match(link.target):
             raise _leaves(directory, link)
         place: list[Node | None] = []
-        here: Directory | None = directory
-        while here is not None and here.parent is not None:
+        here: Node | None = self.root
+        for name in directory.path:
+            here = here.child(name) if isinstance(here, Directory) else None
             place.append(here)
-            here = here.parent
-        place.reverse()
         to_do, expansions = _reversed(link.target), 0
         while to_do:
             name = to_do.pop()
@@ -270,7 +260,7 @@ class Tree:
                 to_do += _reversed(node.target)
                 expansions += 1
                 if expansions > _MOST_EXPANSIONS:
-                    raise BrokenError(f"the link {_shown((*directory.path(), link.name))} runs in a circle")
+                    raise BrokenError(f"the link {_shown((*directory.path, link.name))} runs in a circle")
             else:
                 place.append(node)
 
@@ -287,7 +277,7 @@ def directories(top: Directory) -> Iterator[Directory]:
 
 def entries(top: Directory) -> Iterator[Entry]:
     """What is below a directory as people and plans see it, sorted by the segments of the paths."""
-    skipped = len(top.path())
+    skipped = len(top.path)
     waiting: list[tuple[str, Node]] = _sorted("", top)
     while waiting:
         path, node = waiting.pop()
@@ -295,7 +285,7 @@ def entries(top: Directory) -> Iterator[Entry]:
         if isinstance(node, Symlink):
             target = node.target
         elif isinstance(node, Hardlink):
-            target = "/".join((*node.above.path()[skipped:], node.original))
+            target = "/".join((*node.above[skipped:], node.original))
         mode = 0 if node.kind in {"link", "symlink"} else node.mode
         yield Entry(path, node.kind, node.size, mode, target)
         if isinstance(node, Directory):
@@ -364,10 +354,10 @@ def _shown(path: _Path) -> str:
 
 
 def _collision(path: _Path, directory: Directory, other: Node) -> BrokenError:
-    there = _shown((*directory.path(), other.name))
+    there = _shown((*directory.path, other.name))
     return BrokenError(f"entry {_shown(path)} and {there} are the same name where case or Unicode form do not count")
 
 
 def _leaves(directory: Directory, link: Symlink) -> BrokenError:
-    path = _shown((*directory.path(), link.name))
+    path = _shown((*directory.path, link.name))
     return BrokenError(f"the link {path} to {shown(link.target)} leaves the archive")

@@ -130,7 +130,7 @@ class _Run:
             return
         directory, node = found
         if isinstance(node, Directory):
-            writer.directory(node)
+            writer.directory(node.path)
         elif isinstance(node, Hardlink):
             writer.link(directory, node)
         else:

@@ -32,37 +32,33 @@ class Writer:
 
     def __init__(self, root: int) -> None:
         self._root = root
-        self._top: Directory | None = None
-        self._chain: list[tuple[Directory, int]] = []
+        self._chain: list[int] = []
+        self._path: tuple[str, ...] = ()
         self._now = time.time_ns()
 
     def close(self) -> None:
         """Close the directories that are still open."""
         self._go_up(0)
 
-    def directory(self, directory: Directory) -> int:
+    def directory(self, path: tuple[str, ...]) -> int:
         """A descriptor of a directory in the tree, made when it is missing; it stays open until the next call."""
-        if self._chain and self._chain[-1][0] is directory:
-            return self._chain[-1][1]
-        wanted = []
-        while directory.parent is not None and directory is not self._top:
-            wanted.append(directory)
-            directory = directory.parent
-        wanted.reverse()
+        if path == self._path:
+            return self._here()
         common = 0
-        while common < min(len(wanted), len(self._chain)) and self._chain[common][0] is wanted[common]:
+        while common < min(len(path), len(self._path)) and self._path[common] == path[common]:
             common += 1
         self._go_up(common)
-        for each in wanted[common:]:
+        for name in path[common:]:
             parent = self._here()
             with suppress(FileExistsError):  # whatever it is: what is opened next must be a directory
-                os.mkdir(each.name, 0o700, dir_fd=parent)
-            self._chain.append((each, open_child_dir(each.name, parent)))
+                os.mkdir(name, 0o700, dir_fd=parent)
+            self._chain.append(open_child_dir(name, parent))
+            self._path = (*self._path, name)
         return self._here()
 
     def file(self, directory: Directory, node: Node, mtime_ns: int | None, chunks: Iterable[bytes]) -> None:
         """A new file with its bytes, mode and time."""
-        descriptor = os.open(node.name, CREATE, 0o600, dir_fd=self.directory(directory))
+        descriptor = os.open(node.name, CREATE, 0o600, dir_fd=self.directory(directory.path))
         try:
             for chunk in chunks:
                 written = os.write(descriptor, chunk)
@@ -76,7 +72,7 @@ class Writer:
     def link(self, directory: Directory, node: Hardlink) -> None:
         """One more name of a file that is there."""
         with closing(os.dup(self.directory(node.above))) as source:
-            target = self.directory(directory)
+            target = self.directory(directory.path)
             os.link(node.original, node.name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
 
     def finish(self, top: Directory) -> None:
@@ -85,20 +81,20 @@ class Writer:
         Args:
             top: what is left away; the tree's root where nothing is.
         """
-        if top.parent is not None:
-            self.directory(top)  # which may hold nothing but links, and they are still to come
+        if top.path:
+            self.directory(top.path)  # which may hold nothing but links, and they are still to come
             self._strip(top.name)
         self._go_up(0)
-        self._top = top
-        found = list(directories(top))
-        for directory in found:
+        skipped = len(top.path)
+        found = [(each.path[skipped:], each) for each in directories(top)]
+        for path, directory in found:
             for node in directory.children.values():
                 if isinstance(node, Symlink):
-                    parent = self.directory(directory)
+                    parent = self.directory(path)
                     os.symlink(node.target, node.name, dir_fd=parent)
                     os.utime(node.name, ns=self._times(node.mtime_ns), dir_fd=parent, follow_symlinks=False)
-        for directory in reversed(found[1:]):
-            descriptor = self.directory(directory)
+        for path, directory in reversed(found[1:]):
+            descriptor = self.directory(path)
             os.fchmod(descriptor, directory.mode)
             os.utime(descriptor, ns=self._times(directory.mtime_ns))
         self._go_up(0)
@@ -121,11 +117,12 @@ class Writer:
         return self._now, mtime
 
     def _here(self) -> int:
-        return self._chain[-1][1] if self._chain else self._root
+        return self._chain[-1] if self._chain else self._root
 
     def _go_up(self, length: int) -> None:
         while len(self._chain) > length:
-            os.close(self._chain.pop()[1])
+            os.close(self._chain.pop())
+        self._path = self._path[:length]
 
 
 @contextmanager

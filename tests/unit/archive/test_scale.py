@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tracemalloc
 from pathlib import Path
@@ -32,6 +33,24 @@ def test_an_entry_takes_little_memory():
         tracemalloc.stop()
     assert tree.total_bytes == 700 * MANY
     assert used / MANY < AN_ENTRY
+
+
+def test_its_memory_is_free_at_once():
+    """The next thing that an update does takes up as much: it does not wait for the collector of cycles."""
+    gc.disable()
+    tracemalloc.start()
+    try:
+        tree = Tree(Limits())
+        for number in range(MANY):
+            tree.add(Member(f"d{number // 100:03}/f{number % 100}", "file", 1, 0o644, 1))
+            tree.add(Member(f"d{number // 100:03}/l{number % 100}", "link", 0, 0o644, 1, f"d{number // 100:03}/f0"))
+        held, _ = tracemalloc.get_traced_memory()
+        del tree
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert left < held / 10
 
 
 @pytest.mark.needs_linux
