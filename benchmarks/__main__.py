@@ -26,6 +26,7 @@ NAMES: Final = (
     "startup",
     "hashing",
     "github",
+    "scale",
 )
 
 

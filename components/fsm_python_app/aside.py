@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Final
 
+from fsm.errors import count
 from fsm.kit import make_directory, remove_empty, sweep
 from fsm.system import faults, files, inventory
 from fsm.system.characters import printable
 from fsm_python_app.layout import Layout
+
+SHOWN: Final = 5
+"""Files that a note names; the rest is counted."""
 
 
 def is_cache(path: PurePosixPath) -> bool:
@@ -46,28 +52,40 @@ def set_aside(
         make_directory(dest.parent, 0o700)
         make_directory(dest, 0o700)
         sweep(dest)
-        known = _known(layout, run)
-        for entry in _files(tree, check):
-            path, found = PurePosixPath(entry.path), (entry.size, entry.mtime_ns)
-            brought = known.get(entry.path) == found or _signature(old / path) == found
-            if brought or files.is_leftover(path.name) or ours(path):
-                continue
-            files.move_within(tree, dest, path, check=check)
-            faults.point("aside.moved")
-    moved = sorted(entry.path for entry in _files(dest, check)) if dest.is_dir() else []
+        with files.Mover(tree, dest, check) as mover:
+            for known, entry in inventory.paired(_known(layout, run), _files(tree, check)):
+                if entry is None or _is_brought(entry, known, old):
+                    continue
+                path = PurePosixPath(entry.path)
+                if files.is_leftover(path.name) or ours(path):
+                    continue
+                mover.move(path)
+                faults.point("aside.moved")
+    some, number = _first(_files(dest, check) if dest.is_dir() else iter(()))
     remove_empty(dest)
-    if not moved:
+    if not number:
         return ()
     files.sync_filesystem(dest)  # whoever wrote it need not have
-    names = ", ".join(printable(path) for path in moved[:5]) + (f" and {len(moved) - 5} more" if len(moved) > 5 else "")
-    return (f"{len(moved)} file{'s' if len(moved) != 1 else ''} that the new version wrote: kept in {dest} ({names})",)
+    names = ", ".join(some) + (f" and {number - SHOWN} more" if number > SHOWN else "")
+    return (f"{count(number, 'file')} that the new version wrote: kept in {dest} ({names})",)
 
 
-def _known(layout: Layout, run: int) -> dict[str, tuple[int, int]]:
+def _first(found: Iterator[inventory.Entry]) -> tuple[list[str], int]:
+    """The first few names, for people, and how many there are."""
+    some = [printable(entry.path) for entry in islice(found, SHOWN)]
+    return some, len(some) + sum(1 for _ in found)
+
+
+def _known(layout: Layout, run: int) -> Iterator[inventory.Entry]:
+    """What the release brought."""
     path = layout.paths(run).new_inventory
-    if not path.exists():
-        return {}
-    return {entry.path: (entry.size, entry.mtime_ns) for entry in inventory.load(path)}
+    return inventory.read(path) if path.exists() else iter(())
+
+
+def _is_brought(entry: inventory.Entry, known: inventory.Entry | None, old: Path) -> bool:
+    """Whether it is as the release brought it, or as the old tree has it."""
+    found = entry.size, entry.mtime_ns
+    return (known is not None and (known.size, known.mtime_ns) == found) or _signature(old / entry.path) == found
 
 
 def _signature(path: Path) -> tuple[int, int] | None:
@@ -79,5 +97,5 @@ def _signature(path: Path) -> tuple[int, int] | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else 0, found.st_mtime_ns
 
 
-def _files(tree: Path, check: Callable[[], None]) -> list[inventory.Entry]:
-    return [entry for entry in inventory.take(tree, check=check, hash=False) if entry.kind != "dir"]
+def _files(tree: Path, check: Callable[[], None]) -> Iterator[inventory.Entry]:
+    return (entry for entry in inventory.scan(tree, check=check, hash=False) if entry.kind != "dir")

@@ -69,7 +69,7 @@ class Retire(kit.Retire):
     def _listed(self, new: Path) -> list[str]:
         if self.restored is not None:
             return _file_list(self.restored / "installed.before.json")[1]
-        return [entry.path for entry in inventory.load(new)] if new.exists() else []
+        return [entry.path for entry in inventory.read(new)] if new.exists() else []
 
     def _notes(self, ctx: StepContext, kept: Path) -> tuple[str, ...]:
         unlisted = ctx.results.get("unpack", {})

@@ -14,14 +14,25 @@ from fsm.system.characters import printable
 from fsm_python_app.layout import Layout, RunPaths, patterns
 
 _TRIES: Final = 10
+_LISTED: Final = 1000
+"""Copies that the record and the journal name."""
 
 
 class BackupRecord(kit.BackupRecord):
-    """What the backup of an app is of."""
+    """What the backup of an app is of.
+
+    Attributes:
+        service_active: whether it ran.
+        files: entries of the live tree.
+        preserved: copies that were made; the first thousand.
+        preserved_count: how many there are; unknown to older records, which name all.
+        archive: the whole tree in one file, if that was asked for.
+    """
 
     service_active: bool
     files: int
     preserved: tuple[str, ...]
+    preserved_count: int | None = None
     archive: str | None = None
 
 
@@ -45,18 +56,19 @@ class Keep(kit.Keep):
 
     def _make(self, ctx: StepContext, paths: RunPaths) -> BackupRecord:
         self._make_work(ctx, paths)
-        found = self._inventory(ctx, paths)
-        preserved = self._copy(ctx, paths)
+        listed = self._inventory(ctx, paths)
+        preserved, number = self._copy(ctx, paths)
         archive = self._archive(ctx)
-        inventory.take(paths.preserved, check=ctx.check).save(paths.preserved_inventory)
+        inventory.write(inventory.scan(paths.preserved, check=ctx.check), paths.preserved_inventory)
         files.sync_filesystem(paths.root)
         faults.point("keep.synced")
         record = BackupRecord(
             run=ctx.run_id,
             version=self.version,
             service_active=self.service_active,
-            files=len(found),
-            preserved=tuple(printable(path) for path in preserved),
+            files=listed,
+            preserved=tuple(preserved),
+            preserved_count=number,
             archive=None if archive is None else str(archive),
         )
         write_record(paths.root, record)
@@ -76,24 +88,30 @@ class Keep(kit.Keep):
         paths.preserved.mkdir(mode=0o700)
         faults.point("keep.begun")
 
-    def _inventory(self, ctx: StepContext, paths: RunPaths) -> inventory.Inventory:
+    def _inventory(self, ctx: StepContext, paths: RunPaths) -> int:
+        """List the live tree; how many entries it has."""
         live = self.layout.live
         if not live.is_dir():
-            return inventory.Inventory()
-        found = inventory.take(live, skip=lambda path: str(path) == self.skip, check=ctx.check)
-        found.save(paths.live_inventory)
-        return found
+            return 0
+        found = inventory.scan(live, skip=lambda path: str(path) == self.skip, check=ctx.check)
+        return inventory.write(found, paths.live_inventory)
 
-    def _copy(self, ctx: StepContext, paths: RunPaths) -> list[PurePosixPath]:
-        """The app still runs, so a file may go while its turn comes; sockets and the like cannot be kept at all."""
+    def _copy(self, ctx: StepContext, paths: RunPaths) -> tuple[list[str], int]:
+        """The app still runs, so a file may go while its turn comes; sockets and the like cannot be kept at all.
+
+        Returns:
+            The first names of copies, and how many there are.
+        """
         live = self.layout.live
-        copied = []
+        copied, number = [], 0
         for path in patterns(self.preserve).find(live) if live.is_dir() else ():
             ctx.check()
             if _copy_moving(live, paths.preserved, path):
-                copied.append(path)
+                number += 1
+                if number <= _LISTED:
+                    copied.append(printable(path))
         faults.point("keep.copied")
-        return copied
+        return copied, number
 
     def _archive(self, ctx: StepContext) -> Path | None:
         """All of the live tree, while the app still runs: only what rested meanwhile can be compared."""
@@ -115,12 +133,12 @@ class Keep(kit.Keep):
 
         The live files may change until the stop; a copy that differs from those is no damage.
         """
-        damaged = inventory.load(paths.preserved_inventory).compare(inventory.take(paths.preserved))
+        damaged = inventory.differences(inventory.read(paths.preserved_inventory), inventory.scan(paths.preserved))
         if damaged:
             names = [*damaged.removed, *damaged.changed, *damaged.added]
             shown = ", ".join(printable(name) for name in names[:3])
             return Failed(why=f"the backup of {shown} is damaged", todo="check the disk", blame="host")
-        return Done(data={"preserved": list(record.preserved), "archive": record.archive})
+        return Done(data={"preserved": list(record.preserved[:_LISTED]), "archive": record.archive})
 
 
 def _copy_moving(source: Path, dest: Path, path: PurePosixPath) -> bool:

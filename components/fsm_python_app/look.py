@@ -145,7 +145,7 @@ def _unlisted(spec: PythonAppSpec, layout: Layout) -> Iterator[str]:
     if not known:
         return
     preserve = patterns(spec.preserve)
-    for entry in inventory.take(layout.live, skip=lambda path: str(path) == spec.environment.link, hash=False):
+    for entry in inventory.scan(layout.live, skip=lambda path: str(path) == spec.environment.link, hash=False):
         path = PurePosixPath(entry.path)
         ours = entry.kind == "dir" or entry.path in known or aside.is_cache(path)
         if not ours and not preserve.match(path, is_dir=entry.kind == "symlink"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.formats import version_file
@@ -19,6 +20,10 @@ from fsm_python_app.layout import Layout, RunPaths, patterns
 
 SHOWN = 5
 """Local files that a note names; the rest is counted."""
+
+
+_LISTED: Final = 1000
+"""Local files that the journal names."""
 
 
 class Unpack(Step):
@@ -51,15 +56,17 @@ class Unpack(Step):
             failed = self._unpack(ctx, paths)
             if failed:
                 return failed
-        local = self._unlisted(paths)
-        if local and self.unlisted == "refuse":
+        unlisted = self._unlisted(paths)
+        some = list(islice(unlisted, _LISTED))
+        number = len(some) + sum(1 for _ in unlisted)
+        if number and self.unlisted == "refuse":
             return Failed(
-                why=f"{count(len(local))} in {self.layout.live} covered by neither the release nor `preserve`:"
-                f" {shown(local, len(local))}",
+                why=f"{count(number)} in {self.layout.live} covered by neither the release nor `preserve`:"
+                f" {shown(some, number)}",
                 todo='name them in preserve, remove them, or set unlisted = "keep"',
                 blame="host",
             )
-        return Done(data={"unlisted": [printable(path) for path in local[:1000]], "unlisted_count": len(local)})
+        return Done(data={"unlisted": [printable(path) for path in some], "unlisted_count": number})
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
@@ -84,29 +91,33 @@ class Unpack(Step):
         sweep(paths.root)
         files.remove_tree(paths.tree, ctx.check)
         faults.point("unpack.cleared")
-        limits = archive.Limits(max_bytes=self.max_bytes)
         named = Path(self.directory.replace("{run}", str(ctx.run_id))) / self.filename
-        listing = archive.inspect(named, limits)
-        free = files.disk_free(paths.root)
-        if listing.total_bytes + self.reserve > free:
+        is_wheel = named.suffix.lower() == ".whl"
+        limits, free = archive.Limits(max_bytes=self.max_bytes), files.disk_free(paths.root)
+        room = max(0, free - self.reserve)
+        if is_wheel:
+            total = archive.inspect(named, limits, check=ctx.check).total_bytes
+        else:
+            # It is read once: what is broken or too large is found on the way, and the undo removes what came before.
+            total = archive.unpack(
+                named, paths.tree, limits=limits, check=ctx.check, progress=_unit(ctx), room=room
+            ).total_bytes
+        if total > room:
             return Failed(
-                why=f"the release needs {listing.total_bytes >> 20} MiB and {self.reserve >> 20} MiB are to stay free,"
+                why=f"the release needs {total >> 20} MiB and {self.reserve >> 20} MiB are to stay free,"
                 f" but only {free >> 20} MiB are left at {paths.root}",
                 todo="free some disk space, then update again",
                 blame="host",
             )
-        if listing.kind == "wheel":
+        if is_wheel:
             self._stage_wheel(named, paths.tree)
-        else:
-            archive.unpack(named, paths.tree, limits=limits, check=ctx.check, progress=_unit(ctx))
         paths.tree.chmod(0o755)  # whatever the mask of whoever calls us: the app may run as another user
         faults.point("unpack.unpacked")
         failed = self._stamp(paths)
         if failed:
             return failed
-        found = inventory.take(paths.tree, skip=lambda path: False, check=ctx.check, hash=False)
         files.sync_filesystem(paths.root)
-        found.save(paths.new_inventory)
+        inventory.write(inventory.scan(paths.tree, check=ctx.check, hash=False), paths.new_inventory)
         faults.point("unpack.recorded")
         return None
 
@@ -133,22 +144,17 @@ class Unpack(Step):
             )
         return None
 
-    def _unlisted(self, paths: RunPaths) -> list[str]:
+    def _unlisted(self, paths: RunPaths) -> Iterator[str]:
         """Local files that would not be in the new tree and that no release brought: they stay in the backup."""
         if not paths.live_inventory.exists():
-            return []
-        live = inventory.load(paths.live_inventory)
-        new = set(inventory.load(paths.new_inventory).entries)
-        known = new | set(finish.installed_list(self.layout)[1])
-        preserve = patterns(self.preserve)
-        return [
-            entry.path
-            for entry in live
-            if entry.kind != "dir"
-            and entry.path not in known
-            and not self._is_ours(PurePosixPath(entry.path))
-            and not preserve.match(PurePosixPath(entry.path), is_dir=entry.kind == "symlink")
-        ]
+            return
+        known, preserve = set(finish.installed_list(self.layout)[1]), patterns(self.preserve)
+        for live, new in inventory.paired(inventory.read(paths.live_inventory), inventory.read(paths.new_inventory)):
+            if live is None or new is not None or live.kind == "dir" or live.path in known:
+                continue
+            path = PurePosixPath(live.path)
+            if not self._is_ours(path) and not preserve.match(path, is_dir=live.kind == "symlink"):
+                yield live.path
 
 
 def count(number: int) -> str:

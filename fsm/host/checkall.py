@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import cached_property
 from typing import Final
 
+from fsm.engine.journal import Journal
 from fsm.errors import FsmError
 from fsm.host.checking import CheckResult
 from fsm.host.context import Host
@@ -27,9 +30,17 @@ def check_all(host: Host, sources: Mapping[str, SourceSpec], *, force: bool) -> 
         force: believe no earlier answer, however young.
     """
     remote = [name for name, spec in sources.items() if isinstance(spec, GitHubSpec | HttpSpec)]
-    with sharing(), ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = {name: pool.submit(_ask, host, name, force) for name in remote}
-        return [_judge(host, name, force, asked[name].result() if name in asked else None) for name in sources]
+    try:
+        with ExitStack() as stack, sharing(), ThreadPoolExecutor(AT_ONCE) as pool:
+            asked = {name: pool.submit(_ask, host, name, force) for name in remote}
+            judge = _Judge(host, stack, force=force)
+            return [judge.of(name, asked[name].result() if name in asked else None) for name in sources]
+    except FsmError as error:  # the answers cannot be kept
+        return [_failed(name, error) for name in sources]
+
+
+def _failed(name: str, error: FsmError) -> CheckResult:
+    return CheckResult(component=name, reason="the check failed", error=str(error))
 
 
 def _ask(host: Host, name: str, force: bool) -> Cached | Listing | FsmError:
@@ -41,12 +52,33 @@ def _ask(host: Host, name: str, force: bool) -> Cached | Listing | FsmError:
         return error
 
 
-def _judge(host: Host, name: str, force: bool, known: Cached | Listing | FsmError | None) -> CheckResult:
-    try:
-        if isinstance(known, FsmError):
-            raise known
-        with host.looking() as journal:
-            checking = host.checking(name, journal)
-            return checking.judge(known or checking.ask(force=force))
-    except FsmError as error:
-        return CheckResult(component=name, reason="the check failed", error=str(error))
+class _Judge:
+    """What answers mean for what is installed; by one journal, which takes longer to open than to read.
+
+    Args:
+        host: the components'.
+        stack: closes the journal.
+        force: believe no earlier answer.
+    """
+
+    def __init__(self, host: Host, stack: ExitStack, *, force: bool) -> None:
+        self._host = host
+        self._stack = stack
+        self._force = force
+
+    @cached_property
+    def _journal(self) -> Journal:
+        """Opened when it is first asked for, so that what is wrong with it is each component's result."""
+        journal = self._stack.enter_context(self._host.looking())
+        self._stack.enter_context(journal.policy.together())
+        return journal
+
+    def of(self, name: str, known: Cached | Listing | FsmError | None) -> CheckResult:
+        """The result of one component."""
+        try:
+            if isinstance(known, FsmError):
+                raise known
+            checking = self._host.checking(name, self._journal)
+            return checking.judge(known or checking.ask(force=self._force))
+        except FsmError as error:
+            return _failed(name, error)

@@ -10,9 +10,9 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -68,10 +68,12 @@ def examine(config: Config, registry: Registry, *, now: datetime | None = None) 
     now = now or datetime.now(UTC)
     known = _said("configuration", f"{count(len(config.components), 'component')} in {config.path or 'memory'}")
     found = [known, *_owners(config), *_host(config, registry, now)]
-    with closing(workers_of(config)) as workers:
+    with closing(workers_of(config)) as workers, ExitStack() as stack:
+        # One for all components, opened by the first; where that fails, each of them tries again and says why.
+        journal = cache(lambda: stack.enter_context(Journal(config.journal, readonly=True)))
         for component in config.components.values():
             found += _guarded(component.name, partial(_component, component, registry, workers))
-            found += _guarded(component.name, partial(_trust, config, component, now))
+            found += _guarded(component.name, partial(_trust, config, component, journal, now))
     return [*found, *_guarded("boot", lambda: installing.examine(config))]
 
 
@@ -289,25 +291,24 @@ def _component(component: Component, registry: Registry, workers: Workers) -> It
             yield from _service(component, name, spec, target.user)
 
 
-def _trust(config: Config, component: Component, now: datetime) -> Iterator[Finding]:
+def _trust(config: Config, component: Component, journal: Callable[[], Journal], now: datetime) -> Iterator[Finding]:
     """Whose releases it takes, as far as it has heard of them."""
-    with Journal(config.journal, readonly=True) as journal:
-        admission = Admission(config, component, journal, now)
-        try:
-            admission.require()
-        except TrustError as error:
-            yield _error(component.name, f"its updates are refused: {error.why}", error.todo)
-        if admission.trust is None:
-            return
-        if admission.trust.kept is None:
-            yield _said(component.name, "no keyring is known yet; the first release brings it")
-            return
-        for key in admission.trust.keyring.keys:
-            left = None if key.not_after is None else moment(key.not_after) - admission.trust.now
-            if left is not None and left < KEY_WARNING:
-                ends = "has expired" if left.total_seconds() <= 0 else f"expires in {count(left.days, 'day')}"
-                todo = "ask the publisher to replace it with `fsm keys rotate`"
-                yield _warning(component.name, f"the key {key.name} that signs its releases {ends}", todo)
+    admission = Admission(config, component, journal(), now)
+    try:
+        admission.require()
+    except TrustError as error:
+        yield _error(component.name, f"its updates are refused: {error.why}", error.todo)
+    if admission.trust is None:
+        return
+    if admission.trust.kept is None:
+        yield _said(component.name, "no keyring is known yet; the first release brings it")
+        return
+    for key in admission.trust.keyring.keys:
+        left = None if key.not_after is None else moment(key.not_after) - admission.trust.now
+        if left is not None and left < KEY_WARNING:
+            ends = "has expired" if left.total_seconds() <= 0 else f"expires in {count(left.days, 'day')}"
+            todo = "ask the publisher to replace it with `fsm keys rotate`"
+            yield _warning(component.name, f"the key {key.name} that signs its releases {ends}", todo)
 
 
 def _service(component: Component, name: str, spec: AnySpec, user: User | None) -> Iterator[Finding]:

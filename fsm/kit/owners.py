@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from fsm.adapter import Finding, Target
@@ -65,7 +66,7 @@ def refuse_foreign(target: Target, tree: Path, preserve: Patterns) -> None:
     if target.user is None or not tree.is_dir():
         return
     user = target.user.uid
-    for path in (PurePosixPath(), *preserve.find(tree)):
+    for path in chain((PurePosixPath(),), preserve.find(tree)):
         try:
             owner = os.lstat(tree / path).st_uid
         except OSError:  # what runs there removes files at any time
@@ -106,7 +107,7 @@ def _strange(tree: Path, user: int) -> tuple[list[tuple[str, int]], list[str]]:
     """What belongs to others than the user, topmost only, and what everybody may write."""
     others: list[tuple[str, int]] = []
     open_to_all: list[str] = []
-    for entry in inventory.take(tree, hash=False):
+    for entry in inventory.scan(tree, hash=False):
         below = any(entry.path.startswith(f"{path}/") for path, _ in others[-1:])
         if entry.uid != user and not below:
             others.append((entry.path, entry.uid))

@@ -105,11 +105,20 @@ def hash_found(path: str, _size: int, check: Check) -> Hashed | None:
         descriptor = os.open(path, PLAINLY)
     except FileNotFoundError:
         return None
-    with open(descriptor, "rb", buffering=0) as stream:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             return None
-        return hash_stream(stream, check=check, block=min(BLOCK, found.st_size + 1))
+        if found.st_size < _IN_A_THREAD:
+            # Asked for a byte more than there is, a regular file gives less at its end only.
+            data = os.read(descriptor, found.st_size + 1)
+            if len(data) <= found.st_size:
+                return Hashed(len(data), {"sha256": hashlib.sha256(data).hexdigest()})
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        with open(descriptor, "rb", buffering=0, closefd=False) as stream:
+            return hash_stream(stream, check=check, block=min(BLOCK, found.st_size + 1))
+    finally:
+        os.close(descriptor)
 
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -181,6 +190,13 @@ class Hasher(Generic[_Key, _Result]):
             with suppress(TimeoutError):  # of the waiting only: one that reading the file ended with is its result
                 future.exception(timeout=_PATIENCE)
         return future.result()
+
+    def taken(self, key: _Key, check: Check = no_check) -> _Result:
+        """The same, and it is forgotten: who reads 100,000 files need not have them all in memory."""
+        result = self.result(key, check)
+        self._done.pop(key, None)
+        self._coming.pop(key, None)
+        return result
 
     def results(self, check: Check) -> Iterator[tuple[_Key, _Result]]:
         """What became of each file; arguments and errors are those of `result`."""

@@ -1,5 +1,8 @@
 """What a tree consists of, written down: to find out later what was added, removed or changed.
 
+Trees have 100,000 entries and more, so they are streams, sorted by path: `scan` makes one of a tree, `write` puts one
+into a file, `read` takes it out again, and `paired` goes through two at a time. An `Inventory` has all of it in memory.
+
 On disk an inventory is a file of JSON lines (RFC 8259, one value a line). The first line is a header with the schema's
 version, the columns, the number of lines and the SHA-256 of everything after it; each further line is an array, one
 entry of the tree. A file that was cut off or edited does not match its header and is refused. Names that are no UTF-8
@@ -12,24 +15,32 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, BinaryIO, Final, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
 from fsm.errors import IntegrityError
 from fsm.model import Digest, Model
 from fsm.system import regular
-from fsm.system.digest import Check, Hashed, Hasher, hash_found, no_check
-from fsm.system.files import shown, write_atomic
+from fsm.system.digest import BLOCK, Check, Hashed, Hasher, hash_found, no_check
+from fsm.system.files import shown, writing
 
 SCHEMA: Final = 1
 
 _LIMIT: Final = 256 << 20
-"""Bytes of an inventory's file: as many as a million entries have."""
+"""Bytes of an inventory's file: as many as a million entries have. More would be read for minutes."""
+
+_HEADER: Final = 300
+"""Characters of the header, filled with spaces."""
+
+_LONGEST_HEADER: Final = 4096
+
+_AHEAD: Final = 256
+"""Entries whose digests may be made at the same time."""
 
 Kind = Literal["file", "dir", "symlink", "other"]
 Skip = Callable[[PurePosixPath], bool]
@@ -100,32 +111,15 @@ class Inventory:
         return iter(self.entries.values())
 
     def save(self, path: Path) -> None:
-        """Write it to a file, atomically and durably, readable by its owner only (names can be telling).
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        rest = "".join(f"{json.dumps(entry, separators=(',', ':'))}\n" for entry in self).encode("ascii")
-        header = _Header(
-            format="fsm-inventory",
-            schema_version=SCHEMA,
-            columns=Entry._fields,
-            count=len(self),
-            sha256=f"sha256:{hashlib.sha256(rest).hexdigest()}",
-        )
-        write_atomic(path, header.model_dump_json().encode("ascii") + b"\n" + rest, 0o600)
+        """Write it to a file, see `write`."""
+        write(self, path)
 
     def compare(self, now: Inventory) -> Differences:
         """What a later inventory of the same tree has more, less and otherwise.
 
         Where one of the two was taken without digests, the bytes of a file count as equal when its size is.
         """
-        then, later = self.entries, now.entries
-        return Differences(
-            added=tuple(sorted(later.keys() - then.keys())),
-            removed=tuple(sorted(then.keys() - later.keys())),
-            changed=tuple(sorted(path for path in then.keys() & later.keys() if _changed(then[path], later[path]))),
-        )
+        return differences(self, now)
 
     def verify(self, root: Path, *, skip: Skip | None = None, check: Check = no_check) -> Differences:
         """What distinguishes a tree on disk from this inventory.
@@ -148,28 +142,114 @@ def _changed(then: Entry, now: Entry) -> bool:
     )
 
 
+def differences(then: Iterable[Entry], now: Iterable[Entry]) -> Differences:
+    """What distinguishes a tree from an earlier one; both as streams, see `Inventory.compare`."""
+    added: list[str] = []
+    removed: list[str] = []
+    changed: list[str] = []
+    for before, after in paired(then, now):
+        if before is None:
+            assert after is not None, "one of a pair is there"
+            added.append(after.path)
+        elif after is None:
+            removed.append(before.path)
+        elif _changed(before, after):
+            changed.append(before.path)
+    return Differences(tuple(added), tuple(removed), tuple(changed))
+
+
+def paired(then: Iterable[Entry], now: Iterable[Entry]) -> Iterator[tuple[Entry | None, Entry | None]]:
+    """Go through two streams at the same time: the entries of each path, None for the one that does not have it."""
+    first, second = iter(then), iter(now)
+    one, other = next(first, None), next(second, None)
+    while one is not None or other is not None:
+        if other is None or (one is not None and one.path < other.path):
+            yield one, None
+            one = next(first, None)
+        elif one is None or other.path < one.path:
+            yield None, other
+            other = next(second, None)
+        else:
+            yield one, other
+            one, other = next(first, None), next(second, None)
+
+
+def write(entries: Iterable[Entry], path: Path) -> int:
+    """Write a stream to a file, atomically and durably, readable by its owner only (names can be telling).
+
+    Returns:
+        The number of entries.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    count, digest = 0, hashlib.sha256()
+    with writing(path, 0o600) as file:
+        # The header tells of what comes after it, so there is room for it, and it is filled with spaces.
+        file.write(_header(0, digest.hexdigest()))
+        for entry in entries:
+            line = f"{_encode(entry)}\n".encode("ascii")
+            digest.update(line)
+            file.write(line)
+            count += 1
+        file.seek(0)
+        file.write(_header(count, digest.hexdigest()))
+    return count
+
+
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _header(count: int, digest: str) -> bytes:
+    """The first line, of the same length for every count."""
+    header = _Header(
+        format="fsm-inventory", schema_version=SCHEMA, columns=Entry._fields, count=count, sha256=f"sha256:{digest}"
+    )
+    return header.model_dump_json().ljust(_HEADER).encode("ascii") + b"\n"
+
+
 def load(path: Path) -> Inventory:
-    """Read an inventory from a file.
+    """Read a whole inventory from a file; as `read`."""
+    return Inventory({entry.path: entry for entry in read(path)})
+
+
+def read(path: Path) -> Iterator[Entry]:
+    """The entries that a file lists; it is checked as a whole before the first.
 
     Raises:
         IntegrityError: it is cut off, edited, no inventory, or of a newer schema than this program knows.
         OSError: it cannot be read.
     """
-    head, _, rest = regular.read_beneath(path.parent, path.name, _LIMIT).partition(b"\n")
+    with (
+        regular.beneath(path.parent, path.name) as descriptor,
+        open(descriptor, "rb", closefd=False) as file,
+    ):
+        regular.refuse_large(descriptor, path, _LIMIT)
+        header = _checked(file, path)
+        count, digest = 0, hashlib.sha256()
+        begin = file.tell()
+        while block := file.read(BLOCK):
+            digest.update(block)
+            count += block.count(b"\n")
+        if f"sha256:{digest.hexdigest()}" != header.sha256 or count != header.count:
+            raise _unusable(path, f"it was cut off or edited: {header.count} entries with {header.sha256} were written")
+        file.seek(begin)
+        # Who passes the checksum was written by `write`; the types are not checked once more, entry by entry.
+        for line in file:
+            yield Entry(*json.loads(line))
+
+
+def _checked(file: BinaryIO, path: Path) -> _Header:
+    """The header of an inventory."""
     try:
-        header = _Header.model_validate_json(head)
+        header = _Header.model_validate_json(file.readline(_LONGEST_HEADER))
     except ValidationError as error:
         raise _unusable(path, "its first line is not the header of an inventory") from error
     if header.schema_version != SCHEMA or header.columns != Entry._fields:
         raise _unusable(
             path, f"its schema is {header.schema_version}, and this program knows {SCHEMA}", "use the fsm that wrote it"
         )
-    found = f"sha256:{hashlib.sha256(rest).hexdigest()}"
-    if found != header.sha256 or rest.count(b"\n") != header.count:
-        raise _unusable(path, f"it was cut off or edited: {header.count} entries with {header.sha256} were written")
-    # Who passes the checksum was written by `save`; the types are not checked once more, entry by entry.
-    entries = (Entry(*json.loads(line)) for line in rest.splitlines())
-    return Inventory({entry.path: entry for entry in entries})
+    return header
 
 
 def _unusable(path: Path, why: str, todo: str = "do not rely on it; take a new one") -> IntegrityError:
@@ -177,7 +257,12 @@ def _unusable(path: Path, why: str, todo: str = "do not rely on it; take a new o
 
 
 def take(root: Path, *, skip: Skip | None = None, check: Check = no_check, hash: bool = True) -> Inventory:
-    """Write down what a tree consists of, sorted by path. Links are not followed.
+    """Write down what a tree consists of; as `scan`, with all of it in memory."""
+    return Inventory({entry.path: entry for entry in scan(root, skip=skip, check=check, hash=hash)})
+
+
+def scan(root: Path, *, skip: Skip | None = None, check: Check = no_check, hash: bool = True) -> Iterator[Entry]:
+    """The entries of a tree, sorted by path. Links are not followed.
 
     What disappears meanwhile is left out. Digests of larger files are made in a few threads (hashing lets the
     interpreter's lock go).
@@ -191,49 +276,77 @@ def take(root: Path, *, skip: Skip | None = None, check: Check = no_check, hash:
     Raises:
         OSError: something cannot be read.
     """
-    entries: dict[str, Entry] = {}
+    coming: deque[Entry] = deque()
     with Hasher[str, Hashed | None](hash_found) as hasher:
+
+        def hashed() -> Iterator[Entry]:
+            entry = coming.popleft()
+            if entry.kind != "file":
+                yield entry
+            elif (found := hasher.taken(entry.path, check)) is not None:
+                yield entry._replace(sha256=found.sha256, size=found.size)
+
         for entry in _walk(os.fspath(root), skip):
             check()
-            entries[entry.path] = entry
-            if hash and entry.kind == "file":
+            if not hash:
+                yield entry
+                continue
+            coming.append(entry)
+            if entry.kind == "file":
                 hasher.add(entry.path, f"{root}/{entry.path}", entry.size, check)
-        for path, hashed in hasher.results(check):
-            if hashed is None:
-                del entries[path]
-            else:
-                entries[path] = entries[path]._replace(sha256=hashed.sha256, size=hashed.size)
-    return Inventory(dict(sorted(entries.items())))
+            if len(coming) > _AHEAD:
+                yield from hashed()
+        while coming:
+            yield from hashed()
 
 
 def _walk(root: str, skip: Skip | None) -> Iterator[Entry]:
-    waiting = [""]
-    while waiting:
-        prefix = waiting.pop()
-        for entry in _scan(root, prefix):
-            if skip is not None and skip(PurePosixPath(entry.path)):
-                continue
-            yield entry
-            if entry.kind == "dir":
-                waiting.append(f"{entry.path}/")
+    """Every directory's entries, sorted, and what is in it after those that sort before its name with a slash."""
+    above: list[tuple[str, list[str]]] = [("", _names(root, ""))]
+    below: set[str] = set()
+    while above:
+        prefix, names = above[-1]
+        if not names:
+            above.pop()
+            continue
+        path = prefix + names.pop()
+        if path.endswith("/"):
+            if path in below:
+                below.remove(path)
+                above.append((path, _names(root, path)))
+            continue
+        if skip is not None and skip(PurePosixPath(path)):
+            continue
+        try:
+            entry = _entry(path, f"{root}/{path}")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if entry.kind == "dir":
+            below.add(f"{path}/")
+        yield entry
 
 
-def _scan(root: str, prefix: str) -> list[Entry]:
-    """The entries of one directory. It is read at once: what the caller does between two of them may change it."""
+def _names(root: str, prefix: str) -> list[str]:
+    """The names in one directory, the last first, and each one's of a directory with a slash once more.
+
+    It is read at once: what the caller does between two of them may change it.
+    """
     found = []
     try:
         with os.scandir(f"{root}/{prefix}") as items:
             for item in items:
-                with suppress(FileNotFoundError):
-                    found.append(_entry(prefix + item.name, item))
+                found.append(item.name)
+                if item.is_dir(follow_symlinks=False):
+                    found.append(f"{item.name}/")
     except (FileNotFoundError, NotADirectoryError):
         if not prefix:
             raise
+    found.sort(reverse=True)
     return found
 
 
-def _entry(path: str, item: os.DirEntry[str]) -> Entry:
-    status = item.stat(follow_symlinks=False)
+def _entry(path: str, place: str) -> Entry:
+    status = os.lstat(place)
     kind = _KINDS.get(stat.S_IFMT(status.st_mode), "other")
     return Entry(
         path,
@@ -244,7 +357,7 @@ def _entry(path: str, item: os.DirEntry[str]) -> Entry:
         status.st_uid,
         status.st_gid,
         None,
-        os.readlink(item.path) if kind == "symlink" else None,
+        os.readlink(place) if kind == "symlink" else None,
     )
 
 

@@ -140,13 +140,27 @@ def read_text(path: Path, limit: int, encoding: str = "utf-8") -> str:
 
 def _all(descriptor: int, path: Path, limit: int) -> bytes:
     chunks, left = [], limit + 1
-    if os.fstat(descriptor).st_size <= limit:  # it may grow while it is read, and a file in /proc says 0
-        while left and (chunk := os.read(descriptor, min(left, 1 << 20))):
-            chunks.append(chunk)
-            left -= len(chunk)
-        if left:
-            return b"".join(chunks)
-    raise Irregular(errno.EFBIG, f"it is larger than {_said(limit)}", str(path))
+    refuse_large(descriptor, path, limit)
+    while left and (chunk := os.read(descriptor, min(left, 1 << 20))):
+        chunks.append(chunk)
+        left -= len(chunk)
+    if not left:  # it grows while it is read, or it is in /proc and says 0
+        raise _large(path, limit)
+    return b"".join(chunks)
+
+
+def refuse_large(descriptor: int, path: Path, limit: int) -> None:
+    """Refuse an open file that says that it has more bytes.
+
+    Raises:
+        Irregular: it has.
+    """
+    if os.fstat(descriptor).st_size > limit:
+        raise _large(path, limit)
+
+
+def _large(path: Path, limit: int) -> Irregular:
+    return Irregular(errno.EFBIG, f"it is larger than {_said(limit)}", str(path))
 
 
 def _said(limit: int) -> str:

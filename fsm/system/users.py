@@ -132,12 +132,12 @@ def owner_of(path: Path) -> int:
 
 def _owners(path: Path) -> Iterator[int]:
     """The owners of everything on the way to a path, links and what they lead to included, from the root down."""
-    left, place, links = list(reversed(path.parts)), Path("/"), 0
+    left, place, links = list(reversed(path.parts)), "/", 0
     while left:
         part = left.pop()
-        place = Path("/") if part == "/" else place.parent if part == ".." else place / part
+        place = "/" if part == "/" else os.path.dirname(place) if part == ".." else os.path.join(place, part)
         try:
-            status = place.lstat()
+            status = os.lstat(place)
         except OSError:  # nothing is there, or nothing that can be looked at: what is above has decided
             return
         yield status.st_uid
@@ -148,4 +148,4 @@ def _owners(path: Path) -> Iterator[int]:
                 return
             links += 1
             left += reversed(Path(target).parts)
-            place = place.parent
+            place = os.path.dirname(place)

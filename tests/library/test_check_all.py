@@ -71,3 +71,25 @@ def test_a_used_up_limit_leaves_the_known_answer(github: FakeGitHub, tmp_path: P
     assert known.target == "v1.1.0"
     assert "rate limit" in known.warnings[0]
     assert "is used up until" in (new.error or "")
+
+
+def test_a_journal_that_cannot_be_used_is_the_result_of_each(github: FakeGitHub, tmp_path: Path):
+    """Also of those whose source lies on this host."""
+    host = updater(github, tmp_path, {"a": "o/r", "b": "", "c": ""})
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "journal.db").write_bytes(b"no database" * 100)
+    found = host.check_all()
+    assert [(each.component, each.reason) for each in found] == [(name, "the check failed") for name in "abc"]
+    assert all("journal" in (each.error or "") for each in found)
+
+
+def test_answers_of_this_host_are_kept_in_one_commit(
+    github: FakeGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A thousand commits would take longer than everything else; the next check believes them all the same."""
+    commits: list[str] = []
+    monkeypatch.setattr("fsm.engine.journal.database.faults.point", commits.append)
+    host = updater(github, tmp_path, dict.fromkeys("abcde", ""))
+    assert [each.target for each in host.check_all()] == ["1.2.0"] * 5
+    assert commits.count("journal.before_commit") == 2, "the schema, and the answers"
+    assert [each.from_cache for each in host.check_all()] == [True] * 5

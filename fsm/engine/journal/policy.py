@@ -8,7 +8,8 @@ stretching it to the distance of the jump.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -41,6 +42,8 @@ class Policy:
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
+        self._checks: dict[str, tuple[str, str, str]] = {}
+        self._gathers = False
 
     def hold(self, component: str, why: str) -> None:
         """Let no update of the component start until `unhold`."""
@@ -123,13 +126,30 @@ class Policy:
 
     def remember_check(self, component: str, data: dict[str, Any]) -> None:
         """Keep the result of a check."""
-        self._write(
-            "INSERT OR REPLACE INTO checked VALUES (?,?,?)",
-            (component, self._now().isoformat(), json.dumps(data, separators=(",", ":"))),
-        )
+        row = component, self._now().isoformat(), json.dumps(data, separators=(",", ":"))
+        self._checks[component] = row
+        if not self._gathers:
+            self._keep_checks()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Keep what is remembered of checks meanwhile in one commit at the end: a thousand take a second or more."""
+        self._gathers = True
+        try:
+            yield
+        finally:
+            self._gathers = False
+            if self._checks:
+                self._keep_checks()
+
+    def _keep_checks(self) -> None:
+        rows, self._checks = list(self._checks.values()), {}
+        self._database.write(lambda db: db.executemany("INSERT OR REPLACE INTO checked VALUES (?,?,?)", rows))
 
     def last_check(self, component: str) -> tuple[datetime, dict[str, Any]] | None:
         """When the component was checked last, and the result."""
-        rows = self._database.execute("SELECT checked_at, data FROM checked WHERE component=?", (component,))
+        sql = "SELECT component, checked_at, data FROM checked WHERE component=?"
+        known = self._checks.get(component)
+        rows = [known] if known else self._database.execute(sql, (component,))
         what = f"the last check of {component}"
-        return (stored.time_in(rows[0][0], what), stored.object_in(rows[0][1], what)) if rows else None
+        return (stored.time_in(rows[0][1], what), stored.object_in(rows[0][2], what)) if rows else None

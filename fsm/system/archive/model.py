@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -27,7 +28,7 @@ class Limits(Model):
     max_entries: Annotated[int, Field(gt=0)] = 200_000
 
 
-class Entry(Model):
+class Entry(NamedTuple):
     """One entry of the tree that an archive unpacks to.
 
     Attributes:
@@ -45,28 +46,33 @@ class Entry(Model):
     target: str | None = None
 
 
-class Listing(Model):
+@dataclass(frozen=True, eq=False)
+class Listing:
     """What an archive unpacks to.
 
     Attributes:
         kind: how it is packed.
         stripped: the only top-level directory, which is left away; None if there is not exactly one.
-        entries: the whole tree sorted by path, with directories that the archive only implies.
         total_bytes: of all files together.
+        listed: makes the entries.
     """
 
     kind: Kind
     stripped: str | None
-    entries: tuple[Entry, ...]
     total_bytes: int
+    listed: Callable[[], Iterator[Entry]]
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """The whole tree sorted by path, with directories that the archive only implies; made when first asked for."""
+        return tuple(self.listed())
 
 
 class BrokenError(Exception):
     """What is wrong with an archive, in a few words; `fsm.system.archive.unpacking` makes an `ArchiveError` of it."""
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """What an archive says about one of its entries, not yet believed.
 
     Attributes:

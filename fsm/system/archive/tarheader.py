@@ -9,7 +9,9 @@ follows its own idea of which of two contradicting sizes counts.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
+from zlib import adler32
 
 from fsm.system.archive.model import BrokenError
 
@@ -19,6 +21,7 @@ BLOCK: Final = 512
 END: Final = bytes(BLOCK)
 """The block that marks the end."""
 
+_HALF: Final = BLOCK // 2
 _GNU_MAGIC: Final = b"ustar  \0"
 _USTAR_MAGIC: Final = b"ustar"
 _OCTAL: Final = re.compile(rb"^[ \0]*([0-7]*)[ \0]*$")
@@ -48,17 +51,17 @@ def parse(block: bytes) -> Header:
     name, kind = _text(block[0:100]), block[156:157]
     magic = block[257:265]
     # GNU keeps times where POSIX keeps the beginning of a long name.
-    if magic.startswith(_USTAR_MAGIC) and magic != _GNU_MAGIC and (prefix := _text(block[345:500])):
-        name = prefix + b"/" + name
+    if magic.startswith(_USTAR_MAGIC) and magic != _GNU_MAGIC and block[345]:
+        name = _text(block[345:500]) + b"/" + name
     header = Header(
-        name=name,
-        mode=_number(block[100:108]),
-        uid=_number(block[108:116]),
-        gid=_number(block[116:124]),
-        size=_number(block[124:136]),
-        mtime=_number(block[136:148]),
-        type=b"0" if kind in {b"\0", b"7"} else kind,
-        link=_text(block[157:257]),
+        name,
+        _repeated(block[100:108]),
+        _repeated(block[108:116]),
+        _repeated(block[116:124]),
+        _number(block[124:136]),
+        _number(block[136:148]),
+        b"0" if kind in {b"\0", b"7"} else kind,
+        _text(block[157:257]) if block[157] else b"",
     )
     if header.size < 0:
         raise BrokenError(f"an entry in it claims a size of {header.size}")
@@ -77,8 +80,13 @@ def _checksum_fits(block: bytes) -> bool:
     except BrokenError:
         return False
     rest = block[:148] + b" " * 8 + block[156:]
-    unsigned = sum(rest)
-    return said in {unsigned, unsigned - 256 * sum(byte > 127 for byte in rest)}
+    unsigned = _sum(rest[:_HALF]) + _sum(rest[_HALF:])
+    return said == unsigned or said == unsigned - 256 * sum(byte > 127 for byte in rest)
+
+
+def _sum(half: bytes) -> int:
+    """The sum of so few bytes that Adler-32, which starts here from 0, does not yet wrap around (65521): in C."""
+    return adler32(half, 0) & 0xFFFF
 
 
 def _text(field: bytes) -> bytes:
@@ -94,6 +102,10 @@ def _number(field: bytes) -> int:
     if match is None:
         raise BrokenError("one of its headers has an invalid number")
     return int(match[1] or b"0", 8)
+
+
+_repeated: Final = lru_cache(maxsize=64)(_number)
+"""For what is the same in most headers: mode and owners."""
 
 
 def parse_pax(data: bytes) -> dict[str, bytes]:

@@ -122,6 +122,10 @@ def _extension(header: Header, reader: _Reader) -> dict[str, bytes] | None:
 
 
 def _raw(header: Header, extended: dict[str, bytes], reader: _Reader) -> Raw:
+    if not extended and header.type == b"0" and not header.name.endswith(b"/"):  # most entries
+        mode, size = header.mode & 0o7777, header.size
+        mtime_ns, chunks = header.mtime * 10**9, reader.content(size)
+        return Raw(header.name, b"0", mode, header.uid, header.gid, size, mtime_ns, header.link, chunks)
     name = extended.get("path", header.name)
     kind = header.type
     if any(key.startswith("GNU.sparse.") for key in extended):
@@ -178,18 +182,23 @@ def _shown(name: bytes) -> str:
 
 
 class _Reader:
-    """Whole blocks of a source that may give less than asked for."""
+    """Whole blocks of a source that may give less than asked for. It is read in large pieces: most files are small."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._ready = b""
+        self._position = 0
 
     def exactly(self, size: int) -> bytes:
-        data = self._source.read(size)
-        while len(data) < size:
-            more = self._source.read(size - len(data))
+        end = self._position + size
+        while end > len(self._ready):
+            more = self._source.read(_CHUNK)
             if not more:
                 raise BrokenError("it is truncated")
-            data += more
+            self._ready = self._ready[self._position :] + more
+            self._position, end = 0, size
+        data = self._ready[self._position : end]
+        self._position = end
         return data
 
     def extension(self, size: int) -> bytes:
@@ -200,16 +209,24 @@ class _Reader:
     def content(self, size: int) -> Iterator[bytes]:
         left = size
         while left:
-            chunk = self._source.read(min(left, _CHUNK))
-            if not chunk:
-                raise BrokenError("it is truncated")
+            chunk = self._some(left)
             left -= len(chunk)
             yield chunk
         self.exactly(_to_block(size))
 
+    def _some(self, most: int) -> bytes:
+        """So many bytes or less, at least one."""
+        if self._position == len(self._ready):
+            self._ready, self._position = self._source.read(_CHUNK), 0
+            if not self._ready:
+                raise BrokenError("it is truncated")
+        data = self._ready[self._position : self._position + most]
+        self._position += len(data)
+        return data
+
     def finish(self) -> None:
         """Read what follows the end: a compressed file has its checksum there."""
-        seen = 0
+        seen = len(self._ready) - self._position
         while rest := self._source.read(_CHUNK):
             seen += len(rest)
             if seen > _PADDING:

@@ -3,6 +3,8 @@
 Every entry is judged when it comes: by its name, and by what came before it. Symbolic links are judged when all are
 known, because where one leads depends on the others: with ``a -> .`` in the root, ``a/..`` is above it.
 Nothing may lie below a link, so nothing is ever written through one.
+
+Archives have 100,000 entries and more, so each is a small object, and names are kept once.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -29,30 +31,77 @@ _MOST_EXPANSIONS: Final = 40
 
 _DRIVE: Final = re.compile(r"^[A-Za-z]:")
 
+_Path = tuple[str, ...]
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Node:
     """One entry of the tree.
 
     Attributes:
-        path: its segments, as they are written.
+        name: its last segment, as it is written.
         kind: what it is.
-        implied: a directory that has no entry of its own (yet).
         mode: permission bits that it gets.
-        mtime_ns: nanoseconds since 1970; None for implied directories.
         size: bytes of a file.
-        target: of a symbolic link: what it says.
-        original: of a hard link: the segments of the file.
     """
 
-    path: tuple[str, ...]
+    name: str
     kind: EntryKind
-    implied: bool = False
     mode: int = 0o755
-    mtime_ns: int | None = None
     size: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Symlink(Node):
+    """A symbolic link.
+
+    Attributes:
+        target: what it says.
+        mtime_ns: nanoseconds since 1970.
+    """
+
     target: str = ""
-    original: tuple[str, ...] = ()
+    mtime_ns: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Hardlink(Node):
+    """One more name of a file.
+
+    Attributes:
+        above: the segments of the directory that the file is in.
+        original: its name there.
+    """
+
+    above: _Path = ()
+    original: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Directory(Node):
+    """A directory.
+
+    Attributes:
+        path: its segments. Not the directory that it is in: in a circle, memory would not be free at once.
+        mtime_ns: nanoseconds since 1970; None for implied directories.
+        implied: whether it has no entry of its own (yet).
+        children: what is in it, by names as `_folded` makes them.
+    """
+
+    path: _Path = ()
+    mtime_ns: int | None = None
+    implied: bool = False
+    children: dict[str, Node] = field(default_factory=dict)
+
+    def child(self, name: str) -> Node | None:
+        """What is there of that name, or of one that some file systems take for the same."""
+        return self.children.get(_folded(name))
+
+    def put(self, node: Node) -> None:
+        """Have something in it."""
+        folded = _folded(node.name)
+        # Most names are folded already: then one string is enough.
+        self.children[node.name if folded == node.name else folded] = node
 
 
 class Tree:
@@ -64,34 +113,35 @@ class Tree:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._nodes: dict[tuple[str, ...], Node] = {}
-        self._dirs: set[tuple[str, ...]] = set()
         self._entries = self._steps = 0
+        self._last = ("", Directory("", "dir"))
+        self.root = self._last[1]
         self.total_bytes = 0
 
-    def add(self, member: Member) -> Node | None:
+    def add(self, member: Member) -> tuple[Directory, Node] | None:
         """Judge one more entry.
 
         Returns:
-            Its node; None for the root itself (``./``), which every directory has.
+            The directory that it is in, and its node; None for the root itself (``./``), which every directory has.
 
         Raises:
             BrokenError: it may not be part of a release.
         """
         self._count(member.size)
-        path = _segments(member.name, "entry")
-        if not path:
-            if member.kind != "dir":
-                raise BrokenError(f"entry {shown(member.name)} is the root of the archive, but not a directory")
-            return None
-        self._imply_parents(path)
-        if member.kind == "symlink" and _odd(member.target):
-            raise BrokenError(f"the link {_shown(path)} to {shown(member.target[:60])} {_ODD}")
-        node = Node(path, member.kind, False, _mode(member), member.mtime_ns, member.size, member.target)
-        if member.kind == "link":
-            node.original = self._original(member)
-        self._place(node)
-        return node
+        above, _, last = member.name.rpartition("/")
+        if above and above == self._last[0] and _is_plain(last) and len(member.name) < _LONGEST_PATH // 4:
+            directory, name = self._last[1], last
+        else:
+            path = _segments(member.name, "entry")
+            if not path:
+                if member.kind != "dir":
+                    raise BrokenError(f"entry {shown(member.name)} is the root of the archive, but not a directory")
+                return None
+            directory, name = self._parent(path), path[-1]
+            if last == name:  # then what comes before it are those above
+                self._last = above, directory
+        node = self._node(name, directory, member)
+        return directory, self._placed(directory, node)
 
     def _count(self, size: int) -> None:
         self._entries += 1
@@ -101,46 +151,65 @@ class Tree:
         if self.total_bytes > self._limits.max_bytes:
             raise BrokenError(f"it unpacks to more than {self._limits.max_bytes} bytes, the most that is allowed")
 
-    def _imply_parents(self, path: tuple[str, ...]) -> None:
-        if path[:-1] in self._dirs:
-            return
-        for length in range(1, len(path)):
-            parent = path[:length]
-            node = self._nodes.get(_folded(parent))
+    def _parent(self, path: _Path) -> Directory:
+        """The directory that an entry is in; those that the archive has only implied so far are made."""
+        here = self.root
+        for length, name in enumerate(path[:-1], 1):
+            node = here.child(name)
             if node is None:
                 self._count(0)
-                self._set(Node(parent, "dir", implied=True))
-            elif node.path != parent:
-                raise _collision(path, node)
-            elif node.kind != "dir":
-                raise BrokenError(f"entry {_shown(path)} lies below {_shown(parent)}, which is not a directory")
+                node = Directory(name, "dir", path=path[:length], implied=True)
+                here.put(node)
+            elif node.name != name:
+                raise _collision(path, here, node)
+            if not isinstance(node, Directory):
+                raise BrokenError(f"entry {_shown(path)} lies below {_shown(path[:length])}, which is not a directory")
+            here = node
+        return here
 
-    def _place(self, node: Node) -> None:
-        before = self._nodes.get(_folded(node.path))
-        if before is not None and before.path != node.path:
-            raise _collision(node.path, before)
-        if before is not None and not (before.implied and node.kind == "dir"):
-            raise BrokenError(
-                f"entry {_shown(node.path)} occurs twice, or has entries below it without being a directory"
-            )
-        self._set(node)
+    def _node(self, name: str, directory: Directory, member: Member) -> Node:
+        if member.kind == "file":
+            return Node(name, "file", _mode(member), member.size)
+        if member.kind == "dir":
+            return Directory(name, "dir", _mode(member), path=(*directory.path, name), mtime_ns=member.mtime_ns)
+        if member.kind == "symlink":
+            if _odd(member.target):
+                path = _shown((*directory.path, name))
+                raise BrokenError(f"the link {path} to {shown(member.target[:60])} {_ODD}")
+            return Symlink(name, "symlink", target=member.target, mtime_ns=member.mtime_ns)
+        above, original = self._original(member)
+        return Hardlink(name, "link", above=above, original=original)
 
-    def _set(self, node: Node) -> None:
-        self._nodes[_folded(node.path)] = node
-        if node.kind == "dir":
-            self._dirs.add(node.path)
+    def _placed(self, directory: Directory, node: Node) -> Node:
+        before = directory.child(node.name)
+        if before is None:
+            directory.put(node)
+            return node
+        path = (*directory.path, node.name)
+        if before.name != node.name:
+            raise _collision(path, directory, before)
+        if not (isinstance(before, Directory) and before.implied and isinstance(node, Directory)):
+            raise BrokenError(f"entry {_shown(path)} occurs twice, or has entries below it without being a directory")
+        before.implied, before.mode, before.mtime_ns = False, node.mode, node.mtime_ns
+        return before
 
-    def _original(self, member: Member) -> tuple[str, ...]:
+    def _original(self, member: Member) -> tuple[_Path, str]:
         """The file that a hard link is another name of; it must have come before."""
         path = _segments(member.target, f"the hard link {shown(member.name)} to")
-        node = self._nodes.get(_folded(path))
-        if node is None or node.path != path or node.kind not in {"file", "link"}:
+        node: Node | None = self.root
+        for name in path:
+            node = node.child(name) if isinstance(node, Directory) else None
+            if node is not None and node.name != name:
+                node = None
+        if isinstance(node, Hardlink):
+            return node.above, node.original
+        if node is None or node.kind != "file":
             raise BrokenError(
                 f"the hard link {shown(member.name)} points to {shown(member.target)}, which is not a file before it"
             )
-        return node.original or path
+        return path[:-1], node.name
 
-    def finish(self, *, strip: bool, check: Check = no_check) -> str | None:
+    def finish(self, *, strip: bool, check: Check = no_check) -> Directory:
         """Judge the whole: call it when all entries were added.
 
         Args:
@@ -148,27 +217,33 @@ class Tree:
             check: called for each symbolic link.
 
         Returns:
-            That directory, or None if there is not exactly one.
+            That directory, or the root if there is not exactly one.
 
         Raises:
             BrokenError: there are no entries, or a symbolic link leaves the tree.
         """
-        if not self._nodes:
+        if not self.root.children:
             raise BrokenError("it has no entries")
-        tops = [node for key, node in self._nodes.items() if len(key) == 1]
-        top = tops[0].path[0] if strip and len(tops) == 1 and tops[0].kind == "dir" else None
-        for node in self._nodes.values():
-            if node.kind == "symlink":
-                check()
-                self._judge_link(node, floor=0 if top is None else 1)
+        tops = list(self.root.children.values())
+        top = tops[0] if strip and len(tops) == 1 and isinstance(tops[0], Directory) else self.root
+        for directory in directories(self.root):
+            for node in directory.children.values():
+                if isinstance(node, Symlink):
+                    check()
+                    self._judge_link(directory, node, top)
         return top
 
-    def _judge_link(self, link: Node, floor: int) -> None:
-        """Follow a link through the tree: at no point may it be above the root, `floor` segments down."""
+    def _judge_link(self, directory: Directory, link: Symlink, top: Directory) -> None:
+        """Follow a link through the tree: at no point may it be above the top."""
+        floor = 0 if top is self.root else 1
         if link.target.startswith("/") or _DRIVE.match(link.target):
-            raise _leaves(link)
-        place, to_do = list(link.path[:-1]), _reversed(link.target)
-        expansions = 0
+            raise _leaves(directory, link)
+        place: list[Node | None] = []
+        here: Node | None = self.root
+        for name in directory.path:
+            here = here.child(name) if isinstance(here, Directory) else None
+            place.append(here)
+        to_do, expansions = _reversed(link.target), 0
         while to_do:
             name = to_do.pop()
             self._steps += 1
@@ -176,35 +251,62 @@ class Tree:
                 raise BrokenError(f"its links take {_MOST_STEPS} steps to follow, and there are more")
             if name == "..":
                 if len(place) <= floor:
-                    raise _leaves(link)
+                    raise _leaves(directory, link)
                 place.pop()
                 continue
-            place.append(name)
-            node = self._nodes.get(_folded(tuple(place))) if len(place) <= _DEEPEST else None
-            if node is not None and node.kind == "symlink":
-                place.pop()
+            above = place[-1] if place else self.root
+            node = above.child(name) if isinstance(above, Directory) else None
+            if isinstance(node, Symlink):
                 to_do += _reversed(node.target)
                 expansions += 1
                 if expansions > _MOST_EXPANSIONS:
-                    raise BrokenError(f"the link {_shown(link.path)} runs in a circle")
-
-    def nodes(self, top: str | None) -> Iterator[Node]:
-        """All entries, parents before what is in them; without the top-level directory that is left away."""
-        skipped = 0 if top is None else 1
-        for node in sorted(self._nodes.values(), key=lambda node: node.path):
-            if len(node.path) > skipped:
-                yield node
-
-    def entries(self, top: str | None) -> Iterator[Entry]:
-        """The same as people and plans see it."""
-        skipped = 0 if top is None else 1
-        for node in self.nodes(top):
-            target = node.target if node.kind == "symlink" else "/".join(node.original[skipped:]) or None
-            mode = 0 if node.kind in {"link", "symlink"} else node.mode
-            yield Entry(path="/".join(node.path[skipped:]), kind=node.kind, size=node.size, mode=mode, target=target)
+                    raise BrokenError(f"the link {_shown((*directory.path, link.name))} runs in a circle")
+            else:
+                place.append(node)
 
 
-def _segments(name: str, what: str) -> tuple[str, ...]:
+def directories(top: Directory) -> Iterator[Directory]:
+    """A directory and all below it, parents first, in the order of their names."""
+    waiting = [top]
+    while waiting:
+        here = waiting.pop()
+        yield here
+        below = [node for node in here.children.values() if isinstance(node, Directory)]
+        waiting += sorted(below, key=lambda node: node.name, reverse=True)
+
+
+def entries(top: Directory) -> Iterator[Entry]:
+    """What is below a directory as people and plans see it, sorted by the segments of the paths."""
+    skipped = len(top.path)
+    waiting: list[tuple[str, Node]] = _sorted("", top)
+    while waiting:
+        path, node = waiting.pop()
+        target = None
+        if isinstance(node, Symlink):
+            target = node.target
+        elif isinstance(node, Hardlink):
+            target = "/".join((*node.above[skipped:], node.original))
+        mode = 0 if node.kind in {"link", "symlink"} else node.mode
+        yield Entry(path, node.kind, node.size, mode, target)
+        if isinstance(node, Directory):
+            waiting += _sorted(f"{path}/", node)
+
+
+def _sorted(prefix: str, directory: Directory) -> list[tuple[str, Node]]:
+    """What is in a directory, the last first."""
+    nodes = sorted(directory.children.values(), key=lambda node: node.name, reverse=True)
+    return [(prefix + node.name, node) for node in nodes]
+
+
+def _is_plain(segment: str) -> bool:
+    """Whether nothing about a last segment needs a closer look."""
+    return bool(segment) and segment.isascii() and len(segment) <= _LONGEST_SEGMENT and _UNPLAIN.search(segment) is None
+
+
+_UNPLAIN: Final = re.compile(r"[\\\0]|^\.{1,2}$")
+
+
+def _segments(name: str, what: str) -> _Path:
     """The segments of a name, or why it has no place in a tree."""
     if not name:
         raise BrokenError(f"{what} {shown(name)} has no name")
@@ -236,28 +338,26 @@ def _mode(member: Member) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _folded_segment(segment: str) -> str:
-    """What a file system that ignores case and Unicode form takes a name for (Unicode 3.13, D145)."""
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", segment).casefold())
-
-
-def _folded(path: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple([_folded_segment(segment) for segment in path])
+def _folded(name: str) -> str:
+    """What a file system that ignores case and Unicode form takes a segment for (Unicode 3.13, D145)."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
 
 
 def _reversed(target: str) -> list[str]:
     return [name for name in reversed(target.split("/")) if name not in {"", "."}]
 
 
-def _shown(path: tuple[str, ...]) -> str:
+def _shown(path: _Path) -> str:
     return shown("/".join(path))
 
 
-def _collision(path: tuple[str, ...], other: Node) -> BrokenError:
-    return BrokenError(
-        f"entry {_shown(path)} and {_shown(other.path)} are the same name where case or Unicode form do not count"
-    )
+def _collision(path: _Path, directory: Directory, other: Node) -> BrokenError:
+    there = _shown((*directory.path, other.name))
+    return BrokenError(f"entry {_shown(path)} and {there} are the same name where case or Unicode form do not count")
 
 
-def _leaves(link: Node) -> BrokenError:
-    return BrokenError(f"the link {_shown(link.path)} to {shown(link.target)} leaves the archive")
+def _leaves(directory: Directory, link: Symlink) -> BrokenError:
+    path = _shown((*directory.path, link.name))
+    return BrokenError(f"the link {path} to {shown(link.target)} leaves the archive")

@@ -13,7 +13,7 @@ from fsm.system.archive import tarreader, zipreader
 from fsm.system.archive.kinds import detect
 from fsm.system.archive.model import BrokenError, Kind, Limits, Listing, Member
 from fsm.system.archive.streams import opened
-from fsm.system.archive.tree import Tree
+from fsm.system.archive.tree import Directory, Hardlink, Node, Tree, entries
 from fsm.system.archive.writing import Writer, writing_to
 from fsm.system.digest import Check, no_check
 
@@ -35,7 +35,7 @@ def inspect(path: Path, limits: Limits | None = None, *, name: str | None = None
         Unsupported: it is tar.zst, and this Python has no Zstandard.
         OSError: it cannot be read.
     """
-    return _Run(path, limits, name, check, None).read(None)
+    return _Run(path, limits, name, check).read(None)
 
 
 def unpack(
@@ -46,6 +46,7 @@ def unpack(
     name: str | None = None,
     check: Check = no_check,
     progress: Progress | None = None,
+    room: int | None = None,
 ) -> Listing:
     """Unpack an archive into a directory of its own.
 
@@ -60,6 +61,8 @@ def unpack(
         name: as for `inspect`.
         check: as for `inspect`.
         progress: told how many bytes of the archive were read, and of how many.
+        room: bytes that may be written. Of an archive that has more, the rest is only judged and counted: what is in
+            `dest` is then not the whole of it, and the listing's `total_bytes` says so.
 
     Raises:
         ArchiveError: it is broken, hostile, or no archive; nothing outside of `dest` was touched.
@@ -67,7 +70,7 @@ def unpack(
         Unsupported: as for `inspect`, or this is Windows.
         OSError: it cannot be read, or not be written; a full disk, say.
     """
-    run = _Run(path, limits, name, check, progress)
+    run = _Run(path, limits, name, check, progress, room)
     with writing_to(dest, f"cannot unpack {run.name}") as writer:
         return run.read(writer)
 
@@ -76,10 +79,18 @@ class _Run:
     """One archive from its first byte to its last."""
 
     def __init__(
-        self, path: Path, limits: Limits | None, name: str | None, check: Check, progress: Progress | None
+        self,
+        path: Path,
+        limits: Limits | None,
+        name: str | None,
+        check: Check,
+        progress: Progress | None = None,
+        room: int | None = None,
     ) -> None:
         self.path, self.limits, self.name = path, limits or Limits(), name or path.name
         self.check, self.progress = check, progress
+        self.room = self.limits.max_bytes if room is None else room
+        self._told = -1
 
     def read(self, writer: Writer | None) -> Listing:
         try:
@@ -98,29 +109,41 @@ class _Run:
         tree = Tree(self.limits)
         for member in _members(file, kind, self.limits, self.check):
             self.check()
-            node = tree.add(member)
-            chunks = self._followed(file, member.chunks)
-            if node is None or writer is None or node.kind == "symlink":
-                for _ in chunks:
-                    pass
-            elif node.kind == "file":
-                writer.file(node, chunks)
-            elif node.kind == "link":
-                writer.link(node)
-            else:
-                writer.directory(node.path)
+            found = tree.add(member)
+            if writer is not None and tree.total_bytes > self.room:
+                writer = None
+            self._take(file, found, member, writer)
         top = tree.finish(strip=kind != "wheel", check=self.check)
+        stripped = None if top is tree.root else top.name
         if writer is not None:
-            writer.finish(tree, top)
-        return Listing(kind=kind, stripped=top, entries=tuple(tree.entries(top)), total_bytes=tree.total_bytes)
+            writer.finish(top)
+        return Listing(kind, stripped, tree.total_bytes, lambda: entries(top))
+
+    def _take(
+        self, file: BinaryIO, found: tuple[Directory, Node] | None, member: Member, writer: Writer | None
+    ) -> None:
+        """Use up a member's bytes, and write what there is to write."""
+        chunks = self._followed(file, member.chunks)
+        if found is None or writer is None or member.kind == "symlink":
+            for _ in chunks:
+                pass
+            return
+        directory, node = found
+        if isinstance(node, Directory):
+            writer.directory(node.path)
+        elif isinstance(node, Hardlink):
+            writer.link(directory, node)
+        else:
+            writer.file(directory, node, member.mtime_ns, chunks)
 
     def _followed(self, file: BinaryIO, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The same chunks, with a look at the clock and a word about progress between them."""
         for chunk in chunks:
             yield chunk
             self.check()
-            if self.progress is not None:
-                self.progress(file.tell(), os.fstat(file.fileno()).st_size)
+            if self.progress is not None and (at := file.tell()) != self._told:
+                self._told = at
+                self.progress(at, os.fstat(file.fileno()).st_size)
 
 
 def _members(file: BinaryIO, kind: Kind, limits: Limits, check: Check) -> Iterator[Member]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from fsm.errors import Refused
-from fsm.system.archive.tree import Node, Tree
+from fsm.system.archive.tree import Directory, Hardlink, Node, Symlink, directories
 from fsm.system.files import shown
 from fsm.system.files.nofollow import CREATE, closing, open_child_dir, open_dir
 
@@ -32,7 +32,8 @@ class Writer:
 
     def __init__(self, root: int) -> None:
         self._root = root
-        self._chain: list[tuple[str, int]] = []
+        self._chain: list[int] = []
+        self._path: tuple[str, ...] = ()
         self._now = time.time_ns()
 
     def close(self) -> None:
@@ -41,52 +42,61 @@ class Writer:
 
     def directory(self, path: tuple[str, ...]) -> int:
         """A descriptor of a directory in the tree, made when it is missing; it stays open until the next call."""
+        if path == self._path:
+            return self._here()
         common = 0
-        while common < min(len(path), len(self._chain)) and self._chain[common][0] == path[common]:
+        while common < min(len(path), len(self._path)) and self._path[common] == path[common]:
             common += 1
         self._go_up(common)
         for name in path[common:]:
             parent = self._here()
             with suppress(FileExistsError):  # whatever it is: what is opened next must be a directory
                 os.mkdir(name, 0o700, dir_fd=parent)
-            self._chain.append((name, open_child_dir(name, parent)))
+            self._chain.append(open_child_dir(name, parent))
+            self._path = (*self._path, name)
         return self._here()
 
-    def file(self, node: Node, chunks: Iterable[bytes]) -> None:
+    def file(self, directory: Directory, node: Node, mtime_ns: int | None, chunks: Iterable[bytes]) -> None:
         """A new file with its bytes, mode and time."""
-        parent = self.directory(node.path[:-1])
-        with open(os.open(node.path[-1], CREATE, 0o600, dir_fd=parent), "wb", buffering=0) as file:
+        descriptor = os.open(node.name, CREATE, 0o600, dir_fd=self.directory(directory.path))
+        try:
             for chunk in chunks:
-                view = memoryview(chunk)
-                while view:
-                    view = view[file.write(view) :]
-            os.fchmod(file.fileno(), node.mode)
-            os.utime(file.fileno(), ns=self._times(node))
+                written = os.write(descriptor, chunk)
+                while written < len(chunk):
+                    written += os.write(descriptor, memoryview(chunk)[written:])
+            os.fchmod(descriptor, node.mode)
+            os.utime(descriptor, ns=self._times(mtime_ns))
+        finally:
+            os.close(descriptor)
 
-    def link(self, node: Node) -> None:
+    def link(self, directory: Directory, node: Hardlink) -> None:
         """One more name of a file that is there."""
-        with closing(os.dup(self.directory(node.original[:-1]))) as source:
-            target = self.directory(node.path[:-1])
-            os.link(node.original[-1], node.path[-1], src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+        with closing(os.dup(self.directory(node.above))) as source:
+            target = self.directory(directory.path)
+            os.link(node.original, node.name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
 
-    def finish(self, tree: Tree, top: str | None) -> None:
-        """Leave away the top-level directory, make the symbolic links, and give the directories modes and times."""
-        if top is not None:
-            self.directory((top,))  # which may hold nothing but links, and they are still to come
-            self._strip(top)
+    def finish(self, top: Directory) -> None:
+        """Leave away the top-level directory, make the symbolic links, and give the directories modes and times.
+
+        Args:
+            top: what is left away; the tree's root where nothing is.
+        """
+        if top.path:
+            self.directory(top.path)  # which may hold nothing but links, and they are still to come
+            self._strip(top.name)
         self._go_up(0)
-        skipped = 0 if top is None else 1
-        nodes = [(node.path[skipped:], node) for node in tree.nodes(top)]
-        for path, node in nodes:
-            if node.kind == "symlink":
-                parent = self.directory(path[:-1])
-                os.symlink(node.target, path[-1], dir_fd=parent)
-                os.utime(path[-1], ns=self._times(node), dir_fd=parent, follow_symlinks=False)
-        for path, node in reversed(nodes):
-            if node.kind == "dir":
-                descriptor = self.directory(path)
-                os.fchmod(descriptor, node.mode)
-                os.utime(descriptor, ns=self._times(node))
+        skipped = len(top.path)
+        found = [(each.path[skipped:], each) for each in directories(top)]
+        for path, directory in found:
+            for node in directory.children.values():
+                if isinstance(node, Symlink):
+                    parent = self.directory(path)
+                    os.symlink(node.target, node.name, dir_fd=parent)
+                    os.utime(node.name, ns=self._times(node.mtime_ns), dir_fd=parent, follow_symlinks=False)
+        for path, directory in reversed(found[1:]):
+            descriptor = self.directory(path)
+            os.fchmod(descriptor, directory.mode)
+            os.utime(descriptor, ns=self._times(directory.mtime_ns))
         self._go_up(0)
 
     def _strip(self, top: str) -> None:
@@ -101,17 +111,18 @@ class Writer:
                 os.rename(name, name, src_dir_fd=descriptor, dst_dir_fd=self._root)
         os.rmdir(aside, dir_fd=self._root)
 
-    def _times(self, node: Node) -> tuple[int, int]:
+    def _times(self, mtime_ns: int | None) -> tuple[int, int]:
         """Access now, modification as the archive says, within what file systems can store."""
-        mtime = self._now if node.mtime_ns is None else min(max(node.mtime_ns, 0), _LATEST)
+        mtime = self._now if mtime_ns is None else min(max(mtime_ns, 0), _LATEST)
         return self._now, mtime
 
     def _here(self) -> int:
-        return self._chain[-1][1] if self._chain else self._root
+        return self._chain[-1] if self._chain else self._root
 
     def _go_up(self, length: int) -> None:
         while len(self._chain) > length:
-            os.close(self._chain.pop()[1])
+            os.close(self._chain.pop())
+        self._path = self._path[:length]
 
 
 @contextmanager

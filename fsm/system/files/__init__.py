@@ -6,12 +6,12 @@ operating system stay OSError; what is refused before anything was touched is an
 
 from __future__ import annotations
 
-from fsm.system.files.atomic import link, sync_dir, sync_file, sync_filesystem, sync_places, write_atomic
+from fsm.system.files.atomic import link, sync_dir, sync_file, sync_filesystem, sync_places, write_atomic, writing
 from fsm.system.files.copying import copy_entry, copy_within
 from fsm.system.files.leftovers import is_leftover, sweep_temporaries
 from fsm.system.files.mirroring import MirrorReport, carry, mirror
 from fsm.system.files.mounts import mounts_within
-from fsm.system.files.moving import GONE, move_within
+from fsm.system.files.moving import GONE, Mover
 from fsm.system.files.naming import shown
 from fsm.system.files.numbering import highest_number
 from fsm.system.files.patterns import Patterns
@@ -23,6 +23,7 @@ from fsm.system.files.swap import can_exchange, exchange, why_not_renamable
 __all__ = [
     "GONE",
     "MirrorReport",
+    "Mover",
     "Patterns",
     "can_exchange",
     "carry",
@@ -36,7 +37,6 @@ __all__ = [
     "link",
     "mirror",
     "mounts_within",
-    "move_within",
     "remove_tree",
     "shown",
     "sweep_temporaries",
@@ -47,4 +47,5 @@ __all__ = [
     "tree_size",
     "why_not_renamable",
     "write_atomic",
+    "writing",
 ]

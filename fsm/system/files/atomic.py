@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from fsm.system import faults
 from fsm.system.files import native
@@ -33,12 +33,19 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
     Raises:
         OSError: it cannot be written; the old file stays and no temporary one does.
     """
+    with writing(path, mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """A file to be written piece by piece; at the end it is put in place as by `write_atomic`, which see."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     name, descriptor = with_temporary_name(lambda name: os.open(path.with_name(name), flags, 0o600))
     temporary = path.with_name(name)
     try:
         with open(descriptor, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             if hasattr(os, "fchmod"):
                 os.fchmod(descriptor, mode)

@@ -26,8 +26,9 @@ def sweep_temporaries(directory: Path) -> tuple[Path, ...]:
         Refused, OSError: the directory cannot be read, or something in it not removed.
     """
     removed = []
-    for path in sorted(directory.iterdir()):
-        if maker(path.name) is not None and _abandoned(path):
+    # By names: the directory may be one that a thousand components lie in, and then this is done a thousand times.
+    for path in sorted(directory / name for name in os.listdir(directory) if maker(name) is not None):
+        if _abandoned(path):
             remove_tree(path)
             removed.append(path)
     return tuple(removed)

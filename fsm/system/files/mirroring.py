@@ -7,7 +7,8 @@ call (`fsm.system.files.treecopy` says why).
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -92,8 +93,8 @@ def carry(src: Path, dst: Path, patterns: Patterns, *, check: Check = no_check) 
     Raises:
         Refused, Unsupported, OSError: as for `mirror`.
     """
-    found = set(patterns.find(src))
-    wanted = found.union(*(path.parents for path in found))
+    wanted = _Wanted(patterns.tops(src))
+    few = set(islice(patterns.find(src), _FEW + 1))
     copy = TreeCopy(
         dst,
         check,
@@ -103,7 +104,31 @@ def carry(src: Path, dst: Path, patterns: Patterns, *, check: Check = no_check) 
         compare=True,
         delete=False,
     )
-    return _report(src, copy, lambda: _sync_entries(dst, wanted))
+    return _report(src, copy, lambda: _sync_entries(dst, few.union(*(path.parents for path in few))))
+
+
+class _Wanted:
+    """What patterns name, with the directories on the way there. They name 100,000 files by one directory above them.
+
+    Args:
+        tops: what they name itself, and whether it is a directory.
+    """
+
+    def __init__(self, tops: Iterable[tuple[PurePosixPath, bool]]) -> None:
+        self._single: set[PurePosixPath] = set()
+        self._whole: set[PurePosixPath] = set()
+        for path, is_dir in tops:
+            (self._whole if is_dir else self._single).add(path)
+            self._single.update(path.parents)
+        self._last = PurePosixPath(), False
+
+    def __contains__(self, path: PurePosixPath) -> bool:
+        if path in self._whole or path in self._single:
+            return True
+        parent = path.parent
+        if parent != self._last[0]:
+            self._last = parent, any(each in self._whole for each in (parent, *parent.parents))
+        return self._last[1]
 
 
 def _sync_entries(root: Path, paths: Collection[PurePosixPath]) -> None:

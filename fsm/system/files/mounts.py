@@ -30,8 +30,10 @@ def mounts_within(path: Path) -> tuple[Path, ...]:
         lines = _MOUNTINFO.read_bytes().splitlines()
     except OSError:  # pragma: no cover - macOS, or a chroot without /proc
         return mounts_by_walking(real)
-    points = (Path(os.fsdecode(_OCTAL.sub(_unescape, line.split(b" ", 5)[4]))) for line in lines)
-    return tuple(sorted({point for point in points if point.is_relative_to(real)}))
+    itself = os.fsencode(real)
+    below = itself.rstrip(b"/") + b"/"
+    points = {_OCTAL.sub(_unescape, line.split(b" ", 5)[4]) for line in lines}
+    return tuple(sorted(Path(os.fsdecode(each)) for each in points if each == itself or each.startswith(below)))
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

@@ -11,9 +11,9 @@ import itertools
 import os
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final, TypeVar
 
+_BEGIN: Final = ".fsm-tmp-"
 _TEMPORARY: Final = re.compile(r"^\.fsm-tmp-(\d+)-\d+$")
 _ATTEMPTS: Final = 1000
 _count = itertools.count()
@@ -34,16 +34,18 @@ def with_temporary_name(make: Callable[[str], _Made]) -> tuple[str, _Made]:
     Raises:
         OSError: `make` failed for another reason, or a thousand names were taken.
     """
-    for number in itertools.islice(_count, _ATTEMPTS):
-        name = f".fsm-tmp-{os.getpid()}-{number}"
-        with suppress(FileExistsError):
+    for _ in range(_ATTEMPTS):
+        name = f"{_BEGIN}{os.getpid()}-{next(_count)}"
+        try:
             return name, make(name)
+        except FileExistsError:
+            continue
     raise FileExistsError(errno.EEXIST, "every temporary name is taken; remove the files", name)
 
 
 def maker(name: str) -> int | None:
     """The number of the process that made a temporary name of ours; None for any other name."""
-    match = _TEMPORARY.match(name)
+    match = _TEMPORARY.match(name) if name.startswith(_BEGIN) else None
     return int(match[1]) if match else None
 
 

@@ -81,14 +81,21 @@ class Patterns:
         Raises:
             OSError: a directory cannot be read.
         """
+        for path, is_dir in self.tops(root):
+            yield from _everything(root / path, path) if is_dir else (path,)
+
+    def tops(self, root: Path) -> Iterator[tuple[PurePosixPath, bool]]:
+        """What is named itself, and not only by a directory above it, and whether it is a directory; as `find`."""
         yield from self._find(root, PurePosixPath(), self._start)
 
-    def _find(self, directory: Path, rel: PurePosixPath, states: frozenset[_State]) -> Iterator[PurePosixPath]:
+    def _find(
+        self, directory: Path, rel: PurePosixPath, states: frozenset[_State]
+    ) -> Iterator[tuple[PurePosixPath, bool]]:
         for name, is_dir, is_link in _entries(directory):
             below, matched = self._step(states, name, is_dir or (is_link and self._links))
             path = rel / name
             if matched:
-                yield from _everything(directory / name, path) if is_dir else (path,)
+                yield path, is_dir
             elif is_dir and below:
                 yield from self._find(directory / name, path, below)
 

@@ -33,6 +33,13 @@ def exchange(first: Path, second: Path) -> None:
         OSError: anything else: one is missing, a mount point, on another file system (EXDEV; also a directory of an
             overlayfs lower layer), or inside the other.
     """
+    _exchange(first, second)
+    sync_dir(first.parent)
+    if second.parent != first.parent:
+        sync_dir(second.parent)
+
+
+def _exchange(first: Path, second: Path) -> None:
     try:
         native.exchange_names(os.fsencode(first), os.fsencode(second))
     except OSError as error:
@@ -44,9 +51,6 @@ def exchange(first: Path, second: Path) -> None:
             "nothing was changed; use two renames",
         ) from error
     faults.point("files.exchange.done")
-    sync_dir(first.parent)
-    if second.parent != first.parent:
-        sync_dir(second.parent)
 
 
 def _nested(first: Path, second: Path) -> bool:
@@ -64,7 +68,7 @@ def can_exchange(directory: Path) -> bool:
     with _temporary_dir(directory) as first, _temporary_dir(directory) as second:
         before = first.stat().st_ino
         try:
-            exchange(first, second)
+            _exchange(first, second)  # unsynced: what is only tried need not last, and is tried for every component
         except (Unsupported, PermissionError):  # a seccomp filter that does not know the call says EPERM
             return False
         return second.stat().st_ino == before

@@ -121,8 +121,9 @@ class TreeCopy:
             self._surplus(name, target, path / name, present[name])
         for name in sorted(wanted):
             self.check()
-            if self.skip is None or not self.skip(path / name):
-                self._present_entry(_Pair(name, source, target, path / name, wanted[name], present.get(name)))
+            below = path / name
+            if self.skip is None or not self.skip(below):
+                self._present_entry(_Pair(name, source, target, below, wanted[name], present.get(name)))
                 faults.point("files.mirror.entry")
         # Last, because a directory's times change with its entries.
         if was is None or self.owns(path):
@@ -178,7 +179,8 @@ class TreeCopy:
         if self._same(pair):
             self.tally.unchanged += 1
         else:
-            clear_way(pair.name, pair.target, self.check)
+            if pair.present is not None:  # a directory that comes there meanwhile is an error, and looked at anew
+                clear_way(pair.name, pair.target, self.check)
             self.tally.notes += copy_at(pair.name, pair.source, pair.name, pair.target, self.check)
             self.tally.copied += 1
             self.tally.size += pair.status.st_size

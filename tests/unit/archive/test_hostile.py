@@ -47,6 +47,11 @@ def on_disk(dest: Path) -> dict[str, tuple[str, int, int, str | None]]:
     return {entry.path: (entry.kind, entry.size, entry.mode, entry.target) for entry in take(dest)}
 
 
+def said(listing: Listing) -> tuple[object, ...]:
+    """All that a listing says."""
+    return listing.kind, listing.stripped, listing.total_bytes, listing.entries
+
+
 def promised(listing: Listing) -> dict[str, tuple[str, int, int, str | None]]:
     """The same as a listing says it; a hard link is a file with its original's size and mode."""
     by_path = {entry.path: entry for entry in listing.entries}
@@ -75,7 +80,7 @@ def test_nothing_outside_changes_and_the_result_is_whole_or_refused(place: Path,
             inspect(archive, LIMITS)
     else:
         assert on_disk(dest) == promised(listing)
-        assert inspect(archive, LIMITS) == listing
+        assert said(inspect(archive, LIMITS)) == said(listing)
         assert_harmless(dest, listing)
     outside = take(place, skip=PurePosixPath("around/dest").__eq__)
     assert not before.compare(outside)

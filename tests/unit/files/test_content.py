@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fsm.system.digest import no_check
 from fsm.system.files import copy_entry
 from fsm.system.files.content import copy_bytes, same_bytes
 
@@ -68,18 +69,41 @@ def test_shared_blocks_where_the_file_system_can(tmp_path: Path, monkeypatch: py
     """A clone by the kernel (btrfs, XFS) replaces the copying; stood in for by a write, so that it runs anywhere."""
     import fcntl
 
-    (tmp_path / "f").write_bytes(b"data")
+    data = b"data" * 5000
+    (tmp_path / "f").write_bytes(data)
     asked = []
 
     def clone(target: int, request: int, source: int) -> int:
         asked.append(request)
-        os.write(target, os.pread(source, 100, 0))
+        os.write(target, os.pread(source, len(data), 0))
         return 0
 
     monkeypatch.setattr(fcntl, "ioctl", clone)
     copy_entry(tmp_path / "f", tmp_path / "g")
     assert asked == [0x40049409]
-    assert (tmp_path / "g").read_bytes() == b"data"
+    assert (tmp_path / "g").read_bytes() == data
+
+
+def test_small_files_are_copied_whole_while_they_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A byte more than was there is asked for: what has come since is copied as well, and nothing twice."""
+    for size in (0, 1, 4096, 16 << 10, (16 << 10) + 1):
+        (tmp_path / "f").write_bytes(b"x" * size)
+        copy_entry(tmp_path / "f", tmp_path / "g")
+        assert (tmp_path / "g").read_bytes() == b"x" * size
+    (tmp_path / "f").write_bytes(b"one")
+    told = os.fstat
+
+    def grow(descriptor: int) -> os.stat_result:
+        status = told(descriptor)
+        with (tmp_path / "f").open("ab") as file:
+            file.write(b", two")
+        return status
+
+    with (tmp_path / "f").open("rb") as source, (tmp_path / "h").open("wb") as target:
+        monkeypatch.setattr("fsm.system.files.content.os.fstat", grow)
+        copy_bytes(source.fileno(), target.fileno(), no_check)
+        monkeypatch.undo()
+    assert (tmp_path / "h").read_bytes().startswith(b"one, two")
 
 
 def test_an_error_while_looking_for_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

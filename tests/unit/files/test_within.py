@@ -12,12 +12,18 @@ from backports import zstd
 
 from fsm.system import inventory
 from fsm.system.archive import write_tar_zst
-from fsm.system.files import GONE, copy_within, mirror, move_within
+from fsm.system.files import GONE, Mover, copy_within, mirror
 from fsm.system.files.moving import Spot, exchange_spots, move_spot, open_below, sync_spots
 
 pytestmark = pytest.mark.needs_linux
 
 ENTRY = PurePosixPath("data/sub/file")
+
+
+def move_within(source: Path, target: Path, path: PurePosixPath) -> bool:
+    """Move a single entry."""
+    with Mover(source, target) as mover:
+        return mover.move(path)
 
 
 @pytest.fixture
