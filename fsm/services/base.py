@@ -6,7 +6,6 @@ killed at any instruction of them; `status` asks the real thing.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -194,8 +193,13 @@ def becoming(user: User | None, *, users_log: bool = False) -> str:
 
 
 def handed_over(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variable by which the launcher gets the environment of a program that it becomes as a user."""
-    return {"FSM_ENVIRON": json.dumps(dict(environ))}
+    """The variable by which the launcher gets the environment of a program that it becomes as a user.
+
+    ``NAME=value`` on a line each, with backslashes and line breaks escaped: to read JSON takes an import of 6 ms, while
+    the service is down.
+    """
+    pairs = (f"{name}={value}" for name, value in environ.items())
+    return {"FSM_ENVIRON": "\n".join(pair.replace("\\", "\\\\").replace("\n", "\\n") for pair in pairs)}
 
 
 def failed(what: str, why: str, log: str, todo: str = "see its log, fix the cause, and try again") -> StepFailed:

@@ -12,7 +12,7 @@ that is not known:
 
 ``launcher.py redirect LOG CWD USER PROGRAM ARGV0 [ARGUMENT...]`` becomes the program with its output appended to LOG.
 
-For a USER the program's whole environment is that of the variable FSM_ENVIRON, as JSON: a ``LD_LIBRARY_PATH`` that
+For a USER the program's whole environment is that of the variable FSM_ENVIRON, a line each: a ``LD_LIBRARY_PATH`` that
 leads into a tree of the user's would have this process, which is root, run what lies there.
 """
 
@@ -141,10 +141,9 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - runs in an interpr
 
 def environment() -> dict[str, str]:  # pragma: no cover - runs in an interpreter of its own
     """The program's environment, which was handed over in one variable of this one's."""
-    import json  # noqa: PLC0415 - only where a service has a user
-
-    found: dict[str, str] = json.loads(os.environ["FSM_ENVIRON"])
-    return found
+    lines = os.environ["FSM_ENVIRON"].split("\n")
+    pairs = ("\\".join(part.replace("\\n", "\n") for part in line.split("\\\\")).split("=", 1) for line in lines)
+    return {pair[0]: pair[1] for pair in pairs}
 
 
 if __name__ == "__main__":  # pragma: no cover - see above
