@@ -18,6 +18,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The component types of what was started, by a process that takes itself for root."""
     started: list[list[str]] = []
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(early, "text_of", lambda path: path.read_text(encoding="utf-8"))  # whoever owns it
     monkeypatch.setattr(spare, "start", lambda types: started.append(list(types)))
     return started
 

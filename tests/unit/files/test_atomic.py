@@ -179,4 +179,5 @@ def test_points_are_declared():
         "files.remove_tree.removed",
         "files.write_atomic.renamed",
         "files.write_atomic.written",
+        "step.settled",
     ]
