@@ -95,3 +95,21 @@ def test_a_number_of_no_step(path: Path):
         run = journal.write(run, [], position=3)
         with pytest.raises(JournalError, match="there is no step 3"):
             RunRecord(journal, Registry.discover(), run)
+
+
+@pytest.mark.parametrize("data", [{"wanted": 1}, {"to": ["1.0"]}, {"force": "yes"}])
+def test_what_was_asked_for_is_of_its_types(tmp_path: Path, data: dict[str, object]):
+    """A resume in `checking` looks for that release again."""
+    with Journal(tmp_path / "journal.db") as journal:
+        run = journal.begin("web", "python_app", data=data)
+        with pytest.raises(JournalError, match="row 1 of its log is damaged"):
+            journal.asked(run)
+
+
+def test_a_process_that_a_run_has_started_must_be_one(rig):
+    """Nothing is signalled that a damaged row may mean."""
+    with rig.journal() as journal:
+        run = journal.begin("c", "cells", from_version="1")
+        journal.write(run, [Record(Kind.CHILD, data={"identity": {"pid": "x"}, "argv0": "sleep"})])
+    with pytest.raises(JournalError, match="row 2 of its log is damaged"):
+        rig.resume()
