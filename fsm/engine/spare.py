@@ -122,7 +122,7 @@ def start(types: Sequence[str]) -> None:
     Args:
         types: the component types that it should load.
     """
-    ends = launch([",".join(sorted(types))], "without a user", env=ENVIRONMENT)
+    ends = launch(["", ",".join(sorted(types))], "without a user", env=ENVIRONMENT)
     with _lock:
         _waiting.append(ends)
 

@@ -25,12 +25,12 @@ def begin(explicit: Path | None, names: Collection[str]) -> None:
         return
     try:
         types = _types(find(explicit), names)
-    except Exception:  # whatever is wrong with the file, whoever loads it all says it properly
-        return
-    if types:
-        from fsm.engine import spare  # noqa: PLC0415 - 10 ms that hosts of one user need not pay
+        if types:
+            from fsm.engine import spare  # noqa: PLC0415 - 10 ms that hosts of one user need not pay
 
-        spare.start(types)
+            spare.start(types)
+    except Exception:  # whatever is wrong, with the file or with the host: who needs it says it properly
+        return
 
 
 def _types(path: Path, names: Collection[str]) -> list[str]:
@@ -40,7 +40,8 @@ def _types(path: Path, names: Collection[str]) -> list[str]:
     chosen = [table for name, table in whole["components"].items() if not names or name in names]
     if whole.get("fsm", {}).get("pass_environment"):
         return []  # a worker has those variables from its beginning
-    return sorted({table["type"] for table in chosen if _somebodys(table, path.parent)})
+    types = {table["type"] for table in chosen if _somebodys(table, path.parent)}
+    return sorted(each for each in types if isinstance(each, str) and each.isprintable())
 
 
 def _somebodys(table: Mapping[str, Any], base: Path) -> bool:

@@ -259,6 +259,25 @@ def test_a_spare_worker_that_cannot_become_its_user_is_replaced(other, tmp_path,
 
 
 @pytest.mark.needs_root
+def test_a_spare_worker_waits_whatever_the_configuration_calls_a_type(other):
+    """Also where that looks like an adapter's class: it would begin to answer, as root."""
+    spare.start([PLACE])
+    (waiting,) = spare._waiting
+    told = other.does("who")["data"]
+    assert (told["pid"], told["uids"]) == (waiting.launched.pid, [str(OTHER)] * 4)
+
+
+@pytest.mark.needs_root
+def test_a_worker_that_is_not_its_user_is_asked_nothing(other, monkeypatch):
+    """Whatever went wrong: what it would do for that user it would do with more rights."""
+    roots = [spare.launch([PLACE], "root", env=spare.ENVIRONMENT)]
+    monkeypatch.setattr(process, "spared", lambda *_: roots.pop() if roots else None)
+    run, _ = other.run(Act(act="who"))
+    assert run.state is State.ROLLED_BACK
+    assert "it acts as another user" in run.reason
+
+
+@pytest.mark.needs_root
 def test_a_spare_worker_that_has_ended_is_nobodys(other):
     """Whoever wants one starts one."""
     spare.start(["python_app"])

@@ -33,6 +33,8 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         ("run_as = 0\n", [], []),
         ('run_as = "pi"\n[components.site]\ntype = "git"\nrun_as = 1000\n', ["web", "site"], ["git", "python_app"]),
         ('run_as = "pi"\n[fsm]\npass_environment = ["LANG"]\n', [], []),
+        ('run_as = "pi"\n[components.site]\ntype = 5\nrun_as = 1000\n', [], ["python_app"]),
+        ('run_as = "pi"\n[components.site]\ntype = "a\\u0000b"\nrun_as = 1000\n', [], ["python_app"]),
         ("nonsense", [], []),
     ],
 )
@@ -47,6 +49,20 @@ def test_what_the_configuration_says(tmp_path: Path, begun, more: str, names: li
 def test_a_host_without_a_configuration(tmp_path: Path, begun):
     """Whoever loads it says what is wrong."""
     early.begin(tmp_path / "missing.toml", [])
+    assert begun == []
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), RuntimeError("can't start new thread")])
+def test_a_host_that_has_no_room_for_a_spare_worker(tmp_path: Path, begun, monkeypatch: pytest.MonkeyPatch, error):
+    """It is only there to be quick: a boot goes on without it."""
+
+    def start(types: list[str]) -> None:
+        raise error
+
+    monkeypatch.setattr(spare, "start", start)
+    config = tmp_path / "fsm.toml"
+    config.write_text(ROOTS + 'run_as = "pi"\n', encoding="utf-8")
+    early.begin(config, [])
     assert begun == []
 
 

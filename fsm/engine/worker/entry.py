@@ -2,7 +2,7 @@
 
 ``entry.py PARENT ADAPTER PATH...``: the engine's pid, the first adapter that is to be loaded, and where the engine
 finds its modules. Descriptor 0 is the socket, 1 and 2 lead to the component's log. A spare one (`fsm.engine.spare`) is
-run as root, gets component types in place of an adapter, and hears later whose worker it is.
+run as root, has no adapter (an empty word), then the component types that it loads, and hears later whose worker it is.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - runs in an interpr
     """Become a worker; returns when the engine has no more to ask."""
     gc.disable()  # nothing is garbage until it is all loaded
     parent, adapter, *paths = arguments
+    types = paths.pop(0) if not adapter else ""
     sys.path += [path for path in paths if path not in sys.path]
     from fsm.system.inherited import no_plugins  # noqa: PLC0415 - found by what was added above
 
@@ -24,10 +25,10 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - runs in an interpr
     line = socket.socket(fileno=os.dup(0))
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
-    if ":" not in adapter:
+    if not adapter:
         from fsm.engine.worker.become import become  # noqa: PLC0415 - as above
 
-        adapter = become(line, adapter.split(","), int(parent))
+        adapter = become(line, types.split(","), int(parent))
     from fsm.engine.worker.confine import confine  # noqa: PLC0415 - as above
 
     confine(int(parent))

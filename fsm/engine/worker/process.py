@@ -167,8 +167,14 @@ class Worker:
                 raise self._nonsense("it spoke before it was asked")
             if said.version != __version__:
                 raise self._nonsense(f"it is of version {shown(said.version, 60)}, not {__version__}")
+            if not self._is_its_user():
+                raise self._nonsense("it acts as another user")
             self._ready = True
         return self._ready
+
+    def _is_its_user(self) -> bool:
+        """Whether it has no more rights than its user, before it is asked anything; one that has ended has none."""
+        return self._launched.pid is None or {self.user.uid} >= users_of(self._launched.pid)
 
     def _converse(self, poll: Callable[[], None], hearing: Hearing) -> Result | Raised | FsmError:
         """Listen until the call has ended, and hand on the word that it must."""
