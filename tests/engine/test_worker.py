@@ -113,6 +113,7 @@ def test_a_worker_cannot_have_a_process_of_somebody_elses_ended(bench):
     victim = identify(1)
     assert victim is not None
     worker = process.Worker(bench.user, PLACE, {})
+    worker.be_ready(lambda: None, Deaf())
     worker.user = bench.user.model_copy(update={"uid": 77})
     call = request("steal", victim={"json": victim.model_dump_json()})
     with pytest.raises(WorkerFailed, match="it said that process 1 is its own"):
