@@ -289,6 +289,17 @@ def test_a_spare_worker_that_has_ended_is_nobodys(other):
     assert other.does("who")["data"]["pid"] != waiting.launched.pid
 
 
+@pytest.mark.needs_root
+def test_a_spare_worker_that_is_replaced_is_ended(other):
+    """Also one that cannot hear that it is not wanted, since its user has stopped it."""
+    spare.start(["python_app"])
+    (waiting,) = spare._waiting
+    assert waiting.launched.pid is not None
+    os.kill(waiting.launched.pid, signal.SIGSTOP)
+    assert other.does("who")["data"]["pid"] != waiting.launched.pid
+    wait(lambda: not waiting.launched.lives)
+
+
 def test_a_spare_worker_that_nobody_takes_ends_with_its_engine():
     """Whether that has had its time or was killed; it waits for a word, and hears that there will be none."""
     script = (

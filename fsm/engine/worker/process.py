@@ -158,6 +158,8 @@ class Worker:
             if not self._spare:
                 raise
             # It could not become this user, or came to harm before it had. One of the user's own says why.
+            if self.identity is not None:
+                end(self.identity, grace=0.0, first=signal.SIGKILL)
             self._close()
             self._spare = False
             self._take(started(self.user, self._adapter, self._environ))
