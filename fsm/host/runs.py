@@ -43,7 +43,7 @@ class Runs:
                 return executor.resume(active, self._host.checked(name, journal))
             if self._host.control.requested:
                 return None
-            run = self._host.begin(journal, name, data={"wanted": version, "force": force})
+            run = self._host.begin(journal, name, data={"wanted": version, "force": bool(force)})
             return executor.drive(run, self._host.checked(name, journal))
 
         return self._host.locked(name, work)

@@ -53,7 +53,7 @@ class SetDriver:
             needs: the members, dependencies first, each with the members that it depends on.
             force: as for a single component.
         """
-        asked = {"needs": {member: list(others) for member, others in needs.items()}, "force": force}
+        asked = {"needs": {member: list(others) for member, others in needs.items()}, "force": bool(force)}
         run = self._journal.begin(name, SET, kind=SET, data=asked)
         faults.point("set.begun")
         return run

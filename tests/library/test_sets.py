@@ -327,8 +327,11 @@ def test_an_interrupted_run_of_its_own_comes_first(root, world):
 
 
 def test_components_named_at_the_call_are_a_set(root, world):
-    """`--atomic`: without a table in the configuration; several at the same time where none needs the other."""
-    results = updater(root, "a", "b", "c").update_set(["a", "b"], jobs=2)
+    """`--atomic`: without a table in the configuration; several at the same time where none needs the other.
+
+    A program that hands on a 1 for `force` is no damage to the journal.
+    """
+    results = updater(root, "a", "b", "c").update_set(["a", "b"], jobs=2, force=1)
     assert ends(results) == [("@a+b", "done"), ("a", "done"), ("b", "done")]
     with pytest.raises(UsageError, match="two members"):
         updater(root, "a", "b").update_set(["a", "a"])
