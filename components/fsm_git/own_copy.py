@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from fsm.adapter import Done, RetryLater, Step, StepContext, StepResult, Target
-from fsm.errors import CommandFailed, DeadlineExceeded
+from fsm.errors import CommandFailed, DeadlineExceeded, Refused
 from fsm.kit import HostStep, Staging
 from fsm.lifecycle import State
 from fsm.model import Model, Seconds
@@ -198,7 +198,7 @@ class TidyCopy(Step):
             files.remove_tree(self.own.staging.root, ctx.check)
             faults.point("git.apart.tidied")
             code = self.own.git(ctx).run(*tidying, timeout=_GC).code
-        except (OSError, CommandFailed, DeadlineExceeded) as error:
+        except (OSError, CommandFailed, DeadlineExceeded, Refused) as error:
             return Done(notes=(f"could not tidy {self.own.repository}: {error}",))
         return Done(notes=(f"could not tidy {self.own.repository}: git gc {exited(code)}",) if code else ())
 

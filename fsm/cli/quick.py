@@ -43,7 +43,7 @@ def _answer(words: Sequence[str], config: str | None) -> int | None:
         case ["resume"]:
             return _resume(config, None)
         case ["resume", "--within", number] if (
-            number.isascii() and number.isdigit() and len(number) < 6
+            number.isascii() and number.isdigit() and len(number) <= DIGITS
         ):  # less than the week that is allowed
             return _resume(config, float(number))
     return None

@@ -141,7 +141,13 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - runs in an interpr
 
 def environment() -> dict[str, str]:  # pragma: no cover - runs in an interpreter of its own
     """The program's environment, which was handed over in one variable of this one's."""
-    lines = os.environ["FSM_ENVIRON"].split("\n")
+    text = os.environ["FSM_ENVIRON"]
+    if text.startswith('{"'):  # of an engine that was older, and has been replaced while it worked
+        import json  # noqa: PLC0415 - the whole point is to do without
+
+        found: dict[str, str] = json.loads(text)
+        return found
+    lines = text.split("\n")
     pairs = ("\\".join(part.replace("\\n", "\n") for part in line.split("\\\\")).split("=", 1) for line in lines)
     return {pair[0]: pair[1] for pair in pairs}
 

@@ -130,7 +130,8 @@ def test_what_counts_as_true_is_force(root, world):
     """A program that hands on a 1 is no damage to the journal, which would keep the component from any update."""
     host = updater(root)
     host.hold("a", "not now")
-    assert host.update("a", force=1).outcome is Outcome.DONE
+    result = host.update("a", force=1)  # type: ignore[arg-type]  # as untyped programs do
+    assert result.outcome is Outcome.DONE
 
 
 def test_hold_pin_and_quarantine_are_overridden_by_force(root, world):

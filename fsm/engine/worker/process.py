@@ -69,8 +69,6 @@ class Worker:
         self.known_to = ""
         self._ready = False
         self._useless = False
-        self._buffer = b""
-        self._last = b""
         self._received = 0
         self._children: list[Child] = []
         self._marker: str | None = None
@@ -82,6 +80,7 @@ class Worker:
 
     def _take(self, ends: Ends) -> None:
         self._socket, self._log, self._launched = ends
+        self._buffer = self._last = b""
         self._socket.settimeout(_SEND)
         os.set_blocking(self._log, False)
         self._poller = select.poll()

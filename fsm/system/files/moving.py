@@ -125,13 +125,6 @@ class Mover:
         Raises:
             OSError: it cannot be moved.
         """
-        if self._moved(path):
-            return True
-        # Another directory may have taken the place of one that is still open.
-        self._go_up(1)
-        return self._moved(path)
-
-    def _moved(self, path: PurePosixPath) -> bool:
         try:
             here, there = self._at(path.parts[:-1])
             _move(path.name, here, there, self._check)
@@ -144,8 +137,8 @@ class Mover:
     def _at(self, names: tuple[str, ...]) -> tuple[int, int]:
         """The directories of those names on both sides."""
         same = 1
-        for name, (known, _, _) in zip(names, self._chain[1:], strict=False):
-            if name != known:
+        for name, (known, below, _), (_, above, _) in zip(names, self._chain[1:], self._chain, strict=False):
+            if name != known or not _is_still(name, above, below):
                 break
             same += 1
         self._go_up(same)
@@ -166,13 +159,23 @@ class Mover:
                 os.close(descriptor)
 
 
+def _is_still(name: str, directory: int, descriptor: int) -> bool:
+    """Whether what is open is what has that name by now: another directory may have taken its place."""
+    try:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(status, os.fstat(descriptor))
+
+
 def _move(name: str, source: int, target: int, check: Check) -> None:
     try:
         os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        copy_at(name, source, name, target, check)
+        copy_at(name, source, name, target, check, durable=True)
+        os.fsync(target)  # else a power cut could take both
         os.unlink(name, dir_fd=source)
 
 

@@ -48,6 +48,19 @@ def test_a_directory_that_took_the_place_of_an_open_one_is_found(trees: tuple[Pa
     assert (target / "a/b/new").read_text() == "new"
 
 
+def test_a_file_of_the_same_name_in_a_directory_that_was_moved_away_is_another(trees: tuple[Path, Path]):
+    """Only what lies in the tree is moved, though the other directory is still open."""
+    source, target = trees
+    with Mover(source, target) as mover:
+        assert mover.move(PurePosixPath("a/b/one"))
+        (source / "a").rename(source.parent / "elsewhere")
+        (source / "a/b").mkdir(parents=True)
+        (source / "a/b/two").write_text("the tree's")
+        assert mover.move(PurePosixPath("a/b/two"))
+    assert (target / "a/b/two").read_text() == "the tree's"
+    assert (source.parent / "elsewhere/b/two").read_text() == "a/b/two"
+
+
 def test_a_link_that_took_its_place_is_not_followed(trees: tuple[Path, Path], tmp_path: Path):
     """What it leads to is not in the tree."""
     source, target = trees

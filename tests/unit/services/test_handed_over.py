@@ -21,3 +21,9 @@ def test_every_environment_arrives_as_it_was(environ: dict[str, str]):
     """Whatever stands in it, bytes that are no text included."""
     with patch.dict(os.environ, handed_over(environ)):
         assert environment() == environ
+
+
+def test_what_an_older_engine_hands_over_arrives_as_well():
+    """It goes on with its run after the updater was replaced, and starts what lies on the disk by then."""
+    with patch.dict(os.environ, {"FSM_ENVIRON": '{"A": "\\u20ac=\\n", "B": ""}'}):
+        assert environment() == {"A": "€=\n", "B": ""}
