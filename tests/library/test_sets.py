@@ -331,8 +331,8 @@ def test_components_named_at_the_call_are_a_set(root, world):
 
     A program that hands on a 1 for `force` is no damage to the journal.
     """
-    host = updater(root, "a", "b", "c")
-    results = host.update_set(["a", "b"], jobs=2, force=1)  # type: ignore[arg-type]  # as untyped programs do
+    together = updater(root, "a", "b", "c")
+    results = together.update_set(["a", "b"], jobs=2, force=1)  # type: ignore[arg-type]  # as untyped programs do
     assert ends(results) == [("@a+b", "done"), ("a", "done"), ("b", "done")]
     with pytest.raises(UsageError, match="two members"):
         updater(root, "a", "b").update_set(["a", "a"])
