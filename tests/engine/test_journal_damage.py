@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import apsw
@@ -113,3 +114,23 @@ def test_a_process_that_a_run_has_started_must_be_one(rig):
         journal.write(run, [Record(Kind.CHILD, data={"identity": {"pid": "x"}, "argv0": "sleep"})])
     with pytest.raises(JournalError, match="row 2 of its log is damaged"):
         rig.resume()
+
+
+def test_a_write_that_was_cut_off_is_taken_back_by_who_may_write(tmp_path: Path):
+    """A reader says so: SQLite would have it write to a database that is read-only."""
+    made, cut = tmp_path / "made.db", tmp_path / "state" / "journal.db"
+    cut.parent.mkdir(mode=0o700)
+    with apsw.Connection(str(made)) as db:
+        list(db.execute("PRAGMA cache_size=2; CREATE TABLE big (bytes)"))
+    db.execute("BEGIN IMMEDIATE")
+    for _ in range(100):
+        db.execute("INSERT INTO big VALUES (zeroblob(4000))")
+    shutil.copy(made, cut)
+    shutil.copy(f"{made}-journal", f"{cut}-journal")
+    db.close()
+    with pytest.raises(JournalError, match="a write was cut off"):
+        Journal(cut, readonly=True)
+    with pytest.raises(JournalError, match="belongs to another program"):
+        Journal(cut)
+    with pytest.raises(JournalError, match="belongs to another program"):
+        Journal(cut, readonly=True)

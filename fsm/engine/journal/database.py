@@ -223,7 +223,12 @@ class Database:
                 "run `fsm doctor --set-aside-journal` to move it aside; installed components are not affected",
             ) from error
         except apsw.Error as error:
-            raise JournalError(f"cannot {verb} the journal {self.path}", str(error), "see `fsm doctor`") from error
+            why, todo = str(error), "see `fsm doctor`"
+            if getattr(error, "extendedresult", 0) == apsw.SQLITE_READONLY_ROLLBACK:
+                # A power cut hit it while it was made; its rollback journal is nothing that a reader can play back.
+                why = "a write was cut off, and only who may write it can take that back"
+                todo = "run `fsm resume` as the user whom the updater runs as"
+            raise JournalError(f"cannot {verb} the journal {self.path}", why, todo) from error
         except OSError as error:
             raise JournalError(
                 f"cannot {verb} the journal {self.path}", str(error), "check state_dir and its permissions"
