@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Final
 
 from fsm.errors import count
 from fsm.kit import make_directory, remove_empty, sweep
 from fsm.system import faults, files, inventory
-from fsm.system.characters import printable
 from fsm_python_app.layout import Layout
-
-SHOWN: Final = 5
-"""Files that a note names; the rest is counted."""
+from fsm_python_app.listing import SHOWN, first, shown
 
 
 def is_cache(path: PurePosixPath) -> bool:
@@ -61,19 +56,13 @@ def set_aside(
                     continue
                 mover.move(path)
                 faults.point("aside.moved")
-    some, number = _first(_files(dest, check) if dest.is_dir() else iter(()))
+    some, number = first(_files(dest, check) if dest.is_dir() else iter(()), SHOWN)
     remove_empty(dest)
     if not number:
         return ()
     files.sync_filesystem(dest)  # whoever wrote it need not have
-    names = ", ".join(some) + (f" and {number - SHOWN} more" if number > SHOWN else "")
+    names = shown([entry.path for entry in some], number)
     return (f"{count(number, 'file')} that the new version wrote: kept in {dest} ({names})",)
-
-
-def _first(found: Iterator[inventory.Entry]) -> tuple[list[str], int]:
-    """The first few names, for people, and how many there are."""
-    some = [printable(entry.path) for entry in islice(found, SHOWN)]
-    return some, len(some) + sum(1 for _ in found)
 
 
 def _known(layout: Layout, run: int) -> Iterator[inventory.Entry]:

@@ -16,6 +16,7 @@ from fsm.system import faults, files, inventory, regular
 from fsm_python_app.environment import discard, linked, links
 from fsm_python_app.keep import BackupRecord
 from fsm_python_app.layout import Layout, RunPaths
+from fsm_python_app.listing import shown
 
 _LIMIT: Final = 256 << 20
 """Bytes of a record, which names files: as many as a million names have."""
@@ -76,11 +77,9 @@ class Retire(kit.Retire):
         number = unlisted.get("unlisted_count", 0)
         if not number:
             return ()
-        names = unlisted["unlisted"]
-        more = f" and {number - 5} more" if number > 5 else ""
         plural = "s stay" if number != 1 else " stays"
         where = RunPaths(root=kept).old_version
-        return (f"{number} local file{plural} in the backup at {where}: {', '.join(names[:5])}{more}",)
+        return (f"{number} local file{plural} in the backup at {where}: {shown(unlisted['unlisted'], number)}",)
 
 
 class Tidy(kit.Tidy):

@@ -12,10 +12,9 @@ from fsm.kit import read_record, sweep_foreign, write_record
 from fsm.system import archive, faults, files, inventory
 from fsm.system.characters import printable
 from fsm_python_app.layout import Layout, RunPaths, patterns
+from fsm_python_app.listing import LISTED
 
 _TRIES: Final = 10
-_LISTED: Final = 1000
-"""Copies that the record and the journal name."""
 
 
 class BackupRecord(kit.BackupRecord):
@@ -108,7 +107,7 @@ class Keep(kit.Keep):
             ctx.check()
             if _copy_moving(live, paths.preserved, path):
                 number += 1
-                if number <= _LISTED:
+                if number <= LISTED:
                     copied.append(printable(path))
         faults.point("keep.copied")
         return copied, number
@@ -138,7 +137,7 @@ class Keep(kit.Keep):
             names = [*damaged.removed, *damaged.changed, *damaged.added]
             shown = ", ".join(printable(name) for name in names[:3])
             return Failed(why=f"the backup of {shown} is damaged", todo="check the disk", blame="host")
-        return Done(data={"preserved": list(record.preserved[:_LISTED]), "archive": record.archive})
+        return Done(data={"preserved": list(record.preserved[:LISTED]), "archive": record.archive})
 
 
 def _copy_moving(source: Path, dest: Path, path: PurePosixPath) -> bool:

@@ -21,11 +21,10 @@ from fsm.system import files, inventory
 from fsm.system.characters import printable
 from fsm_python_app import aside, finish
 from fsm_python_app.layout import Layout, patterns
+from fsm_python_app.listing import LISTED
 from fsm_python_app.spec import PythonAppSpec
 
 MEBI = 1 << 20
-_LISTED = 1000
-
 Way = Literal["fresh", "exchange", "renames", "copy"]
 
 
@@ -45,7 +44,7 @@ class Looked(Installed):
     why_copied: str = ""
     preserved: Annotated[int, Field(ge=0)] = 0
     live: Annotated[int, Field(ge=0)] = 0
-    unlisted: Annotated[tuple[str, ...], Field(max_length=_LISTED)] = ()
+    unlisted: Annotated[tuple[str, ...], Field(max_length=LISTED)] = ()
     unlisted_count: Annotated[int, Field(ge=0)] = 0
 
 
@@ -81,7 +80,7 @@ def look(target: Target, spec: PythonAppSpec, installed: Installed, *, for_relea
         why_copied=why,
         preserved=bytes_matched(live, patterns(spec.preserve)),
         live=files.tree_size(live)[0] if way in (None, "copy") else 0,
-        unlisted=tuple(printable(path) for path in unlisted[:_LISTED]),
+        unlisted=tuple(printable(path) for path in unlisted[:LISTED]),
         unlisted_count=len(unlisted),
     )
 

@@ -26,12 +26,13 @@ from fsm_python_app.environment import BuildEnvironment
 from fsm_python_app.finish import Retire, Tidy
 from fsm_python_app.keep import Keep
 from fsm_python_app.layout import Layout
+from fsm_python_app.listing import shown
 from fsm_python_app.look import MEBI, Looked, Way, tried
 from fsm_python_app.moves import Exchange, MoveIn, MoveOut
 from fsm_python_app.spec import PythonAppSpec
 from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Prepare
 from fsm_python_app.take_kept import TakeKept
-from fsm_python_app.unpack import Unpack, count, shown
+from fsm_python_app.unpack import Unpack, count
 from fsm_python_app.verify import Migrate, Verify
 
 if TYPE_CHECKING:

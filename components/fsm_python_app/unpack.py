@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
 from fsm.adapter import Done, Failed, Step, StepContext, StepResult
 from fsm.formats import version_file
@@ -17,13 +16,7 @@ from fsm.system import archive, faults, files, inventory
 from fsm.system.characters import printable
 from fsm_python_app import aside, finish
 from fsm_python_app.layout import Layout, RunPaths, patterns
-
-SHOWN = 5
-"""Local files that a note names; the rest is counted."""
-
-
-_LISTED: Final = 1000
-"""Local files that the journal names."""
+from fsm_python_app.listing import LISTED, first, shown
 
 
 class Unpack(Step):
@@ -56,9 +49,7 @@ class Unpack(Step):
             failed = self._unpack(ctx, paths)
             if failed:
                 return failed
-        unlisted = self._unlisted(paths)
-        some = list(islice(unlisted, _LISTED))
-        number = len(some) + sum(1 for _ in unlisted)
+        some, number = first(self._unlisted(paths), LISTED)
         if number and self.unlisted == "refuse":
             return Failed(
                 why=f"{count(number)} in {self.layout.live} covered by neither the release nor `preserve`:"
@@ -160,12 +151,6 @@ class Unpack(Step):
 def count(number: int) -> str:
     """``1 local file``, ``3 local files``."""
     return f"{number} local file{'s' if number != 1 else ''}"
-
-
-def shown(paths: Sequence[str], number: int) -> str:
-    """The first few of so many names."""
-    more = f" and {number - SHOWN} more" if number > SHOWN else ""
-    return ", ".join(printable(path) for path in paths[:SHOWN]) + more
 
 
 def _unit(ctx: StepContext) -> Callable[[int, int | None], None]:

@@ -24,8 +24,7 @@ def ended(command: Callable[[], int], as_json: bool) -> int:
     except KeyboardInterrupt:
         return interrupted()
     except OSError as error:  # a full disk, a file that is gone: the host's trouble
-        if os.environ.get("FSM_DEBUG"):
-            _traceback(error)
+        _traced(error)
         return report(Code.FAILED, "cannot go on", str(error), "mend that, then try again", "OSError", as_json)
     except Exception as error:
         return _unexpected(error, as_json)
@@ -48,20 +47,21 @@ def report(code: Code, what: str, why: str, todo: str, kind: str, as_json: bool)
 
 
 def _explained(error: FsmError, as_json: bool) -> int:
-    if os.environ.get("FSM_DEBUG"):
-        _traceback(error)
+    _traced(error)
     return report(of_error(error), error.what, error.why, error.todo, type(error).__name__, as_json)
 
 
 def _unexpected(error: Exception, as_json: bool) -> int:
-    if os.environ.get("FSM_DEBUG"):
-        _traceback(error)
+    _traced(error)
     why = f"{type(error).__name__}: {error}"
     todo = "this is a bug; run it again with FSM_DEBUG=1 to see where, and report it"
     return report(Code.BUG, "unexpected error", why, todo, type(error).__name__, as_json)
 
 
-def _traceback(error: BaseException) -> None:
+def _traced(error: BaseException) -> None:
+    """Show where it came from, if that is wanted."""
+    if not os.environ.get("FSM_DEBUG"):
+        return
     import traceback  # noqa: PLC0415 - only with FSM_DEBUG
 
     output.tell("".join(traceback.format_exception(error)).rstrip())

@@ -14,13 +14,11 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from fsm.engine.journal import SET, Journal, Kind, LogRow, Run
+from fsm.engine.journal.stored import STATES
 from fsm.lifecycle import Event, State
 
 PLAN_SCHEMA: Final = 1
 """The schema of frozen plans that is understood here; a test holds it equal to that of `fsm.engine.plan`."""
-
-
-_STATES: Final = {str(state): state for state in State}
 
 
 class Outcome(StrEnum):
@@ -126,7 +124,7 @@ def _plan(text: str | None) -> tuple[Planned, ...]:
 
 
 def _planned(step: dict[str, Any]) -> Planned:
-    found = Planned(step["name"], step["title"], _STATES[step["phase"]], step["touches_live"], step["downtime"])
+    found = Planned(step["name"], step["title"], STATES[step["phase"]], step["touches_live"], step["downtime"])
     if not (isinstance(found.name, str) and isinstance(found.title, str) and isinstance(found.touches_live, bool)):
         raise TypeError("a step has a value of another type")
     return found

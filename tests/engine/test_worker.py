@@ -225,12 +225,10 @@ def _children(bench: Bench) -> list[Identity]:
 @pytest.mark.parametrize("spared", [False, True])
 def test_a_worker_is_nobody_but_its_user(other, spared):
     """No capability, no other group, no way back; neither has what it starts, nor a worker that began as root."""
-    if spared:
-        spare.start(["python_app"])
-        (waiting,) = spare._waiting
+    pid = _spare()[0] if spared else None
     told = other.does("who")["data"]
     if spared:
-        assert (told["pid"], spare._waiting) == (waiting.launched.pid, [])
+        assert (told["pid"], spare._waiting) == (pid, [])
     number = str(OTHER)
     assert (told["uids"], told["gids"], told["groups"]) == ([number] * 4, [number] * 4, [])
     assert told["capabilities"] == ["", "", "", ""]
@@ -281,23 +279,27 @@ def test_a_worker_that_is_not_its_user_is_asked_nothing(other, monkeypatch):
 @pytest.mark.needs_root
 def test_a_spare_worker_that_has_ended_is_nobodys(other):
     """Whoever wants one starts one."""
-    spare.start(["python_app"])
-    (waiting,) = spare._waiting
-    assert waiting.launched.pid is not None
-    os.kill(waiting.launched.pid, signal.SIGKILL)
-    wait(lambda: not waiting.launched.lives)
-    assert other.does("who")["data"]["pid"] != waiting.launched.pid
+    pid, launched = _spare()
+    os.kill(pid, signal.SIGKILL)
+    wait(lambda: not launched.lives)
+    assert other.does("who")["data"]["pid"] != pid
 
 
 @pytest.mark.needs_root
 def test_a_spare_worker_that_is_replaced_is_ended(other):
     """Also one that cannot hear that it is not wanted, since its user has stopped it."""
+    pid, launched = _spare()
+    os.kill(pid, signal.SIGSTOP)
+    assert other.does("who")["data"]["pid"] != pid
+    wait(lambda: not launched.lives)
+
+
+def _spare() -> tuple[int, spare.Launched]:
+    """A spare worker that waits: its number, and the process."""
     spare.start(["python_app"])
     (waiting,) = spare._waiting
     assert waiting.launched.pid is not None
-    os.kill(waiting.launched.pid, signal.SIGSTOP)
-    assert other.does("who")["data"]["pid"] != waiting.launched.pid
-    wait(lambda: not waiting.launched.lives)
+    return waiting.launched.pid, waiting.launched
 
 
 def test_a_spare_worker_that_nobody_takes_ends_with_its_engine():

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from tests import series
 from tests.crash.scenarios import SCENARIOS
 from tests.hosts.kills import page
 from tests.powercut import table
@@ -29,13 +30,9 @@ def main(argv: list[str]) -> int:
     Returns:
         The exit code: 1 if something was not as promised.
     """
-    parser = argparse.ArgumentParser(prog="python -m tests.powercut", description=__doc__)
-    parser.add_argument("--cuts", type=int, default=500, help="on each file system")
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser = series.options("tests.powercut", __doc__, "cut", 500, "on each file system")
     parser.add_argument("--kind", action="append", choices=KINDS, help="only these file systems")
     parser.add_argument("--scenario", default="", help="only scenarios that have this in their names")
-    parser.add_argument("--only", type=int, help="this cut alone")
-    parser.add_argument("--page", action="store_true", help="write the table into docs/reliability.md")
     given = parser.parse_args(argv)
     RESULTS.mkdir(parents=True, exist_ok=True)
     names = [name for name in CUT if given.scenario in name]
@@ -43,8 +40,8 @@ def main(argv: list[str]) -> int:
         for kind in given.kind or KINDS:
             with Cuts(kind) as cuts:
                 _series(cuts, names, given)
-    series = f"{given.seed}{given.scenario}"
-    every = [one for kind in KINDS for one in _known(RESULTS / f"{series}-{kind}.jsonl")]
+    title = f"{given.seed}{given.scenario}"
+    every = [one for kind in KINDS for one in series.known(RESULTS / f"{title}-{kind}.jsonl")]
     print(table.text(every, given.seed))
     if given.page:
         page.write({"powercut": table.text(every, given.seed)})
@@ -53,7 +50,7 @@ def main(argv: list[str]) -> int:
 
 def _series(cuts: Cuts, names: list[str], given: argparse.Namespace) -> None:
     log = RESULTS / f"{given.seed}{given.scenario}-{cuts.kind}.jsonl"
-    numbers = range(len(_known(log)), given.cuts) if given.only is None else [given.only]
+    numbers = range(len(series.known(log)), given.cuts) if given.only is None else [given.only]
     for number in numbers:
         one = perform(cuts, names, given.seed, number)
         if one["wrong"] or given.only is not None:
@@ -75,10 +72,6 @@ def perform(cuts: Cuts, names: list[str], seed: int, number: int) -> dict[str, A
     took = round(time.monotonic() - begun, 2)
     words = [str(each) for each in drawn]
     return {"number": number, "kind": cuts.kind, "scenario": name, "cuts": words, "seconds": took, "wrong": wrong}
-
-
-def _known(log: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
 if __name__ == "__main__":

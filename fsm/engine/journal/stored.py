@@ -17,7 +17,7 @@ from fsm.formats.foreign import json_of
 from fsm.lifecycle import State
 
 _KINDS: Final = {str(kind): kind for kind in Kind}
-_STATES: Final = {str(state): state for state in State}
+STATES: Final = {str(state): state for state in State}
 """Looked up, which is five times as quick as to ask the enum."""
 
 _NEEDED: Final[Mapping[Kind, Mapping[str, type]]] = {
@@ -108,7 +108,7 @@ def kind_in(text: str) -> Kind:
 
 def state_in(text: str) -> State:
     """The state of a run."""
-    known = _STATES.get(text)
+    known = STATES.get(text)
     if known is None:
         raise _unknown("state", text)
     return known

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from fsm.system.inherited import no_plugins
 from fsm.system.processes.dying import end_with
-
-_PYTHONS: Final = {getattr(signal, name, None) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ")}
-"""Signals that Python itself ignores."""
+from fsm.system.processes.signals import PYTHONS, default_signals
 
 
 def become(connection: socket.socket, types: Sequence[str], parent: int) -> str:  # pragma: no cover - another process
@@ -32,10 +29,7 @@ def become(connection: socket.socket, types: Sequence[str], parent: int) -> str:
         SystemExit: nobody needs it, or that user cannot read what it has loaded.
     """
     end_with(parent)
-    for signum in signal.valid_signals() - _PYTHONS:
-        if signal.getsignal(signum) is signal.SIG_IGN:
-            signal.signal(signum, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    default_signals(PYTHONS)
     _load(types)
     asked = _asked(connection)
     os.setgroups(asked["groups"])

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
+from typing import Final
+
+PYTHONS: Final = frozenset(getattr(signal, name, None) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ"))
+"""What Python itself ignores."""
 
 _tied: list[bool] = []
 """Whether what this process asks ends with it; empty for no."""
@@ -28,10 +32,15 @@ def ignored_signals() -> list[signal.Signals]:
     return [signum for signum in signal.valid_signals() if signal.getsignal(signum) is signal.SIG_IGN]
 
 
-def default_signals() -> None:  # pragma: no cover - runs in the child, between fork and exec
-    """Give every ignored signal its default action, and block none."""
+def default_signals(but: Collection[object] = ()) -> None:  # pragma: no cover - runs in a child
+    """Give every ignored signal its default action, and block none.
+
+    Args:
+        but: signals that stay ignored: `PYTHONS` where no other program follows.
+    """
     for signum in ignored_signals():
-        signal.signal(signum, signal.SIG_DFL)
+        if signum not in but:
+            signal.signal(signum, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -49,5 +58,4 @@ def before_exec() -> Callable[[], None] | None:
     """
     if _tied:
         return partial(_begin_tied, os.getpid())
-    own = {getattr(signal, name, None) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ")}
-    return default_signals if set(ignored_signals()) - own else None
+    return default_signals if set(ignored_signals()) - PYTHONS else None

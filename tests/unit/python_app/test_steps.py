@@ -16,6 +16,7 @@ from fsm.system import files, inventory
 from fsm_python_app import aside, keep, unpack
 from fsm_python_app.keep import BackupRecord, Keep
 from fsm_python_app.layout import Layout
+from fsm_python_app.listing import SHOWN
 from fsm_python_app.unpack import Unpack
 from tests.strategies_archive import Item, tar
 
@@ -71,7 +72,7 @@ def test_a_release_is_unpacked_stamped_and_listed(layout: Layout, tmp_path: Path
 
 def test_of_many_local_files_some_are_named(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The journal has the first of them, and their number."""
-    monkeypatch.setattr(unpack, "_LISTED", 1)
+    monkeypatch.setattr(unpack, "LISTED", 1)
     context = BareContext()
     kept(layout).do(context)
     done = step(layout, tmp_path, RELEASE).do(context)
@@ -113,7 +114,7 @@ def test_nothing_stays_of_a_hostile_release(layout: Layout, tmp_path: Path):
 
 def test_a_backup_names_some_of_many_copies(layout: Layout, monkeypatch: pytest.MonkeyPatch):
     """The record says how many there are, and the second call finds it whole."""
-    monkeypatch.setattr(keep, "_LISTED", 1)
+    monkeypatch.setattr(keep, "LISTED", 1)
     for _ in range(2):
         done = kept(layout).do(BareContext())
         assert isinstance(done, Done)
@@ -133,13 +134,13 @@ def test_of_many_files_that_are_set_aside_some_are_named(layout: Layout, tmp_pat
     assert isinstance(unpacking.do(BareContext()), Done)
     tree = layout.paths(1).tree
     (tree / "new").mkdir()
-    for number in range(aside.SHOWN + 2):
+    for number in range(SHOWN + 2):
         (tree / "new" / f"f{number}").write_text("x")
     (tree / "app.py").write_text("changed by the new version")
     files.copy_within(layout.live, tree, PurePosixPath("data/one"))
     (note,) = aside.set_aside(tree, layout.live, layout, 1, lambda _path: False, lambda: None)
-    assert note.startswith(f"{aside.SHOWN + 3} files that the new version wrote")
+    assert note.startswith(f"{SHOWN + 3} files that the new version wrote")
     assert note.endswith("(app.py, new/f0, new/f1, new/f2, new/f3 and 3 more)")
     moved = sorted(path.name for path in (layout.aside / "1").rglob("*") if path.is_file())
-    assert moved == ["app.py", *(f"f{number}" for number in range(aside.SHOWN + 2))]
+    assert moved == ["app.py", *(f"f{number}" for number in range(SHOWN + 2))]
     assert (tree / "lib" / "a.py").exists()
