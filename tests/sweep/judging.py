@@ -24,8 +24,6 @@ _NEXT: Final = "1.2.0"
 
 _OWN: Final = ("*.fsm", "*.fsm/*", "*.fsm-tmp-*", "state", "state/*", "kept/*", "app/.git/*")
 _KEPT: Final = ("*.fsm/aside*", "*.fsm/backups/*/*", "*.fsm/envs/*", "kept/*", "state/logs*", "*/__pycache__*")
-_ONCE: Final = ("app/vendor*", "app/.git/modules/*", "*.fsm/backups*")
-"""What is not there if the struck release is not: a submodule that only it brings, a backup of what was before it."""
 
 _NUMBERS: Final = re.compile(r"(?<=/)[\w.-]+@\d+|(?<=kept/)\d+|(?<=saved/)\d+")
 
@@ -42,24 +40,28 @@ def said(heard: Sequence[Heard]) -> None:
         assert " bug" not in one.said, "a bug"
 
 
-def ended(case: CrashCase, forge: CliForge, wanted: Undisturbed) -> None:
+def ended(case: CrashCase, forge: CliForge, wanted: Undisturbed) -> bool:
     """Go on in peace until nothing is in progress, and assert that the host is whole.
 
     Who is killed, and goes on, ends as if nothing had been. Who meets an error may turn back, and may leave something
     of the updater's own for the next run to remove.
+
+    Returns:
+        Whether it ended as it does by itself; else it turned back.
     """
     run = _finished(case, forge)
     said(forge.heard)
     as_wanted = run.state == case.scenario.outcome
     if as_wanted and _only_killed(forge.heard):
         case.judge_after_a_boot(wanted)
-        return
+        return True
     turned_back = run.state in (State.IDLE, State.ROLLED_BACK) and not _only_killed(forge.heard)
     assert as_wanted or turned_back, f"ended as {run.state}: {run.reason}"
     case.judge_journal(run.state)
     version = case.scenario.version if as_wanted else case.scenario.before
     case.judge_service(version)
     _same(_of_people(listing(case.app_fixture.root)), _of_people(wanted.after if as_wanted else wanted.before))
+    return as_wanted
 
 
 def _finished(case: CrashCase, forge: CliForge) -> Run:
@@ -110,6 +112,5 @@ def one_more(case: CrashCase, forge: CliForge) -> set[str]:
 
 def no_litter(found: Set[str], wanted: Set[str]) -> None:
     """Assert that a host has after one more update what it has where nothing failed before."""
-    lost = sorted(name for name in wanted - found if not any(fnmatch(name, one) for one in _ONCE))
-    stray = sorted(found - wanted)
+    lost, stray = sorted(wanted - found), sorted(found - wanted)
     assert (lost, stray) == ([], []), f"after one more update: lost {lost}, stray {stray}"

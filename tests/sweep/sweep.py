@@ -36,12 +36,14 @@ class Known(NamedTuple):
         wanted: the host, before and after.
         calls: how many state-changing calls there are.
         later: the names of what is there after one more update.
+        instead: the same, where the scenario's own command was never given.
     """
 
     template: Path
     wanted: Undisturbed
     calls: int
     later: set[str]
+    instead: set[str]
 
 
 class Sweep:
@@ -76,7 +78,9 @@ class Sweep:
                 judging.said(self.forge.heard)
                 case.judge(wanted)
                 calls = len(self.forge.heard[0].seen)
-                self._known[name] = Known(template, wanted, calls, judging.one_more(case, self.forge))
+                later = judging.one_more(case, self.forge)
+            with self._host(name, template) as case:
+                self._known[name] = Known(template, wanted, calls, later, judging.one_more(case, self.forge))
         return self._known[name]
 
     def draw(self, name: str, modes: Sequence[Mode], chance: random.Random) -> list[Fault]:
@@ -105,8 +109,8 @@ class Sweep:
                     if fault.mode == "kill-all" and self.forge.heard[-1].struck:
                         case.lose_power()
                         boot(case)
-            judging.ended(case, self.forge, known.wanted)
-            judging.no_litter(judging.one_more(case, self.forge), known.later)
+            as_wanted = judging.ended(case, self.forge, known.wanted)
+            judging.no_litter(judging.one_more(case, self.forge), known.later if as_wanted else known.instead)
 
     @contextmanager
     def _host(self, name: str, template: Path) -> Iterator[CrashCase]:
