@@ -16,7 +16,7 @@ from benchmarks.rig import Bench, child, environment
 from benchmarks.webapp import Site
 from fsm.engine.journal import Journal, Kind, Record
 from fsm.engine.plan import Plan
-from fsm.engine.report import Outcome, run_report
+from fsm.engine.report import Outcome, run_reports
 from fsm.lifecycle import State
 from fsm.updater import Updater
 
@@ -25,7 +25,7 @@ POINT: Final = "unpack.unpacked"
 
 STEPS_DONE: Final = 3
 
-LIBRARIES: Final = "import apsw, click; from pydantic import BaseModel"
+LIBRARIES: Final = "import apsw; from pydantic import BaseModel, Field, StringConstraints"
 """What a resume cannot do without."""
 
 
@@ -54,7 +54,7 @@ def measure(bench: Bench) -> list[Figure]:
         ratio(
             "kill -9 in a step; from exec to that step's `do`", found["resume"], "`python -c pass`", found["bare"], 15
         ),
-        ratio("the bound: click, apsw and pydantic imported", found["libraries"], "the same", found["bare"]),
+        ratio("the bound: apsw and pydantic imported", found["libraries"], "the same", found["bare"]),
         duration(f"{count:,} interrupted runs found", many["found"]),
         duration(f"{count:,} interrupted runs found and classified", many["classified"], under_ms=300),
     ]
@@ -127,7 +127,7 @@ def _find(path: Path, count: int) -> None:
 def _classify(path: Path, count: int) -> None:
     """Find every run, and say of each in which state and step it was interrupted, and what follows."""
     with Journal(path) as journal:
-        reports = [run_report(journal, run) for run in journal.runs(in_progress=True)]
+        reports = run_reports(journal, journal.runs(in_progress=True))
     told = [report for report in reports if report.outcome is Outcome.INTERRUPTED and report.steps]
     if len(told) != count:
         raise RuntimeError("not every interrupted run was classified")

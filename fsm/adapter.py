@@ -1,4 +1,4 @@
-"""The contract of a component type: its spec, its steps, its plan; and how types are found (entry points).
+"""The contract of a component type: its spec, its steps, its plan. `fsm.registry` finds types.
 
 An adapter is data plus small actions. It never touches the journal and never decides about states: the executor
 calls `do` and `undo` of its steps in the order of the frozen plan and writes down what they return. That keeps an
@@ -10,11 +10,11 @@ contract of a step. Its names are offered here as well, as are the values that b
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from fsm.errors import ConfigError, ManifestError, PlanUnknown, Unsupported
+from fsm.errors import ManifestError, Unsupported
 from fsm.formats.version_file import VersionFile
 from fsm.lifecycle import State
 from fsm.model import ComponentName, Digest, HostPath, Model, Seconds, Text, Version
@@ -23,10 +23,9 @@ from fsm.system import late
 from fsm.system.users import User
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from fsm.formats.artifacts import Artifact
     from fsm.formats.releases import Release
+    from fsm.registry import ENTRY_POINTS, Registry
 
 __all__ = [
     "ENTRY_POINTS",
@@ -61,10 +60,14 @@ __all__ = [
 ]
 
 # Half of the time that loading this module would take, for what a plan is made of and no step needs.
-__getattr__ = late.names(__name__, {"Artifact": "fsm.formats.artifacts", "Release": "fsm.formats.releases"})
-
-ENTRY_POINTS = "fsm.components"
-"""The entry point group in which packages register their adapters: name = component type, value = the class."""
+__getattr__ = late.names(
+    __name__,
+    {
+        "Artifact": "fsm.formats.artifacts",
+        "Release": "fsm.formats.releases",
+        **dict.fromkeys(("ENTRY_POINTS", "Registry"), "fsm.registry"),
+    },
+)
 
 
 class Installed(Model):
@@ -174,7 +177,7 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
 
     component_type: ClassVar[str]
     spec: ClassVar[type[Spec]]
-    steps: ClassVar[tuple[type[Step], ...]]
+    steps: ClassVar[Sequence[type[Step]]]
     installed: ClassVar[type[Installed]] = Installed
 
     def place(self, target: Target, spec: SpecT) -> Path | None:
@@ -276,123 +279,3 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
 
 
 AnyAdapter = Adapter[Any, Any]
-Loaders = Mapping[str, Callable[[], AnyAdapter]]
-
-
-class Registry:
-    """The adapters found on this host, by component type; each is imported when it is first asked for.
-
-    Args:
-        loaders: by type.
-        others: asked once for more, when a type is not among these; what both have is taken from `loaders`.
-    """
-
-    def __init__(self, loaders: Loaders, others: Callable[[], Loaders] | None = None) -> None:
-        self._loaders = dict(loaders)
-        self._others = others
-        self._loaded: dict[str, AnyAdapter] = {}
-
-    @classmethod
-    def discover(cls) -> Registry:
-        """The adapters that installed distributions register in the entry point group ``fsm.components``.
-
-        No other package stands in for one of the updater's own; who wants no other need not look for them (25 ms).
-        """
-        from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415 - for those who need adapters
-
-        try:
-            own = distribution("fsm-updater").entry_points.select(group=ENTRY_POINTS)
-        except PackageNotFoundError:
-            return cls(_everybodys())
-        return cls({entry.name: _loader(entry) for entry in own}, _everybodys)
-
-    @classmethod
-    def of(cls, *adapters: AnyAdapter) -> Registry:
-        """Exactly these adapters, for programs that bring their own."""
-        return cls({adapter.component_type: (lambda found=adapter: found) for adapter in adapters})  # type: ignore[misc]
-
-    @property
-    def types(self) -> tuple[str, ...]:
-        """The known component types, sorted."""
-        self._ask_others()
-        return tuple(sorted(self._loaders))
-
-    def get(self, component_type: str) -> AnyAdapter:
-        """The adapter of a type.
-
-        Raises:
-            ConfigError: no installed package registers that type, or it cannot be imported.
-        """
-        if component_type not in self._loaded:
-            if component_type not in self._loaders:
-                self._ask_others()
-            if component_type not in self._loaders:
-                known = ", ".join(self.types) or "none"
-                raise ConfigError(
-                    f"unknown component type {component_type!r}",
-                    f"the installed types are: {known}",
-                    "correct the type, or install the package that provides it",
-                )
-            self._loaded[component_type] = self._loaders[component_type]()
-        return self._loaded[component_type]
-
-    def _ask_others(self) -> None:
-        if self._others is not None:
-            self._loaders, self._others = {**self._others(), **self._loaders}, None
-
-    def step(self, component_type: str, name: str) -> type[Step]:
-        """The class of a step that a frozen plan names.
-
-        Raises:
-            PlanUnknown: the adapter no longer knows it.
-        """
-        try:
-            adapter = self.get(component_type)
-        except ConfigError as error:
-            raise PlanUnknown(f"cannot continue a run of type {component_type!r}", error.why, error.todo) from error
-        for step in adapter.steps:
-            if step.name == name:
-                return step
-        raise PlanUnknown(
-            f"cannot continue the run: its plan has a step {name!r}",
-            f"the installed {component_type} adapter does not know it",
-            "install the version of fsm-updater (or of the adapter's package) that made the plan, then `fsm resume`",
-        )
-
-
-def _everybodys() -> Loaders:
-    from importlib.metadata import entry_points  # noqa: PLC0415 - for those who need adapters
-
-    return {entry.name: _loader(entry) for entry in entry_points(group=ENTRY_POINTS)}
-
-
-def _loader(entry: EntryPoint) -> Callable[[], AnyAdapter]:
-    def load() -> AnyAdapter:
-        try:
-            made = entry.load()
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(
-                f"cannot load the adapter of component type {entry.name!r} from {entry.value}",
-                f"{error}{_shadow(entry.module)}",
-                "reinstall the package that provides it",
-            ) from error
-        adapter = made()
-        if not isinstance(adapter, Adapter) or adapter.component_type != entry.name:
-            raise ConfigError(
-                f"cannot use {entry.value} as the adapter of component type {entry.name!r}",
-                "it is not an fsm.adapter.Adapter of that type",
-                "correct the entry point in the package that provides it",
-            )
-        return adapter
-
-    return load
-
-
-def _shadow(module: str) -> str:
-    """Where another package of the same name hides ours: the usual cause with a name like `components`."""
-    import importlib.util  # noqa: PLC0415 - only for the error message
-
-    top = module.partition(".")[0]
-    spec = importlib.util.find_spec(top)
-    where = spec.origin or ", ".join(spec.submodule_search_locations or ()) if spec else None
-    return f"; Python finds the package {top!r} in {where}: another package of that name may hide it" if where else ""

@@ -10,108 +10,43 @@ The way of an update, in the order of the modules: `spec` (what the host configu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Final
 
-from fsm import kit
-from fsm.adapter import Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
-from fsm.kit import KeepingAdapter, MakePlaces, refuse_unless
-from fsm_git import doctor, inspect, limits, look, plan, services, verify
-from fsm_git.examine import Examine
-from fsm_git.fetch import Fetch
-from fsm_git.finish import BackupRecord, Retire, Tidy
-from fsm_git.images import BuildImages, ForgetImages, KeepImages, UseImages
-from fsm_git.inspect import GitInstalled
-from fsm_git.keep import Keep
-from fsm_git.layout import Layout
-from fsm_git.own_copy import FetchApart, TidyCopy
-from fsm_git.products import BuildHere, NoteProducts, Products
-from fsm_git.reset import Reset
-from fsm_git.save_local import SaveLocal
-from fsm_git.services import StartService, StopService
-from fsm_git.spec import GitCheckoutSpec
-from fsm_git.stage import BuildCommand, Stage
-from fsm_git.take import Take
-from fsm_git.verify import Verify
+from fsm.registry import StepTable
+from fsm.system import late
 
 if TYPE_CHECKING:
-    from fsm.formats.releases import Release
+    from fsm_git.adapter import GitCheckout
 
+__all__ = ["STEPS", "GitCheckout"]
 
-class GitCheckout(KeepingAdapter[GitCheckoutSpec, GitInstalled]):
-    """The adapter of component type ``git``."""
+STEPS: Final = StepTable(
+    {
+        "make_places": "fsm.kit.places:MakePlaces",
+        "keep": "fsm_git.keep:Keep",
+        "download": "fsm_git.fetch:Fetch",
+        "fetch": "fsm_git.own_copy:FetchApart",
+        "take": "fsm_git.take:Take",
+        "examine": "fsm_git.examine:Examine",
+        "stage": "fsm_git.stage:Stage",
+        "build": "fsm_git.stage:BuildCommand",
+        "keep_images": "fsm_git.images:KeepImages",
+        "build_images": "fsm_git.images:BuildImages",
+        "note_products": "fsm_git.products:NoteProducts",
+        "stop_service": "fsm_git.services:StopService",
+        "save_local": "fsm_git.save_local:SaveLocal",
+        "reset": "fsm_git.reset:Reset",
+        "products": "fsm_git.products:Products",
+        "build_here": "fsm_git.products:BuildHere",
+        "use_images": "fsm_git.images:UseImages",
+        "start_service": "fsm_git.services:StartService",
+        "verify": "fsm_git.verify:Verify",
+        "retire": "fsm_git.finish:Retire",
+        "tidy": "fsm_git.finish:Tidy",
+        "forget_images": "fsm_git.images:ForgetImages",
+        "tidy_copy": "fsm_git.own_copy:TidyCopy",
+    }
+)
+"""Where each step is."""
 
-    component_type: ClassVar[str] = "git"
-    record: ClassVar[type[kit.BackupRecord]] = BackupRecord
-    spec: ClassVar[type[Spec]] = GitCheckoutSpec
-    installed: ClassVar[type[Installed]] = GitInstalled
-    steps: ClassVar[tuple[type[Step], ...]] = (
-        MakePlaces,
-        Keep,
-        Fetch,
-        FetchApart,
-        Take,
-        Examine,
-        Stage,
-        BuildCommand,
-        KeepImages,
-        BuildImages,
-        NoteProducts,
-        StopService,
-        SaveLocal,
-        Reset,
-        Products,
-        BuildHere,
-        UseImages,
-        StartService,
-        Verify,
-        Retire,
-        Tidy,
-        ForgetImages,
-        TidyCopy,
-    )
-
-    def place(self, target: Target, spec: GitCheckoutSpec) -> Path:
-        """See `Adapter.place`."""
-        return spec.path
-
-    def inspect(self, target: Target, spec: GitCheckoutSpec) -> GitInstalled:
-        """See `Adapter.inspect`."""
-        return inspect.read(target, spec)
-
-    def look(
-        self, target: Target, spec: GitCheckoutSpec, installed: GitInstalled, release: Release | None
-    ) -> GitInstalled:
-        """See `Adapter.look`."""
-        facts = look.look(target, spec, installed, None if release is None else release.ref)
-        return installed.model_copy(update={"facts": facts})
-
-    def layout(self, target: Target, spec: GitCheckoutSpec) -> Layout:
-        """See `KeepingAdapter.layout`."""
-        return Layout.of(target, spec)
-
-    def pre_check(
-        self, target: Target, spec: GitCheckoutSpec, installed: GitInstalled, release: Release, runner: StepContext
-    ) -> None:
-        """See `Adapter.pre_check`."""
-        limits.refuse_engine(target, spec)
-        units = services.of(target, spec)
-        probes = (
-            verify.probe(target, spec, runner, release.version, check, one)
-            for check in spec.pre_checks
-            for one in verify.about(check, units)
-        )
-        refuse_unless(probes, target.name)
-
-    def draft(self, target: Target, spec: GitCheckoutSpec, installed: GitInstalled, release: Release) -> Draft:
-        """See `Adapter.draft`."""
-        return plan.update(target, spec, installed, release)
-
-    def draft_rollback(self, target: Target, spec: GitCheckoutSpec, installed: GitInstalled, backup: Backup) -> Draft:
-        """See `Adapter.draft_rollback`."""
-        return plan.rollback(target, spec, installed, backup)
-
-    def doctor(self, target: Target, spec: GitCheckoutSpec) -> Sequence[Finding]:
-        """See `Adapter.doctor`."""
-        return doctor.look(target, spec)
+__getattr__ = late.names(__name__, {"GitCheckout": "fsm_git.adapter"})

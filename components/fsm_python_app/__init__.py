@@ -8,111 +8,40 @@ way back to a kept version. `layout` says where everything lies.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Final
 
-from fsm import kit
-from fsm.adapter import Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
-from fsm.formats.version_file import VersionFile
-from fsm.kit import (
-    Download,
-    KeepingAdapter,
-    MakePlaces,
-    Probe,
-    StartService,
-    StopService,
-    Unstage,
-    own_names,
-    refuse_unless,
-)
-from fsm_python_app import doctor, inspect, limits, look, plan, verify
-from fsm_python_app.environment import BuildEnvironment
-from fsm_python_app.finish import Retire, Tidy
-from fsm_python_app.keep import BackupRecord, Keep
-from fsm_python_app.layout import Layout
-from fsm_python_app.look import Looked
-from fsm_python_app.moves import Exchange, MoveIn, MoveOut
-from fsm_python_app.spec import PythonAppSpec
-from fsm_python_app.swap import CarryOver, CopyIn, CopyOut, Prepare
-from fsm_python_app.take_kept import TakeKept
-from fsm_python_app.unpack import Unpack
-from fsm_python_app.verify import Migrate, Verify
+from fsm.registry import StepTable
+from fsm.system import late
 
 if TYPE_CHECKING:
-    from fsm.formats.releases import Release
+    from fsm_python_app.adapter import PythonApp
 
+__all__ = ["STEPS", "PythonApp"]
 
-class PythonApp(KeepingAdapter[PythonAppSpec, Looked]):
-    """The adapter of component type ``python_app``."""
+STEPS: Final = StepTable(
+    {
+        "make_places": "fsm.kit.places:MakePlaces",
+        "keep": "fsm_python_app.keep:Keep",
+        "download": "fsm.kit.steps:Download",
+        "unpack": "fsm_python_app.unpack:Unpack",
+        "environment": "fsm_python_app.environment:BuildEnvironment",
+        "take_kept": "fsm_python_app.take_kept:TakeKept",
+        "copy_out": "fsm_python_app.swap:CopyOut",
+        "prepare": "fsm_python_app.swap:Prepare",
+        "stop_service": "fsm.kit.steps:StopService",
+        "carry_over": "fsm_python_app.swap:CarryOver",
+        "exchange": "fsm_python_app.moves:Exchange",
+        "move_out": "fsm_python_app.moves:MoveOut",
+        "move_in": "fsm_python_app.moves:MoveIn",
+        "copy_in": "fsm_python_app.swap:CopyIn",
+        "migrate": "fsm_python_app.verify:Migrate",
+        "start_service": "fsm.kit.steps:StartService",
+        "verify": "fsm_python_app.verify:Verify",
+        "retire": "fsm_python_app.finish:Retire",
+        "tidy": "fsm_python_app.finish:Tidy",
+        "unstage": "fsm.kit.staging:Unstage",
+    }
+)
+"""Where each step is."""
 
-    component_type: ClassVar[str] = "python_app"
-    record: ClassVar[type[kit.BackupRecord]] = BackupRecord
-    spec: ClassVar[type[Spec]] = PythonAppSpec
-    installed: ClassVar[type[Installed]] = Looked
-    steps: ClassVar[tuple[type[Step], ...]] = (
-        MakePlaces,
-        Keep,
-        Download,
-        Unpack,
-        BuildEnvironment,
-        TakeKept,
-        CopyOut,
-        Prepare,
-        StopService,
-        CarryOver,
-        Exchange,
-        MoveOut,
-        MoveIn,
-        CopyIn,
-        Migrate,
-        StartService,
-        Verify,
-        Retire,
-        Tidy,
-        Unstage,
-    )
-
-    def place(self, target: Target, spec: PythonAppSpec) -> Path | None:
-        """See `Adapter.place`."""
-        return spec.install_path
-
-    def inspect(self, target: Target, spec: PythonAppSpec) -> Looked:
-        """See `Adapter.inspect`."""
-        return Looked(**dict(inspect.read(spec)))
-
-    def look(self, target: Target, spec: PythonAppSpec, installed: Looked, release: Release | None) -> Looked:
-        """See `Adapter.look`."""
-        return look.look(target, spec, installed, for_release=release is not None)
-
-    def layout(self, target: Target, spec: PythonAppSpec) -> Layout:
-        """See `KeepingAdapter.layout`."""
-        return Layout.of(spec.install_path)
-
-    def allows(self, target: Target, spec: PythonAppSpec, release: Release) -> None:
-        """See `Adapter.allows`."""
-        limits.check(target, spec, release)
-
-    def pre_check(
-        self, target: Target, spec: PythonAppSpec, installed: Looked, release: Release, runner: StepContext
-    ) -> None:
-        """See `Adapter.pre_check`."""
-        asked: tuple[Any, ...] = release.manifest.pre_update_checks if release.manifest else ()
-        measured = verify.context(target, spec, runner, release.version)
-        refuse_unless((Probe(each, measured) for each in own_names((*asked, *spec.pre_checks))), target.name)
-
-    def draft(self, target: Target, spec: PythonAppSpec, installed: Looked, release: Release) -> Draft:
-        """See `Adapter.draft`."""
-        return plan.update(target, spec, installed, release, limits.pick(target, spec, release))
-
-    def draft_rollback(self, target: Target, spec: PythonAppSpec, installed: Looked, backup: Backup) -> Draft:
-        """See `Adapter.draft_rollback`."""
-        return plan.rollback(target, spec, installed, backup)
-
-    def doctor(self, target: Target, spec: PythonAppSpec) -> Sequence[Finding]:
-        """See `Adapter.doctor`."""
-        return doctor.examine(target, spec)
-
-    def version_file(self, target: Target, spec: PythonAppSpec) -> VersionFile | None:
-        """See `Adapter.version_file`."""
-        return None if spec.version.file is None else VersionFile(spec.install_path, spec.version.file)
+__getattr__ = late.names(__name__, {"PythonApp": "fsm_python_app.adapter"})

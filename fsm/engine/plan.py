@@ -186,11 +186,13 @@ def thaw(plan: Plan, registry: Registry) -> tuple[Step, ...]:
     Raises:
         PlanUnknown: a step is unknown here, or its arguments no longer fit.
     """
-    return tuple(_thaw(plan.component_type, planned, registry) for planned in plan.steps)
+    return tuple(thaw_step(plan, index, registry) for index in range(len(plan.steps)))
 
 
-def _thaw(component_type: str, planned: PlannedStep, registry: Registry) -> Step:
-    kind = registry.step(component_type, planned.name)
+def thaw_step(plan: Plan, index: int, registry: Registry) -> Step:
+    """One of the plan's steps; raises as `thaw` does."""
+    planned = plan.steps[index]
+    kind = registry.step(plan.component_type, planned.name)
     try:
         return kind.model_validate_json(json.dumps({**planned.args, "timeout": planned.timeout}))
     except ValidationError as error:

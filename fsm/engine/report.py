@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from fsm.engine.journal import SET, Journal, Run
@@ -22,6 +23,7 @@ __all__ = [
     "UpdateResult",
     "headline",
     "run_report",
+    "run_reports",
     "typed",
 ]
 
@@ -111,10 +113,19 @@ def run_report(journal: Journal, run: Run) -> RunReport:
     return typed(facts(journal, run))
 
 
+def run_reports(journal: Journal, runs: Iterable[Run]) -> list[RunReport]:
+    """Everything about many runs, as they were at one moment.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    with journal.database.reading():
+        return [run_report(journal, run) for run in runs]
+
+
 def typed(found: dict[str, Any]) -> RunReport:
     """The report of what `fsm.engine.run_facts.facts` found."""
-    steps = tuple(StepReport(**step) for step in found["steps"])
-    return RunReport(**{**found, "notes": tuple(found["notes"]), "steps": steps})
+    return RunReport.model_validate({**found, "notes": tuple(found["notes"]), "steps": tuple(found["steps"])})
 
 
 def headline(report: RunReport) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fsm.adapter import Backup, Finding
 from fsm.engine import plan as plans
 from fsm.engine.plan import Plan
-from fsm.engine.report import ComponentStatus, RunReport, run_report, typed
+from fsm.engine.report import ComponentStatus, RunReport, run_report, run_reports, typed
 from fsm.errors import UsageError
 from fsm.host.config import Config
 from fsm.host.context import Host
@@ -48,7 +48,7 @@ class Reader:
     def history(self, name: str | None = None, *, limit: int = 50) -> list[RunReport]:
         """The newest runs, newest first."""
         with self._host.journal(readonly=True) as journal:
-            return [run_report(journal, run) for run in journal.runs(name, limit=limit)]
+            return run_reports(journal, journal.runs(name, limit=limit))
 
     def verify_history(self) -> tuple[list[str], str]:
         """Check the journal's hash chain: what is wrong, one sentence each, and the newest hash."""

@@ -7,10 +7,14 @@ secrets go to nobody who was not given them by name.
 from __future__ import annotations
 
 import os
+import sys
+from types import ModuleType
 from typing import Final
 
 _PLUGINS: Final = "PYDANTIC_DISABLE_PLUGINS"
 """https://docs.pydantic.dev/latest/concepts/plugins/"""
+
+_LOADER: Final = "pydantic.plugin._loader"
 
 _withheld: Final = {"FSM_SIGNING_KEY", "FSM_KEY_PASSWORD", "FSM_ROOT_PASSWORD", "CREDENTIALS_DIRECTORY"}
 
@@ -29,6 +33,11 @@ def no_plugins() -> None:
     """
     if _PLUGINS not in os.environ:
         os.environ[withhold(_PLUGINS)] = "__all__"
+        # Only to hear of the variable it loads what reads packages' metadata: 10 ms more. A pydantic that has no such
+        # module does not look at this one.
+        none = ModuleType(_LOADER)
+        none.get_plugins = tuple  # type: ignore[attr-defined]
+        sys.modules.setdefault(_LOADER, none)
 
 
 def inherited() -> dict[str, str]:

@@ -68,6 +68,13 @@ def test_the_steps_are_named_once_and_for_people(component_type):
     assert all(step.title and step.phase in STEP_STATES for step in steps)
 
 
+@pytest.mark.parametrize("component_type", TYPES)
+def test_a_step_is_found_by_its_name_before_the_adapter_is_loaded(component_type):
+    """As it is found in the adapter."""
+    steps = {step.name: step for step in Registry.discover().get(component_type).steps}
+    assert {name: Registry.discover().step(component_type, name) for name in steps} == steps
+
+
 def test_a_plan_survives_the_journal(app_fixture):
     """Its steps come back with the arguments that they had, and an unknown one is said."""
     made = app_fixture.updater().plan(app_fixture.name)

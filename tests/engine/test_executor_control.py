@@ -195,6 +195,19 @@ def test_an_unknown_step_is_said_by_name(rig, world):
         rig.resume()
 
 
+def test_no_service_is_stopped_for_a_plan_that_cannot_be_finished(rig, world):
+    """A resume reads the step at which it is; the others before anything is touched."""
+    with crash_at(1, only="step.before_do"), pytest.raises(Crash):
+        rig.start()
+    with rig.journal() as journal:
+        journal.database.execute("UPDATE plan SET text=replace(text, '\"verify\"', '\"teleport\"')")
+    with pytest.raises(PlanUnknown, match="teleport"):
+        rig.resume()
+    assert world.calls[-1] == "do:fetch"
+    with rig.journal() as journal:
+        assert [step.name for step in STEPS][journal.active("c").position] == "fetch"
+
+
 def test_an_unknown_state_is_said_by_name(rig, world):
     """A newer version's state is not guessed at."""
     with crash_at(2, only="step.before_do"), pytest.raises(Crash):

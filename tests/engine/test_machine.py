@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,14 @@ import pytest
 import transitions
 
 from fsm import lifecycle
-from fsm.adapter import Draft, Registry, _loader
+from fsm.adapter import Draft, Registry
 from fsm.engine import machine
 from fsm.engine.machine import Guard, IllegalMove
 from fsm.engine.plan import freeze, load, thaw
 from fsm.errors import ConfigError, JournalError, PlanError, PlanUnknown
 from fsm.lifecycle import RESTING, SET_TABLE, TABLE, Event, State
 from fsm.model import Version
+from fsm.registry import _Place
 from fsm.system import faults
 from tests.world import REGISTRY, STEPS, CellAdapter
 
@@ -134,7 +134,7 @@ def test_adapters_are_found_and_a_wrong_one_is_said(tmp_path, monkeypatch):
         ("nowhere_at_all:X", "cannot load"),
     ):
         with pytest.raises(ConfigError, match=text):
-            _loader(EntryPoint("odd", value, "fsm.components"))()
+            Registry({"odd": _Place("odd", value)}).get("odd")
     sys.modules.pop("hidingplace", None)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
+from fsm import registry
 from fsm.adapter import Registry
 from fsm.errors import ConfigError
+from fsm.registry import StepTable
 
 
 @pytest.fixture
@@ -27,10 +31,10 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("package")
 def test_no_other_package_stands_in_for_a_type_of_the_updaters_own():
     """Wherever it is installed: what updates a host does not change with the order of a path."""
-    registry = Registry.discover()
-    assert type(registry.get("git")).__module__ == "fsm_git"
-    assert {"firmware", "git", "python_app", "container"} <= set(registry.types)
-    assert type(registry.get("git")).__module__ == "fsm_git"
+    found = Registry.discover()
+    assert type(found.get("git")).__module__ == "fsm_git.adapter"
+    assert {"firmware", "git", "python_app", "container"} <= set(found.types)
+    assert type(found.get("git")).__module__ == "fsm_git.adapter"
 
 
 @pytest.mark.usefixtures("package")
@@ -40,3 +44,43 @@ def test_types_of_other_packages_are_found():
         Registry.discover().get("firmware")
     with pytest.raises(ConfigError, match="the installed types are: container, firmware, git, python_app"):
         Registry.discover().get("firmwear")
+
+
+def test_the_own_types_are_those_that_the_distribution_declares():
+    """Read without `importlib.metadata`, which reads the same."""
+    declared = distribution("fsm-updater").entry_points.select(group=registry.ENTRY_POINTS)
+    assert dict(registry._own_places()) == {each.name: each.value for each in declared}
+
+
+def test_entry_points_are_read_as_the_specification_has_them():
+    """Other groups, blank lines, comments."""
+    text = (
+        "[console_scripts]\nfsm = fsm.cli:main\n\n[fsm.components]\n# ours\ngit=fsm_git:GitCheckout\n pump = a.b:C.D \n"
+    )
+    assert dict(registry._declared(text)) == {"git": "fsm_git:GitCheckout", "pump": "a.b:C.D"}
+
+
+def test_where_no_distribution_is_installed_everybody_is_asked(monkeypatch, tmp_path: Path):
+    """A checkout on the path that was never installed."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), str(tmp_path / "gone")])
+    assert list(registry._own_places()) == []
+    assert Registry.discover().types == ()
+
+
+@pytest.mark.processes
+def test_a_step_is_found_without_its_type():
+    """`fsm resume` waits for nothing else."""
+    script = (
+        "import sys\nfrom fsm.system.inherited import no_plugins\nno_plugins()\nfrom fsm.adapter import Registry\n"
+        "print(Registry.discover().step('python_app', 'unpack').__name__)\n"
+        "print({'fsm_python_app.adapter', 'fsm_python_app.doctor', 'importlib.metadata'} & sys.modules.keys())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "Unpack\nset()\n"
+
+
+def test_a_table_is_a_sequence_of_steps():
+    """As an adapter's `steps` are."""
+    table = StepTable({"unpack": "fsm_python_app.unpack:Unpack", "tidy": "fsm_python_app.finish:Tidy"})
+    assert [step.name for step in table] == [step.name for step in table[:]] == ["unpack", "tidy"]
+    assert (len(table), table[1].name, table.named("nothing")) == (2, "tidy", None)

@@ -32,7 +32,7 @@ class Context:
         cancelled: asks the journal, tells why; None while rolling back, where cancelling makes no sense.
         tell: takes (kind, message, done, total, unit).
         shell: makes a shell that polls what it is given.
-        questions: for the component's adapter.
+        questions: makes what asks the component's adapter, and polls what it is given meanwhile.
         act_as: what is done as a user.
         user: as whom the component is touched; None: as the updater.
         provisional: whether the run, after its last step, waits for others of its set and may still be rolled back.
@@ -50,7 +50,7 @@ class Context:
     cancelled: Callable[[], str | None] | None
     tell: Callable[[EventKind, str, int, int | None, str], None]
     shell: Callable[[Callable[[], None]], Shell]
-    questions: Questions
+    questions: Callable[[Callable[[], None]], Questions]
     act_as: Callable[[User], Acting]
     user: User | None = None
     provisional: bool = False
@@ -93,11 +93,11 @@ class Context:
 
     def installed(self, target: Target, spec: Spec) -> Installed:
         """See `StepContext.installed`."""
-        return replace(self.questions, poll=self.check).inspect(target, spec)
+        return self.questions(self.check).inspect(target, spec)
 
     def backups(self, target: Target, spec: Spec) -> Sequence[Backup]:
         """See `StepContext.backups`."""
-        return replace(self.questions, poll=self.check).backups(target, spec)
+        return self.questions(self.check).backups(target, spec)
 
     def run(
         self,

@@ -65,6 +65,8 @@ class Forward:
         ends = target is record.goal
         if target is State.DONE:
             self._settle()
+        if not ends and record.steps[following].touches_live:
+            record.thaw()
         done = Record(Kind.STEP_DONE, index, {"data": result.data, "notes": list(result.notes)})
         record.move(
             record.events_to(target),

@@ -183,7 +183,7 @@ class Executor:
     def freeze(self, run: Run, plan: Plan) -> Run:
         """Have a new run begin with a plan that was made before; its first step is not done yet."""
         record = RunRecord(self._journal, self._registry, run)
-        record.thaw(plan)
+        record.take_up(plan)
         Forward(record, Runner(record, self._around)).begin(plan)
         return record.run
 
@@ -215,7 +215,7 @@ class Executor:
             cancelled=None,
             tell=lambda kind, message, done, total, unit: None,
             shell=lambda poll: Shell(marker=marker, record=lambda child: None, poll=poll, secrets=self._around.secrets),
-            questions=Questions(adapter, self._around.workers),
+            questions=lambda poll: Questions(adapter, self._around.workers, poll),
             act_as=lambda user: Acting(
                 self._around.workers,
                 adapter,
@@ -284,7 +284,7 @@ class Executor:
         runner.enter(State.CHECKING)
         try:
             plan = self._patiently(record, runner, checking)
-            record.thaw(plan)
+            record.take_up(plan)
         except UpToDate as error:
             record.move([Event.UP_TO_DATE], reason=str(error))
             return

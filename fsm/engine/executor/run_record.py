@@ -11,7 +11,7 @@ from fsm.engine import plan as plans
 from fsm.engine.journal import SET, Journal, Kind, Record, Run
 from fsm.engine.journal.stored import damaged
 from fsm.engine.machine import Guard
-from fsm.engine.plan import Plan
+from fsm.engine.plan import Plan, PlannedStep
 from fsm.lifecycle import RESTING, SET_TABLE, TABLE, Event, State
 
 
@@ -23,20 +23,54 @@ class RunRecord:
         self.run = run
         self.registry = registry
         self.plan: Plan | None = None
-        self.steps: tuple[Step, ...] = ()
+        self._thawed: dict[int, Step] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self._guard: Guard | None = None
         text = journal.plan(run.id)
         if text is not None:
-            self.thaw(plans.load(text))
+            self.plan = plans.load(text)
             if not -1 <= run.position < len(self.steps):
                 raise damaged(f"run {run.id}", f"there is no step {run.position}")
+            if self.touched:
+                self.thaw()
             self._read_results()
 
-    def thaw(self, plan: Plan) -> None:
-        """Take up a frozen plan."""
-        self.plan = plan
-        self.steps = plans.thaw(plan, self.registry)
+    @property
+    def steps(self) -> tuple[PlannedStep, ...]:
+        """What the plan says of its steps; none before there is a plan."""
+        return () if self.plan is None else self.plan.steps
+
+    def take_up(self, plan: Plan) -> None:
+        """Take up a new plan.
+
+        Raises:
+            PlanUnknown: see `plan.thaw`.
+        """
+        self.plan, self._thawed = plan, {}
+        self.thaw()
+
+    def step(self, index: int) -> Step:
+        """A step, ready to be done or undone; a resume takes up one after the other, see `thaw`.
+
+        Raises:
+            PlanUnknown: see `plan.thaw`.
+        """
+        assert self.plan is not None, "there are no steps before there is a plan"
+        if index not in self._thawed:
+            self._thawed[index] = plans.thaw_step(self.plan, index, self.registry)
+        return self._thawed[index]
+
+    def thaw(self) -> None:
+        """Have all steps ready: no service is stopped for what this version cannot finish, or undo.
+
+        A resume that has touched nothing yet does so only before it would: the interrupted step need not wait for the
+        models of the others.
+
+        Raises:
+            PlanUnknown: see `plan.thaw`.
+        """
+        for index in range(len(self.steps)):
+            self.step(index)
 
     def _read_results(self) -> None:
         for row in self.journal.log(self.run.id):

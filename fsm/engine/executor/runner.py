@@ -81,7 +81,7 @@ class Runner:
             Interrupted, Cancelled: see `StepContext.check`.
             JournalError: the journal cannot be written.
         """
-        step = self._record.steps[index]
+        step = self._record.step(index)
         deadline = self.until(self._record.run.state, step.timeout)
         tries = 0
         while True:
@@ -137,7 +137,7 @@ class Runner:
 
     def pause(self, index: int) -> None:
         """Wait a little before an undo is tried again: what was busy may be free then."""
-        step = self._record.steps[index]
+        step = self._record.step(index)
         deadline = self.until(self._record.run.state, step.timeout)
         try:
             self.context(step, deadline).sleep(self.delay(self._record.run.attempt, None))
@@ -149,7 +149,6 @@ class Runner:
         record, run = self._record, self._record.run
         title = step.title if step else "check for updates"
         undoing = run.state in (State.ROLLING_BACK, State.ROLLED_BACK)
-        adapter = record.registry.get(run.component_type)
         return Context(
             run_id=run.id,
             component=run.component,
@@ -165,9 +164,15 @@ class Runner:
                 kind, message, run.position, done=done, total=total, unit=unit
             ),
             shell=self._shell,
-            questions=Questions(adapter, self._around.workers),
+            # A step that asks nothing has no adapter loaded for it.
+            questions=lambda poll: Questions(record.registry.get(run.component_type), self._around.workers, poll),
             act_as=lambda user: Acting(
-                self._around.workers, adapter, user, self._marker, record=self._started, log=self._sink
+                self._around.workers,
+                record.registry.get(run.component_type),
+                user,
+                self._marker,
+                record=self._started,
+                log=self._sink,
             ),
             user=record.plan.user if record.plan else None,
             provisional=run.part_of is not None,
