@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,11 +22,13 @@ class GitServer:
     Attributes:
         url: of the directory of repositories, without a slash at its end.
         seen: the value of each request's ``Authorization``, or an empty text.
+        welcome: how many questions are answered; the others are refused with a text that has what was sent.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.seen: list[str] = []
+        self.welcome = sys.maxsize
 
 
 @contextmanager
@@ -61,10 +64,13 @@ def _handler(root: Path, token: str | None) -> type[BaseHTTPRequestHandler]:
             given = self.headers.get("Authorization", "")
             self.server.about.seen.append(given)  # type: ignore[attr-defined]
             if token is not None and not base64.b64decode(given.partition(" ")[2]).endswith(f":{token}".encode()):
-                self.send_response(401)
-                self.send_header("WWW-Authenticate", 'Basic realm="git"')
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self._say(401, {"WWW-Authenticate": 'Basic realm="git"'})
+                return
+            about: GitServer = self.server.about  # type: ignore[attr-defined]
+            about.welcome -= self.command == "GET"
+            if about.welcome < 0:
+                said = f"you sent {base64.b64decode(given.partition(' ')[2]).decode()} as {given}\n"
+                self._say(403, {"Content-Type": "text/plain"}, said.encode())
                 return
             path, _, query = self.path.partition("?")
             environ = {
@@ -84,13 +90,13 @@ def _handler(root: Path, token: str | None) -> type[BaseHTTPRequestHandler]:
             }
             done = subprocess.run([str(BACKEND)], input=body, env=environ, capture_output=True, check=False, timeout=30)
             head, _, content = done.stdout.partition(b"\r\n\r\n")
-            headers = [line.split(": ", 1) for line in head.decode().splitlines() if ": " in line]
-            status = next((value for key, value in headers if key == "Status"), "200").split()[0]
-            self.send_response(int(status))
-            for key, value in headers:
-                if key != "Status":
-                    self.send_header(key, value)
-            self.send_header("Content-Length", str(len(content)))
+            headers = dict(line.split(": ", 1) for line in head.decode().splitlines() if ": " in line)
+            self._say(int(headers.pop("Status", "200").split()[0]), headers, content)
+
+        def _say(self, status: int, headers: Mapping[str, str], content: bytes = b"") -> None:
+            self.send_response(status)
+            for key, value in {**headers, "Content-Length": str(len(content))}.items():
+                self.send_header(key, value)
             self.end_headers()
             self.wfile.write(content)
 

@@ -30,6 +30,7 @@ from fsm.sources.base import Announced, Cached, Check, Listing, Notices, Progres
 from fsm.sources.remotes import PROTOCOLS, masked
 from fsm.sources.specs import GitSpec
 from fsm.sources.tokens import token_of
+from fsm.system.masking import keep_secret, masked_text
 from fsm.system.shell import ask
 
 DIGITS: Final = 12
@@ -94,7 +95,7 @@ def remote_settings(spec: GitSpec) -> dict[str, str]:
     if token is None:
         return {}
     parts = urlsplit(spec.url)
-    basic = base64.b64encode(f"{spec.user}:{token}".encode()).decode()
+    basic = keep_secret(base64.b64encode(f"{spec.user}:{token}".encode()).decode())
     return {f"http.{parts.scheme}://{parts.netloc}/.extraHeader": f"Authorization: Basic {basic}"}
 
 
@@ -102,7 +103,7 @@ def complaint(text: str) -> str:
     """The line in which git, or its ssh, says why it failed, for a message; nothing is decided by it."""
     lines = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith(_CONSOLATION)]
     fatal = [line for line in lines if line.startswith(("fatal: ", "error: "))]
-    return masked((fatal or lines)[-1])[:300] if lines else "it said nothing"
+    return masked_text(masked((fatal or lines)[-1]))[:300] if lines else "it said nothing"
 
 
 class GitSource:

@@ -9,6 +9,7 @@ from typing import Final
 from fsm.errors import ConfigError
 from fsm.sources.specs import GitHubSpec, GitSpec, HttpSpec
 from fsm.system import regular, trusted
+from fsm.system.masking import keep_secret
 
 _LIMIT: Final = 64 << 10
 """Bytes of a file with nothing but a token in it."""
@@ -31,7 +32,7 @@ def token_of(spec: HttpSpec | GitSpec | GitHubSpec) -> str | None:
     token = found.strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigError(f"cannot use the token in {what}", "it is empty or not a token", "put the bare token there")
-    return token
+    return keep_secret(token)
 
 
 def _credential(name: str) -> str:

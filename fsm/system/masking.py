@@ -1,7 +1,8 @@
-"""Secrets in what is shown: in plans and reports as data, and in texts. What is only named is no secret.
+"""What a secret is, and masking it in what is shown: in data and in texts. What is only named is none.
 
 A secret is what stands in an environment, under a name that says so (``password``, ``api_key``), behind an option that
-says so (``--token x``, ``--token=x``), or as the password of a URL.
+says so (``--token x``, ``--token=x``), or as the password of a URL; and what this process has read as one
+(`keep_secret`), for whoever it is sent to may quote it. What programs print is masked by `fsm.system.shell.Redactor`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,21 @@ _ENVIRONMENTS: Final = frozenset({"env", "environ", "environment"})
 _HEADERS: Final = frozenset({"headers"})
 
 
+_kept: set[str] = set()
+
+
+def keep_secret(text: str) -> str:
+    """From now on no message and no log of this process has that text in it; returns it."""
+    if len(text) >= SHORTEST:
+        _kept.add(text)
+    return text
+
+
+def kept_secrets() -> tuple[str, ...]:
+    """What `keep_secret` was told."""
+    return tuple(_kept)
+
+
 def masked(value: Any, name: str = "") -> Any:
     """Plain data with every secret in it replaced.
 
@@ -47,7 +63,9 @@ def masked(value: Any, name: str = "") -> Any:
 
 
 def masked_text(text: str) -> str:
-    """A text without the passwords of URLs, and without what is assigned to a secret's name."""
+    """A text without the passwords of URLs, what is assigned to a secret's name, and what was read as a secret."""
+    for secret in sorted(_kept, key=len, reverse=True):
+        text = text.replace(secret, MASK)
     for pattern in (_IN_URL, _ASSIGNED) if "=" in text or "://" in text else ():
         text = re.sub(pattern, rf"\g<before>{MASK}", text)
     return text

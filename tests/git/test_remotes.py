@@ -56,6 +56,21 @@ def test_credentials_appear_nowhere(made, monkeypatch):
             assert secret not in said
 
 
+@pytest.mark.parametrize("welcome", [0, 1])
+def test_credentials_that_a_server_quotes_appear_nowhere(made, monkeypatch, welcome):
+    """Git repeats what a server, or a proxy before it, says of a check or a download that it refuses."""
+    app_fixture = made()
+    with serving(app_fixture.root, TOKEN) as server:
+        monkeypatch.setenv("DEPLOY_TOKEN", TOKEN)
+        app_fixture = GitFixture(app_fixture.root, source=source(f"{server.url}/releases", token_env="DEPLOY_TOKEN"))
+        server.welcome = welcome
+        result = app_fixture.updater().update("app") if welcome else app_fixture.updater().check_all(force=True)[0]
+    said = everything(app_fixture) + result.model_dump_json().encode()
+    assert welcome == 0 or b"you sent x-access-token:*** as Basic ***" in said
+    basic = base64.b64encode(f"x-access-token:{TOKEN}".encode())
+    assert [secret for secret in (TOKEN.encode(), basic) if secret in said] == []
+
+
 def test_a_token_in_a_file_is_read_for_each_call(made, tmp_path):
     """A token that was renewed counts at once."""
     app_fixture = made()

@@ -21,6 +21,7 @@ from fsm.engine.worker import Acting
 from fsm.errors import Cancelled, FsmError, Interrupted, JournalError, Transient, UpToDate
 from fsm.lifecycle import LIMIT, Event, State
 from fsm.system import faults
+from fsm.system.masking import kept_secrets, masked_text
 from fsm.system.processes import Identity
 from fsm.system.shell import Child, Redactor, Shell, Sink, end_orphans
 
@@ -214,7 +215,7 @@ class Executor:
             deferred=False,
             cancelled=None,
             tell=lambda kind, message, done, total, unit: None,
-            shell=lambda poll: Shell(marker=marker, record=lambda child: None, poll=poll, secrets=self._around.secrets),
+            shell=lambda poll: Shell(marker=marker, record=lambda child: None, poll=poll, secrets=kept_secrets()),
             questions=lambda poll: Questions(adapter, self._around.workers, poll),
             act_as=lambda user: Acting(
                 self._around.workers,
@@ -291,7 +292,7 @@ class Executor:
         except (Interrupted, JournalError):
             raise
         except FsmError as error:
-            record.move([Event.FAIL], reason=error.cause, todo=error.todo)
+            record.move([Event.FAIL], reason=masked_text(error.cause), todo=error.todo)
             return
         except OSError as error:  # a full disk, one that is read-only: the host's trouble, and nothing was touched
             record.move([Event.FAIL], reason=f"cannot make a plan: {error}", todo="mend that, then update again")

@@ -21,7 +21,7 @@ from fsm.engine.worker import Acting, Bug, Verb
 from fsm.errors import Cancelled, DeadlineExceeded, FsmError, Interrupted, JournalError, Transient, WorkerFailed, count
 from fsm.lifecycle import State
 from fsm.model import Seconds
-from fsm.system.masking import secrets_in
+from fsm.system.masking import kept_secrets, secrets_in
 from fsm.system.shell import Child, Redactor, Shell, Sink
 
 BACK_OFF: Final[Seconds] = 0.5
@@ -207,12 +207,12 @@ class Runner:
 
     @property
     def _secrets(self) -> tuple[str, ...]:
-        """What is kept out of logs and messages: what was said to be secret, and what looks so in the plan."""
+        """What is kept out of logs and messages: what was read as a secret, and what looks so in the plan."""
         plan = self._record.plan
         if plan is not self._searched:
             self._searched = plan
             self._found = secrets_in([step.args for step in plan.steps] if plan else [])
-        return (*self._around.secrets, *self._found)
+        return (*kept_secrets(), *self._found)
 
     def _started(self, child: Child) -> None:
         self._record.note(LogKind.CHILD, self._record.run.position, **child.model_dump(mode="json"))
