@@ -59,6 +59,11 @@ class Call(NamedTuple):
         return not self.paths and not self.files
 
     @property
+    def opens(self) -> bool:
+        """Whether it needs a descriptor more."""
+        return self.name.startswith(("open", "creat"))
+
+    @property
     def allocates(self) -> bool:
         """Whether a full disk would refuse it."""
         return not self.signals and not self.name.startswith(("unlink", "rmdir", "removex", "lremove", "fremove"))

@@ -18,9 +18,15 @@ from typing import Final, Literal
 
 from tests.sweep.calls import CALLS, Call
 
-Mode = Literal["kill", "kill-one", "kill-all", "eio", "enospc", "eintr"]
+Mode = Literal["kill", "kill-one", "kill-all", "eio", "enospc", "erofs", "emfile", "eintr"]
 
-ERRORS: Final = {"eio": errno.EIO, "enospc": errno.ENOSPC, "eintr": errno.EINTR}
+ERRORS: Final = {
+    "eio": errno.EIO,
+    "enospc": errno.ENOSPC,
+    "erofs": errno.EROFS,
+    "emfile": errno.EMFILE,
+    "eintr": errno.EINTR,
+}
 
 INTERRUPTED: Final = 1.0
 """Seconds for which EINTR lasts: Python, SQLite and git try again for as long as it is the answer."""
@@ -153,6 +159,8 @@ class Notifier(threading.Thread):
             self._since = time.monotonic()
         elif fault.mode == "eintr":
             return time.monotonic() < self._since + INTERRUPTED
+        if fault.mode == "emfile":
+            return call.opens
         return fault.mode != "enospc" or call.allocates
 
     def _about(self, pid: int, call: Call, arguments: list[int]) -> str:

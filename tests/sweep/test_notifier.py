@@ -95,7 +95,10 @@ def test_a_kill_comes_before_the_call(tmp_path: Path, at: int, left: list[str]):
     assert sorted(os.listdir(tmp_path)) == left
 
 
-@pytest.mark.parametrize(("mode", "number"), [("eio", errno.EIO), ("enospc", errno.ENOSPC), ("eintr", errno.EINTR)])
+@pytest.mark.parametrize(
+    ("mode", "number"),
+    [("eio", errno.EIO), ("enospc", errno.ENOSPC), ("erofs", errno.EROFS), ("eintr", errno.EINTR)],
+)
 def test_an_error_once(tmp_path: Path, mode: Mode, number: int):
     """Only that call fails, and it is not executed."""
     _, code, out = ran(tmp_path, Fault(mode, 5))
