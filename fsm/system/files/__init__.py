@@ -18,7 +18,7 @@ from fsm.system.files.patterns import Patterns
 from fsm.system.files.places import furnish
 from fsm.system.files.removing import remove_tree
 from fsm.system.files.sizes import disk_free, tree_size
-from fsm.system.files.swap import can_exchange, exchange, why_not_renamable
+from fsm.system.files.swap import can_exchange, why_not_renamable
 
 __all__ = [
     "GONE",
@@ -30,7 +30,6 @@ __all__ = [
     "copy_entry",
     "copy_within",
     "disk_free",
-    "exchange",
     "furnish",
     "highest_number",
     "is_leftover",

@@ -64,10 +64,14 @@ def open_below(directory: Path, *names: str) -> Iterator[int]:
 
 
 def exchange_spots(first: Spot, second: Spot) -> None:
-    """Exchange what is at two spots, in one step; `sync_spots` makes it durable.
+    """Exchange what is at two spots, in one step: at no moment is either missing. `sync_spots` makes it durable.
+
+    It is its own undo, so whoever resumes must look which of the two is where before calling it again. Links are
+    exchanged themselves. Linux: renameat2(2) with RENAME_EXCHANGE; macOS: renameatx_np(2) with RENAME_SWAP.
 
     Raises:
-        OSError: as for `fsm.system.files.exchange`; nothing was changed.
+        OSError: nothing was changed: one is missing, a mount point, on another file system (EXDEV; also a directory of
+            an overlayfs lower layer), or inside the other, or it cannot be done here (see `can_exchange`).
     """
     native.exchange_names(os.fsencode(first.name), os.fsencode(second.name), first.directory, second.directory)
 

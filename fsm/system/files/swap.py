@@ -1,4 +1,7 @@
-"""The atomic exchange of two directories, and finding out beforehand whether it will work."""
+"""Finding out beforehand whether two directories can be exchanged in one step, and whether one can be renamed.
+
+`fsm.system.files.moving` exchanges them.
+"""
 
 from __future__ import annotations
 
@@ -9,58 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from fsm.errors import Unsupported
-from fsm.system import faults
 from fsm.system.files import native
-from fsm.system.files.atomic import sync_dir
 from fsm.system.files.naming import shown, with_temporary_name
 
-_NOT_SUPPORTED: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
-
-
-def exchange(first: Path, second: Path) -> None:
-    """Exchange what two names stand for, in one step: at no moment is either missing. Durable when it returns.
-
-    It is its own undo, so whoever resumes must look which of the two is where before calling it again. Links are
-    exchanged themselves. Linux: renameat2(2) with RENAME_EXCHANGE; macOS: renameatx_np(2) with RENAME_SWAP.
-
-    Args:
-        first: a file, directory or link.
-        second: another one, on the same file system, neither of them inside the other.
-
-    Raises:
-        Unsupported: the kernel or the file system cannot do it; nothing was changed, two renames may work.
-        OSError: anything else: one is missing, a mount point, on another file system (EXDEV; also a directory of an
-            overlayfs lower layer), or inside the other.
-    """
-    _exchange(first, second)
-    sync_dir(first.parent)
-    if second.parent != first.parent:
-        sync_dir(second.parent)
-
-
-def _exchange(first: Path, second: Path) -> None:
-    try:
-        native.exchange_names(os.fsencode(first), os.fsencode(second))
-    except OSError as error:
-        if error.errno not in _NOT_SUPPORTED or _nested(first, second):
-            raise
-        raise Unsupported(
-            f"cannot exchange {shown(first)} and {shown(second)} in one step",
-            f"the kernel or the file system does not support it ({errno.errorcode[error.errno]})",
-            "nothing was changed; use two renames",
-        ) from error
-    faults.point("files.exchange.done")
-
-
-def _nested(first: Path, second: Path) -> bool:
-    """Whether one lies inside the other: the kernel says EINVAL to that as well."""
-    one, other = (path.parent.resolve() / path.name for path in (first, second))
-    return one.is_relative_to(other) or other.is_relative_to(one)
+_NOT_SUPPORTED: Final = frozenset(
+    {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES}
+)
+"""Also of a seccomp filter that does not know the call."""
 
 
 def can_exchange(directory: Path) -> bool:
-    """Whether `exchange` works for directories inside `directory`: two temporary ones are made, exchanged, removed.
+    """Whether directories inside `directory` can be exchanged: two temporary ones are made, exchanged, removed.
+
+    Linux: renameat2(2) with RENAME_EXCHANGE; macOS: renameatx_np(2) with RENAME_SWAP.
 
     Raises:
         OSError: nothing can be created there at all.
@@ -68,9 +32,11 @@ def can_exchange(directory: Path) -> bool:
     with _temporary_dir(directory) as first, _temporary_dir(directory) as second:
         before = first.stat().st_ino
         try:
-            _exchange(first, second)  # unsynced: what is only tried need not last, and is tried for every component
-        except (Unsupported, PermissionError):  # a seccomp filter that does not know the call says EPERM
-            return False
+            native.exchange_names(os.fsencode(first), os.fsencode(second))
+        except OSError as error:
+            if error.errno in _NOT_SUPPORTED:
+                return False
+            raise
         return second.stat().st_ino == before
 
 

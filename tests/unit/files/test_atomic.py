@@ -172,7 +172,6 @@ def test_points_are_declared():
     names = [name for name, _ in faults.declared(Path(faults.__file__).parent / "files")]
     assert sorted(names) == [
         "files.copy.written",
-        "files.exchange.done",
         "files.link.made",
         "files.link.renamed",
         "files.mirror.entry",

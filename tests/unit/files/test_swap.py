@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fsm.errors import Unsupported
-from fsm.system import faults
-from fsm.system.files import can_exchange, exchange, native, why_not_renamable
+from fsm.system.files import can_exchange, native, why_not_renamable
+from fsm.system.files.moving import Spot, exchange_spots, open_below
 from fsm.system.files.naming import maker
 
 pytestmark = pytest.mark.needs_linux
@@ -32,17 +31,17 @@ def version(path: Path) -> str:
     return (path / "VERSION").read_text(encoding="utf-8")
 
 
+def exchange(first: Path, second: Path) -> None:
+    """Exchange what is at two paths."""
+    with open_below(first.parent) as here, open_below(second.parent) as there:
+        exchange_spots(Spot(here, first.name), Spot(there, second.name))
+
+
 def test_exchange_swaps_two_directories(pair: tuple[Path, Path]):
     """Both names are there afterwards, and it is its own undo."""
     live, staging = pair
-    reached: list[str] = []
-    faults.install(reached.append)
-    try:
-        exchange(live, staging)
-    finally:
-        faults.install(None)
+    exchange(live, staging)
     assert (version(live), version(staging)) == ("staging", "live")
-    assert reached == ["files.exchange.done"]
     exchange(live, staging)
     assert version(live) == "live"
 
@@ -122,7 +121,7 @@ def test_a_file_system_without_exchange():
     if not made:
         pytest.skip("no cgroup file system is writable here")
     try:
-        with pytest.raises(Unsupported, match=r"in one step.*EINVAL.*nothing was changed; use two renames"):
+        with pytest.raises(OSError, match="Invalid argument"):
             exchange(*made)
         assert not can_exchange(made[0])
         assert list(made[0].glob(".fsm-*")) == []
