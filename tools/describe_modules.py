@@ -43,15 +43,16 @@ def types(root: Path = ROOT) -> str:
 def _table(paths: list[Path]) -> Iterator[str]:
     yield from ("| module | what it is for |", "|---|---|")
     for path in paths:
-        inside = f" In it: {', '.join(_names(path))}." if path.is_dir() else ""
-        yield f"| `{path.name}{'/' if path.is_dir() else ''}` | {_says(path)}{inside} |"
+        yield from _rows(path, "")
     yield ""
 
 
-def _names(folder: Path) -> Iterator[str]:
-    """What is in a package, by names that have to explain themselves."""
-    for path in _inside(folder):
-        yield f"`{path.name}/`" if path.is_dir() else f"`{path.stem}`"
+def _rows(path: Path, above: str) -> Iterator[str]:
+    """A module; a package, and what is in it."""
+    name = f"{above}{path.name}{'/' if path.is_dir() else ''}"
+    yield f"| `{name}` | {_says(path)} |"
+    for inner in _inside(path) if path.is_dir() else ():
+        yield from _rows(inner, name)
 
 
 def _inside(folder: Path) -> list[Path]:

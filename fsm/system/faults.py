@@ -1,6 +1,6 @@
 """Named places at which a test kills the process.
 
-Code calls ``faults.point("exchange.renamed")`` where a crash would be interesting: before and after each commit and
+Code calls ``faults.point("exchange.done")`` where a crash would be interesting: before and after each commit and
 each side effect. A name stands in exactly one place, as a literal, so that `declared` can list them all from the
 source and a test can prove that none was forgotten. Outside of tests nothing is installed and a point costs one
 comparison; there is no environment variable that could turn them on by accident.

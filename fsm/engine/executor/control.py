@@ -1,4 +1,4 @@
-"""How a run is asked to stop (Ctrl-C, `fsm cancel`), and time as the executor sees it: clocks and deadlines."""
+"""How a process is asked to stop driving runs (Ctrl-C, TERM), and time as the executor sees it: clocks, deadlines."""
 
 from __future__ import annotations
 
@@ -105,7 +105,6 @@ class Surroundings:
         clock: monotonic time and waiting.
         observers: hear what goes on.
         deadlines: seconds by state, for those that differ from `DEADLINES`.
-        secrets: never to appear in what children print.
         rng: for the jitter of retries.
         workers: the processes that act as components' users.
     """
@@ -115,7 +114,6 @@ class Surroundings:
     clock: Clock = field(default_factory=Clock)
     observers: Sequence[Observer] = ()
     deadlines: Mapping[State, Seconds] = field(default_factory=dict)
-    secrets: Sequence[str] = ()
     rng: random.Random = field(default_factory=random.Random)
     workers: Workers = field(default_factory=Workers)
 

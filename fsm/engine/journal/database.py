@@ -1,4 +1,4 @@
-"""The SQLite file below the journal: opening, settings, transactions, and every foreign error converted once.
+"""The SQLite file below the journal: settings, transactions, the reserve for a full disk, errors converted once.
 
 Settings and their reasons: WAL, so that readers never block and are never blocked; ``synchronous=FULL``, so that a
 commit that returned is on the disk; ``wal_autocheckpoint=100`` keeps the WAL below half a MiB; the WAL is kept at close

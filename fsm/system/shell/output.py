@@ -1,4 +1,4 @@
-"""What a child process writes: the end of it in memory, a bounded part of it on disk, secrets in neither.
+"""What a child process writes: the end of it in memory, a bounded part of it on disk, secrets masked in both.
 
 A child that prints 200 MB costs 64 KiB of memory here. The pipe is read by the thread that waits for the child, so
 nothing keeps reading from a grandchild that inherited it.
