@@ -12,7 +12,7 @@ import pytest
 from tests.fuzz import series
 from tests.fuzz.targets import NAMES
 
-SECONDS: Final = 2
+SECONDS: Final = 1
 
 pytestmark = pytest.mark.needs_linux
 
@@ -35,7 +35,7 @@ def test_finds_nothing(tmp_path: Path, name: str):
 def test_a_planted_bug_is_found(tmp_path: Path):
     """A reader that fails for one word of its dictionary is found out, its input kept, and found again."""
     for _ in range(2):
-        result = series.fuzz("planted", tmp_path, 3, 1)
+        result = series.fuzz("planted", tmp_path, SECONDS, 1)
         (path,) = result.findings
         assert Path(path).name.startswith("ZeroDivisionError-")
         assert Path(path).read_bytes().startswith(b"KEYWORD")
