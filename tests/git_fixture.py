@@ -6,11 +6,15 @@ app_fixture.install("1.0.0")           a clone
 app_fixture.start()
 app_fixture.publish("1.1.0")
 assert app_fixture.updater().update("app").outcome == "done"
+
+What git does for the product is real; what only makes the fixture are as few processes as can be, and the objects of a
+release are copied into the remote, for a push is ten of them.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,15 +36,42 @@ ENVIRONMENT: Final = {
     "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z",
     "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z",
 }
+CONFIG: Final = (
+    *("-c", "protocol.file.allow=always", "-c", "safe.directory=*"),
+    *("-c", "maintenance.auto=false", "-c", "gc.auto=0"),  # a process each, which finds nothing to do
+)
 
 
 def git(where: Path, *args: str, check: bool = True, env: Mapping[str, str] | None = None) -> str:
     """Run git somewhere, as its author would; returns what it prints."""
-    argv = ["git", "-c", "protocol.file.allow=always", "-c", "safe.directory=*", "-C", str(where), *args]
+    argv = ["git", *CONFIG, "-C", str(where), *args]
     environ = {**os.environ, **ENVIRONMENT, **(env or {})}
     done = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0 or not check, f"git {' '.join(args)}: {done.stderr}"
     return done.stdout.strip()
+
+
+def empty_repository(path: Path, *, bare: bool) -> None:
+    """Make what ``git init`` makes, on the branch ``main``, and what a server allows; examples of hooks left out."""
+    for name in ("objects/info", "objects/pack", "refs/heads", "refs/tags"):
+        (path / name).mkdir(parents=True, exist_ok=True)
+    (path / "HEAD").write_text("ref: refs/heads/main\n")
+    settings = ["repositoryformatversion = 0", "filemode = true", f"bare = {str(bare).lower()}"]
+    sections = {"core": settings if bare else [*settings, "logallrefupdates = true"]}
+    if bare:
+        sections["uploadpack"] = ["allowFilter = true"]
+    lines = (f"[{name}]\n" + "".join(f"\t{line}\n" for line in settings) for name, settings in sections.items())
+    (path / "config").write_text("".join(lines))
+
+
+def bring_objects(source: Path, target: Path) -> None:
+    """Copy the objects that another repository has not, as a push would, but without asking which are wanted."""
+    for path in (source / "objects").rglob("*"):
+        copy = target / "objects" / path.relative_to(source / "objects")
+        if path.is_file() and not copy.exists():
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, copy)
+            copy.chmod(0o444)
 
 
 class GitFixture(AppFixture):
@@ -54,9 +85,8 @@ class GitFixture(AppFixture):
         super().__init__(root, **given)
         self.author = root / "author"
         if not (self.releases / "HEAD").exists():
-            git(root, "init", "--quiet", "--bare", "--initial-branch=main", str(self.releases))
-            git(self.releases, "config", "uploadpack.allowFilter", "true")
-            git(root, "init", "--quiet", "--initial-branch=main", str(self.author))
+            empty_repository(self.releases, bare=True)
+            empty_repository(self.author / ".git", bare=False)
 
     def publish(  # type: ignore[override]
         self,
@@ -77,7 +107,9 @@ class GitFixture(AppFixture):
         Returns:
             The commit.
         """
-        git(self.author, "rm", "-r", "--quiet", "--force", "--ignore-unmatch", ".")
+        for path in self.author.iterdir():
+            if path.name != ".git":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         files: dict[str, bytes | None] = {**self.files(version, *traits), **(extra or {})}
         for name, data in files.items():
             if data is not None:
@@ -90,9 +122,13 @@ class GitFixture(AppFixture):
         """Commit what is staged in the author's clone, tag it and push both."""
         amend = ["--amend"] if rewrite else []
         git(self.author, "commit", "--quiet", "--allow-empty", *amend, "-m", f"Fix error handling: {version}")
-        git(self.author, "tag", "--force", f"v{version}")
-        git(self.author, "push", "--quiet", "--force", str(self.releases), "main", f"v{version}")
-        return git(self.author, "rev-parse", "HEAD")
+        made = self.author / ".git"
+        commit = (made / "refs/heads/main").read_text().strip()
+        bring_objects(made, self.releases)
+        for repository in (made, self.releases):
+            for ref in ("heads/main", f"tags/v{version}"):
+                (repository / "refs" / ref).write_text(f"{commit}\n")
+        return commit
 
     def library(self, name: str, *versions: str, extra: Mapping[str, bytes | None] | None = None) -> None:
         """A repository beside that of the app, with a commit for each version, and perhaps a submodule of its own.
@@ -104,8 +140,8 @@ class GitFixture(AppFixture):
         """
         author = self.root / f"{name}-author"
         if not author.exists():
-            git(self.root, "init", "--quiet", "--bare", "--initial-branch=main", f"{name}.git")
-            git(self.root, "init", "--quiet", "--initial-branch=main", str(author))
+            empty_repository(self.root / f"{name}.git", bare=True)
+            empty_repository(author / ".git", bare=False)
         for version in versions:
             for path, data in {"VERSION": f"{version}\n".encode(), **(extra or {})}.items():
                 (author / path).unlink(missing_ok=True)
