@@ -26,6 +26,8 @@ from typing import Any, Final
 import pytest
 from hypothesis import settings
 
+from tests import huge_pages
+
 TESTS: Final = Path(__file__).resolve().parent
 CI: Final = os.environ.get("CI", "").lower() in {"1", "true"}
 
@@ -153,6 +155,7 @@ def pytest_collection_finish() -> None:
     """Keep what was collected out of the garbage collector: it stays to the end, and children need not copy it."""
     gc.collect()
     gc.freeze()
+    huge_pages.collapse()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
