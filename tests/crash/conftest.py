@@ -1,20 +1,23 @@
 """What the tests of the matrix share, and which of them a run takes.
 
 The whole matrix is half an hour of kills (`make crash`). `make test` takes a sample of it: each fault point is crashed
-at in one scenario, at one of the times that the scenario comes to it, and of the other crashes some are tried. Which
-ones is up to a seed that the run prints; ``FSM_CRASH_SEED`` takes the same ones again. Whoever names cases (``-k``, a
-node id) gets all that he names.
+at in one scenario, at one of the times that the scenario comes to it; these scenarios are run undisturbed as well, and
+of the other crashes some are tried. Which ones is up to a seed that the run prints; ``FSM_CRASH_SEED`` takes the same
+ones again. Whoever names cases (``-k``, a node id) gets all that he names.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
 from tests.crash.crash_pool import CrashPool
-from tests.crash.sample import FULL, chosen
+from tests.crash.sample import FULL, UNDISTURBED, chosen
+
+MATRIX: Final = "test_killed_and_resumed"
 
 
 @pytest.fixture(scope="session")
@@ -36,9 +39,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     of_test: defaultdict[str, dict[str, pytest.Function]] = defaultdict(dict)
     for item in cases:
         of_test[item.originalname][item.name] = item
+    keeps = {
+        test: chosen(test, {name: _point(item) for name, item in known.items()}) for test, known in of_test.items()
+    }
+    used = {of_test[MATRIX][name].callspec.params["name"] for name in keeps.get(MATRIX, ())}
     dropped = []
     for test, known in of_test.items():
-        keep = chosen(test, {name: _point(item) for name, item in known.items()})
+        keep = keeps[test]
+        if test in UNDISTURBED and used:
+            keep = {name for name in keep if known[name].callspec.params["name"] in used}
         dropped += [item for name, item in known.items() if name not in keep]
     config.hook.pytest_deselected(items=dropped)
     gone = set(dropped)

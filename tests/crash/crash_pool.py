@@ -23,13 +23,12 @@ class CrashPool:
     def __init__(self, place: Path) -> None:
         self._place = place
         self._stack = ExitStack()
-        self._forges: queue.SimpleQueue[Forge] = queue.SimpleQueue()
+        self._forges: queue.LifoQueue[Forge] = queue.LifoQueue()
+        self._lane = itertools.count()
         self._known: dict[str, tuple[Path, Undisturbed]] = {}
         self._count = itertools.count()
 
     def __enter__(self) -> CrashPool:
-        for lane in range(LANES):
-            self._forges.put(self._stack.enter_context(Forge(self._place / f"forge-{lane}.log")))
         self._pool = self._stack.enter_context(ThreadPoolExecutor(LANES))
         return self
 
@@ -56,7 +55,10 @@ class CrashPool:
     @contextmanager
     def _case(self, name: str, template: Path) -> Iterator[CrashCase]:
         place = template.parent / f"{next(self._count)}"
-        forge = self._forges.get()
+        try:
+            forge = self._forges.get_nowait()
+        except queue.Empty:  # not more than there are lanes: each has one, from here to the end of its case
+            forge = self._stack.enter_context(Forge(self._place / f"forge-{next(self._lane)}.log"))
         try:
             with Workshop(forge, name, template, place).crash_case() as crash_case:
                 yield crash_case

@@ -9,6 +9,7 @@ import pytest
 
 from fsm.system import faults
 from tests.containers.test_crashes import POINTS
+from tests.crash import sample
 from tests.crash.crash_case import ROOT, preserved
 from tests.crash.crash_pool import CrashPool
 from tests.crash.scenarios import SCENARIOS, read_table
@@ -74,6 +75,26 @@ def test_the_tests_elsewhere_exist():
         text = (ROOT / path).read_text(encoding="utf-8")
         assert f"def {name}(" in text, test
         assert point in text, test
+
+
+@pytest.mark.parametrize("seed", "012")
+def test_a_sample_has_each_point_once(seed: str):
+    """And no scenario whose points all lie on the ways of the others: to make one ready takes as long as some kills."""
+    cases = {f"test[{name}-{point}]": point for name, points in read_table().items() for point in points}
+    names = sample.chosen("test", cases, seed)
+    assert sorted(cases[name] for name in names) == sorted(set(cases.values()))
+    used = {sample.scenario(name, cases[name]) for name in names}
+    for one in used:
+        assert not set(read_table()[one]) <= {point for other in used - {one} for point in read_table()[other]}, one
+
+
+@pytest.mark.parametrize("seed", "012")
+def test_a_sample_of_other_crashes_has_each_kind(seed: str):
+    """The second crash is what such a test is about, where it has one."""
+    cases = {f"test[{again}-update-first{n}]": "" for again in ("", "a", "b") for n in range(9)}
+    test = "test_a_service_that_a_boot_has_ended_runs_again"
+    kinds = Counter(name.partition("[")[2].partition("-")[0] for name in sample.chosen(test, cases, seed))
+    assert kinds == {"": 3, "a": 3, "b": 3}
 
 
 @pytest.mark.crash
