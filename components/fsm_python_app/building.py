@@ -19,6 +19,7 @@ from fsm.adapter import CommandResult, StepContext
 from fsm.errors import StepFailed, Transient
 from fsm.system import faults, files
 from fsm.system.archive import read_wheel
+from fsm.system.shell import said_last
 from fsm_python_app import bounded
 from fsm_python_app.requirements import refuse_foreign
 from fsm_python_app.spec import ALL, Environment
@@ -153,11 +154,10 @@ class Builder:
 
 def _explain(argv: list[str], tail: str) -> None:
     """An index that cannot be reached is no fault of the release; it is tried again until the deadline."""
-    lines = " ".join(tail.split())[-600:]
     if any(word in tail for word in _UNREACHABLE):
-        raise Transient("cannot reach the package index", lines[-200:], "check the network")
+        raise Transient("cannot reach the package index", said_last(tail, 200), "check the network")
     todo = "the release is broken, or needs a package that has no wheel for this host (environment.build_from_source)"
-    raise StepFailed(f"{_WHAT}: {Path(argv[0]).name} failed", lines, todo)
+    raise StepFailed(f"{_WHAT}: {Path(argv[0]).name} failed", said_last(tail, 600), todo)
 
 
 def own_python() -> str:

@@ -19,6 +19,7 @@ from fsm.model import Model
 from fsm.services import AnySpec, ServiceManager, ServiceSpec, open_service
 from fsm.system import faults, files
 from fsm.system.exit_codes import exited
+from fsm.system.shell import said_last
 
 _LAST: Final = 300
 """Characters of a command's output that a message has room for."""
@@ -49,8 +50,7 @@ def _blame_host(act: Callable[[StepContext], StepResult], ctx: StepContext) -> S
 
 def ended(what: str, result: CommandResult) -> str:
     """How a command ended, and what it said last; on one line, for messages."""
-    said = " ".join(result.tail.split())[-_LAST:]
-    return f"{what} {exited(result.code)}: {said or 'it said nothing'}"
+    return f"{what} {exited(result.code)}: {said_last(result.tail, _LAST) or 'it said nothing'}"
 
 
 class Download(Step):

@@ -55,6 +55,19 @@ def test_harm_is_noticed(told: str):
     on_ground(body)
 
 
+def test_another_name_of_what_everybody_may_write_is_no_harm():
+    """Also in a directory where everybody may have one: whoever gave it that name, root need not have."""
+
+    def body(ground: Ground) -> None:
+        canary = Canary(ground.canary, NEIGHBOUR)
+        os.link(ground.canary / OPEN, ground.canary / STICKY / "name")
+        assert canary.harm() == []
+        os.link(ground.canary / "file", ground.canary / STICKY / "other")
+        assert "canary/sticky/other is new, of 0" in canary.harm()
+
+    on_ground(body)
+
+
 def test_what_only_root_may_read_is_noticed():
     """Reading leaves a time of access, looking for harm leaves none."""
 

@@ -15,7 +15,7 @@ A program that only looks, also outside of a run, is asked by `ask`, and spoken 
 from fsm.system.shell.asking import Asked, ask, talk
 from fsm.system.shell.commands import Shell
 from fsm.system.shell.orphans import Child, end_orphans
-from fsm.system.shell.output import Redactor, Sink
+from fsm.system.shell.output import Redactor, Sink, said_last
 from fsm.system.shell.programs import CALL, MARKER, SERVICE, UNMARKED, find_program
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "ask",
     "end_orphans",
     "find_program",
+    "said_last",
     "talk",
 ]

@@ -175,3 +175,20 @@ def _open_for_append(path: Path) -> int | None:
             path.replace(path.with_name(path.name + ".1"))
         return private.opened(path, os.O_WRONLY | os.O_APPEND)
     return None
+
+
+def said_last(text: str, most: int) -> str:
+    """The end of what a program wrote, on one line for a message; of a Python traceback only what was raised.
+
+    Args:
+        text: its output, or the end of it.
+        most: characters.
+    """
+    lines, in_frames = [], False
+    for line in text.splitlines():
+        if line.endswith("Traceback (most recent call last):"):
+            in_frames = True
+        elif not in_frames or not line[:1].isspace():
+            in_frames = False
+            lines.append(line)
+    return " ".join(" ".join(lines).split())[-most:]

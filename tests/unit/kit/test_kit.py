@@ -161,8 +161,28 @@ def test_what_the_doctor_says_of_every_component(tmp_path: Path):
     assert [each.level for each in say.set_aside(tmp_path / "here")] == ["warning"]
 
 
+TRACEBACK = """\
+migrating
+Traceback (most recent call last):
+  File "migrate.py", line 1, in <module>
+    import nothing
+    ^^^^^^^^^^^^^^
+ModuleNotFoundError: No module named 'nothing'
+"""
+
+
 @pytest.mark.parametrize(
-    ("tail", "said"), [("one\n  two\n", "one two"), ("", "it said nothing"), ("x" * 999, "x" * 300)]
+    ("tail", "said"),
+    [
+        ("one\n  two\n", "one two"),
+        ("", "it said nothing"),
+        ("x" * 999, "x" * 300),
+        (TRACEBACK, "migrating ModuleNotFoundError: No module named 'nothing'"),
+        (
+            f"[stderr]\n{TRACEBACK}\n  hint: mend it\n",
+            "[stderr] migrating ModuleNotFoundError: No module named 'nothing' hint: mend it",
+        ),
+    ],
 )
 def test_how_a_command_ended_is_said_on_one_line(tail: str, said: str):
     """Whatever it wrote."""
