@@ -47,14 +47,14 @@ def ended(case: CrashCase, forge: CliForge, wanted: Undisturbed) -> bool:
     of the updater's own for the next run to remove.
 
     Returns:
-        Whether it ended as it does by itself; else it turned back.
+        Whether it has come to its end, and not gone back.
     """
     run = _finished(case, forge)
     said(forge.heard)
     as_wanted = run.state == case.scenario.outcome
     if as_wanted and _only_killed(forge.heard):
         case.judge_after_a_boot(wanted)
-        return True
+        return run.state == State.DONE
     turned_back = run.state in (State.IDLE, State.ROLLED_BACK) and not _only_killed(forge.heard)
     if not (run.state is State.FAILED and _gone_back(case, run)):
         assert as_wanted or turned_back, f"ended as {run.state}: {run.reason}"
@@ -62,7 +62,7 @@ def ended(case: CrashCase, forge: CliForge, wanted: Undisturbed) -> bool:
     version = case.scenario.version if as_wanted else case.scenario.before
     case.judge_service(version)
     _same(_of_people(listing(case.app_fixture.root)), _of_people(wanted.after if as_wanted else wanted.before))
-    return as_wanted
+    return run.state == State.DONE
 
 
 def _finished(case: CrashCase, forge: CliForge) -> Run:
@@ -126,7 +126,16 @@ def one_more(case: CrashCase, forge: CliForge) -> set[str]:
     return {_NUMBERS.sub("#", name) for name in listing(fixture.root) if not any(fnmatch(name, one) for one in _KEPT)}
 
 
-def no_litter(found: Set[str], wanted: Set[str]) -> None:
-    """Assert that a host has after one more update what it has where nothing failed before."""
-    lost, stray = sorted(wanted - found), sorted(found - wanted)
+def no_litter(found: Set[str], done: Set[str], never_begun: Set[str], *, went: bool) -> None:
+    """Assert that a host has after one more update what it has where nothing failed before.
+
+    Args:
+        found: the names of what is there.
+        done: of what is there if the struck command had done its work.
+        never_begun: the same, if it was never given. What goes back has come as far as it came: it may leave some of
+            what git keeps of a submodule.
+        went: whether the struck command has installed its release.
+    """
+    least, most = (done, done) if went else (done & never_begun, done | never_begun)
+    lost, stray = sorted(least - found), sorted(found - most)
     assert (lost, stray) == ([], []), f"after one more update: lost {lost}, stray {stray}"

@@ -109,8 +109,8 @@ class Sweep:
                     if fault.mode == "kill-all" and self.forge.heard[-1].struck:
                         case.lose_power()
                         boot(case)
-            as_wanted = judging.ended(case, self.forge, known.wanted)
-            judging.no_litter(judging.one_more(case, self.forge), known.later if as_wanted else known.instead)
+            went = judging.ended(case, self.forge, known.wanted)
+            judging.no_litter(judging.one_more(case, self.forge), known.later, known.instead, went=went)
 
     @contextmanager
     def _host(self, name: str, template: Path) -> Iterator[CrashCase]:
