@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, overload
@@ -193,8 +194,8 @@ class _Place:
 def _own_places() -> Iterator[tuple[str, str]]:
     """The updater's own types, and where they are, as its distribution declares it."""
     for folder in sys.path:
-        path = Path(folder, f"fsm_updater-{__version__}.dist-info", "entry_points.txt")
-        if path.is_file():
+        with suppress(OSError):  # most have nothing of that name, and some are closed to this user
+            path = Path(folder, f"fsm_updater-{__version__}.dist-info", "entry_points.txt")
             return _declared(path.read_text(encoding="utf-8"))
     return iter(())
 

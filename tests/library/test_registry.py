@@ -60,6 +60,21 @@ def test_entry_points_are_read_as_the_specification_has_them():
     assert dict(registry._declared(text)) == {"git": "fsm_git:GitCheckout", "pump": "a.b:C.D"}
 
 
+def test_a_directory_of_the_path_that_is_closed_to_this_user_is_passed_over(monkeypatch, tmp_path: Path):
+    """A user may have root's Python, and not be let into all of it."""
+    real = Path.read_text
+
+    def read_text(path: Path, **how: str) -> str:
+        if path.is_relative_to(tmp_path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **how)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    monkeypatch.setattr(Path, "is_file", lambda path: bool(path.read_text(encoding="utf-8")))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert set(dict(registry._own_places())) == {"container", "git", "python_app"}
+
+
 def test_where_no_distribution_is_installed_everybody_is_asked(monkeypatch, tmp_path: Path):
     """A checkout on the path that was never installed."""
     monkeypatch.setattr(sys, "path", [str(tmp_path), str(tmp_path / "gone")])
