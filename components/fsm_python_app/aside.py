@@ -56,13 +56,22 @@ def set_aside(
                     continue
                 mover.move(path)
                 faults.point("aside.moved")
-    some, number = first(_files(dest, check) if dest.is_dir() else iter(()), SHOWN)
+    some, number = first(_kept(dest, check) if dest.is_dir() else iter(()), SHOWN)
     remove_empty(dest)
     if not number:
         return ()
     files.sync_filesystem(dest)  # whoever wrote it need not have
     names = shown([entry.path for entry in some], number)
     return (f"{count(number, 'file')} that the new version wrote: kept in {dest} ({names})",)
+
+
+def _kept(dest: Path, check: Callable[[], None]) -> Iterator[inventory.Entry]:
+    """What lies there; what a killed copy left half written is removed, wherever it is."""
+    for entry in _files(dest, check):
+        if files.is_leftover(PurePosixPath(entry.path).name):
+            (dest / entry.path).unlink()
+        else:
+            yield entry
 
 
 def _known(layout: Layout, run: int) -> Iterator[inventory.Entry]:

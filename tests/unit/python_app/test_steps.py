@@ -144,3 +144,16 @@ def test_of_many_files_that_are_set_aside_some_are_named(layout: Layout, tmp_pat
     moved = sorted(path.name for path in (layout.aside / "1").rglob("*") if path.is_file())
     assert moved == ["app.py", *(f"f{number}" for number in range(SHOWN + 2))]
     assert (tree / "lib" / "a.py").exists()
+
+
+def test_what_a_killed_copy_left_among_what_is_set_aside_is_removed(layout: Layout, tmp_path: Path):
+    """Wherever it is: people are not told of it as of something that the new version wrote."""
+    assert isinstance(step(layout, tmp_path, RELEASE).do(BareContext()), Done)
+    tree = layout.paths(1).tree
+    (tree / "new").write_text("x")
+    half = layout.aside / "1" / "lib" / ".fsm-tmp-999999999-0"
+    half.parent.mkdir(parents=True)
+    half.write_text("left by a process that is gone")
+    (note,) = aside.set_aside(tree, layout.live, layout, 1, lambda _path: False, lambda: None)
+    assert note.startswith("1 file that the new version wrote")
+    assert [path.name for path in (layout.aside / "1").rglob("*")] == ["new"]
