@@ -258,19 +258,6 @@ def test_an_unknown_kind_of_row_is_said_by_name(path):
         list(journal.log(1))
 
 
-def test_what_is_read_within_is_of_one_moment(path):
-    """Also where one that reads so calls another; what comes meanwhile is seen afterwards."""
-    with Journal(path) as writer, Journal(path, readonly=True) as reader:
-        writer.begin("a", "cells", from_version="1")
-        with reader.database.reading():
-            assert len(reader.runs()) == 1
-            writer.begin("b", "cells", from_version="1")
-            with reader.database.reading():
-                assert len(reader.runs()) == 1
-            assert len(reader.runs()) == 1
-        assert len(reader.runs()) == 2
-
-
 def test_a_failing_transaction_leaves_nothing(path):
     """All or nothing."""
     with Journal(path) as journal:
