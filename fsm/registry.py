@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from fsm.errors import ConfigError, PlanUnknown
+from fsm.system.late import at
 from fsm.version import __version__
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class StepTable(Sequence["type[Step]"]):
 
     def named(self, name: str) -> type[Step] | None:
         """The step of that name; None if there is none."""
-        return _at(self._places[name]) if name in self._places else None
+        return at(self._places[name]) if name in self._places else None
 
     @overload
     def __getitem__(self, index: int) -> type[Step]: ...
@@ -45,22 +46,20 @@ class StepTable(Sequence["type[Step]"]):
     def __getitem__(self, index: slice) -> Sequence[type[Step]]: ...
     def __getitem__(self, index: int | slice) -> type[Step] | Sequence[type[Step]]:
         places = list(self._places.values())
-        return [_at(each) for each in places[index]] if isinstance(index, slice) else _at(places[index])
+        return [at(each) for each in places[index]] if isinstance(index, slice) else at(places[index])
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __iter__(self) -> Iterator[type[Step]]:
-        return map(_at, self._places.values())
+        return map(at, self._places.values())
 
 
-def _at(place: str) -> Any:
-    """What is at ``module:name``."""
-    module, _, name = place.partition(":")
-    found = import_module(module)
-    for each in name.split("."):
-        found = getattr(found, each)
-    return found
+def named(steps: Sequence[type[Step]], name: str) -> type[Step] | None:
+    """The step of that name; None if there is none."""
+    if isinstance(steps, StepTable):
+        return steps.named(name)
+    return next((step for step in steps if step.name == name), None)
 
 
 Loaders = Mapping[str, "Callable[[], AnyAdapter]"]
@@ -136,10 +135,7 @@ class Registry:
             steps = self.get(component_type).steps if table is None else table
         except ConfigError as error:
             raise PlanUnknown(f"cannot continue a run of type {component_type!r}", error.why, error.todo) from error
-        if isinstance(steps, StepTable):
-            found = steps.named(name)
-        else:
-            found = next((step for step in steps if step.name == name), None)
+        found = named(steps, name)
         if found is None:
             raise PlanUnknown(
                 f"cannot continue the run: its plan has a step {name!r}",
@@ -171,7 +167,7 @@ class _Place:
     def __call__(self) -> AnyAdapter:
         from fsm.adapter import Adapter  # noqa: PLC0415 - that module offers this one's names
 
-        adapter = self._loaded(lambda: _at(self.place))()
+        adapter = self._loaded(lambda: at(self.place))()
         if not isinstance(adapter, Adapter) or adapter.component_type != self.component_type:
             raise ConfigError(
                 f"cannot use {self.place} as the adapter of component type {self.component_type!r}",

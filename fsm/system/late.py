@@ -17,9 +17,22 @@ def names(module: str, where: Mapping[str, str]) -> Callable[[str], Any]:
     def found(name: str) -> Any:
         if name not in where:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        from importlib import import_module  # noqa: PLC0415 - the whole point is to import late
+        place = where[name]
+        return at(place if ":" in place else f"{place}:{name}")
 
-        place, _, there = where[name].partition(":")
-        return getattr(import_module(place), there or name)
+    return found
 
+
+def at(place: str) -> Any:
+    """What is at ``module:name``, as an entry point has it.
+
+    Raises:
+        ImportError, AttributeError: there is no such module, or nothing of that name in it.
+    """
+    from importlib import import_module  # noqa: PLC0415 - the whole point is to import late
+
+    module, _, name = place.partition(":")
+    found = import_module(module)
+    for each in name.split("."):
+        found = getattr(found, each)
     return found

@@ -141,15 +141,8 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """What is read within is of one moment, and quicker read: the file is locked once, not for each statement."""
-        if self._connection.in_transaction:
+        with self._errors("read"), self._connection:  # a savepoint: one within another is a part of it
             yield
-            return
-        with self._errors("read"):
-            self._connection.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._connection.execute("ROLLBACK")
 
     def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """Do `work` in one transaction: all or nothing, durable on return.

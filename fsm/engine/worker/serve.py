@@ -20,6 +20,7 @@ from fsm.engine.performing import perform
 from fsm.engine.worker.context import Line, WorkerContext
 from fsm.engine.worker.protocol import LINE, Ready, Result, describe, legible, pack_result
 from fsm.errors import ConfigError, PlanError, StepFailed
+from fsm.registry import named
 from fsm.system import faults
 from fsm.version import __version__
 
@@ -84,7 +85,7 @@ def _adapter(place: str) -> AnyAdapter:
 
 def _step(line: Line, call: Mapping[str, Any]) -> str:
     adapter = _adapter(call["adapter"])
-    kind = next((each for each in adapter.steps if each.name == call["step"]), None)
+    kind = named(adapter.steps, call["step"])
     if kind is None:
         raise PlanError(f"cannot take the step {call['step']!r}", "the adapter does not know it")
     step: Step = kind.model_validate_json(json.dumps(call["args"]))
