@@ -22,15 +22,8 @@ pytestmark = pytest.mark.needs_linux
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
-KILLED: Final = """
-import os, signal, sys
-from fsm.cli import main
-from fsm.system import faults
-
-faults.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == sys.argv[0] else None)
-sys.argv.pop(0)
-main()
-"""
+KILLED: Final = ROOT / "benchmarks" / "resume_child.py"
+"""`fsm` that dies at a fault point."""
 
 YEAR: Final = 31_556_952
 
@@ -58,7 +51,7 @@ class Host:
         """What a command prints while the clock is so far ahead; killed at a fault point, if one is named."""
         config = self.app.root / "fsm.toml"
         config.write_text(toml(self.app.config))
-        program = ["-c", KILLED, killed_at] if killed_at else ["-m", "fsm"]
+        program = ["-P", str(KILLED), "kill", killed_at] if killed_at else ["-m", "fsm"]
         command = [sys.executable, *program, "--config", str(config), *words]
         environ = {**self._environ, "FSM_TEST_CLOCK": str(ahead)}
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=120)

@@ -188,10 +188,10 @@ class CrashCase:
         """The run of this scenario, of a set that of the set; None when it was not begun."""
         path = self.app_fixture.state / "journal.db"
         try:
-            Journal(path, readonly=True).close()
+            opened = Journal(path, readonly=True)
         except JournalError:  # a write was cut off: whoever may write takes it back, as a resume does
-            Journal(path).close()
-        with Journal(path, readonly=True) as journal:
+            opened = Journal(path)
+        with opened as journal:
             runs = [run for run in journal.runs() if run.id > self.earlier and run.part_of is None]
         assert len(runs) <= 1, runs
         return runs[0] if runs else None

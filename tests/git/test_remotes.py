@@ -62,7 +62,9 @@ def test_credentials_that_a_server_quotes_appear_nowhere(made, monkeypatch, welc
     app_fixture = made()
     with serving(app_fixture.root, TOKEN) as server:
         monkeypatch.setenv("DEPLOY_TOKEN", TOKEN)
-        app_fixture = GitFixture(app_fixture.root, source=source(f"{server.url}/releases", token_env="DEPLOY_TOKEN"))
+        given = source(f"{server.url}/releases", token_env="DEPLOY_TOKEN")
+        # One refusal shows it: the download need not be tried again for a minute.
+        app_fixture = GitFixture(app_fixture.root, source=given, fsm={"deadlines": {"updating": 2.0}})
         server.welcome = welcome
         result = app_fixture.updater().update("app") if welcome else app_fixture.updater().check_all(force=True)[0]
     said = everything(app_fixture) + result.model_dump_json().encode()

@@ -16,7 +16,6 @@ from typing import Final, Self
 
 import pytest
 
-from fsm.engine.journal import Journal
 from fsm.lifecycle import State
 from tests.crash.crash_case import CrashCase, Forge, Kill, Undisturbed, Workshop, listing
 from tests.crash.scenarios import SCENARIOS
@@ -136,8 +135,6 @@ class Cuts:
 
 def boot(case: CrashCase) -> None:
     """Start the service as people do at any boot, where no run has come so far that it must."""
-    if (path := case.app_fixture.state / "journal.db").exists():
-        Journal(path).close()  # as a resume does: a reader cannot take back a write that was cut off
     run = case.run
     if (run is None or not run.in_progress or run.state is State.CHECKING) and case.app_fixture.version() is not None:
         with pytest.MonkeyPatch.context() as patch:
