@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,9 @@ from tests.hosts.kills import page
 ROOT: Final = Path(__file__).resolve().parents[2]
 BUDGET: Final = 24 << 10
 """Bytes of a target's corpus in the repository."""
+
+HOMES: Final = "fsm-fuzz-"
+"""How the names of directories begin in which readers work while they are fuzzed."""
 
 _STATUS: Final = re.compile(r"^#(\d+)\s+\S+\s+cov: (\d+) ft: (\d+) corp: (\d+)/", re.MULTILINE)
 
@@ -112,7 +116,13 @@ def _engine(name: str, found: Path, *arguments: str) -> subprocess.CompletedProc
     environment["FSM_FUZZ_PROGRAM"] = str(_program(name, found))
     environment["PYTHONPATH"] = os.pathsep.join((str(ROOT), str(ROOT / "components")))
     command = [sys.executable, "-m", "tests.fuzz.engine", name, str(found), *arguments]
-    return _ask(command, env=environment)
+    with tempfile.TemporaryDirectory(prefix=HOMES, dir=memory(), ignore_cleanup_errors=True) as home:
+        return _ask(command, env=environment | {"TMPDIR": home})
+
+
+def memory() -> str | None:
+    """Where files are quick; else wherever they go."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def _program(name: str, found: Path) -> Path:
