@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that come from the code.
+"""Write the parts of the documentation that come from the code, and the help text that `fsm` has ready.
 
 A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; `GENERATORS` says what belongs there. `--check`
 writes nothing and fails where a copy differs; `make docs` and a test do that.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from fsm import lifecycle
+from fsm.cli import quick
 from tools import (
     describe_models,
     describe_modules,
@@ -80,18 +81,15 @@ def refresh(text: str, where: str = "") -> str:
     return BLOCK.sub(block, text)
 
 
-def main(argv: list[str], docs: Path = DOCS) -> int:
-    """Write the blocks of every page below `docs`; with `--check`, say which differ and return 1."""
-    stale = []
-    for page in sorted(docs.rglob("*.md")):
-        text = page.read_text(encoding="utf-8")
-        fresh = refresh(text, page.name)
-        if fresh != text:
-            stale.append(page)
-            if "--check" not in argv:
-                page.write_text(fresh, encoding="utf-8")
+def main(argv: list[str], docs: Path = DOCS, help_text: Path = Path(quick.HELP)) -> int:
+    """Write the blocks of every page below `docs`, and the help text; with `--check`, say which differ and return 1."""
+    fresh = {page: refresh(page.read_text(encoding="utf-8"), page.name) for page in sorted(docs.rglob("*.md"))}
+    fresh[help_text] = reference_cli.overview()
+    stale = [page for page, text in fresh.items() if not page.exists() or page.read_text(encoding="utf-8") != text]
     for page in stale:
-        print(f"{page.relative_to(docs)}: " + ("differs from the code; run `make generate`" if argv else "written"))
+        if "--check" not in argv:
+            page.write_text(fresh[page], encoding="utf-8")
+        print(f"{page.name}: " + ("differs from the code; run `make generate`" if argv else "written"))
     return 1 if stale and argv else 0
 
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 
 import click
 
-from fsm.cli import ending, output
+from fsm.cli import ending, output, quick
 from fsm.cli.app import fsm
 from fsm.cli.codes import Code
-from fsm.cli.quick import COMPLETE
 
 
 def invoked(args: list[str]) -> int:
@@ -24,20 +23,11 @@ def invoked(args: list[str]) -> int:
 
 
 def _invoke(args: list[str]) -> int:
-    if os.environ.get(COMPLETE):
-        fsm.main(args, prog_name="fsm", complete_var=COMPLETE)
-    with fsm.make_context("fsm", args, terminal_width=_width()) as context:
+    if os.environ.get(quick.COMPLETE):
+        fsm.main(args, prog_name="fsm", complete_var=quick.COMPLETE)
+    with fsm.make_context("fsm", args, terminal_width=quick.width()) as context:
         code: int = fsm.invoke(context)
         return code
-
-
-def _width() -> int:
-    """Columns for help texts, between 60 and 100 (`shutil`, where click would ask, takes 2 ms to import)."""
-    try:
-        columns = int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns)
-    except (OSError, ValueError):
-        columns = 80
-    return min(max(columns, 60), 100) - 2
 
 
 def _parsed(command: Callable[[], int], as_json: bool) -> int:

@@ -1,4 +1,4 @@
-"""`fsm resume` as a boot calls it, and `fsm status` where nothing has to be asked: without click, which takes 50 ms.
+"""`fsm --help`, `fsm resume` as a boot calls it, and `fsm status` where nothing has to be asked: without click (50 ms).
 
 No option is parsed here: what is not exactly one of these forms goes the long way round.
 """
@@ -14,6 +14,12 @@ from fsm.cli.codes import Code
 
 COMPLETE: Final = "_FSM_COMPLETE"
 """The variable by which a shell asks for completions; the script of `fsm completion` sets it."""
+
+HELP: Final = os.path.join(os.path.dirname(__file__), "help.txt")
+"""What click makes of `fsm --help` for 80 columns; `make generate` writes it."""
+
+COLUMNS: Final = 80
+"""The most that a help text takes."""
 
 DIGITS: Final = 5
 """Of seconds for `fsm resume --within`: less than the week that it takes at most."""
@@ -31,9 +37,29 @@ def answer(args: Sequence[str]) -> int | None:
     if os.environ.get(COMPLETE):
         return None
     match args:
+        case ["--help"] if width() == COLUMNS - 2:
+            return _help()
         case ["--config", path, *words] if path and not path.startswith("-"):
             return _answer(words, path)
     return _answer(args, None)
+
+
+def width() -> int:
+    """Characters in a line of a help text (`shutil`, where click would ask, takes 2 ms to import)."""
+    try:
+        columns = int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns)
+    except (OSError, ValueError):
+        columns = COLUMNS
+    return min(max(columns, 60), COLUMNS) - 2
+
+
+def _help() -> int | None:
+    try:
+        with open(HELP, encoding="utf-8") as file:
+            output.say(file.read().rstrip("\n"))
+    except OSError:  # click makes it anew
+        return None
+    return Code.DONE
 
 
 def _answer(words: Sequence[str], config: str | None) -> int | None:

@@ -104,17 +104,19 @@ def test_the_documentation_shows_the_machine_as_it_is(capsys: pytest.CaptureFixt
 
 def test_a_stale_block_is_found_and_rewritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """--check says so and writes nothing; without it the block is replaced, and nothing around it."""
-    page = tmp_path / "page.md"
+    page, overview = tmp_path / "page.md", tmp_path / "help.txt"
     page.write_text("before\n<!-- generated: lifecycle -->\nstale\n<!-- end -->\nafter\n")
-    assert generate_docs.main(["--check"], tmp_path) == 1
+    assert generate_docs.main(["--check"], tmp_path, overview) == 1
     assert "stale" in page.read_text()
-    assert generate_docs.main([], tmp_path) == 0
+    assert not overview.exists()
+    assert generate_docs.main([], tmp_path, overview) == 0
+    assert overview.read_text().startswith("Usage: fsm")
     text = page.read_text()
     assert "stateDiagram" in text
     assert "stale" not in text
     assert text.startswith("before\n<!-- generated")
     assert text.endswith("<!-- end -->\nafter\n")
-    assert generate_docs.main(["--check"], tmp_path) == 0
+    assert generate_docs.main(["--check"], tmp_path, overview) == 0
     assert "make generate" in capsys.readouterr().out
 
 

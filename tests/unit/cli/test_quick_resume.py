@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fsm.cli import quick
+from fsm.cli.codes import Code
 from fsm.engine.report import UpdateResult
 from fsm.host.quick_resume import nothing_to_do
 from fsm.host.resuming import Resuming
@@ -24,7 +25,8 @@ def test_it_loads_neither_pydantic_nor_the_adapters(updated: Line, more: list[st
     words = ["fsm", "--config", str(updated.path), "resume", *more]
     script = (
         f"import sys; sys.argv = {words!r}\nfrom fsm.cli import main\n"
-        "code = main()\nslow = ('click', 'pydantic', 'fsm.updater', 'fsm_python_app', 'importlib.metadata', 'rich')\n"
+        "code = main()\nslow = ('click', 'pydantic', 'fsm.updater', 'fsm_python_app', 'importlib.metadata', 'rich',"
+        " 'inspect')\n"
         "print(code, [name for name in slow if name in sys.modules])"
     )
     environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
@@ -42,6 +44,20 @@ def test_both_ways_say_the_same(updated: Line, monkeypatch: pytest.MonkeyPatch, 
     at_once = updated(command)
     monkeypatch.setattr("fsm.cli.quick.answer", lambda args: None)
     assert updated(command) == at_once
+
+
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_the_help_is_what_click_would_say(line: Line, monkeypatch: pytest.MonkeyPatch, columns: str):
+    """As `make generate` has written it; a narrow terminal has one of its own, and so has an incomplete package."""
+    monkeypatch.setenv("COLUMNS", columns)
+    assert quick.answer(["--help"]) == Code.DONE
+    at_once = line.bare("--help")
+    monkeypatch.setattr(quick, "HELP", "/nowhere/help.txt")
+    assert quick.answer(["--help"]) is None
+    assert line.bare("--help") == at_once
+    monkeypatch.undo()
+    monkeypatch.setenv("COLUMNS", "70")
+    assert quick.answer(["--help"]) is None
 
 
 def test_a_question_of_a_shell_is_not_answered_at_once(monkeypatch: pytest.MonkeyPatch):
