@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -82,7 +81,7 @@ def facts(journal: Journal, run: Run) -> dict[str, Any]:
         JournalError: the journal cannot be read.
     """
     plan = _plan(journal.plan(run.id))
-    fold = _Fold([_Step() for _ in plan])
+    fold = _Fold(len(plan))
     for row in journal.log(run.id):
         fold.take(row)
     touched = any(planned.touches_live for planned, step in zip(plan, fold.steps, strict=True) if step.started_at)
@@ -130,23 +129,23 @@ def _planned(step: dict[str, Any]) -> Planned:
     return found
 
 
-@dataclass
 class _Step:
-    status: StepStatus = StepStatus.PENDING
-    started_at: str | None = None
-    ended_at: str | None = None
-    undone_at: str | None = None
-    retries: int = 0
-    message: str = ""
+    def __init__(self) -> None:
+        self.status = StepStatus.PENDING
+        self.started_at: str | None = None
+        self.ended_at: str | None = None
+        self.undone_at: str | None = None
+        self.retries = 0
+        self.message = ""
 
 
-@dataclass
 class _Fold:
     """The log, row by row."""
 
-    steps: list[_Step]
-    notes: list[str] = field(default_factory=list)
-    last_event: str = ""
+    def __init__(self, steps: int) -> None:
+        self.steps = [_Step() for _ in range(steps)]
+        self.notes: list[str] = []
+        self.last_event = ""
 
     def take(self, row: LogRow) -> None:
         """Account for one row."""

@@ -6,8 +6,7 @@ It imports neither the configuration nor signatures: `fsm status` asks it before
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsm.errors import BlockedBy
 from fsm.host.selection import Objection, Selection, select
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from fsm.versions import Version
 
 
-@dataclass(frozen=True)
-class Offers:
+class Offers(NamedTuple):
     """What is offered to one component.
 
     Args:
@@ -85,7 +83,7 @@ class Offers:
         found, objection = self.choose(releases, installed), self.objection()
         if objection is None:
             return found
-        return replace(found, chosen=None, blocked=objection.by, reason=f"{found.reason}; {objection.why}")
+        return found._replace(chosen=None, blocked=objection.by, reason=f"{found.reason}; {objection.why}")
 
     def unknown(self) -> Selection:
         """The offer before the source was asked for the first time."""

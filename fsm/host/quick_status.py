@@ -18,7 +18,6 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
@@ -46,8 +45,7 @@ SCHEMA: Final = 2
 NAME: Final = "glance.json"
 
 
-@dataclass(frozen=True)
-class About:
+class About(NamedTuple):
     """What a status needs of one component's configuration; `source` as JSON values, `untrusted` see `Offers`."""
 
     name: str
@@ -267,7 +265,7 @@ def _entry(config: Config, component: Component, registry: Registry, journal: Jo
     if where is None:
         return None
     return {
-        "about": asdict(About.of(config, component)),
+        "about": About.of(config, component)._asdict(),
         "root": str(where.root),
         "file": where.name,
         "withdrawn": Admission(config, component, journal).all_withdrawn(),

@@ -16,7 +16,6 @@ The rules, each a test:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from fsm.errors import BlockedBy, UsageError
@@ -39,8 +38,7 @@ Against = Callable[[Version], Objection | None]
 """Says why a version is not to be installed by itself, or None."""
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """The decision.
 
     Attributes:
@@ -56,8 +54,7 @@ class Selection:
     blocked: BlockedBy | None = None
 
 
-@dataclass(frozen=True)
-class Pin:
+class Pin(NamedTuple):
     """Versions that a component is held to: exactly one, or those of a specifier (``~=1.4``, ``<2``)."""
 
     text: str

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -135,7 +134,7 @@ class SetDriver:
         for name in asked["needs"]:
             try:
                 self._refuse_interrupted(name)
-                as_member = replace(run, component=name, component_type=self._host.config.component(name).keys.type)
+                as_member = run._replace(component=name, component_type=self._host.config.component(name).keys.type)
                 plans[name] = self._executor.look(as_member, partial(self._plan, asked["force"]))
             except UpToDate:
                 continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -32,13 +31,12 @@ class Kind(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A row to be written: its kind, the step's index where it speaks of one, and JSON data."""
+class Record(NamedTuple):
+    """A row to be written: its kind, the step's index where it speaks of one, and JSON data, which nobody changes."""
 
     kind: Kind
     step: int | None = None
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = {}
 
 
 class LogRow(NamedTuple):
@@ -52,8 +50,7 @@ class LogRow(NamedTuple):
     data: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One pass of the machine for one component, or for a set of them.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -127,7 +126,7 @@ class Journal:
         changes["updated_at"] = at
         if ended is not None:
             changes["ended_at"] = at if ended else None
-        changed = replace(run, **changes)
+        changed = run._replace(**changes)
 
         def work(db: apsw.Connection) -> Run:
             if plan is not None:
