@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from fsm import kit
 from fsm.adapter import Done, StepContext, StepResult
-from fsm.formats.foreign import json_of
 from fsm.kit import sweep
 from fsm.model import Version
-from fsm.system import faults, files, inventory, regular
+from fsm.system import faults, files, inventory
+from fsm_python_app import installed
 from fsm_python_app.environment import discard, linked, links
 from fsm_python_app.keep import BackupRecord
 from fsm_python_app.layout import Layout, RunPaths
 from fsm_python_app.listing import shown
-
-_LIMIT: Final = 256 << 20
-"""Bytes of a record, which names files: as many as a million names have."""
 
 
 class Retire(kit.Retire):
@@ -44,7 +41,7 @@ class Retire(kit.Retire):
         """See `Step.undo`."""
         sweep(self.layout.root)
         undone = super().undo(ctx)
-        former = _read(self.layout.run(ctx.run_id) / "installed.before.json")
+        former = installed.read(self.layout.run(ctx.run_id) / "installed.before.json")
         if former is not None:
             if former:
                 files.write_atomic(self.layout.installed, former)
@@ -61,7 +58,7 @@ class Retire(kit.Retire):
         sweep(here.root, self.layout.root)
         before = here.root / "installed.before.json"
         if not before.exists():
-            files.write_atomic(before, _read(self.layout.installed) or b"")
+            files.write_atomic(before, installed.read(self.layout.installed) or b"")
         listed = self._listed(here.new_inventory)
         record = {"version": str(self.to_version), "files": listed}
         files.write_atomic(self.layout.installed, json.dumps(record).encode())
@@ -69,7 +66,7 @@ class Retire(kit.Retire):
 
     def _listed(self, new: Path) -> list[str]:
         if self.restored is not None:
-            return _file_list(self.restored / "installed.before.json")[1]
+            return installed.files(self.restored / "installed.before.json")[1]
         return [entry.path for entry in inventory.read(new)] if new.exists() else []
 
     def _notes(self, ctx: StepContext, kept: Path) -> tuple[str, ...]:
@@ -122,24 +119,3 @@ class Tidy(kit.Tidy):
             if env.name not in used:
                 discard(env, ctx.check)
                 faults.point("tidy.environment_removed")
-
-
-def _read(path: Path) -> bytes | None:
-    """What a record of ours says; None if there is none."""
-    try:
-        return regular.read_beneath(path.parent, path.name, _LIMIT)
-    except FileNotFoundError:
-        return None
-
-
-def installed_list(layout: Layout) -> tuple[str, list[str]]:
-    """Version and files of the installed release; empty when the updater did not install it."""
-    return _file_list(layout.installed)
-
-
-def _file_list(path: Path) -> tuple[str, list[str]]:
-    try:
-        record = json_of(_read(path) or b"")
-        return str(record["version"]), list(record["files"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "", []

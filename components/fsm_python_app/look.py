@@ -19,7 +19,7 @@ from fsm.errors import PlanError
 from fsm.kit import bytes_matched, refuse_foreign, refuse_shared, sweep_foreign
 from fsm.system import files, inventory
 from fsm.system.characters import printable
-from fsm_python_app import aside, finish
+from fsm_python_app import aside, installed
 from fsm_python_app.layout import Layout, patterns
 from fsm_python_app.listing import LISTED
 from fsm_python_app.spec import PythonAppSpec
@@ -140,7 +140,7 @@ def _mounts(target: Target, spec: PythonAppSpec) -> list[Path]:
 
 def _unlisted(spec: PythonAppSpec, layout: Layout) -> Iterator[str]:
     """Files beside those of the installed release; unknown, and said after unpacking, where it came by hand."""
-    known = set(finish.installed_list(layout)[1])
+    known = installed.known(layout)
     if not known:
         return
     preserve = patterns(spec.preserve)

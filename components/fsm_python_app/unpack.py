@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
@@ -14,7 +13,7 @@ from fsm.lifecycle import State
 from fsm.model import Version
 from fsm.system import archive, faults, files, inventory
 from fsm.system.characters import printable
-from fsm_python_app import aside, finish
+from fsm_python_app import aside, installed
 from fsm_python_app.layout import Layout, RunPaths, patterns
 from fsm_python_app.listing import LISTED, first, shown
 
@@ -115,7 +114,9 @@ class Unpack(Step):
     def _stage_wheel(self, wheel: Path, tree: Path) -> None:
         """A wheel is no app directory: it becomes the one requirement of an otherwise empty one."""
         (tree / "wheels").mkdir(parents=True)
-        shutil.copyfile(wheel, tree / "wheels" / wheel.name)
+        from shutil import copyfile  # noqa: PLC0415 - compression that a resume need not wait for
+
+        copyfile(wheel, tree / "wheels" / wheel.name)
         (tree / "requirements.txt").write_text(f"./wheels/{wheel.name}\n", encoding="utf-8")
 
     def _stamp(self, paths: RunPaths) -> Failed | None:
@@ -139,7 +140,7 @@ class Unpack(Step):
         """Local files that would not be in the new tree and that no release brought: they stay in the backup."""
         if not paths.live_inventory.exists():
             return
-        known, preserve = set(finish.installed_list(self.layout)[1]), patterns(self.preserve)
+        known, preserve = installed.known(self.layout), patterns(self.preserve)
         for live, new in inventory.paired(inventory.read(paths.live_inventory), inventory.read(paths.new_inventory)):
             if live is None or new is not None or live.kind == "dir" or live.path in known:
                 continue

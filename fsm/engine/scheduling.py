@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from graphlib import TopologicalSorter
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 JOBS: Final = 2
 """At the same time, unless the host's configuration says otherwise."""
@@ -26,6 +27,10 @@ def in_order(
     Returns:
         The results by name.
     """
+    # What has nothing to put in order need not wait for these (3 ms).
+    from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait  # noqa: PLC0415
+    from graphlib import TopologicalSorter  # noqa: PLC0415
+
     sorter = TopologicalSorter({name: [other for other in others if other in needs] for name, others in needs.items()})
     sorter.prepare()
     results: dict[str, ResultT] = {}

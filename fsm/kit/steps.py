@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import TypeAdapter
-
 from fsm.adapter import CommandResult, Done, Failed, Step, StepContext, StepResult, Target, User
 from fsm.errors import IntegrityError, Refused, StepFailed
 from fsm.formats.artifacts import Artifact
@@ -81,7 +79,9 @@ class Download(Step):
         if self.staging is not None:
             self.staging.make(dest.parent)
         dest.parent.mkdir(parents=True, exist_ok=True)
-        from fsm.sources import SourceSpec, open_source  # noqa: PLC0415 - only for the step that fetches
+        from pydantic import TypeAdapter  # noqa: PLC0415 - only for the step that fetches
+
+        from fsm.sources import SourceSpec, open_source  # noqa: PLC0415 - as above
 
         spec = TypeAdapter[Any](SourceSpec).validate_json(json.dumps(self.source))
         source = open_source(spec, component=ctx.component)

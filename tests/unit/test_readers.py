@@ -36,8 +36,8 @@ from fsm_container.stack import _bytes
 from fsm_git import repository
 from fsm_git.blobs import is_blob
 from fsm_git.repository import why_unusable
+from fsm_python_app import installed
 from fsm_python_app.environment import MARKER, built_by
-from fsm_python_app.finish import _file_list
 from fsm_python_app.inspect import _from_package
 from fsm_python_app.requirements import _text
 
@@ -80,7 +80,7 @@ READERS: Final[dict[str, tuple[Callable[[Path], Any], Any]]] = {
     "record": (lambda path: read_record(path.rename(path.with_name("record.json")).parent, BackupRecord), None),
     "inventory": (refused(inventory.load), "[Errno"),
     "marker": (lambda path: built_by(path.rename(path.with_name(MARKER)).parent), None),
-    "installed": (_file_list, ("", [])),
+    "installed": (installed.files, ("", [])),
     "requirements": (refused(lambda path: _text(path, "requirements.txt")), "[Errno"),
     "metadata": (_package, "cannot read "),
     "git": (_checkout, "is not a repository: it is "),

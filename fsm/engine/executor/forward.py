@@ -43,6 +43,7 @@ class Forward:
             if self._until_start and record.steps[index].downtime == "ends":
                 return
             self._runner.enter(record.run.state)
+            record.step(index)
             self._runner.tell(Told.STEP, record.steps[index].title, index)
             faults.point("step.before_do")
             try:

@@ -8,9 +8,7 @@ answer can be parsed. `talk` is for a program that only leads to somebody else, 
 from __future__ import annotations
 
 import os
-import selectors
 import signal
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -26,6 +24,7 @@ from fsm.system.processes import before_exec, end, group, identify
 from fsm.system.shell.programs import CALL, MARKER, SERVICE, find_program
 
 if TYPE_CHECKING:
+    import socket
     import subprocess
 
 _PATIENCE: Final[Seconds] = 0.2
@@ -110,6 +109,8 @@ class _Heard:
     """What a child writes, as far as it was read: all of the one, the end of the other."""
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        import selectors  # noqa: PLC0415 - as above
+
         self.out, self.complaints = bytearray(), bytearray()
         self._child = child
         self._open = selectors.DefaultSelector()
@@ -156,6 +157,7 @@ def talk(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Iterat
         CommandFailed: it could not be started.
         ConnectionError: it ended by itself, and the conversation failed by that; with what it complained of.
     """
+    import socket  # noqa: PLC0415 - as above
     import subprocess  # noqa: PLC0415 - as above
 
     ours, its = socket.socketpair()

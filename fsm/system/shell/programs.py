@@ -6,7 +6,6 @@ Also the environment entries by which children and services are known, and the o
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -45,7 +44,9 @@ def find_program(argv: Sequence[str], *, cwd: Path | None = None, search: str | 
     if cwd is not None and not cwd.is_dir():
         raise CommandFailed(what, f"its working directory {cwd} does not exist", "create it, or correct `cwd`")
     if os.sep not in name:
-        found = shutil.which(name, path=search)
+        from shutil import which  # noqa: PLC0415 - it brings five kinds of compression
+
+        found = which(name, path=search)
         if found is None:
             raise CommandFailed(what, "it is not in any directory of PATH", "install it, or write its full path")
         path = Path(found).absolute()
