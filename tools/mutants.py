@@ -1,4 +1,4 @@
-"""Ten ways to break the swap, the journal and the executor, each of which the tests must notice.
+"""Ways to break the swap, the journal, the executor and the backup, each of which the tests must notice.
 
 Each mutant is a change of one place, made by hand in a copy of this checkout, on which a part of `make quick` or
 `make test` then runs. `python tools/mutants.py WORD ...` tries those whose description has one of the words.
@@ -42,6 +42,11 @@ _ENGINE: Final = ("-m", "quick", "tests/engine")
 _STORE: Final = "fsm/engine/journal/store.py"
 _MOVES: Final = "components/fsm_python_app/moves.py"
 _SWAP: Final = "components/fsm_python_app/swap.py"
+
+
+def _synced(scenario: str) -> tuple[str, ...]:
+    name = "test_what_a_step_wrote_is_synced_before_its_end_is_written"
+    return (f"tests/crash/test_synced.py::{name}[{scenario}]",)
 
 
 def _crash(scenario: str, point: str) -> tuple[str, ...]:
@@ -106,6 +111,34 @@ MUTANTS: Final = (
         "if not begun.exists():",
         "if begun.parent.exists():",
         _crash("broken-copy", "copy_in.copied"),
+    ),
+    Mutant(
+        "swap: the exchange is not synced",
+        _MOVES,
+        "    sync_spots(*spots)\n",
+        "",
+        _synced("update-exchange"),
+    ),
+    Mutant(
+        "backup: the record of the old tree is not synced",
+        "components/fsm_python_app/keep.py",
+        "        files.sync_filesystem(paths.root)\n",
+        "",
+        _synced("update-exchange"),
+    ),
+    Mutant(
+        "executor: what others wrote for a step is not synced",
+        "fsm/engine/performing.py",
+        "        files.sync_places(step.durable(ctx))\n",
+        "        pass\n",
+        _synced("git-update"),
+    ),
+    Mutant(
+        "backup: what an undo removes may come back",
+        "components/fsm_python_app/unpack.py",
+        "            files.sync_dir(paths.root)\n",
+        "",
+        _synced("broken-exchange"),
     ),
 )
 

@@ -71,7 +71,9 @@ class Unpack(Step):
             finished="unpack" in ctx.results,
         )
         files.remove_tree(paths.tree, ctx.check)
-        paths.new_inventory.unlink(missing_ok=True)
+        if paths.new_inventory.exists():
+            paths.new_inventory.unlink()
+            files.sync_dir(paths.root)
         return Done(notes=notes)
 
     def _is_ours(self, path: PurePosixPath) -> bool:

@@ -27,5 +27,5 @@ def test_a_mutant_that_lost_its_place_is_an_error(tmp_path: Path):
 
 def test_each_part_has_its_mutants():
     """The swap, the journal and the executor."""
-    assert {mutant.what.partition(":")[0] for mutant in mutants.MUTANTS} == {"swap", "journal", "executor"}
-    assert len(mutants.MUTANTS) == 10
+    assert {mutant.what.partition(":")[0] for mutant in mutants.MUTANTS} == {"swap", "journal", "executor", "backup"}
+    assert len(mutants.MUTANTS) == 14
