@@ -27,7 +27,7 @@ SCENARIOS: Final = {
 """Who is there: two updaters of one component, or of a set of two; and somebody who cancels."""
 
 COLUMNS: Final = (*(event.value for event in Event), "crash")
-SAFETY: Final = ("-O1", "-DSAFETY", "-DCOLLAPSE")
+SAFETY: Final = ("-Og", "-DSAFETY", "-DCOLLAPSE")
 """For gcc: look for assertions that are violated, and for dead ends."""
 QUICK: Final = ("-O0", "-DSAFETY", "-DCOLLAPSE")
 """The same, where the first error comes soon: gcc takes longer than the search."""
