@@ -22,9 +22,6 @@ pytestmark = pytest.mark.needs_linux
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
-KILLED: Final = ROOT / "benchmarks" / "resume_child.py"
-"""`fsm` that dies at a fault point."""
-
 YEAR: Final = 31_556_952
 
 NOW, PAST, FUTURE = 0, -25 * YEAR, 15 * YEAR
@@ -39,42 +36,59 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+Shell = subprocess.Popen[str]
+
+
+@pytest.fixture(scope="session")
+def shell(clock: Path) -> Iterator[Shell]:
+    """Does commands under another clock, see `tests.cli.warm_clock`."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "FSM_"))}
+    environ |= {"LD_PRELOAD": str(clock), "FSM_TEST_CLOCK": str(NOW)}
+    command = [sys.executable, "-m", "tests.cli.warm_clock"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as shell:
+        yield shell
+
+
 class Host:
     """An app at 1.0.0 whose 1.1.0 is published, and commands about it."""
 
-    def __init__(self, app: AppFixture, clock: Path) -> None:
+    def __init__(self, app: AppFixture, shell: Shell) -> None:
         self.app = app
-        self._environ = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "FSM_"))}
-        self._environ["LD_PRELOAD"] = str(clock)
+        self._shell = shell
 
     def fsm(self, ahead: int, *words: str, code: int = 0, killed_at: str = "") -> str:
         """What a command prints while the clock is so far ahead; killed at a fault point, if one is named."""
         config = self.app.root / "fsm.toml"
         config.write_text(toml(self.app.config))
-        program = ["-P", str(KILLED), "kill", killed_at] if killed_at else ["-m", "fsm"]
-        command = [sys.executable, *program, "--config", str(config), *words]
-        environ = {**self._environ, "FSM_TEST_CLOCK": str(ahead)}
-        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=120)
-        assert done.returncode == (-signal.SIGKILL if killed_at else code), done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout
+        said = {name: str(self.app.root / name) for name in ("out", "err")}
+        request = {"words": ["--config", str(config), *words], "ahead": ahead, "killed_at": killed_at, **said}
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        print(json.dumps(request), file=self._shell.stdin, flush=True)
+        ended = int(self._shell.stdout.readline())
+        out, err = (Path(path).read_text(encoding="utf-8") for path in said.values())
+        assert ended == (-signal.SIGKILL if killed_at else code), out + err
+        assert "Traceback" not in err
+        return out
 
 
 @pytest.fixture
-def host(tmp_path: Path, clock: Path) -> Iterator[Host]:
+def host(tmp_path: Path, shell: Shell) -> Iterator[Host]:
     """See `Host`."""
     with AppFixture(tmp_path) as app:
         app.publish("1.0.0")
         app.install("1.0.0")
         app.start()
         app.publish("1.1.0")
-        yield Host(app, clock)
+        yield Host(app, shell)
 
 
 def test_the_clock_is_another_one(clock: Path):
     """Else nothing here would show anything."""
-    script = "import time; print(int(time.time()), time.monotonic())"
-    environ = {"LD_PRELOAD": str(clock), "FSM_TEST_CLOCK": str(PAST)}
+    script = f"import os, time; os.environ['FSM_TEST_CLOCK'] = '{PAST}'; print(int(time.time()), time.monotonic())"
+    environ = {"LD_PRELOAD": str(clock), "FSM_TEST_CLOCK": str(FUTURE)}
     said = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
     wall, since_boot = map(float, said.stdout.split())
     assert abs(wall - (time.time() + PAST)) < 60
