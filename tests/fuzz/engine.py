@@ -19,7 +19,7 @@ from typing import Any
 import atheris
 from atheris.import_hook import AtherisMetaPathFinder
 
-from tests.fuzz import targets
+from tests.fuzz import seeding, targets
 
 PROGRAM = "FSM_FUZZ_PROGRAM"
 """Names a program that starts this one with the same target; only merging needs it."""
@@ -41,6 +41,8 @@ def main(argv: list[str]) -> None:
         for seed in chosen.seeds():  # what is imported late is imported now
             with suppress(Exception):  # it comes again, as the first inputs do
                 watch.examine(chosen.run, seed)
+        place = kept.parent.parent
+        seeding.write(chosen, place / "seeds" / name, place / f"{name}.dict")
 
     def one(data: bytes) -> None:
         try:

@@ -63,22 +63,28 @@ class Result:
         return f"{self.name}: {took}, {told}, {len(self.findings)} findings{found}"
 
 
-def fuzz(name: str, place: Path, seconds: int, seed: int = 0) -> Result:
+def fuzz(name: str, place: Path, seconds: int, seed: int = 0, runs: int = -1) -> Result:
     """Fuzz one target.
+
+    Args:
+        name: of the target.
+        place: where inputs, findings and results are kept.
+        seconds: how long, at most.
+        seed: 0 draws one.
+        runs: how many inputs, at most; -1: as many as there is time for.
 
     Raises:
         RuntimeError: the fuzzer itself did not work.
     """
     seed = seed or random.randrange(1, 1 << 31)
     grown, found = place / "corpus" / name, place / "findings" / name
-    for folder in (grown, found):
+    for folder in (grown, found, place / "seeds" / name):
         folder.mkdir(parents=True, exist_ok=True)
-    _prepare(name, place)
     before = _children()
     done = _engine(
         name,
         found,
-        *(f"-max_total_time={seconds}", f"-seed={seed}", f"-max_len={target(name).LONGEST}"),
+        *(f"-max_total_time={seconds}", f"-runs={runs}", f"-seed={seed}", f"-max_len={target(name).LONGEST}"),
         *(f"-dict={place / name}.dict", f"-artifact_prefix={found}/", "-timeout=30", "-rss_limit_mb=2048"),
         *("-print_final_stats=1", "-verbosity=1"),
         *(str(each) for each in (grown, place / "seeds" / name, CORPUS / name, REGRESSIONS / name) if each.is_dir()),
@@ -100,14 +106,6 @@ def _children() -> float:
     """Seconds that ended children had a processor."""
     times = os.times()
     return times.children_user + times.children_system
-
-
-def _prepare(name: str, place: Path) -> None:
-    """Seeds and dictionary, as libFuzzer wants them."""
-    seeds = place / "seeds" / name
-    seeds.mkdir(parents=True, exist_ok=True)
-    script = "import sys, tests.fuzz.seeding as s; s.write(*sys.argv[1:])"
-    subprocess.run([sys.executable, "-c", script, name, seeds, place / f"{name}.dict"], cwd=ROOT, check=True)
 
 
 def _engine(name: str, found: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Each target is fuzzed for a few seconds; `make fuzz` does it for as long as it is told."""
+"""Each target is fuzzed with a thousand inputs; `make fuzz` does it for as long as it is told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ import pytest
 from tests.fuzz import series
 from tests.fuzz.targets import NAMES
 
+RUNS: Final = 1000
+"""Inputs of a target."""
+
 SECONDS: Final = 1
+"""For how long at most; libFuzzer counts whole ones, and ends in the second one."""
 
 pytestmark = pytest.mark.needs_linux
 
@@ -26,7 +30,7 @@ def _has_atheris() -> None:
 def test_finds_nothing(tmp_path: Path, name: str):
     """No input ends in a traceback, takes a second, needs 200 MiB or touches what is outside."""
     seed = int(os.environ.get("FSM_FUZZ_SEED", "0")) or random.randrange(1, 1 << 31)
-    result = series.fuzz(name, tmp_path, SECONDS, seed)
+    result = series.fuzz(name, tmp_path, SECONDS, seed, RUNS)
     assert not result.findings, f"{result.line()}\nFSM_FUZZ_SEED={seed} begins with the same inputs again"
     assert result.executions >= result.inputs > 1
     assert result.coverage > 20, "the target reaches next to nothing: is its reader instrumented?"
@@ -36,7 +40,7 @@ def test_a_planted_bug_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """A reader that fails for one word of its dictionary is found out, its input kept, and found again."""
     monkeypatch.setattr(series, "memory", lambda: str(tmp_path))
     for _ in range(2):
-        result = series.fuzz("planted", tmp_path, SECONDS, 1)
+        result = series.fuzz("planted", tmp_path, SECONDS, 1, RUNS)
         (path,) = result.findings
         assert Path(path).name.startswith("ZeroDivisionError-")
         assert Path(path).read_bytes().startswith(b"KEYWORD")
