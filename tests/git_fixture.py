@@ -94,6 +94,7 @@ class GitFixture(AppFixture):
         *traits: Trait,
         extra: Mapping[str, bytes | None] | None = None,
         rewrite: bool = False,
+        submodule: tuple[str, str] | None = None,
         **_: Any,
     ) -> str:
         """Commit a release on top of the one before, tag it, and push both.
@@ -103,6 +104,7 @@ class GitFixture(AppFixture):
             traits: what it does.
             extra: further files, or other content for the usual ones; None: without that file.
             rewrite: replace the commit before it, as a force-push does.
+            submodule: a commit of another repository, and where it is to be checked out.
 
         Returns:
             The commit.
@@ -116,6 +118,8 @@ class GitFixture(AppFixture):
                 (self.author / name).parent.mkdir(parents=True, exist_ok=True)
                 (self.author / name).write_bytes(data)
         git(self.author, "add", "--force", "--all", ".")
+        if submodule is not None:
+            git(self.author, "update-index", "--add", "--cacheinfo", "160000", *submodule)
         return self.commit(version, rewrite=rewrite)
 
     def commit(self, version: str, *, rewrite: bool = False) -> str:
@@ -150,16 +154,16 @@ class GitFixture(AppFixture):
                     (author / path).write_bytes(data)
             git(author, "add", "--force", "--all", ".")
             git(author, "commit", "--quiet", "-m", version)
-        git(author, "push", "--quiet", "--force", str(self.root / f"{name}.git"), "main")
+        bring_objects(author / ".git", self.root / f"{name}.git")
+        shutil.copyfile(author / ".git/refs/heads/main", self.root / f"{name}.git/refs/heads/main")
 
-    def publish_with_library(self, version: str, *traits: Trait, url: str = "../lib.git") -> None:
-        """A release of the app that has the library `lib` in ``vendor/lib``, at its newest commit."""
-        self.publish(version, *traits)
-        git(self.author, "config", "remote.origin.url", str(self.releases))
-        git(self.author, "submodule", "--quiet", "add", "--force", url, "vendor/lib")
-        git(self.author / "vendor/lib", "pull", "--quiet", str(self.root / "lib.git"), "main")
-        git(self.author, "add", ".")
-        self.commit(version, rewrite=True)
+    def publish_with_library(
+        self, version: str, *traits: Trait, url: str = "../lib.git", path: str = "vendor/lib"
+    ) -> None:
+        """A release of the app that has the library `lib` as the submodule ``vendor/lib``, at its newest commit."""
+        commit = (self.root / "lib.git/refs/heads/main").read_text().strip()
+        listed = f'[submodule "vendor/lib"]\n\tpath = {path}\n\turl = {url}\n'
+        self.publish(version, *traits, extra={".gitmodules": listed.encode()}, submodule=(commit, path))
 
     def install(self, version: str, *traits: Trait) -> None:
         """Clone it, as people do."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import Any
 
 import pytest
@@ -286,9 +285,7 @@ def test_a_clone_without_its_submodules(host):
     git(app_fixture.root / "lib-author", "branch", "--quiet", "--force", "main")
     git(app_fixture.root / "lib-author", "checkout", "--quiet", "main")
     app_fixture.library("lib", "3")
-    git(app_fixture.author, "rm", "--quiet", "--force", LIB)
-    app_fixture.commit("1.1.1")
-    shutil.rmtree(app_fixture.author / ".git/modules")
+    app_fixture.publish("1.1.1")
     app_fixture.publish_with_library("1.2.0", "BROKEN")
     result = app_fixture.updater().update("app")
     assert result.outcome is Outcome.ROLLED_BACK, result.reason
@@ -352,14 +349,8 @@ def test_a_submodule_that_moves_to_another_place(host, traits):
     app_fixture = host()
     write(app_fixture.live / LIB / "mine.txt", b"mine\n")
     before = app_fixture.inventory()
-    git(app_fixture.author, "mv", LIB, "moved")
     app_fixture.library("lib", "2")
-    git(app_fixture.author / "moved", "pull", "--quiet", str(app_fixture.root / "lib.git"), "main")
-    for trait in traits:
-        (app_fixture.author / trait).touch()
-    (app_fixture.author / "VERSION").write_text("1.2.0\n")
-    git(app_fixture.author, "add", "--all", ".")
-    app_fixture.commit("1.2.0")
+    app_fixture.publish_with_library("1.2.0", *traits, path="moved")
     result = app_fixture.updater().update("app")
     assert result.outcome is (Outcome.ROLLED_BACK if traits else Outcome.DONE), result.reason
     assert (app_fixture.live / LIB / "mine.txt").read_bytes() == b"mine\n"
