@@ -25,7 +25,7 @@ def measure(bench: Bench) -> list[Figure]:
     bare = "`python -c pass`"
     return [
         ratio("`fsm --help`", found["help"], bare, found["bare"], 3.5),
-        ratio("the bound: `python -c 'import click'`", found["click"], bare, found["bare"]),
+        ratio("for scale: `python -c 'import click'`, which other commands pay", found["click"], bare, found["bare"]),
         ratio("`fsm status`", found["status"], bare, found["bare"], 5),
         ratio("`fsm resume` with nothing to do", found["resume"], bare, found["bare"], 5),
     ]
