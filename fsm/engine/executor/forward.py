@@ -43,7 +43,7 @@ class Forward:
             if self._until_start and record.steps[index].downtime == "ends":
                 return
             self._runner.enter(record.run.state)
-            record.step(index)
+            record.step(index)  # what it takes to load it is over before it is said to begin
             self._runner.tell(Told.STEP, record.steps[index].title, index)
             faults.point("step.before_do")
             try:
