@@ -37,6 +37,7 @@ from fsm.engine.progress import Observer
 from fsm.services import ServiceManager, open_service
 from fsm.system.processes import Identity, identify
 from fsm.updater import Updater
+from tests.ports import is_free
 
 Kind = Literal["tar.gz", "tar.xz", "tar.bz2", "tar.zst", "tar", "zip"]
 Trait = Literal["BROKEN", "CRASHES", "STUBBORN", "WRITES", "DIES", "RESTLESS"]
@@ -314,7 +315,8 @@ class AppFixture:
     def kill(self) -> None:
         """End everything that still runs, whatever it is."""
         until = time.monotonic() + 5
-        while (found := self.processes()) and time.monotonic() < until:
+        # What ends has lost its variables, by which it is found, before it no longer listens.
+        while ((found := self.processes()) or not is_free(self.socket)) and time.monotonic() < until:
             for who in found:
                 with suppress(ProcessLookupError):
                     os.kill(who.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A port for what a test starts, which nothing else on this machine is given meanwhile."""
+"""Addresses for what a test starts, which nothing else on this machine is given meanwhile."""
 
 from __future__ import annotations
 
@@ -31,3 +31,13 @@ def free_port() -> int:
                 continue
         return port
     raise RuntimeError(f"every port from {_FIRST} to {_FIRST + _COUNT} is in use")
+
+
+def is_free(name: str) -> bool:
+    """Whether nobody has an abstract Unix socket of that name."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.bind(f"\0{name}")
+        except OSError:
+            return False
+    return True
