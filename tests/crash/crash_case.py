@@ -31,10 +31,11 @@ KILLED: Final = -9
 
 _FREE: Final = (
     *("state/logs*", "state/services*", "*/aside/*/data/log", "*/.git/modules/*HEAD"),
-    *("*/aside", "*/aside/[0-9]", "*/aside/[0-9]/serve.py"),
+    *("*/aside", "*/aside/[0-9]", "*/aside/[0-9]/serve.py", "*/.git/logs/*"),
 )
 """What may be different or gone: logs of our own, how a service was started that has ended, what apps write at each
-start, where a submodule is that belongs to no version of the checkout, and what a check had written and not synced."""
+start, where a submodule is that belongs to no version of the checkout, what a check had written and not synced, and
+git's reflogs: of what `core.fsync` names they are no part. The crash matrix, which cuts no power, looks at them."""
 
 Kill = tuple[str, int]
 """A fault point, and how many times it is reached before it kills."""
