@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from fsm.engine.journal import Journal, Run
 from fsm.errors import JournalError
@@ -49,7 +49,12 @@ class Forge:
     Args:
         log: the file that gets what its processes complain about.
         options: ``here``: its processes see what is mounted later.
+
+    Attributes:
+        patience: seconds in which a process has ended.
     """
+
+    patience: ClassVar[float] = PATIENCE + 10
 
     def __init__(self, log: Path, *options: str) -> None:
         self._log, self._options = log, options
@@ -92,7 +97,7 @@ class Forge:
 
     def _answer(self, request: Mapping[str, Any]) -> Answer:
         assert self._server.stdout is not None
-        ready, _, _ = select.select([self._server.stdout], [], [], PATIENCE + 10)
+        ready, _, _ = select.select([self._server.stdout], [], [], self.patience)
         line = self._server.stdout.readline() if ready else ""
         if not line:
             self._server.kill()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from tests.boundary.verbs import descendants
 from tests.config_file import toml
@@ -26,8 +26,8 @@ WORDS: Final = {
     "resume": ("resume",),
 }
 
-PATIENCE: Final = 60.0
-"""Seconds in which a command has an answer or has ended."""
+PATIENCE: Final = 120.0
+"""Seconds in which a command has an answer or has ended: a fetch that can open no file tries for a minute."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class CliForge(Forge):
         fault: what happens to the next command, and to no other.
         heard: the commands of the present case; whoever begins one clears it.
     """
+
+    patience: ClassVar[float] = PATIENCE
 
     def __init__(self, place: Path) -> None:
         super().__init__(place / "forge.log")
