@@ -136,8 +136,8 @@ MUTANTS: Final = (
     Mutant(
         "backup: what an undo removes may come back",
         "components/fsm_python_app/unpack.py",
-        "            files.sync_dir(paths.root)\n",
-        "",
+        "        return (self.layout.root,)\n",
+        "        return ()\n",
         _synced("broken-exchange"),
     ),
 )

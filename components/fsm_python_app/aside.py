@@ -57,7 +57,7 @@ def set_aside(
                 mover.move(path)
                 faults.point("aside.moved")
     some, number = first(_kept(dest, check) if dest.is_dir() else iter(()), SHOWN)
-    remove_empty(dest, dest.parent)
+    remove_empty(dest)
     if not number:
         return ()
     files.sync_filesystem(dest)  # whoever wrote it need not have

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
@@ -58,6 +58,10 @@ class Unpack(Step):
             )
         return Done(data={"unlisted": [printable(path) for path in some], "unlisted_count": number})
 
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`: what an undo removes must not be back after a power cut."""
+        return (self.layout.root,)
+
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
         paths = self.layout.paths(ctx.run_id)
@@ -71,9 +75,7 @@ class Unpack(Step):
             finished="unpack" in ctx.results,
         )
         files.remove_tree(paths.tree, ctx.check)
-        if paths.new_inventory.exists():
-            paths.new_inventory.unlink()
-            files.sync_dir(paths.root)
+        paths.new_inventory.unlink(missing_ok=True)
         return Done(notes=notes)
 
     def _is_ours(self, path: PurePosixPath) -> bool:

@@ -38,7 +38,6 @@ def remove_empty(*directories: Path) -> None:
         if directory.is_dir() and not any(directory.iterdir()):
             with suppress(PermissionError):
                 directory.rmdir()
-                files.sync_dir(directory.parent)
 
 
 def sweep(*directories: Path) -> None:

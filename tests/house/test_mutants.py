@@ -26,6 +26,6 @@ def test_a_mutant_that_lost_its_place_is_an_error(tmp_path: Path):
 
 
 def test_each_part_has_its_mutants():
-    """The swap, the journal and the executor."""
+    """The swap, the journal, the executor and the backup."""
     assert {mutant.what.partition(":")[0] for mutant in mutants.MUTANTS} == {"swap", "journal", "executor", "backup"}
     assert len(mutants.MUTANTS) == 14
