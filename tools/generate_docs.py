@@ -6,6 +6,7 @@ writes nothing and fails where a copy differs; `make docs` and a test do that.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -83,13 +84,15 @@ def refresh(text: str, where: str = "") -> str:
 
 def main(argv: list[str], docs: Path = DOCS, help_text: Path = Path(quick.HELP)) -> int:
     """Write the blocks of every page below `docs`, and the help text; with `--check`, say which differ and return 1."""
-    fresh = {page: refresh(page.read_text(encoding="utf-8"), page.name) for page in sorted(docs.rglob("*.md"))}
-    fresh[help_text] = reference_cli.overview()
-    stale = [page for page, text in fresh.items() if not page.exists() or page.read_text(encoding="utf-8") != text]
+    written = {page: page.read_text(encoding="utf-8") for page in sorted(docs.rglob("*.md"))}
+    fresh = {page: refresh(text, page.name) for page, text in written.items()} | {help_text: reference_cli.overview()}
+    written[help_text] = help_text.read_text(encoding="utf-8") if help_text.exists() else ""
+    stale = [page for page, text in fresh.items() if text != written[page]]
     for page in stale:
         if "--check" not in argv:
             page.write_text(fresh[page], encoding="utf-8")
-        print(f"{page.name}: " + ("differs from the code; run `make generate`" if argv else "written"))
+        where = os.path.relpath(page, docs)
+        print(f"{where}: " + ("differs from the code; run `make generate`" if argv else "written"))
     return 1 if stale and argv else 0
 
 

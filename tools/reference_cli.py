@@ -10,7 +10,7 @@ import click
 
 from fsm.cli.app import COMMANDS, fsm
 from fsm.cli.codes import MEANING, SEVERITY
-from fsm.cli.quick import COLUMNS
+from fsm.cli.quick import WIDTH
 
 EVERYWHERE: Final = ("as_json", "help")
 """Options of every command, which the page says once."""
@@ -18,7 +18,7 @@ EVERYWHERE: Final = ("as_json", "help")
 
 def overview() -> str:
     """What `fsm --help` says, for those who will not wait for click."""
-    with fsm.make_context("fsm", [], terminal_width=COLUMNS - 2, resilient_parsing=True) as context:
+    with fsm.make_context("fsm", [], terminal_width=WIDTH, resilient_parsing=True) as context:
         return f"{fsm.get_help(context)}\n"
 
 

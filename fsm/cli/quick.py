@@ -16,10 +16,10 @@ COMPLETE: Final = "_FSM_COMPLETE"
 """The variable by which a shell asks for completions; the script of `fsm completion` sets it."""
 
 HELP: Final = os.path.join(os.path.dirname(__file__), "help.txt")
-"""What click makes of `fsm --help` for 80 columns; `make generate` writes it."""
+"""What click makes of `fsm --help` for `WIDTH`; `make generate` writes it."""
 
-COLUMNS: Final = 80
-"""The most that a help text takes."""
+WIDTH: Final = 78
+"""The longest line of a help text: what click leaves of 80 columns."""
 
 DIGITS: Final = 5
 """Of seconds for `fsm resume --within`: less than the week that it takes at most."""
@@ -37,7 +37,7 @@ def answer(args: Sequence[str]) -> int | None:
     if os.environ.get(COMPLETE):
         return None
     match args:
-        case ["--help"] if width() == COLUMNS - 2:
+        case ["--help"] if width() == WIDTH:
             return _help()
         case ["--config", path, *words] if path and not path.startswith("-"):
             return _answer(words, path)
@@ -49,8 +49,8 @@ def width() -> int:
     try:
         columns = int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns)
     except (OSError, ValueError):
-        columns = COLUMNS
-    return min(max(columns, 60), COLUMNS) - 2
+        return WIDTH
+    return min(max(columns, 60) - 2, WIDTH)
 
 
 def _help() -> int | None:

@@ -6,8 +6,6 @@ The rule: `docs/explanation/how-an-update-survives.md`, "What is on the disk, an
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +16,7 @@ from typing import Final
 
 import pytest
 
+from tests import strace
 from tests.crash.sample import FULL, SEED
 from tests.crash.scenarios import SCENARIOS, Kind
 from tests.crash.unsynced_calls import CALLS, Unsynced
@@ -55,8 +54,6 @@ def sample() -> list[str]:
 @pytest.mark.parametrize("name", sample())
 def test_what_a_step_wrote_is_synced_before_its_end_is_written(tmp_path: Path, name: str):
     """Also what an undo wrote; where a fault point is called synced, it is, as what comes behind relies on it."""
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
     host, trace, points = tmp_path / "host", tmp_path / "trace", tmp_path / "points"
     points.touch()
     scenario = SCENARIOS[name]
@@ -82,10 +79,9 @@ def _is_free(path: str, call: str, links: set[str]) -> bool:
 
 def _trace(arguments: list[str], trace: Path, points: Path) -> None:
     """Trace a run to its end; what it has started goes on, and nobody traces it any more."""
-    command = ["strace", "--follow-forks", "--decode-fds=path", "--string-limit=4096", f"--trace={CALLS}"]
-    command += [f"--output={trace}", sys.executable, "-m", "tests.crash.traced", *arguments]
-    real = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}  # see tests/unsynced.c
-    with subprocess.Popen(command, cwd=ROOT, env=real, stderr=subprocess.PIPE, text=True) as tracer:
+    command = strace.command(CALLS, trace, "--decode-fds=path", "--string-limit=4096")
+    command += [sys.executable, "-m", "tests.crash.traced", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, env=strace.environment(), stderr=subprocess.PIPE, text=True) as tracer:
         until = time.monotonic() + 120
         while "ended" not in points.read_text() and tracer.poll() is None and time.monotonic() < until:
             time.sleep(0.05)

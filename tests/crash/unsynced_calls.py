@@ -58,7 +58,8 @@ class Unsynced:
             if call == "write" and words[0] == str(points):
                 yield words[1].removesuffix("\\n"), dict(self._found)
             elif call == "execve":
-                self._services |= {pid} if self._service in arguments else set()
+                if self._service in arguments:
+                    self._services.add(pid)
             elif not result.startswith("-") and pid not in self._services:
                 self._account(call, words, opened, arguments)
 

@@ -22,6 +22,7 @@ from fsm.engine.journal.policy import BACK_OFF, BACK_OFF_MAX
 from fsm.errors import JournalError
 from fsm.lifecycle import State
 from fsm.model import Version
+from tests import strace
 
 
 @pytest.fixture
@@ -99,12 +100,10 @@ def test_a_commit_is_synced_before_it_returns(path):
         "j = Journal(Path(sys.argv[1])); r = j.begin('a', 't'); sys.stdout.write('WRITE\\n'); sys.stdout.flush();"
         "j.write(r, [Record(Kind.STEP_STARTED, 0)], position=0); sys.stdout.write('DONE\\n'); sys.stdout.flush()"
     )
-    strace = ["strace", "-f", "-e", "trace=fdatasync,fsync,write", "-o", str(path.parent.parent / "trace")]
-    if subprocess.run(["which", "strace"], capture_output=True, check=False).returncode:
-        pytest.skip("strace is not installed")
-    real = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}  # see tests/unsynced.c
-    subprocess.run([*strace, sys.executable, "-c", script, str(path)], check=True, capture_output=True, env=real)
-    trace = (path.parent.parent / "trace").read_text()
+    log = path.parent.parent / "trace"
+    command = [*strace.command("fdatasync,fsync,write", log), sys.executable, "-c", script, str(path)]
+    subprocess.run(command, check=True, capture_output=True, env=strace.environment())
+    trace = log.read_text()
     between = trace[trace.index("WRITE") : trace.index("DONE")]
     assert "fdatasync" in between or "fsync" in between
 

@@ -26,9 +26,6 @@ WORDS: Final = {
     "resume": ("resume",),
 }
 
-PATIENCE: Final = 120.0
-"""Seconds in which a command has an answer or has ended: a fetch that can open no file tries for a minute."""
-
 
 @dataclass(frozen=True)
 class Heard:
@@ -64,9 +61,10 @@ class CliForge(Forge):
     Attributes:
         fault: what happens to the next command, and to no other.
         heard: the commands of the present case; whoever begins one clears it.
+        patience: see `Forge`; a fetch that can open no file tries for a minute.
     """
 
-    patience: ClassVar[float] = PATIENCE
+    patience: ClassVar[float] = 120.0
 
     def __init__(self, place: Path) -> None:
         super().__init__(place / "forge.log")
@@ -77,7 +75,7 @@ class CliForge(Forge):
 
     def __enter__(self) -> Self:
         self._listeners, theirs = socket.socketpair()
-        self._listeners.settimeout(PATIENCE)
+        self._listeners.settimeout(self.patience)
         with theirs:
             self._start("tests.sweep.server", theirs.fileno())
         return self
