@@ -174,6 +174,15 @@ def ended_well(what: str, command: str, result: CommandResult) -> None:
         raise CommandFailed(f"cannot {what}", f"git {command} {exited(result.code)}: {complaint(result.tail)}")
 
 
+def fetch_command(*, anew: bool = False) -> list[str]:
+    """How git fetches, from a remote or a bundle: no tags but those asked for, and no other traces.
+
+    Args:
+        anew: whether objects are missing that seem to be there.
+    """
+    return ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--force", *(["--refetch"] if anew else [])]
+
+
 def _as_owner(owner: User) -> list[str]:
     """The beginning of a command line that runs as a user: of one who is trusted like root, else a worker is it."""
     groups = ",".join(map(str, owner.groups))

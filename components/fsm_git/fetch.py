@@ -13,7 +13,7 @@ from fsm.sources.remotes import masked
 from fsm.system import faults
 from fsm_git import submodules
 from fsm_git.bring import Bring
-from fsm_git.command import Git
+from fsm_git.command import Git, fetch_command
 from fsm_git.repository import Places
 
 
@@ -75,15 +75,6 @@ def fetch_commit(
         todo="update again",
         blame="host",
     )
-
-
-def fetch_command(*, anew: bool) -> list[str]:
-    """How git fetches a commit, from a remote or a bundle: no tags but those asked for, and no other traces.
-
-    Args:
-        anew: whether objects are missing that seem to be there.
-    """
-    return ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--force", *(["--refetch"] if anew else [])]
 
 
 def name(git: Git, ours: str, new: str) -> None:

@@ -20,7 +20,7 @@ from fsm.sources.remotes import masked, remote_host
 from fsm.system import faults, files
 from fsm_git import limits
 from fsm_git.blobs import GITLINK
-from fsm_git.command import Git, ended_well
+from fsm_git.command import LONG, MANY, Git, ended_well, fetch_command
 from fsm_git.repository import Places, empty_objects
 
 _SECTION: Final = "submodule."
@@ -168,14 +168,24 @@ def _fetch_one(inner: Git, module: Submodule, url: str) -> RetryLater | None:
         path.unlink(missing_ok=True)
     if inner.has_all(module.commit):
         return None
-    result = inner.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", url, module.commit)
-    if result.code != 0 or not inner.has_all(module.commit):
-        heads = "+refs/heads/*:refs/remotes/origin/*"
-        result = inner.run("fetch", "--quiet", "--no-write-fetch-head", "--", url, heads)
+    result = inner.run(*fetch_command(), "--", url, module.commit)
+    if not inner.has_all(module.commit):
+        _fetch_branches(inner, url)
     faults.point("git.submodule.fetched")
     if inner.has_all(module.commit):
         return None
     return RetryLater(why=f"cannot fetch the submodule {module.path} from {masked(url)}: {complaint(result.tail)}")
+
+
+def _fetch_branches(inner: Git, url: str) -> None:
+    """Fetch all branches: a server that speaks only git's protocol 0 gives a commit by its name if a ref ends there.
+
+    The branches are named, since a pattern would want refs here to write to.
+    """
+    listed = inner.ask("ls-remote", "--heads", "--", url, timeout=LONG).out.splitlines()
+    names = [os.fsdecode(line).partition("\t")[2] for line in listed]
+    for at in range(0, len(names), MANY):
+        inner.run(*fetch_command(), "--", url, *names[at : at + MANY])
 
 
 def make(inner: Git, url: str) -> None:

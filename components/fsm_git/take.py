@@ -11,8 +11,8 @@ from fsm.sources.git import complaint
 from fsm.system import faults
 from fsm_git import submodules
 from fsm_git.bring import Bring
-from fsm_git.command import Git
-from fsm_git.fetch import fetch_command, name
+from fsm_git.command import Git, fetch_command
+from fsm_git.fetch import name
 from fsm_git.own_copy import FetchApart, Handed, ref_of
 from fsm_git.repository import Places
 

@@ -77,6 +77,20 @@ def test_nothing_is_asked_of_the_network_after_the_fetch(app_fixture):
     assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "1\n"
 
 
+def test_a_server_that_gives_no_commit_by_its_name(app_fixture):
+    """All its branches are asked for, and leave no refs, as what is fetched never does."""
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    repository = app_fixture.live / ".git/modules/vendor/lib"
+    git(repository, "config", "protocol.version", "0")
+    before = git(repository, "for-each-ref")
+    app_fixture.library("lib", "2")
+    app_fixture.publish_with_library("1.2.0")
+    app_fixture.library("lib", "3")
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "2\n"
+    assert git(repository, "for-each-ref") == before
+
+
 def nested(app_fixture: GitFixture) -> None:
     """Version 2 of the library, which has one itself."""
     app_fixture.library("inner", "inner 1")
