@@ -1,4 +1,4 @@
-"""Ways to break the swap, the journal, the executor and the backup, each of which the tests must notice.
+"""Ways to break the swap, the journal, the executor, the backup and git checkouts, each of which tests must notice.
 
 Each mutant is a change of one place, made by hand in a copy of this checkout, on which a part of `make quick` or
 `make test` then runs. `python tools/mutants.py WORD ...` tries those whose description has one of the words.
@@ -42,6 +42,11 @@ _ENGINE: Final = ("-m", "quick", "tests/engine")
 _STORE: Final = "fsm/engine/journal/store.py"
 _MOVES: Final = "components/fsm_python_app/moves.py"
 _SWAP: Final = "components/fsm_python_app/swap.py"
+_EMPTIED: Final = ("tests/git/test_submodules.py::test_what_a_power_cut_has_emptied_is_there_again",)
+
+
+def _booted(case: str) -> tuple[str, ...]:
+    return (f"tests/crash/test_more_crashes.py::test_a_service_that_a_boot_has_ended_runs_again[-{case}]",)
 
 
 def _synced(scenario: str) -> tuple[str, ...]:
@@ -139,6 +144,55 @@ MUTANTS: Final = (
         "        return (self.layout.root,)\n",
         "        return ()\n",
         _synced("broken-exchange"),
+    ),
+    Mutant(
+        "git: refs and the index come to their names before they are synced",
+        "components/fsm_git/command.py",
+        '    "core.fsync": "all",\n',
+        "",
+        _synced("git-update"),
+    ),
+    Mutant(
+        "git: the staged commit, and what a build made of it, is not synced",
+        "components/fsm_git/site.py",
+        "        return self.site.durable(ctx)\n",
+        "        return ()\n",
+        _synced("git-update"),
+    ),
+    Mutant(
+        "git: a torn index is not put back",
+        "components/fsm_git/reset.py",
+        "        self._put_index_back(ctx)  #",
+        "        #",
+        _EMPTIED,
+    ),
+    Mutant(
+        "git: emptied settings are not put back",
+        "components/fsm_git/settings.py",
+        "        if is_empty(path) and",
+        "        if False and",
+        _EMPTIED,
+    ),
+    Mutant(
+        "resume: a service whose new version is verified is not started after a boot",
+        "fsm/engine/executor/loop.py",
+        "if resumed and not until_start and record.kept_up is not None:",
+        "if resumed and not until_start and record.run.state is not State.VERIFYING and record.kept_up is not None:",
+        _booted("update-exchange-first2"),
+    ),
+    Mutant(
+        "resume: a member that waits for its set is not started after a boot",
+        "fsm/engine/executor/loop.py",
+        "return run if until_start else self.drive(run, resumed=True)",
+        "return run",
+        _booted("set-first8"),
+    ),
+    Mutant(
+        "resume: a member that has gone back is not started after a boot",
+        "fsm/host/set_driver.py",
+        "if self._resumed and each.state is State.ROLLED_BACK",
+        "if False",
+        _booted("set-broken-first9"),
     ),
 )
 

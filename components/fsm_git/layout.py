@@ -8,6 +8,7 @@
             preserved/                 copies of the preserved files, of the stopped tree
             local/                     copies of files that the reset would overwrite and git does not have
             index                      git's index as it was
+            old-settings/              settings of the repository and of its submodules, likewise
             saved.json                 written last: what was there is saved
             set-aside                  on the way back: what the new version changed lies in aside/
             stage/fsm-agent-run-7/     the new commit in a worktree of its own, for the build
@@ -97,6 +98,11 @@ class RunPaths(Model):
     def index(self) -> Path:
         """Git's index as it was."""
         return self.root / "index"
+
+    @property
+    def old_settings(self) -> Path:
+        """Git's settings as they were."""
+        return self.root / "old-settings"
 
     @property
     def saved_record(self) -> Path:

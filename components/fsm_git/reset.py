@@ -15,7 +15,7 @@ from typing import ClassVar
 from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.errors import CommandFailed
 from fsm.system import faults, files
-from fsm_git import assume_unchanged, changes, save_local, submodule_changes, submodules
+from fsm_git import assume_unchanged, changes, save_local, settings, submodule_changes, submodules
 from fsm_git.command import Git
 from fsm_git.save_local import Saved
 from fsm_git.site import GitStep
@@ -36,6 +36,7 @@ class Reset(GitStep):
         site, live = self.site, self.site.layout.live
         self._move_in(ctx)
         notes = site.unlocked(ctx)
+        settings.mend(site.places(ctx), site.paths(ctx).old_settings)
         git = site.git(ctx)
         saved = save_local.load(site.paths(ctx))
         self._put_index_back(ctx)  # a power cut may keep what git has written, and lose that it has removed a file
@@ -61,6 +62,9 @@ class Reset(GitStep):
         notes: tuple[str, ...] = ()
         if live.is_dir() and (site.had_repository or (live / ".git").exists()):
             site.unlocked(ctx)
+            settings.mend(site.places(ctx), site.paths(ctx).old_settings)
+            if settings.is_empty(site.places(ctx).own / "index"):
+                self._put_index_back(ctx)
             git = site.git(ctx)
             notes = self._set_aside(ctx, git, saved)
             self._take_away(ctx, saved)

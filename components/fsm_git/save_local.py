@@ -16,7 +16,7 @@ from fsm.adapter import Done, Failed, StepContext, StepResult
 from fsm.kit import sweep
 from fsm.model import Model
 from fsm.system import faults, files, regular
-from fsm_git import assume_unchanged, changes, submodule_changes
+from fsm_git import assume_unchanged, changes, settings, submodule_changes
 from fsm_git.assume_unchanged import Flags
 from fsm_git.blobs import GITLINK
 from fsm_git.changes import Change
@@ -99,7 +99,7 @@ class SaveLocal(GitStep):
             return Done(notes=self._notes(ctx))
         live = site.layout.live
         sweep(site.layout.saved)
-        for leftover in (paths.preserved, paths.local):
+        for leftover in (paths.preserved, paths.local, paths.old_settings):
             files.remove_tree(leftover, ctx.check)
             leftover.mkdir(mode=0o700)
         faults.point("git.save_local.begun")
@@ -117,9 +117,10 @@ class SaveLocal(GitStep):
         copy(live, paths.local, self._local(live, differing, changed))
         faults.point("git.save_local.copied")
         self._save(ctx, changed, flags)
-        index = site.places(ctx).own / "index"
-        if index.exists():
-            files.copy_entry(index, paths.index)  # with its owner: git runs as that user
+        found = site.places(ctx)
+        if (found.own / "index").exists():
+            files.copy_entry(found.own / "index", paths.index)  # with its owner: git runs as that user
+        settings.save(found, paths.old_settings)
         files.sync_filesystem(paths.root)
         here = submodule_changes.here(git, differing) if site.submodules else Here({}, [])
         saved = self._saved(differing, every, changed, flags, here)

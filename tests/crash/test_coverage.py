@@ -35,6 +35,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "resume.kept_down": _KEPT_DOWN,
     **dict.fromkeys(("resume.kept_up", "service.started_again"), _BOOTED),
     "git.submodule.disconnected": "tests/git/test_submodules.py::test_a_first_checkout_that_was_cut_short",
+    "git.settings.mended": "tests/git/test_submodules.py::test_what_a_power_cut_has_emptied_is_there_again",
     "stop_service.kept": _KEPT_DOWN,
     **{f"service.systemd.{name}": _SYSTEMD for name in ("reloaded", "start", "started", "stop", "stopped")},
     **{f"service.compose.{name}": _COMPOSE for name in ("start", "started", "stop", "stopped")},

@@ -39,6 +39,12 @@ UNSYNCED: Final = (
 )
 """What a resume does not go by."""
 
+WHOLE: Final = ("*/.git/*", "*/state/*", "*.fsm/*.json")
+"""What is read as a whole, or is damaged: a rename brings it to its name when it is on the disk, and not before."""
+
+MENDED: Final = ("*/config", "*/config.worktree", "*.fsm-new/*", "*/site-packages/*")
+"""Settings, which git does not sync (`fsm_git.settings` puts them back), and what a later name says to be whole."""
+
 TIMES: Final = "utimensat"
 """Those of a symbolic link are synced only with a whole file system, which comes at the latest with `retire`."""
 
@@ -53,7 +59,10 @@ def sample() -> list[str]:
 
 @pytest.mark.parametrize("name", sample())
 def test_what_a_step_wrote_is_synced_before_its_end_is_written(tmp_path: Path, name: str):
-    """Also what an undo wrote; where a fault point is called synced, it is, as what comes behind relies on it."""
+    """Also what an undo wrote; where a fault point is called synced, it is, as what comes behind relies on it.
+
+    What a rename replaces, such as git's index and refs, is synced before even that.
+    """
     host, trace, points = tmp_path / "host", tmp_path / "trace", tmp_path / "points"
     points.touch()
     scenario = SCENARIOS[name]
@@ -66,15 +75,22 @@ def test_what_a_step_wrote_is_synced_before_its_end_is_written(tmp_path: Path, n
     links = {path.name for path in host.rglob("*") if path.is_symlink()}
     seen = 0
     with trace.open(encoding="utf-8", errors="replace") as lines:
-        for point, found in Unsynced(host, "serve.py").at_points(lines, points):
+        unsynced = Unsynced(host, "serve.py")
+        for point, found in unsynced.at_points(lines, points):
             late = {path: call for path, call in found.items() if not _is_free(path, call, links)}
             assert not late, f"{point} {seen} of {name}: not synced before the journal says so"
             seen += point.startswith("step.")
     assert seen >= 3
+    early = [path for path in unsynced.early if _is_one(path, WHOLE) and not _is_one(path, UNSYNCED + MENDED)]
+    assert not early, "brought to their names before they were synced"
 
 
 def _is_free(path: str, call: str, links: set[str]) -> bool:
-    return any(fnmatch(path, pattern) for pattern in UNSYNCED) or (call == TIMES and Path(path).name in links)
+    return _is_one(path, UNSYNCED) or (call == TIMES and Path(path).name in links)
+
+
+def _is_one(path: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(path, pattern) for pattern in patterns)
 
 
 def _trace(arguments: list[str], trace: Path, points: Path) -> None:

@@ -30,6 +30,9 @@ _WRITTEN: Final = frozenset(
 )
 """By a descriptor."""
 
+_BYTES: Final = _WRITTEN - {"fchmod", "fchown", "fsetxattr"} | {"open", "openat", "truncate"}
+"""Those which change what is in a file."""
+
 _CHANGED: Final = frozenset(
     {"truncate", "chmod", "fchmodat", "chown", "lchown", "fchownat", "utimensat", "setxattr", "lsetxattr"}
 )
@@ -43,12 +46,17 @@ class Unsynced:
     Args:
         root: what lies elsewhere is not looked at.
         service: what stands in the command line of a process that nobody waits for: what it writes is its own matter.
+
+    Attributes:
+        early: names that a rename gave to a file before its bytes were synced: a power cut may leave such a name with
+            nothing behind it, and nothing of what it named before.
     """
 
     def __init__(self, root: Path, service: str) -> None:
         self._root, self._service = str(root), service
         self._services: set[str] = set()
         self._found: dict[str, str] = {}
+        self.early: set[str] = set()
         self._cwd: dict[str, str] = {}
 
     def at_points(self, lines: Iterable[str], points: Path) -> Iterator[tuple[str, dict[str, str]]]:
@@ -86,6 +94,8 @@ class Unsynced:
     def _rename(self, source: str, dest: str, *, exchanged: bool) -> None:
         there = self._take(dest)
         here = self._take(source)
+        if here.get("", "") in _BYTES:
+            self.early.add(dest)
         self._found.update({dest + rest: call for rest, call in here.items()})
         if exchanged:
             self._found.update({source + rest: call for rest, call in there.items()})

@@ -252,3 +252,27 @@ def test_a_build_finds_the_submodules(made, where):
     )
     assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "3\n"
     assert app_fixture.is_clean("1.2.0")
+
+
+@pytest.mark.parametrize(
+    ("point", "outcome"), [("git.submodule.checked_out", "done"), ("git.reset.undone", "rolled_back")]
+)
+def test_what_a_power_cut_has_emptied_is_there_again(app_fixture, point, outcome):
+    """Git syncs none of its settings, and those of a person may be among them; before 2.36, nor its index."""
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    app_fixture.library("lib", "2")
+    app_fixture.publish_with_library("1.2.0", *(["BROKEN"] if outcome == "rolled_back" else []))
+    configs = [app_fixture.live / ".git/config", app_fixture.live / ".git/modules/vendor/lib/config"]
+    for config in configs:
+        git(config.parent, "config", "user.name", "somebody")
+    with crash_at(0, only=point), pytest.raises(Crash):
+        app_fixture.updater().update("app")
+    for path in (*configs, app_fixture.live / ".git/index"):
+        path.write_bytes(b"")
+    with crash_at(0, only="git.settings.mended"), pytest.raises(Crash):
+        app_fixture.updater().resume()
+    (result,) = app_fixture.updater().resume()
+    assert result.outcome == outcome
+    for config in configs:
+        assert git(config.parent, "config", "user.name") == "somebody"
+    assert git(configs[1].parent, "config", "remote.origin.url") == str(app_fixture.root / "lib.git")
