@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -207,9 +208,14 @@ def _is_below(live: Path, path: str) -> bool:
 
 
 def _make(live: Path, directory: save_local.Directory) -> None:
+    """Have a directory as it was: it may be git's, made anew, or one that a killed undo had only begun to make."""
     path = live / directory.path
     if not os.path.lexists(path):
-        path.mkdir()
+        path.mkdir(mode=0o700)
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        return
+    if os.geteuid() == 0 and (status.st_uid, status.st_gid) != (directory.uid, directory.gid):
+        os.chown(path, directory.uid, directory.gid)
+    if stat.S_IMODE(status.st_mode) != directory.mode:
         path.chmod(directory.mode)
-        if os.geteuid() == 0:
-            os.chown(path, directory.uid, directory.gid)

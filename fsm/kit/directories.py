@@ -16,7 +16,7 @@ from fsm.system import files
 def make_directory(path: Path, mode: int) -> None:
     """Make a directory with that mode, whatever the mask; one that is there keeps its own."""
     with suppress(FileExistsError):
-        path.mkdir()
+        path.mkdir(mode)  # at once, where the mask allows it: who is killed here finds a directory that is there
         path.chmod(mode)
 
 

@@ -75,6 +75,25 @@ def test_a_failed_update_puts_everything_back(made):
     assert not app_fixture.work.exists()
 
 
+@pytest.mark.parametrize("again", ["", "git.reset.put_back"])
+def test_a_directory_that_comes_and_goes_keeps_its_mode(made, again):
+    """Git knows no modes of directories: it removes one with its last file, and makes another one on the way back."""
+    app_fixture = made(publish=False)
+    (app_fixture.live / "lib").chmod(0o750)
+    app_fixture.publish("1.1.0", "BROKEN", extra={"lib/names.txt": None, "lib/same.txt": None})
+    if again:
+        with crash_at(0, only="git.reset.undone"), pytest.raises(Crash):
+            app_fixture.updater().update("app")
+        assert (app_fixture.live / "lib").stat().st_mode & 0o777 == 0o755
+        with crash_at(0, only=again), pytest.raises(Crash):
+            app_fixture.updater().resume()
+        app_fixture.updater().resume()
+    else:
+        assert app_fixture.updater().update("app").outcome is Outcome.ROLLED_BACK
+    assert app_fixture.is_clean("1.0.0")
+    assert (app_fixture.live / "lib").stat().st_mode & 0o777 == 0o750
+
+
 def test_a_rollback_needs_no_network_and_holds(made):
     """To a kept commit, and from there forward again."""
     app_fixture = made(retention={"count": 1, "days": 0})
