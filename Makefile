@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help quick quick-tests test test-hosts lint types unit crash fuzz gates docs generate demo bench boundary powercut sweep \
-	hostkills mutants mutation model dist requirements clean
+	hostkills report mutants mutation model dist requirements clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -101,6 +101,9 @@ sweep: .venv/.dev ## kill or refuse runs at their system calls, for docs/reliabi
 
 hostkills: .venv/.dev ## kill machines in the middle of updates, for docs/reliability.md (root, Docker; an hour)
 	$(BIN)/python -m tests.hosts.kills --page $(KILLS)
+
+report: .venv/.bench ## docs/reliability.md and docs/benchmarks.md from one commit (root, Docker; a day); REPORT="--share 0.01 sweep"
+	$(BIN)/python -m tests.report $(REPORT)
 
 dist: .venv/.runtime ## what a release of this project has, into dist/; the same bytes for the same commit
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -27,6 +29,7 @@ NAMES: Final = (
     "hashing",
     "github",
     "scale",
+    "curves",
 )
 
 
@@ -61,7 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         missed += sum(figure.ok is False for figure in figures)
         if not bench.quick:
             page.write(name, figures, machine)
+            _keep(name, figures, machine)
     return 1 if given.check and missed else 0
+
+
+def _keep(name: str, figures: list[Figure], machine: str) -> None:
+    """Have the numbers of the newest table for programs, in `build/figures`."""
+    target = ROOT / "build" / "figures" / f"{name}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    document = {"machine": machine, "figures": [asdict(figure) for figure in figures]}
+    target.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def measure(bench: Bench) -> list[Figure]:
         alone = stack.enter_context(Journal(room / "alone" / "journal.db"))
         file = os.open(room / "bare", os.O_WRONLY | os.O_CREAT, 0o600)
         stack.callback(os.close, file)
-        drive = _driver(journal, room)
+        drive = driver(journal, room)
         commits = _commits(drive)
         cases = {
             "run": timed(lambda: _repeat(runs, drive)),
@@ -60,7 +60,7 @@ def _repeat(times: int, work: Callable[[], object]) -> None:
         work()
 
 
-def _driver(journal: Journal, room: Path) -> Callable[[], None]:
+def driver(journal: Journal, room: Path) -> Callable[[], None]:
     """A whole run by the real executor: checked, planned, seven steps, done."""
     executor = Executor(journal, trivial.REGISTRY, Surroundings(room))
 

@@ -44,7 +44,7 @@ manager = "none"
 
 
 @dataclass
-class _Ours:
+class Ours:
     """Parts of an update as cases, and the most memory that each has needed."""
 
     place: Path
@@ -66,20 +66,20 @@ def measure(bench: Bench) -> list[Figure]:
     """See the module."""
     files, components = bench.scaled(100_000, 200), bench.scaled(1000, 10)
     with bench.room("scale") as room:
-        ours = _app(room, files)
+        ours = app(room, files)
         found = bench.turns(
             {
                 "unpack": ours.part("unpack"),
-                "tar": _theirs(room, lambda to: ["tar", "xf", room / "app.tar.gz", "-C", to]),
+                "tar": filled(room, lambda to: ["tar", "xf", room / "app.tar.gz", "-C", to]),
                 "inventory": ours.part("inventory"),
                 "sha256sum": _hashed(room),
                 "carry": ours.part("carry"),
                 "aside": ours.part("aside"),
-                "cp": _theirs(room, lambda to: ["cp", "-a", room / "live", to]),
+                "cp": filled(room, lambda to: ["cp", "-a", room / "live", to]),
             },
             3,
         )
-        config = _host(room / "host", components)
+        config = host(room / "host", components)
         asked = bench.turns(
             {
                 "check": timed(lambda: child([*fsm(), "--config", config, "check", "--force"])),
@@ -108,7 +108,7 @@ def _memory(what: str, peak: float) -> Figure:
     return Figure(what, f"{peak:.1f} MB", "", peak, "MB", MEMORY_MB)
 
 
-def _app(room: Path, files: int) -> _Ours:
+def app(room: Path, files: int) -> Ours:
     """An archive of so many files, each of a few hundred bytes, and the tree that it unpacks to."""
     noise = random.Random(1)  # the same each time
     with tarfile.open(room / "app.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as archive:
@@ -120,10 +120,10 @@ def _app(room: Path, files: int) -> _Ours:
     (room / "live").mkdir()
     child(["tar", "xf", room / "app.tar.gz", "-C", room / "live", "--strip-components=1"])
     child(["sync", "-f", room])
-    return _Ours(room)
+    return Ours(room)
 
 
-def _theirs(room: Path, command: Callable[[Path], Sequence[str | Path]]) -> Callable[[], float]:
+def filled(room: Path, command: Callable[[Path], Sequence[str | Path]]) -> Callable[[], float]:
     """A program that fills a new directory, and a sync of the file system."""
 
     def case() -> float:
@@ -147,7 +147,7 @@ def _hashed(room: Path) -> Callable[[], float]:
     return timed(work)
 
 
-def _host(place: Path, components: int) -> Path:
+def host(place: Path, components: int) -> Path:
     """A host with so many apps in one directory, each with a release in a directory of its own; its configuration."""
     lines = [f"[fsm]\nstate_dir = {json.dumps(str(place / 'state'))}\n"]
     for number in range(components):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import tempfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import page, poller
+from benchmarks import page, picture, poller
 from benchmarks.__main__ import NAMES, main, run
 from benchmarks.figures import Figure, duration, interleaved, ratio, seconds, spread
 from benchmarks.rig import Bench
@@ -82,6 +83,19 @@ def test_results_go_between_the_marks_of_their_benchmark(tmp_path: Path):
     assert text.endswith("Measured here.\n<!-- end of x -->\nb\n")
     with pytest.raises(ValueError, match="no marks for 'y'"):
         page.write("y", figures, "here", written)
+
+
+def test_the_same_numbers_draw_the_same_picture(tmp_path: Path):
+    """With its words as text, and no program in it."""
+    lines = {"ours & more": [0.01, 0.1, 1.2], "theirs": [0.02, 0.05, 0.7]}
+    drawn = []
+    for name in ("a.svg", "b.svg"):
+        picture.draw(tmp_path / "pictures" / name, "Many files", "files", (10, 1_000, 100_000), lines)
+        drawn.append((tmp_path / "pictures" / name).read_text(encoding="utf-8"))
+    assert drawn[0] == drawn[1]
+    texts = "\n".join(ElementTree.fromstring(drawn[0]).itertext())
+    assert all(word in texts for word in ("ours & more", "theirs", "Many files", "100,000", "1.20 s"))
+    assert "<script" not in drawn[0]
 
 
 def test_the_page_has_marks_for_every_benchmark():
