@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -165,8 +166,9 @@ def own_python() -> str:
     return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
 
+@cache
 def uv_program() -> str | None:
-    """Where uv is, None if it is not installed."""
+    """Where uv is, None if it is not installed. Asked of Python's own paths, which takes a while, once."""
     try:
         from uv import find_uv_bin  # noqa: PLC0415 - only where an environment is built
 

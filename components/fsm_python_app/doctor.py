@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fsm.adapter import Finding, Target
+from fsm.adapter import Finding, Installed, Target
 from fsm.errors import FsmError
 from fsm.kit import Findings, owner_findings
 from fsm_python_app import inspect, look, plan
@@ -17,19 +17,18 @@ from fsm_python_app.spec import PythonAppSpec
 
 def examine(target: Target, spec: PythonAppSpec) -> Sequence[Finding]:
     """Everything that is worth saying."""
-    say = Findings(target.name)
+    say, installed = Findings(target.name), inspect.read(spec)
     return [
-        *_place(target, spec, say),
-        say.version(inspect.read(spec)),
+        *_place(target, spec, installed, say),
+        say.version(installed),
         *say.unmatched(spec.preserve, spec.install_path, links=True),
         *_tools(spec, say),
     ]
 
 
-def _place(target: Target, spec: PythonAppSpec, say: Findings) -> Iterator[Finding]:
+def _place(target: Target, spec: PythonAppSpec, installed: Installed, say: Findings) -> Iterator[Finding]:
     live = spec.install_path
     try:
-        installed = inspect.read(spec)
         facts = look.look(target, spec, installed, for_release=False)
         said = plan.note(facts.way, facts.why_copied, facts.live) if facts.way is not None else ""
         if facts.way is None and target.user is None:

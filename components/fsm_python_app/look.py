@@ -65,7 +65,7 @@ def look(target: Target, spec: PythonAppSpec, installed: Installed, *, for_relea
     refuse_shared(target, live, Layout.of(live).root)
     known = {name: getattr(installed, name) for name in Installed.model_fields}
     may_rename = os.access(live.parent, os.W_OK | os.X_OK)
-    if may_rename:
+    if may_rename and for_release:  # not for `fsm doctor`: a thousand apps may lie in one directory
         sweep_foreign(live.parent)
     if not live.is_dir():
         return Looked(**known, way="fresh" if may_rename else None)
