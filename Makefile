@@ -99,7 +99,7 @@ fuzz: .venv/.dev ## fuzz the product's readers, for docs/reliability.md (Linux);
 sweep: .venv/.dev ## kill or refuse runs at their system calls, for docs/reliability.md (root; two hours); CASES=300 SEED=7 for fewer
 	$(BIN)/python -m tests.sweep --page --cases $(or $(CASES),3000) $(if $(SEED),--seed $(SEED))
 
-hostkills: .venv/.dev ## kill machines in the middle of updates, for docs/reliability.md (root, Docker; an hour)
+hostkills: .venv/.dev ## kill machines in the middle of updates, for docs/reliability.md (root, Docker; an hour); KILLS="--disk ext4"
 	$(BIN)/python -m tests.hosts.kills --page $(KILLS)
 
 report: .venv/.bench ## docs/reliability.md and docs/benchmarks.md from one commit (root, Docker; a day); REPORT="--share 0.01 sweep"

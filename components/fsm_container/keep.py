@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -42,6 +42,10 @@ class Keep(kit.Keep):
             return Failed(why=f"the backup of {', '.join(damaged)} is damaged", todo="check the disk", blame="host")
         images = {saved.service: saved.image for saved in record.services}
         return Done(data={"images": images, "known": record.known})
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return (*super().durable(ctx), *self.stack.docker.durable())
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. A name that is an image's last one stays while a container needs it; `Tidy` has it then."""

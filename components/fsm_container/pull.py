@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from fsm.adapter import Done, Failed, RetryLater, Step, StepContext, StepResult
@@ -49,6 +51,10 @@ class Pull(Step):
                 todo='publish it with one, or set healthcheck = "optional"',
             )
         return Done(data={"image": image.id})
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return self.stack.docker.durable()
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. An image that was here before stays, and so does one that somebody uses or wants by now."""

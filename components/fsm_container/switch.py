@@ -108,6 +108,10 @@ class Clear(Step):
         """See `Step.do`."""
         return Done(notes=heal(self.stack, ctx))
 
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return self.stack.docker.durable()
+
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. The files are what they were by now."""
         record = self.layout.record(ctx.run_id)
@@ -141,6 +145,10 @@ class Edit(Step):
             if not put(edit, self.layout.root.parent, ctx):
                 return _changed_meanwhile(edit.path)
         return Done()
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return self.stack.docker.durable()
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`. A file that somebody else changed meanwhile is set aside, and named."""

@@ -136,6 +136,10 @@ class Up(Step):
         wrong = follow(self.stack, ctx, self.dependants)
         return Failed(why=wrong, blame="host") if wrong else Done(notes=notes)
 
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return self.stack.docker.durable()
+
     def _also(self, ctx: StepContext, image: str) -> tuple[Path, ...]:
         """A kept image that the files name by a digest which this engine has forgotten is named by its tag."""
         if "take_kept" not in ctx.results:

@@ -8,7 +8,7 @@ a rollback to it takes them instead of building.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -57,6 +57,10 @@ class KeepImages(GitStep):
                 faults.point("git.images.kept")
         return Done(data={"old": old, "kept": kept})
 
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return (*super().durable(ctx), *_DOCKER.durable())
+
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
         remove_tags(ctx, str(ctx.run_id))
@@ -98,6 +102,10 @@ class BuildImages(GitStep):
         give_names(ctx, old)
         return Done(data={"new": new})
 
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return (*super().durable(ctx), *_DOCKER.durable())
+
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""
         give_names(ctx, _old(ctx))
@@ -124,6 +132,10 @@ class UseImages(GitStep):
         """See `HostStep.act`."""
         give_names(ctx, ctx.results["build_images"]["new"])
         return Done()
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`."""
+        return (*super().durable(ctx), *_DOCKER.durable())
 
     def undo(self, ctx: StepContext) -> StepResult:
         """See `Step.undo`."""

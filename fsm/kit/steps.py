@@ -240,3 +240,8 @@ class StartService(_Services):
         self._stop(ctx)
         faults.point("start_service.undone")
         return Done()
+
+    def durable(self, ctx: StepContext) -> Sequence[Path]:
+        """See `Step.durable`: an engine may have made containers."""
+        asked = [getattr(each.open(), "durable", None) for each in self.services]
+        return [place for durable in asked if durable is not None for place in durable()]

@@ -83,8 +83,9 @@ class ServiceManager(Protocol):
     """One service of this host.
 
     A manager may also have `restarts` (False: it never starts a service again by itself; without it, True is
-    assumed), `boots` (False: after a boot nobody starts the service; without it, True is assumed) and
-    `container_running(name) -> bool` (for the check of that name).
+    assumed), `boots` (False: after a boot nobody starts the service; without it, True is assumed),
+    `container_running(name) -> bool` (for the check of that name) and `durable() -> Sequence[Path]` (where what it has
+    done for a start is written by somebody who does not sync it; see `Step.durable`).
 
     Attributes:
         name: the service's name, as configurations and manifests use it.

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from fsm.engine.report import Outcome
+from fsm.services.docker.client import Docker
 from fsm.system import inventory
 from tests.hosts.images import publish
-from tests.hosts.witness import Witness
+from tests.hosts.witness import Witness, synced
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.needs_linux, pytest.mark.needs_docker]
@@ -39,6 +40,18 @@ def test_an_update_changes_one_image_and_one_container(make):
     assert again is not None
     assert again["Id"] == web["Id"], "a person's own `up` makes the container anew"
     assert app_fixture.updater().check("web", force=True).update_available is False
+
+
+def test_what_the_engine_has_done_is_synced_before_a_step_ends(make, monkeypatch):
+    """A power cut would else leave an image without its layers, or a container that the engine has forgotten."""
+    app_fixture = make()
+    app_fixture.start()
+    places = synced(monkeypatch)
+    app_fixture.publish("1.1.0")
+    assert app_fixture.updater().update("web").outcome is Outcome.DONE
+    assert {name for name, each in places.items() if each & {*Docker().durable()}} == {
+        *("keep", "download", "clear", "edit", "up")
+    }
 
 
 def test_what_changes_the_engine_is_a_child_of_the_run(make, tmp_path, monkeypatch):

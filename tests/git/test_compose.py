@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from fsm.engine.report import Outcome
+from fsm.services.docker.client import Docker
 from tests.app_fixture import write
 from tests.git_fixture import GitFixture, git
 from tests.hosts.conftest import docker, named  # noqa: F401 - fixtures
 from tests.hosts.engine import Engine
 from tests.hosts.images import PORT, context, fetch
-from tests.hosts.witness import Witness
+from tests.hosts.witness import Witness, synced
 from tests.ports import free_port
 from tests.world import Crash, crash_at
 
@@ -123,14 +124,20 @@ def test_the_whole_life_of_a_checkout_with_a_compose_project(app_fixture):
 
 
 def test_what_changes_the_engine_is_a_child_of_the_run(app_fixture, tmp_path, monkeypatch):
-    """On the way forward, back, and while tidying: a resume finds by its mark what a crash left running."""
-    witness = Witness(tmp_path / "witness", monkeypatch)
+    """On the way forward, back, and while tidying: a resume finds by its mark what a crash left running.
+
+    What the engine has done is synced before the step ends.
+    """
+    witness, places = Witness(tmp_path / "witness", monkeypatch), synced(monkeypatch)
     app_fixture.release("1.1.0")
     assert app_fixture.updater().update(app_fixture.name).outcome is Outcome.DONE
     app_fixture.release("1.2.0", "crashes")
     assert app_fixture.updater().update(app_fixture.name).outcome is Outcome.ROLLED_BACK
     assert witness.unmarked() == []
     assert {("image", "tag"), ("image", "rm"), ("compose", "build"), ("compose", "up")} <= witness.changes()
+    assert {name for name, each in places.items() if each & {*Docker().durable()}} == {
+        *("keep_images", "build_images", "use_images", "start_service")
+    }
 
 
 def test_a_build_that_fails_stops_nothing(app_fixture):

@@ -11,18 +11,21 @@ a boot id of its own for each boot; with `docker=True` an engine of its own, wit
 registry (127.0.0.1:5000), all of which die with the machine. It has no network but loopback.
 
 What is not: `kill` ends every process of the machine at once, but the kernel stays, and with it the page cache. So a
-kill shows what a process leaves behind that is ended at any instruction; it can not show data lost that were written
-but not synced. Those are covered by tests of the order of `fsync` calls (tests/unit/files), not by this.
+kill shows what a process leaves behind that is ended at any instruction. Data that were written and not synced are lost
+only with a disk of its own (`disk="ext4"`), on which then all lies that updates and the engine write; see
+`tests.powercut.disk`.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import random
 import shlex
 import signal
 import subprocess
 import tarfile
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -32,6 +35,7 @@ from typing import Final, Self
 from tests.hosts.engine import Engine, engine
 from tests.hosts.home import BedError
 from tests.hosts.rootfs import machine_image
+from tests.powercut.disk import Disk, missing
 
 REGISTRY: Final = "127.0.0.1:5000"
 """The registry of a machine that was started with `docker=True`, as that machine sees it."""
@@ -48,6 +52,11 @@ _DOCKER: Final = (
     *("--cap-add", "NET_ADMIN", "--security-opt", "systempaths=unconfined", "--sysctl", "net.ipv4.ip_forward=1"),
 )
 
+_ON_DISK: Final = ("/srv", "/var/lib/fsm", "/var/lib/docker")
+"""What lies on a disk of its own."""
+
+_MEBIBYTES: Final = 4096
+
 _UNITS: Final = ("containerd.service", "docker.socket", "docker.service", "docker-registry.service")
 
 _FINISHED: Final = frozenset({"running", "degraded", "maintenance"})
@@ -60,29 +69,31 @@ class Machine:
     Args:
         docker: the engine it runs in.
         name: of its container.
+        disk: what a power cut is to take from; None: nothing.
     """
 
-    def __init__(self, docker: Engine, name: str) -> None:
+    def __init__(self, docker: Engine, name: str, disk: Disk | None = None) -> None:
         self.engine = docker
         self.name = name
+        self.disk = disk
 
     @classmethod
-    def start(cls, word: str = "host", *, docker: bool = False) -> Self:
+    def start(cls, word: str = "host", *, docker: bool = False, disk: str = "") -> Self:
         """Make a new machine and boot it.
 
         Args:
             word: part of its name.
             docker: whether it has a Docker engine of its own, and a registry.
+            disk: the kind of file system (`tests.powercut.disk.KINDS`) that loses at a kill what was not synced.
 
         Raises:
             BedError: there can be none here, or it does not boot.
         """
         outer = engine()
         name = outer.name(word)
-        extra = (*_DOCKER, "--volume", f"{name}:/var/lib/docker") if docker else ()
-        made = cls(outer, name)
-        outer("create", "--name", name, "--hostname", word, *_OPTIONS, *extra, machine_image())
+        made = cls(outer, name, _disk(name, disk) if disk else None)
         try:
+            outer("create", "--name", name, "--hostname", word, *_OPTIONS, *made._volumes(docker), machine_image())
             made.boot()
             if docker:
                 made.run("systemctl", "enable", "--now", *_UNITS, timeout=60)
@@ -90,6 +101,16 @@ class Machine:
             made.remove()
             raise
         return made
+
+    def _volumes(self, docker: bool) -> list[str]:
+        if self.disk is None:
+            return [*_DOCKER, "--volume", f"{self.name}:/var/lib/docker"] if docker else []
+        options = list(_DOCKER) if docker else []
+        for path in _ON_DISK:
+            place = self.disk.mount / path.lstrip("/").replace("/", "-")
+            place.mkdir(mode=0o755)
+            options += ["--volume", f"{place}:{path}"]
+        return options
 
     def __enter__(self) -> Self:
         return self
@@ -99,8 +120,11 @@ class Machine:
 
     # Power
 
-    def kill(self) -> None:
+    def kill(self, written: random.Random | None = None) -> None:
         """Take the power away: every process of the machine ends at once, and none sees another one end.
+
+        Args:
+            written: decides which files a disk of its own had written by then, although nobody had asked for it.
 
         `docker kill` alone ends systemd first. Within the milliseconds until the rest is gone an updater would see
         that its services cannot be asked any more, and begin to act upon it. So all are frozen, killed, and thawed.
@@ -114,6 +138,8 @@ class Machine:
             self.engine.run("unpause", self.name)
         self.engine.run("kill", self.name)
         self._until_off(20)
+        if self.disk is not None:
+            self.disk.cut(written)
 
     def boot(self, *, wait: bool = True) -> None:
         """Give it power.
@@ -160,6 +186,9 @@ class Machine:
     def remove(self) -> None:
         """Remove the machine, whatever state it is in, and its disk."""
         self.engine.remove(self.name)
+        if self.disk is not None:
+            self.disk.__exit__(None, None, None)
+            self.disk.mount.rmdir()
 
     def _until_off(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -253,6 +282,14 @@ class Machine:
     def boot_id(self) -> str:
         """The id of this boot."""
         return self.run("cat", "/proc/sys/kernel/random/boot_id")
+
+
+def _disk(name: str, kind: str) -> Disk:
+    """A new one, mounted."""
+    if why := missing(kind):
+        raise BedError(f"no disk for {name}: {why}")
+    place = Path(tempfile.mkdtemp(prefix="fsm-disk-", dir="/dev/shm"))
+    return Disk(place, Path(tempfile.mkdtemp(prefix="fsm-powercut-", dir="/var/tmp")), kind, _MEBIBYTES).__enter__()
 
 
 def _processes_of(ident: str) -> list[int]:

@@ -9,6 +9,7 @@ from tests.hosts.kills.scenario import Scenario
 from tests.hosts.kills.scenarios import SCENARIOS
 from tests.hosts.kills.series import Series, perform_series
 from tests.hosts.kills.trial import Trial
+from tests.powercut.disk import missing
 
 SAMPLE = 5
 SEED = 5
@@ -21,6 +22,20 @@ OURS = [scenario for scenario in SCENARIOS if scenario.components]
 def test_a_killed_machine_ends_in_a_good_state(scenario: Scenario):
     """After the boot its runs are done or rolled back, that version answers, and preserved files are the same."""
     series = perform_series(scenario, SAMPLE, SEED, budget=60)
+    assert not series.problems
+    assert series.counted, f"no kill came in the middle of an update of {series.span:.1f} s"
+
+
+@pytest.mark.needs_machine
+@pytest.mark.needs_linux
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("name", "disk"), [("container", "xfs"), ("set", "ext4")])
+def test_a_machine_whose_disk_is_cut_ends_in_a_good_state(name: str, disk: str):
+    """The same where what nobody had synced is lost, of the engine's as well."""
+    if why := missing(disk):
+        pytest.skip(why)
+    (scenario,) = (scenario for scenario in OURS if scenario.name == name)
+    series = perform_series(scenario, SAMPLE, SEED, disk=disk, budget=60)
     assert not series.problems
     assert series.counted, f"no kill came in the middle of an update of {series.span:.1f} s"
 

@@ -13,6 +13,9 @@ from typing import Final
 
 import pytest
 
+from fsm.adapter import Step, StepContext, StepResult
+from fsm.engine import performing
+from fsm.engine.executor import runner
 from fsm.services.docker import compose
 from fsm.system.shell import MARKER
 
@@ -99,3 +102,15 @@ def _verb(words: list[str]) -> tuple[str, str]:
             found.append(word)
         skip = not skip and word in _VALUED
     return found[0], found[1] if len(found) > 1 else ""
+
+
+def synced(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[Path]]:
+    """Which places each step has synced before its end is written, by its name; filled while runs go on."""
+    found: dict[str, set[Path]] = {}
+
+    def perform(step: Step, verb: str, ctx: StepContext) -> StepResult:
+        found.setdefault(step.name, set()).update(step.durable(ctx))
+        return performing.perform(step, verb, ctx)
+
+    monkeypatch.setattr(runner, "perform", perform)
+    return found

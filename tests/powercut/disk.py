@@ -93,10 +93,12 @@ class Disk:
         place: a directory for the image, best in memory.
         mount: where it is mounted; made if need be.
         kind: of `KINDS`.
+        mebibytes: its size; by default what a file system of this kind needs at least.
     """
 
-    def __init__(self, place: Path, mount: Path, kind: str) -> None:
+    def __init__(self, place: Path, mount: Path, kind: str, mebibytes: int = 0) -> None:
         self._place, self.mount, self._kind = place, mount, KINDS[kind]
+        self._mebibytes = mebibytes or self._kind.mebibytes
         self._number = 0
 
     @property
@@ -107,7 +109,7 @@ class Disk:
         self._place.mkdir(parents=True, exist_ok=True)
         self.mount.mkdir(parents=True, exist_ok=True)
         with self._image.open("wb") as image:
-            image.truncate(self._kind.mebibytes << 20)
+            image.truncate(self._mebibytes << 20)
         subprocess.run([*self._kind.make, str(self._image)], check=True, capture_output=True)
         self._attach()
         return self

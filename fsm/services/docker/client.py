@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -108,6 +109,14 @@ class Docker(Model):
             info = EngineInfo(self.get("/info") or {})
             _ENGINES[key] = time.monotonic(), info
         return info
+
+    def durable(self) -> tuple[Path, ...]:
+        """Where the engine keeps what it is asked to do, if that is on this host: for `Step.durable`.
+
+        It syncs neither the layers of an image that it has pulled or built, nor what it knows of a container.
+        """
+        root = self.engine().data_root
+        return () if root is None else (root,)
 
     # Containers
 

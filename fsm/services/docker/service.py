@@ -109,6 +109,10 @@ class ComposeService:
         pid = running[0].pid if len(running) == 1 else None
         return ServiceStatus(active=True, pid=pid, detail=f"project {self._project} runs {names}")
 
+    def durable(self) -> tuple[Path, ...]:
+        """See `Docker.durable`."""
+        return self._docker.durable()
+
     def start(self, ctx: Runner) -> None:
         """Start the services from their files, and wait until they run and are healthy."""
         # Each question costs time in which nothing answers: what does not run at all is not active.

@@ -17,6 +17,7 @@ from tests.hosts.kills.series import Series, perform_series
 from tests.hosts.kills.trial import Trial
 from tests.hosts.machine import Machine
 from tests.hosts.rootfs import ROOT
+from tests.powercut.disk import KINDS
 
 _ASK: Final = (
     "docker ps --all --no-trunc && docker ps --all --quiet | xargs -r docker inspect",
@@ -37,13 +38,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("scenario", nargs="*", help=f"of {', '.join(known)}; all where none is named")
     parser.add_argument("--kills", type=int, default=60, help="in the middle of an update, for each (60)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--disk", choices=KINDS, default="", help="have the kills take what was not synced, too")
     parser.add_argument("--page", action="store_true", help="write the newest results of all into docs/reliability.md")
     given = parser.parse_args(argv)
     if unknown := [name for name in given.scenario if name not in known]:
         parser.error(f"unknown: {', '.join(unknown)}")
     problems = []
     for name in given.scenario or known:
-        series = perform_series(known[name], given.kills, given.seed, keep=_keep, look=partial(_look, name))
+        series = perform_series(
+            known[name], given.kills, given.seed, disk=given.disk, keep=_keep, look=partial(_look, name)
+        )
         if known[name].components:
             problems += series.problems
     if given.page:
@@ -56,7 +60,7 @@ def _keep(series: Series) -> None:
     """Remember a series, so that the page can be written from several calls."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     document = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **asdict(series)}
-    (RESULTS / f"{series.scenario}.json").write_text(json.dumps(document, indent=1))
+    (RESULTS / f"{series.name}.json").write_text(json.dumps(document, indent=1))
 
 
 def _look(name: str, trial: Trial, host: Machine) -> None:
@@ -69,10 +73,7 @@ def _look(name: str, trial: Trial, host: Machine) -> None:
 
 
 def _write_page(titles: dict[str, str]) -> None:
-    found = [json.loads(path.read_text()) for path in (RESULTS / f"{name}.json" for name in titles) if path.exists()]
-    series = [_thaw(document) for document in found]
-    seeds = ", ".join(f"{one.scenario} {one.seed}" for one in series)
-    newest = max(document["at"] for document in found)[:10]
+    series, seeds, newest = _read([f"{name}.json" for name in titles])
     page.write(
         {
             "outcomes": page.outcomes(series, titles),
@@ -81,11 +82,22 @@ def _write_page(titles: dict[str, str]) -> None:
             "how": f"Measured on {newest}, by `make hostkills`; seeds: {seeds}.",
         }
     )
+    cut, seeds, newest = _read([f"{name}-{kind}.json" for name in titles for kind in KINDS])
+    if cut:
+        page.write({"disks": f"{page.outcomes(cut, titles)}\n\nMeasured on {newest}; seeds: {seeds}."})
+
+
+def _read(names: list[str]) -> tuple[list[Series], str, str]:
+    """The series that there are, their seeds, and the date of the newest one."""
+    found = [json.loads((RESULTS / name).read_text()) for name in names if (RESULTS / name).exists()]
+    series = [_thaw(document) for document in found]
+    seeds = ", ".join(f"{one.name} {one.seed}" for one in series)
+    return series, seeds, max((document["at"] for document in found), default="")[:10]
 
 
 def _thaw(document: dict[str, Any]) -> Series:
     trials = [Trial(**trial) for trial in document["trials"]]
-    return Series(document["scenario"], document["seed"], document["span"], trials)
+    return Series(document["scenario"], document["seed"], document["span"], trials, document.get("disk", ""))
 
 
 if __name__ == "__main__":

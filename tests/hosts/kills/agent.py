@@ -11,7 +11,7 @@ from tests.hosts.kills.checkout import REMOTE, commit, head, make_remote
 from tests.hosts.kills.scenario import Ours
 from tests.hosts.machine import Machine
 
-FOLDER: Final = "/opt/agent"
+FOLDER: Final = "/srv/agent"
 URL: Final = "http://127.0.0.1:8080/version"
 
 _PROJECT: Final = """\

@@ -34,7 +34,7 @@ def outcomes(series: Sequence[Series], titles: Mapping[str, str]) -> str:
         good = Counter(trial.outcome for trial in one.counted if not trial.problems)
         resumed = [trial.resume_seconds for trial in one.counted if trial.resume_seconds is not None]
         cells = (
-            titles[one.scenario],
+            titles[one.scenario] + (f", {one.disk}" if one.disk else ""),
             str(len(one.counted)),
             str(good["done"] + good["new"]),
             str(good["rolled_back"] + good["old"]),

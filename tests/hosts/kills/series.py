@@ -6,6 +6,7 @@ import random
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +14,7 @@ from tests.hosts.home import BedError, say
 from tests.hosts.kills.scenario import Scenario
 from tests.hosts.kills.trial import Trial, begin, draw, perform
 from tests.hosts.machine import Machine
+from tests.powercut.disk import no_writeback
 
 _TOO_MANY: Final = 3
 """Times as many kills as were wished for: no series goes on for ever because its kills come at the wrong time."""
@@ -27,12 +29,19 @@ class Series:
         seed: of the series.
         span: seconds that an undisturbed update took, from the call to its end.
         trials: in order, those that came too early or too late as well.
+        disk: the file system that lost what was not synced; empty where none did.
     """
 
     scenario: str
     seed: int
     span: float
     trials: list[Trial] = field(default_factory=list)
+    disk: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the scenario, and of the disk where there was one."""
+        return f"{self.scenario}-{self.disk}" if self.disk else self.scenario
 
     @property
     def counted(self) -> list[Trial]:
@@ -43,7 +52,7 @@ class Series:
     def problems(self) -> list[str]:
         """What went wrong, one line each."""
         return [
-            f"{self.scenario}, seed {self.seed}, kill {trial.number} in {trial.killed_in} after {trial.moment:.2f} s: "
+            f"{self.name}, seed {self.seed}, kill {trial.number} in {trial.killed_in} after {trial.moment:.2f} s: "
             f"{problem}"
             for trial in self.trials
             for problem in trial.problems
@@ -53,8 +62,8 @@ class Series:
 class Range:
     """A machine for a series, replaced by a new one when it is no longer what it should be."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        self._scenario = scenario
+    def __init__(self, scenario: Scenario, disk: str) -> None:
+        self._scenario, self._disk = scenario, disk
         self._number = 0
         self.host = self._new()
         self.span = self.measure(broken=False)
@@ -67,7 +76,8 @@ class Range:
         self.host.remove()
 
     def _new(self) -> Machine:
-        host = Machine.start(self._scenario.name.replace("_", "-"), docker=self._scenario.docker)
+        name = self._scenario.name.replace("_", "-")
+        host = Machine.start(name, docker=self._scenario.docker, disk=self._disk)
         try:
             self._scenario.prepare(host)
         except BaseException:
@@ -110,6 +120,7 @@ def perform_series(
     count: int,
     seed: int,
     *,
+    disk: str = "",
     budget: float = 3600.0,
     keep: Callable[[Series], None] = lambda series: None,
     look: Callable[[Trial, Machine], None] = lambda trial, host: None,
@@ -120,13 +131,14 @@ def perform_series(
         scenario: what is updated.
         count: kills in the middle of an update that are wanted.
         seed: decides when, of which release, and whether the boot is killed as well.
+        disk: the kind of file system that is to lose what was not synced; empty: none.
         budget: seconds after which no further kill is begun, once one has counted.
         keep: called after each kill, so that a series that is broken off is not lost.
         look: called with each machine that is not what it should be, before it goes.
     """
     random_ = random.Random(f"{scenario.name} {seed}")
-    with Range(scenario) as field_:
-        series = Series(scenario.name, seed, field_.span)
+    with no_writeback() if disk else nullcontext(), Range(scenario, disk) as field_:
+        series = Series(scenario.name, seed, field_.span, disk=disk)
         until = time.monotonic() + budget
         while len(series.counted) < count and len(series.trials) < _TOO_MANY * count:
             if series.counted and time.monotonic() >= until:
