@@ -162,8 +162,13 @@ class Reset(GitStep):
             if not self.site.ours(path) and path not in saved.local and _is_below(live, path):
                 with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                     (live / path).unlink()
+        there = {directory.path for directory in saved.directories}
         for path in saved.submodules:
-            if _is_below(live, path) and (live / path / ".git").exists():
+            if not _is_below(live, path):
+                continue
+            # A first checkout that lost its pointer, or had it taken for another try, is a repository's no more.
+            lost = "reset" not in ctx.results and path not in there and changes.is_directory(live / path)
+            if lost or (live / path / ".git").exists():
                 submodule_changes.remove(live / path, ctx.check)
             with suppress(OSError):
                 (live / path).rmdir()

@@ -225,6 +225,18 @@ def test_a_first_checkout_that_was_cut_short(app_fixture):
     assert app_fixture.is_clean("1.1.0")
 
 
+def test_a_first_checkout_that_lost_its_pointer_goes_with_a_failed_update(app_fixture):
+    """Files of a submodule that are no repository's any more: taken apart to be tried again, which then failed."""
+    before = app_fixture.inventory()
+    with crash_at(0, only="git.reset.done"), pytest.raises(Crash):
+        app_fixture.updater().update("app")
+    lib = app_fixture.live / "vendor/lib"
+    lib.mkdir(parents=True, exist_ok=True)
+    (lib / "VERSION").write_text("1\n")
+    assert app_fixture.updater().cancel("app").outcome is Outcome.ROLLED_BACK
+    assert not before.compare(app_fixture.inventory())
+
+
 @pytest.mark.parametrize("where", ["worktree", "checkout"])
 def test_a_build_finds_the_submodules(made, where):
     """Those of the new commit, and theirs; the checkout's own are still the old ones, and stay so if it fails."""
