@@ -22,7 +22,7 @@ STEPS: Final = StepTable(
     {
         "make_places": "fsm.kit.places:MakePlaces",
         "keep": "fsm_python_app.keep:Keep",
-        "download": "fsm.kit.steps:Download",
+        "download": "fsm.kit.download:Download",
         "unpack": "fsm_python_app.unpack:Unpack",
         "environment": "fsm_python_app.environment:BuildEnvironment",
         "take_kept": "fsm_python_app.take_kept:TakeKept",

@@ -18,15 +18,17 @@ from fsm.engine.locks import ComponentLock
 from fsm.engine.plan import Plan
 from fsm.engine.progress import Observer, log
 from fsm.engine.questions import Questions
-from fsm.engine.report import Outcome, UpdateResult, run_report
+from fsm.engine.run_facts import Outcome
 from fsm.engine.worker import Workers
 from fsm.errors import BlockedBy, Busy, FsmError, PlanError, PlanUnknown
+from fsm.host import results
 from fsm.host.component_users import target_of, workers_of
 from fsm.lifecycle import State
 from fsm.model import Seconds, Version
 from fsm.version import __version__
 
 if TYPE_CHECKING:
+    from fsm.engine.report import UpdateResult
     from fsm.host.checking import Checking
     from fsm.host.config import Component, Config
 
@@ -138,13 +140,9 @@ class Host:
         try:
             with ComponentLock(self.config.state_dir, name), self.journal() as journal:
                 run = work(journal, self.executor(journal))
-                return (
-                    UpdateResult(component=name, outcome=Outcome.INTERRUPTED)
-                    if run is None
-                    else self.report(journal, run)
-                )
+                return results.without_run(name, Outcome.INTERRUPTED) if run is None else self.report(journal, run)
         except Busy as error:
-            return UpdateResult(component=name, outcome=Outcome.BUSY, reason=error.why, todo=error.todo)
+            return results.without_run(name, Outcome.BUSY, reason=error.why, todo=error.todo)
 
     def is_down(self, run: Run, journal: Journal) -> bool:
         """Whether a run in progress has its service stopped; one that cannot be taken up needs nothing any more."""
@@ -213,7 +211,7 @@ class Host:
 
     def report(self, journal: Journal, run: Run) -> UpdateResult:
         """The result of a run."""
-        return UpdateResult(**dict(run_report(journal, run)), blocked=self.blocked.pop(run.id, None))
+        return results.of_run(journal, run, self.blocked.pop(run.id, None))
 
 
 def _existing(path: Path) -> Path:

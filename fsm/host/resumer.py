@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from fsm.adapter import Registry
 from fsm.engine.progress import Observer
-from fsm.engine.report import UpdateResult
 from fsm.engine.scheduling import JOBS
 from fsm.errors import FsmError
 from fsm.host.context import Host
@@ -24,6 +23,7 @@ from fsm.lifecycle import State
 from fsm.model import Seconds
 
 if TYPE_CHECKING:
+    from fsm.engine.report import UpdateResult
     from fsm.host.config import Config
 
 

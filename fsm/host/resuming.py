@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fsm.engine.executor import Executor
 from fsm.engine.journal import Journal, Run
 from fsm.engine.progress import EventKind, ProgressEvent, tell
-from fsm.engine.report import UpdateResult
 from fsm.host.context import Host
-from fsm.host.runs import safely
+from fsm.host.results import safely
 from fsm.host.set_runs import SetRuns
 from fsm.model import Seconds
 from fsm.system import boot_hold
+
+if TYPE_CHECKING:
+    from fsm.engine.report import UpdateResult
 
 PAUSE: Final[Seconds] = 1.0
 """Between two tries to make a tree whole that the boot waits for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from fsm.engine.executor import Executor
@@ -13,6 +13,7 @@ from fsm.engine.report import Outcome, UpdateResult
 from fsm.engine.scheduling import in_order
 from fsm.errors import Busy, FsmError, UsageError
 from fsm.host.context import Host
+from fsm.host.results import safely
 from fsm.host.set_runs import SetRuns
 from fsm.lifecycle import State
 from fsm.model import Seconds
@@ -147,11 +148,3 @@ def _refuse_member(journal: Journal, name: str) -> None:
 def of(name: str, results: Sequence[UpdateResult]) -> UpdateResult:
     """What became of one component; where the set ended before it had a run, what became of the set."""
     return next((result for result in results if result.component == name), results[0])
-
-
-def safely(name: str, work: Callable[[], list[UpdateResult]]) -> list[UpdateResult]:
-    """What work came to; where it could not be done, a result that says why."""
-    try:
-        return work()
-    except FsmError as error:
-        return [UpdateResult(component=name, outcome=Outcome.FAILED, reason=str(error))]

@@ -6,15 +6,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING
 
 from fsm.engine.journal import SET, Journal, Kind, Run
 from fsm.engine.locks import ComponentLock
-from fsm.engine.report import Outcome, UpdateResult
+from fsm.engine.run_facts import Outcome
 from fsm.errors import Busy, UsageError
+from fsm.host import results
 from fsm.host.context import Host
 from fsm.host.set_driver import SetDriver
 from fsm.lifecycle import State
 from fsm.model import Seconds
+
+if TYPE_CHECKING:
+    from fsm.engine.report import UpdateResult
 
 
 class SetRuns:
@@ -88,10 +93,10 @@ class SetRuns:
             journal.together(ask)
         until = time.monotonic() + timeout
         while True:
-            results = self._again(run, lambda driver, now: driver.cancel(now))
+            ends = self._again(run, lambda driver, now: driver.cancel(now))
             over = time.monotonic() >= until or self._host.control.requested
-            if results[0].outcome is not Outcome.BUSY or over:
-                return results
+            if ends[0].outcome is not Outcome.BUSY or over:
+                return ends
             time.sleep(0.2)
 
     def owner(self, name: str) -> Run | None:
@@ -125,10 +130,10 @@ class SetRuns:
             with self._holding(name, *members), self._host.journal() as journal:
                 run = work(journal, SetDriver(self._host, journal, jobs or self._host.config.settings.jobs))
                 if run is None:
-                    return [UpdateResult(component=name, kind=SET, outcome=Outcome.INTERRUPTED)]
+                    return [results.without_run(name, Outcome.INTERRUPTED, kind=SET)]
                 return self._results(journal, run, members)
         except Busy as error:
-            return [UpdateResult(component=name, kind=SET, outcome=Outcome.BUSY, reason=error.why, todo=error.todo)]
+            return [results.without_run(name, Outcome.BUSY, kind=SET, reason=error.why, todo=error.todo)]
 
     @contextmanager
     def _holding(self, *names: str) -> Iterator[None]:
@@ -142,6 +147,6 @@ class SetRuns:
         own = {each.component: self._host.report(journal, each) for each in journal.members(run.id)}
         planned = any(row.kind is Kind.PLANNED for row in journal.log(run.id))
         for name in members if planned else ():
-            latest = UpdateResult(component=name, outcome=Outcome.UP_TO_DATE, reason="no newer release")
+            latest = results.without_run(name, Outcome.UP_TO_DATE, reason="no newer release")
             own.setdefault(name, latest)
         return [self._host.report(journal, run), *own.values()]

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from fsm.kit.checks import Probe, first_failure, measured, own_names, refuse_unless, time_for
     from fsm.kit.directories import bytes_matched, make_directory, remove_empty, sweep, sweep_foreign
     from fsm.kit.doctor import Findings
+    from fsm.kit.download import Download
     from fsm.kit.finish import Retire, Tidy, Verify
     from fsm.kit.keep import Keep
     from fsm.kit.layout import BackupRecord, Layout, read_record, write_record
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from fsm.kit.places import MakePlaces
     from fsm.kit.retention import Retention
     from fsm.kit.staging import Staging, Unstage
-    from fsm.kit.steps import Download, HostStep, ServiceUnit, StartService, StopService, ended
+    from fsm.kit.steps import HostStep, ServiceUnit, StartService, StopService, ended
     from fsm.services import ServiceSpec
     from fsm.system.faults import point as fault_point
     from fsm.system.files import link, remove_tree, sync_dir, write_atomic
@@ -54,6 +55,7 @@ _NAMES: Final = {
     "fsm.kit.checks": "Probe first_failure measured own_names refuse_unless time_for",
     "fsm.kit.directories": "bytes_matched make_directory remove_empty sweep sweep_foreign",
     "fsm.kit.doctor": "Findings",
+    "fsm.kit.download": "Download",
     "fsm.kit.finish": "Retire Tidy Verify",
     "fsm.kit.keep": "Keep",
     "fsm.kit.layout": "BackupRecord Layout read_record write_record",
@@ -62,7 +64,7 @@ _NAMES: Final = {
     "fsm.kit.places": "MakePlaces",
     "fsm.kit.retention": "Retention",
     "fsm.kit.staging": "Staging Unstage",
-    "fsm.kit.steps": "Download HostStep ServiceUnit StartService StopService ended",
+    "fsm.kit.steps": "HostStep ServiceUnit StartService StopService ended",
     "fsm.formats.checkspec": "Check",
     "fsm.services": "ServiceSpec",
     "fsm.system.files": "link remove_tree sync_dir write_atomic",

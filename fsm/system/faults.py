@@ -1,16 +1,14 @@
 """Named places at which a test kills the process.
 
 Code calls ``faults.point("exchange.done")`` where a crash would be interesting: before and after each commit and
-each side effect. A name stands in exactly one place, as a literal, so that `declared` can list them all from the
-source and a test can prove that none was forgotten. Outside of tests nothing is installed and a point costs one
+each side effect. A name stands in exactly one place, as a literal, so that tests can list them all from the source
+(`tests/fault_points.py`) and prove that none was forgotten. Outside of tests nothing is installed and a point costs one
 comparison; there is no environment variable that could turn them on by accident.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 _handler: Callable[[str], None] | None = None
 
@@ -36,22 +34,3 @@ def reached(name: str) -> None:
     """Say that another process, which works for this one, has come to the fault point `name`."""
     if _handler is not None:
         _handler(name)
-
-
-def declared(*packages: Path) -> Iterator[tuple[str, Path]]:
-    """Every fault point named in the Python files below `packages`, with the file that names it."""
-    for package in packages:
-        for path in sorted(package.rglob("*.py")):
-            text = path.read_text(encoding="utf-8")
-            for node in ast.walk(ast.parse(text)) if "faults" in text else ():
-                if (
-                    isinstance(node, ast.Call)
-                    and isinstance(node.func, ast.Attribute)
-                    and node.func.attr == "point"
-                    and isinstance(node.func.value, ast.Name)
-                    and node.func.value.id == "faults"
-                ):
-                    argument = node.args[0]
-                    if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
-                        raise ValueError(f"{path}:{node.lineno}: a fault point's name must be a literal string")
-                    yield argument.value, path

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import pytest
 
 from fsm.engine.journal import Journal
-from fsm.system import faults
+from tests import fault_points
 from tests.compose import ComposeFixture
 from tests.containers.child import ROOT, ask
 
@@ -66,7 +66,7 @@ services:
 
 def test_no_point_is_forgotten():
     """Every point of the code stands in the table."""
-    declared = {name for name, _ in faults.declared(ROOT / "components" / "fsm_container")}
+    declared = {name for name, _ in fault_points.declared(ROOT / "components" / "fsm_container")}
     assert declared == {name for name in POINTS if name.startswith("container.")}
     elsewhere = Path(__file__).with_name("test_going_back.py").read_text()
     assert [name for name, scenario in POINTS.items() if scenario == "elsewhere" and name not in elsewhere] == []

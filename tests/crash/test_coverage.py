@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from fsm.system import faults
+from tests import fault_points
 from tests.containers.test_crashes import POINTS
 from tests.crash import sample
 from tests.crash.crash_case import ROOT, preserved
@@ -15,7 +15,7 @@ from tests.crash.crash_pool import CrashPool
 from tests.crash.scenarios import SCENARIOS, read_table
 from tests.crash.test_more_crashes import RESUMING, SET_RESUMING
 
-DECLARED: Final = [name for name, _ in faults.declared(ROOT / "fsm", ROOT / "components")]
+DECLARED: Final = [name for name, _ in fault_points.declared(ROOT / "fsm", ROOT / "components")]
 
 _KEPT_DOWN: Final = "tests/crash/test_more_crashes.py::test_a_service_that_was_started_behind_a_runs_back"
 _BOOTED: Final = "tests/crash/test_more_crashes.py::test_a_service_that_a_boot_has_ended_runs_again"

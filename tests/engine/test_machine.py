@@ -22,7 +22,7 @@ from fsm.errors import ConfigError, JournalError, PlanError, PlanUnknown
 from fsm.lifecycle import RESTING, SET_TABLE, TABLE, Event, State
 from fsm.model import Version
 from fsm.registry import _Place
-from fsm.system import faults
+from tests import fault_points
 from tests.world import REGISTRY, STEPS, CellAdapter
 
 BOTH = pytest.mark.parametrize("table", [TABLE, SET_TABLE], ids=["run", "set"])
@@ -141,11 +141,11 @@ def test_adapters_are_found_and_a_wrong_one_is_said(tmp_path, monkeypatch):
 def test_fault_points_are_literal_and_listed(tmp_path: Path):
     """A test can prove that none was forgotten."""
     (tmp_path / "a.py").write_text('faults.point("x.y")\nother.point("no")\n')
-    assert [name for name, _ in faults.declared(tmp_path)] == ["x.y"]
+    assert [name for name, _ in fault_points.declared(tmp_path)] == ["x.y"]
     (tmp_path / "b.py").write_text("faults.point(name)\n")
     with pytest.raises(ValueError, match="literal"):
-        list(faults.declared(tmp_path))
-    names = [name for name, _ in faults.declared(Path("fsm"), Path("components"))]
+        list(fault_points.declared(tmp_path))
+    names = [name for name, _ in fault_points.declared(Path("fsm"), Path("components"))]
     assert len(names) == len(set(names))
 
 

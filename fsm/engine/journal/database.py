@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -107,10 +108,8 @@ class Database:
                 "put state_dir on a local file system",
             )
         self._connection.execute("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=100; PRAGMA foreign_keys=ON")
-        import ctypes  # noqa: PLC0415 - only for writers
-
-        keep = ctypes.c_int(1)
-        self._connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(keep))
+        keep = array("i", [1])  # SQLite wants the address of an int
+        self._connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, keep.buffer_info()[0])
         if self._scalar("PRAGMA user_version") < VERSION:
             self.write(_migrate)
 

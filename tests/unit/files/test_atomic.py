@@ -14,6 +14,7 @@ from fsm.system import faults
 from fsm.system.files import sweep_temporaries, sync_dir, sync_file, sync_filesystem, write_atomic
 from fsm.system.files.leftovers import is_leftover
 from fsm.system.files.naming import maker, shown, with_temporary_name
+from tests import fault_points
 
 
 def test_write_atomic_makes_and_replaces(tmp_path: Path):
@@ -65,6 +66,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from fsm.system import faults
+from tests import fault_points
 from fsm.system.files import write_atomic
 faults.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == sys.argv[2] else None)
 write_atomic(Path(sys.argv[1]), b"new")
@@ -169,7 +171,7 @@ def test_names_are_shown_harmlessly(name: str, seen: str):
 
 def test_points_are_declared():
     """The fault points of the file layer can be listed from the source, each name once."""
-    names = [name for name, _ in faults.declared(Path(faults.__file__).parent / "files")]
+    names = [name for name, _ in fault_points.declared(Path(faults.__file__).parent / "files")]
     assert sorted(names) == [
         "files.copy.written",
         "files.link.made",

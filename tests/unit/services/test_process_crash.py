@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import fsm
-from fsm.system import faults
+from tests import fault_points
 from tests.unit.services.conftest import World
 
 pytestmark = pytest.mark.needs_linux
@@ -70,7 +70,7 @@ def sessions(world: World) -> set[int]:
 
 def test_no_point_is_forgotten():
     """The points that are tested are those that the code names."""
-    declared = {name for name, path in faults.declared(PACKAGE) if path.parent.name == "services"}
+    declared = {name for name, path in fault_points.declared(PACKAGE) if path.parent.name == "services"}
     others = (".command.", ".systemd.", ".compose.")
     # Those of a Docker engine are killed with the containers (`tests/crash/test_coverage.py`).
     mine = {name for name in declared if not any(other in name for other in others) and not name.startswith("engine.")}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import fsm
-from fsm.system import faults
+from tests import fault_points
 from tests.unit.services.conftest import World
 from tests.unit.services.test_systemd_service import Unit, unit  # noqa: F401 - a fixture
 
@@ -41,7 +41,9 @@ UPDATER = """
 
 def test_no_point_is_forgotten():
     """The points that are tested are those that the code names."""
-    declared = {name for name, _ in faults.declared(Path(fsm.__file__).parent) if name.startswith("service.systemd.")}
+    declared = {
+        name for name, _ in fault_points.declared(Path(fsm.__file__).parent) if name.startswith("service.systemd.")
+    }
     assert declared == {point for points in POINTS.values() for point in points}
 
 

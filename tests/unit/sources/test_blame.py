@@ -17,7 +17,7 @@ from benchmarks.rig import BareContext
 from fsm.adapter import Done, Failed
 from fsm.errors import Transient
 from fsm.formats.artifacts import Artifact
-from fsm.kit.steps import Download
+from fsm.kit.download import Download
 from tests.servers import Fault, ReleaseServer
 from tests.unit.sources.conftest import ARCHIVE, Depot, sha256
 

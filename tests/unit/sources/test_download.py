@@ -16,11 +16,11 @@ import fsm.sources
 from fsm.errors import StepFailed
 from fsm.formats.artifacts import Artifact
 from fsm.sources import Source, open_source
-from fsm.system import faults
+from tests import fault_points
 from tests.servers import ReleaseServer
 from tests.unit.sources.conftest import ARCHIVE, Depot, nothing, sha256, spec_of, unseen
 
-POINTS = sorted({name for name, _ in faults.declared(Path(fsm.sources.__file__).parent)})
+POINTS = sorted({name for name, _ in fault_points.declared(Path(fsm.sources.__file__).parent)})
 
 CHILD = """
     import json, os, signal, sys
