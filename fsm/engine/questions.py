@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fsm.adapter import AnyAdapter, Backup, Finding, Installed, Spec, Target
 from fsm.engine.worker import Workers
@@ -21,8 +20,7 @@ LIMIT: Final[Seconds] = 120.0
 """Seconds that a user's process has for an answer outside of runs; also a large tree is looked through by then."""
 
 
-@dataclass(frozen=True)
-class Questions:
+class Questions(NamedTuple):
     """Asks one adapter, each time as the user of the component that it is asked about.
 
     Attributes:

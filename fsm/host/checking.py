@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -214,7 +213,7 @@ class Checking:
         )
 
     def _look(self, ctx: Context, installed: Installed, release: Release | None) -> Installed:
-        questions = replace(self._questions, poll=ctx.check)
+        questions = self._questions._replace(poll=ctx.check)
         return questions.look(self._target, self._component.spec, installed, release)
 
     def _release(self, source: Source, chosen: Announced) -> Release:

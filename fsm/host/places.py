@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,6 +56,7 @@ def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig")
 
 
+@lru_cache(maxsize=1)  # the quick answer looks there first, and then whoever has more to do
 def settings_in(text: str) -> Mapping[str, Any]:
     """The table ``[fsm]`` of a configuration file, as it stands there; the rest is not looked at.
 

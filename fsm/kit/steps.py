@@ -5,16 +5,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from fsm.adapter import CommandResult, Done, Failed, Step, StepContext, StepResult, Target, User
 from fsm.errors import StepFailed
 from fsm.lifecycle import State
 from fsm.model import Model
-from fsm.services import AnySpec, ServiceManager, ServiceSpec, open_service
+from fsm.services import FrozenSpec, ServiceManager, open_service
 from fsm.system import faults, files
 from fsm.system.exit_codes import exited
 from fsm.system.shell import said_last
+
+if TYPE_CHECKING:
+    from fsm.services import AnySpec
 
 _LAST: Final = 300
 """Characters of a command's output that a message has room for."""
@@ -60,7 +63,7 @@ class ServiceUnit(Model):
     """
 
     unit: str
-    service: ServiceSpec
+    service: FrozenSpec
     state_dir: Path
     was_active: bool = False
     user: User | None = None

@@ -68,6 +68,9 @@ class Executor:
             PlanUnknown: the frozen plan does not fit this version.
         """
         record = RunRecord(self._journal, self._registry, run)
+        return self._drive(record, checking, until_start=until_start, resumed=resumed)
+
+    def _drive(self, record: RunRecord, checking: Checked | None = None, *, until_start: bool, resumed: bool) -> Run:
         runner = Runner(record, self._around)
         forward = Forward(record, runner, until_start=until_start)
         backward = Backward(record, runner, until_start=until_start)
@@ -122,7 +125,7 @@ class Executor:
         else:
             record.move([], [Record(Kind.RESUMED, run.position, {"attempt": attempt})], attempt=attempt)
         faults.point("resume.written")
-        return self.drive(record.run, checking, until_start=until_start, resumed=True)
+        return self._drive(record, checking, until_start=until_start, resumed=True)
 
     def keep_up(self, run: Run) -> str:
         """See, after a boot, that the old version runs of a member of a set that has gone back before the others.
@@ -158,13 +161,13 @@ class Executor:
         end_orphans(self._children(run), self._marker(run), grace=5.0)
         if run.state is not State.ROLLING_BACK:
             record.move([Event.FAIL], [Record(Kind.CANCEL_REQUESTED)], reason=why)
-        return self.drive(record.run, resumed=True)
+        return self._drive(record, until_start=False, resumed=True)
 
     def retry(self, run: Run) -> Run:
         """Take up the rollback of a failed run again, after a person has mended the cause."""
         record = RunRecord(self._journal, self._registry, run)
         record.move([Event.RETRY], todo="")
-        return self.drive(record.run, resumed=True)
+        return self._drive(record, until_start=False, resumed=True)
 
     def look(self, run: Run, checking: Checked) -> Plan:
         """The work of `checking` for a member of a set, whose own run has not begun; what is transient is tried again.

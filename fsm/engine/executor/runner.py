@@ -197,6 +197,8 @@ class Runner:
 
     def _without_secrets(self, result: StepResult) -> StepResult:
         """What a step says, as it may be written down and shown: it may quote a program's output, or a log's end."""
+        if isinstance(result, Done) and not result.notes:
+            return result
         hide = Redactor(self._secrets).text
         if isinstance(result, Done):
             return result.model_copy(update={"notes": tuple(map(hide, result.notes))})

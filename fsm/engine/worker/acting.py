@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fsm.adapter import AnyAdapter, CommandResult, Step, StepContext, StepResult, User
 from fsm.model import Seconds
@@ -21,8 +20,7 @@ Verb = Literal["do", "undo", "keep_down", "keep_up"]
 """What a step can be asked to do."""
 
 
-@dataclass(frozen=True)
-class Acting:
+class Acting(NamedTuple):
     """One run's use of its workers.
 
     Attributes:
@@ -92,8 +90,7 @@ class Acting:
             worker.known_to = self.marker
 
 
-@dataclass(frozen=True)
-class _Hearing:
+class _Hearing(NamedTuple):
     """Hands on what a worker says."""
 
     ctx: StepContext
