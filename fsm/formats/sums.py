@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fsm.errors import IntegrityError
-from fsm.model import Digest
+
+if TYPE_CHECKING:
+    from fsm.model import Digest  # pydantic, for which files that are hashed need not wait
 
 STYLES: Final = ("bsd", "files", "sha512")
 """What there may be beside ``SHA256SUMS``."""

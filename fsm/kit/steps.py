@@ -56,7 +56,7 @@ class ServiceUnit(Model):
 
     Attributes:
         unit: its name; unique on this host.
-        service: what starts, stops and asks it, as configured.
+        service: what starts, stops and asks it, as configured (`ServiceSpec`).
         state_dir: the host's state directory.
         was_active: whether it ran when the plan was made.
         user: as whom programs of the configuration run that it starts; None: as the updater.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,36 @@ def test_what_a_description_names_is_begun(repository: Repository):
     repository.description.unlink()
     repository.write("pyproject.toml", TOML.encode())
     assert begun(repository.root) == ("web-1.2.0.tar.gz",)
+
+
+@pytest.mark.parametrize("path", ["dist/*", '"dist/*"', "'dist/*'", "dist/*  # all"])
+@pytest.mark.parametrize(
+    "form", ["[{name: a, artifacts: [{path: %s\n}]}]", "\n- name: a\n  artifacts:\n  - path: %s\n"]
+)
+def test_a_path_is_found_in_every_form(path: str, form: str, repository: Repository):
+    """Without a reader of YAML, which takes longer to load than many a file to read."""
+    repository.describe(f"components: {form % path}")
+    assert begun(repository.root) == ("web-1.2.0.tar.gz",)
+
+
+@pytest.mark.processes
+def test_files_are_begun_before_pydantic_is_loaded(repository: Repository):
+    """That is what beginning early is for: an import too many takes it all away."""
+    script = (
+        "import sys\nfrom fsm.release import hashing\nstart = hashing.Hasher.start\n"
+        "def begun(self, paths):\n    print(bool({'pydantic', 'ruamel.yaml'} & {*sys.modules}))\n"
+        "    start(self, paths)\nhashing.Hasher.start = begun\nfrom fsm.cli import main\nsys.exit(main())\n"
+    )
+    call = ["release", "build", "--description", str(repository.root), "--version", "1.2.0", "--output", "unused"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *call],
+        cwd=repository.root,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines()[0] == "False"
 
 
 @pytest.mark.parametrize(
