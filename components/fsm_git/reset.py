@@ -220,7 +220,8 @@ def _make(live: Path, directory: save_local.Directory) -> None:
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode):
         return
-    if os.geteuid() == 0 and (status.st_uid, status.st_gid) != (directory.uid, directory.gid):
+    user = os.geteuid()
+    if user == 0 and (status.st_uid, status.st_gid) != (directory.uid, directory.gid):
         os.chown(path, directory.uid, directory.gid)
-    if stat.S_IMODE(status.st_mode) != directory.mode:
+    if user in (0, status.st_uid) and stat.S_IMODE(status.st_mode) != directory.mode:
         path.chmod(directory.mode)

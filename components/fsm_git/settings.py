@@ -26,6 +26,7 @@ def mend(found: Places, saved: Path) -> None:
     for name, path in _all(found):
         kept = saved / name
         if is_empty(path) and kept.is_file() and not is_empty(kept):
+            files.sweep_temporaries(path.parent)
             files.copy_entry(kept, path, durable=True)
             faults.point("git.settings.mended")
 

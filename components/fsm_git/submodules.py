@@ -180,10 +180,12 @@ def _fetch_one(inner: Git, module: Submodule, url: str) -> RetryLater | None:
 def _fetch_branches(inner: Git, url: str) -> None:
     """Fetch all branches: a server that speaks only git's protocol 0 gives a commit by its name if a ref ends there.
 
-    The branches are named, since a pattern would want refs here to write to.
+    The branches are named, since a pattern would want refs here to write to. What no branch can be called is none: a
+    server that says such a name wants to write to a ref, too.
     """
     listed = inner.ask("ls-remote", "--heads", "--", url, timeout=LONG).out.splitlines()
-    names = [os.fsdecode(line).partition("\t")[2] for line in listed]
+    told = [os.fsdecode(line).partition("\t")[2] for line in listed]
+    names = [name for name in told if not set(name) & set(":*")]
     for at in range(0, len(names), MANY):
         inner.run(*fetch_command(), "--", url, *names[at : at + MANY])
 

@@ -166,12 +166,17 @@ def own_python() -> str:
     return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
 
-@cache
 def uv_program() -> str | None:
-    """Where uv is, None if it is not installed. Asked of Python's own paths, which takes a while, once."""
+    """Where uv is, None if it is not installed."""
     try:
-        from uv import find_uv_bin  # noqa: PLC0415 - only where an environment is built
-
-        return str(find_uv_bin())
+        return _found_uv()
     except (ImportError, FileNotFoundError):
         return None
+
+
+@cache
+def _found_uv() -> str:
+    """Asked of Python's own paths, which takes a while, once; but again where there was none."""
+    from uv import find_uv_bin  # noqa: PLC0415 - only where an environment is built
+
+    return str(find_uv_bin())

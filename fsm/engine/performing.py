@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fsm.adapter import Done, Step, StepContext, StepResult
+from fsm.adapter import Done, Failed, Step, StepContext, StepResult
+from fsm.errors import Refused, StepFailed
 from fsm.system import files
 
 
@@ -22,5 +23,9 @@ def perform(step: Step, verb: str, ctx: StepContext) -> StepResult:
     act: Callable[[StepContext], StepResult] = getattr(step, verb)
     result = act(ctx)
     if isinstance(result, Done):
-        files.sync_places(step.durable(ctx))
+        try:
+            places = step.durable(ctx)
+        except (StepFailed, Refused) as error:  # whoever knows is asked, such as an engine; no release is to blame
+            return Failed(why=error.cause, todo=error.todo, blame="host")
+        files.sync_places(places)
     return result

@@ -8,11 +8,11 @@ from fsm.adapter import Done, Failed
 from fsm.engine import performing
 from fsm.engine.journal import SET
 from fsm.engine.progress import ProgressEvent
-from fsm.errors import Interrupted
+from fsm.errors import Interrupted, StepFailed, Unsupported
 from fsm.lifecycle import State
 from fsm.model import Version
 from tests.engine.test_executor_down import NAMES, asked_to_cancel, crash
-from tests.world import WORLD, Crash, crash_at
+from tests.world import WORLD, Cell, Crash, crash_at
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -126,6 +126,23 @@ def test_a_member_of_a_set(rig, world):
         assert executor.keep_up(back) == "the host is ill"
         assert executor.keep_up(whole) == ""
     assert WORLD.started == ["stop", "stop"]
+
+
+@pytest.mark.parametrize("error", [StepFailed("cannot ask it", "it said 500"), Unsupported("cannot ask it", "gone")])
+def test_what_cannot_be_asked_where_it_writes_is_no_fault_of_the_release(rig, world, monkeypatch, error):
+    """An engine's trouble is the host's: the step itself has done what it should."""
+
+    def durable(step: Cell, ctx: object) -> tuple[object, ...]:
+        if world.calls == ["do:save", "do:copy", "do:fetch"]:
+            raise error
+        return ()
+
+    monkeypatch.setattr(Cell, "durable", durable)
+    run = rig.start()
+    assert run.state is State.ROLLED_BACK
+    assert "cannot ask it" in run.reason
+    with rig.journal() as journal:
+        assert journal.policy.quarantined("c", Version("2")) is None
 
 
 def test_what_was_written_is_synced_before_its_end_is(tmp_path, monkeypatch):

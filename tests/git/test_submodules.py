@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import pytest
 
 from fsm.engine.report import Outcome
@@ -89,6 +96,50 @@ def test_a_server_that_gives_no_commit_by_its_name(app_fixture):
     assert app_fixture.updater().update("app").outcome is Outcome.DONE
     assert (app_fixture.live / "vendor/lib/VERSION").read_text() == "2\n"
     assert git(repository, "for-each-ref") == before
+
+
+def test_a_server_names_no_refs_of_ours(app_fixture):
+    """What a hostile one calls a branch is not what git would take for a branch, and for where to write it here."""
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    repository = app_fixture.live / ".git/modules/vendor/lib"
+    git(repository, "branch", "mine", "HEAD")
+    before = git(repository, "for-each-ref")
+    app_fixture.library("lib", "2")
+    with plain_files(app_fixture.root) as url:
+        app_fixture.publish_with_library("1.2.0", url=f"{url}/lib.git")
+        app_fixture.library("lib", "3")
+        far = app_fixture.root / "lib.git"
+        commit = (far / "refs/heads/main").read_text().strip()
+        named = ("main", "main:refs/heads/mine", "*:refs/theirs/*")
+        (far / "info").mkdir(exist_ok=True)
+        (far / "info/refs").write_text("".join(f"{commit}\trefs/heads/{name}\n" for name in named))
+        app_fixture = GitFixture(app_fixture.root, submodule_hosts=["127.0.0.1"])
+        result = app_fixture.updater().update("app")
+    assert result.outcome is Outcome.DONE, result.reason
+    assert git(repository, "for-each-ref") == before
+
+
+@contextmanager
+def plain_files(root: Path) -> Iterator[str]:
+    """A server that has no commits but by branches; what it says of a repository are the files in there."""
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.extend([self.path] if self.path.partition("?")[0].endswith("/info/refs") else [])
+            super().do_GET() if len(asked) > 1 or asked[-1] == self.path else self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def nested(app_fixture: GitFixture) -> None:
@@ -281,10 +332,13 @@ def test_what_a_power_cut_has_emptied_is_there_again(app_fixture, point, outcome
         app_fixture.updater().update("app")
     for path in (*configs, app_fixture.live / ".git/index"):
         path.write_bytes(b"")
+    left = configs[1].with_name(".fsm-tmp-4194999-0")  # of a dead process: above the highest number that Linux gives
+    left.touch()
     with crash_at(0, only="git.settings.mended"), pytest.raises(Crash):
         app_fixture.updater().resume()
     (result,) = app_fixture.updater().resume()
     assert result.outcome == outcome
+    assert not left.exists()
     for config in configs:
         assert git(config.parent, "config", "user.name") == "somebody"
     assert git(configs[1].parent, "config", "remote.origin.url") == str(app_fixture.root / "lib.git")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from fsm.engine.report import Outcome
 from fsm.system import inventory
 from fsm.updater import Updater
+from fsm_git.reset import _make
+from fsm_git.save_local import Directory
 from tests.app_fixture import Trait
 from tests.git_fixture import GitFixture, git
+from tests.users import OTHER
 from tests.world import Crash, crash_at
 
 
@@ -92,6 +99,21 @@ def test_a_directory_that_comes_and_goes_keeps_its_mode(made, again):
         assert app_fixture.updater().update("app").outcome is Outcome.ROLLED_BACK
     assert app_fixture.is_clean("1.0.0")
     assert (app_fixture.live / "lib").stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.needs_root
+def test_a_directory_of_somebody_else_is_left_as_it_is():
+    """A container may have given one away, or have changed its mode: only who owns it may change that back."""
+    with tempfile.TemporaryDirectory() as directory:
+        live = Path(directory)
+        live.chmod(0o755)
+        (live / "data").mkdir(mode=0o755)
+        os.setresuid(OTHER, OTHER, 0)
+        try:
+            _make(live, Directory(path="data", mode=0o700, uid=0, gid=0))
+        finally:
+            os.setresuid(0, 0, 0)
+        assert (live / "data").stat().st_mode & 0o777 == 0o755
 
 
 def test_a_rollback_needs_no_network_and_holds(made):

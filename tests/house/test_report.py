@@ -38,3 +38,12 @@ def test_a_report_is_of_one_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(SystemExit, match="2"):
         report.main([])
     assert "the checkout has changes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("codes", "worst"), [([0, 0], 0), ([0, 1], 1), ([-9, 0, 0], -9)])
+def test_a_series_that_was_killed_is_not_a_good_one(monkeypatch: pytest.MonkeyPatch, codes: list[int], worst: int):
+    """Its exit code is below 0; the others of the part are run all the same."""
+    left = [*codes]
+    monkeypatch.setattr(report, "_run", lambda command: left.pop(0))
+    assert report.perform(report.Part("kills", 1, ("run {count} {seed}",) * len(codes)), 1, 2) == worst
+    assert left == []

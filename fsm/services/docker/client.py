@@ -36,6 +36,7 @@ from fsm.system.shell import ask
 ANSWER: Final[Seconds] = 30.0
 """How long an engine may take for one answer."""
 
+_USUAL: Final = Path("/var/lib/docker")
 _YOUNG: Final[Seconds] = 30.0
 _ENGINES: Final[dict[tuple[str | None, ...], tuple[Seconds, EngineInfo]]] = {}
 _NO_SUCH: Final = (400, 404)
@@ -114,9 +115,14 @@ class Docker(Model):
         """Where the engine keeps what it is asked to do, if that is on this host: for `Step.durable`.
 
         It syncs neither the layers of an image that it has pulled or built, nor what it knows of a container.
+
+        Raises:
+            Transient: the engine does not answer.
         """
-        root = self.engine().data_root
-        return () if root is None else (root,)
+        try:
+            return self.engine().written
+        except StepFailed:  # a proxy before its socket may hide that alone
+            return (_USUAL,)
 
     # Containers
 

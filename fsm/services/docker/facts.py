@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +21,9 @@ ONE_OFF_LABEL: Final = "com.docker.compose.oneoff"
 
 COMES_BACK: Final = ("always", "unless-stopped")
 """Restart policies with which the engine starts a container again after its own restart."""
+
+CONTAINERD: Final = "/var/lib/containerd"
+"""Where containerd keeps the images of an engine that leaves them to it; the engine does not say."""
 
 _PREFIX: Final = re.compile(r"^[0-9a-f]{12}_(?P<name>.+)$")
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
@@ -206,7 +211,15 @@ class EngineInfo:
     def data_root(self) -> Path | None:
         """Where images lie, where that is a directory of this host."""
         root = self._data.get("DockerRootDir")
-        return Path(root) if root and Path(root).is_dir() else None
+        return Path(root) if root and os.path.isdir(root) else None
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """Where images and what is known of containers lie, where that may be on this host."""
+        status = dict(each for each in self._data.get("DriverStatus") or () if len(each) == 2)
+        apart = str(status.get("driver-type", "")).startswith("io.containerd.")
+        places = (self._data.get("DockerRootDir"), CONTAINERD if apart else None)
+        return tuple(Path(place) for place in places if place and _may_be_here(place))
 
     def is_insecure(self, reference: str) -> bool:
         """Whether the engine talks to a reference's registry without TLS: loopback, and what it is configured for."""
@@ -221,3 +234,13 @@ class EngineInfo:
         except ValueError:
             return host == "localhost"
         return any(address in ipaddress.ip_network(each) for each in config.get("InsecureRegistryCIDRs") or ())
+
+
+def _may_be_here(place: str) -> bool:
+    """Whether something is a directory of this host; who may not look does not know."""
+    try:
+        return stat.S_ISDIR(os.stat(place).st_mode)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False

@@ -138,16 +138,32 @@ def sync_filesystem(path: Path) -> None:
 
 
 def sync_places(places: Iterable[Path]) -> None:
-    """Sync the file systems of some places, each once; of one that is not there, that of what it would lie in."""
+    """Sync the file systems of some places, each once; of one that is not there, that of what it would lie in.
+
+    Where a place cannot be opened and may lie on another file system than what it is in, all are synced.
+    """
     known: set[int] = set()
+    hidden = False
     for place in places:
         there = next(filter(_can_be_opened, (place, *place.parents)), Path("/"))
         device = there.stat().st_dev
+        hidden = hidden or (there != place and _may_lie_elsewhere(place, device))
         if device not in known:
             known.add(device)
             sync_filesystem(there)
             faults.point("step.settled")
+    if hidden and os.name != "nt":
+        os.sync()
+
+
+def _may_lie_elsewhere(place: Path, device: int) -> bool:
+    try:
+        return place.stat().st_dev != device
+    except PermissionError:
+        return True
+    except OSError:  # it is not there
+        return False
 
 
 def _can_be_opened(path: Path) -> bool:
-    return path.is_dir() and os.access(path, os.R_OK)
+    return os.path.isdir(path) and os.access(path, os.R_OK)  # which ask, where `Path.is_dir` raises

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fsm.system import faults
-from fsm.system.files import sweep_temporaries, sync_dir, sync_file, sync_filesystem, write_atomic
+from fsm.system.files import sweep_temporaries, sync_dir, sync_file, sync_filesystem, sync_places, write_atomic
 from fsm.system.files.leftovers import is_leftover
 from fsm.system.files.naming import maker, shown, with_temporary_name
 from tests import fault_points
@@ -109,6 +109,32 @@ def test_sweep_takes_abandoned_ones_of_reused_numbers(tmp_path: Path, monkeypatc
     assert sweep_temporaries(tmp_path) == ()
     monkeypatch.setattr("fsm.system.files.leftovers.time.time", lambda: now + 4000)
     assert len(sweep_temporaries(tmp_path)) == 1
+
+
+@pytest.mark.needs_root
+def test_a_place_that_cannot_be_looked_at_is_synced_with_everything(theirs: Path, as_nobody, monkeypatch):
+    """As the data of a Docker engine, for a user of it: nobody knows on which file system they lie."""
+    everything: list[bool] = []
+    monkeypatch.setattr(os, "sync", lambda: everything.append(True))
+    closed = theirs / "closed"
+    (closed / "docker").mkdir(parents=True)
+    closed.chmod(0o700)
+    with as_nobody():
+        sync_places([closed / "docker", closed / "docker"])
+        assert everything == [True]
+        sync_places([theirs / "not" / "there"])
+    assert everything == [True]
+
+
+@pytest.mark.needs_root
+def test_a_place_that_cannot_be_opened_may_be_a_file_system_of_its_own(theirs: Path, as_nobody, mount, monkeypatch):
+    """What it lies in is another one, and to sync that does not help."""
+    everything: list[bool] = []
+    monkeypatch.setattr(os, "sync", lambda: everything.append(True))
+    mount(theirs / "docker", "-t", "tmpfs", "-o", "mode=0710", "tmpfs").chmod(0o710)
+    with as_nobody():
+        sync_places([theirs / "docker"])
+    assert everything == [True]
 
 
 @pytest.mark.needs_root

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from fsm.errors import StepFailed
+from fsm_python_app import building
 from fsm_python_app.requirements import parts, refuse_foreign
 from fsm_python_app.spec import Environment
 
@@ -175,3 +178,12 @@ def test_only_names_of_packages_are_built_from_source(name):
     """It becomes an argument of the installer."""
     with pytest.raises(ValueError, match="not the name of a package"):
         Environment(build_from_source=(name,))
+
+
+def test_a_uv_that_is_installed_meanwhile_is_found(monkeypatch):
+    """A program that has the library may run for months."""
+    building._found_uv.cache_clear()
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "uv", None)
+        assert building.uv_program() is None
+    assert building.uv_program() is not None

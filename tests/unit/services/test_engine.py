@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fsm.services.docker.client import Docker
+from fsm.services.docker.connection import Answer
 from fsm.services.docker.repair import Freed, forbidden, held_for_nobody
 
 
@@ -72,3 +77,54 @@ def test_people_are_told_what_would_free_it():
     assert Freed(port, "nobody may").complaint.endswith("and nobody may; the engine's restart frees it")
     assert "restarted the Docker engine" in Freed(port).note
     assert (Freed(port).complaint, Freed().complaint, Freed(port, "nobody may").note) == ("", "", "")
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_the_data_of_an_engine_are_where_it_says(tmp_path, monkeypatch, hidden):
+    """Also where they cannot be looked at; those of an engine of another host are not here."""
+    root = tmp_path / "docker"
+    root.mkdir()
+    if hidden:
+        refused = PermissionError(13, "Permission denied", str(root))
+        monkeypatch.setattr(os, "stat", raising(refused, root, os.stat))
+    says(monkeypatch, DockerRootDir=str(root))
+    assert engine(tmp_path).durable() == (root,)
+    says(monkeypatch, DockerRootDir=str(tmp_path / "elsewhere"))
+    assert engine(tmp_path / "b").durable() == ()
+
+
+def test_images_that_containerd_keeps_are_not_among_them(tmp_path, monkeypatch):
+    """They may lie on another file system: /var/lib/docker is often a disk of its own."""
+    monkeypatch.setattr("fsm.services.docker.facts.CONTAINERD", str(tmp_path))
+    says(monkeypatch, DockerRootDir="/", DriverStatus=[["driver-type", "io.containerd.snapshotter.v1"]])
+    assert engine(tmp_path).durable() == (Path("/"), tmp_path)
+    says(monkeypatch, DockerRootDir="/", DriverStatus=[["Backing Filesystem", "extfs"]])
+    assert engine(tmp_path / "b").durable() == (Path("/"),)
+
+
+def test_an_engine_that_does_not_say_where_its_data_are(tmp_path, monkeypatch):
+    """A proxy before its socket may hide that; they are where they are by default."""
+    monkeypatch.setattr("fsm.services.docker.connection.get", lambda *_, **__: Answer(403, b"forbidden"))
+    assert engine(tmp_path).durable() == (Path("/var/lib/docker"),)
+
+
+def engine(place: Path) -> Docker:
+    """One that was not asked before."""
+    return Docker(host=f"unix://{place}/socket")
+
+
+def says(monkeypatch: pytest.MonkeyPatch, **about: Any) -> None:
+    """What an engine says about itself."""
+    body = json.dumps(about).encode()
+    monkeypatch.setattr("fsm.services.docker.connection.get", lambda *_, **__: Answer(200, body))
+
+
+def raising(error: OSError, at: Path, real: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
+    """`os.stat`, but for one path."""
+
+    def stat(path: Any, **options: Any) -> os.stat_result:
+        if path == at or path == str(at):
+            raise error
+        return real(path, **options)
+
+    return stat
