@@ -9,6 +9,7 @@ from __future__ import annotations
 import filecmp
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -128,18 +129,19 @@ class Reset(GitStep):
         """What the new version changed in files of git: moved to where people find it, never dropped."""
         site, live = self.site, self.site.layout.live
         dest = site.layout.aside / str(ctx.run_id)
-        if "reset" in ctx.results and git.commit("HEAD") == site.new and not site.paths(ctx).looked.exists():
-            changed = [
-                path
-                for path in self._not_of_the_new(git, saved)
-                if not site.ours(path) and changes.is_file(live / path)
-            ]
-            if changed:
-                dest.parent.mkdir(mode=0o700, exist_ok=True)
-                dest.mkdir(mode=0o700, exist_ok=True)
-                save_local.copy(live, dest, changed)
-                files.sync_filesystem(dest)
-                faults.point("git.reset.set_aside")
+        found: list[str] = []
+        if not site.paths(ctx).looked.exists():
+            if "reset" not in ctx.results:
+                found = self._strange(ctx, git, saved)
+            elif git.commit("HEAD") == site.new:
+                found = [path for path in self._not_of_the_new(git, saved) if not site.ours(path)]
+        changed = [path for path in found if changes.is_file(live / path)]
+        if changed:
+            dest.parent.mkdir(mode=0o700, exist_ok=True)
+            dest.mkdir(mode=0o700, exist_ok=True)
+            save_local.copy(live, dest, changed)
+            files.sync_filesystem(dest)
+            faults.point("git.reset.set_aside")
         # Once only: what a power cut leaves of the reset that comes next is nothing that anybody has changed.
         files.write_atomic(site.paths(ctx).looked, b"", 0o600)
         moved = sorted(str(path.relative_to(dest)) for path in dest.rglob("*") if changes.is_file(path))
@@ -154,6 +156,16 @@ class Reset(GitStep):
             found += submodule_changes.changed(git, saved.submodules)
             back += submodule_changes.going_back(git, saved.heads)
         return list(dict.fromkeys([*found, *changes.in_the_way(site.layout.live, back, site.ours)]))
+
+    def _strange(self, ctx: StepContext, git: Git, saved: Saved) -> list[str]:
+        """What lies where submodules would be checked out for the first time, and none of them brings."""
+        live, site = self.site.layout.live, self.site
+        there = [path for path in saved.submodules if _is_below(live, path) and changes.is_directory(live / path)]
+        brought = set(submodules.names(git, site.new, site.places(ctx).own)) if there else set()
+        kept = site.paths(ctx).preserved
+        known = brought.union(saved.local)
+        found = dict.fromkeys(name for path in there for name in _files_below(live, path))
+        return [name for name in found if name not in known and not os.path.lexists(kept / name)]
 
     def _take_away(self, ctx: StepContext, saved: Saved) -> None:
         """Remove what only the new commit has: git does so itself, but not in the middle of a reset."""
@@ -210,6 +222,14 @@ def _is_below(live: Path, path: str) -> bool:
     """Whether a path of git's is really below the checkout: a link on the way leads to what is not git's."""
     parents = PurePosixPath(path).parents[:-1]
     return ".." not in PurePosixPath(path).parts and not any((live / parent).is_symlink() for parent in parents)
+
+
+def _files_below(live: Path, path: str) -> Iterator[str]:
+    """Every file and link below a directory, but what leads to a repository, or is one."""
+    for root, directories, names in os.walk(live / path):
+        links = [name for name in directories if Path(root, name).is_symlink()]
+        directories[:] = [name for name in directories if name != ".git"]
+        yield from (str(Path(root, name).relative_to(live)) for name in (*names, *links) if name != ".git")
 
 
 def _make(live: Path, directory: save_local.Directory) -> None:

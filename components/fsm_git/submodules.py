@@ -60,6 +60,26 @@ def of(git: Git, commit: str) -> list[Submodule]:
     return found
 
 
+def names(git: Git, commit: str, own: Path) -> Iterator[str]:
+    """The files of a commit's submodules, and of theirs, as paths of its checkout.
+
+    Args:
+        git: a repository that has the commit.
+        commit: of which.
+        own: where that repository keeps those of its submodules. What cannot be read there has no files.
+    """
+    try:
+        modules = of(git, commit)
+    except CommandFailed:
+        return
+    for module in modules:
+        place = own / "modules" / module.name
+        inner = replace(git, directory=place)
+        told = inner.ask("ls-tree", "-r", "-z", "--name-only", module.commit, timeout=LONG)
+        below = [os.fsdecode(name) for name in told.out.split(b"\0") if name] if told.code == 0 else []
+        yield from (f"{module.path}/{name}" for name in (*below, *names(inner, module.commit, place)))
+
+
 def _told(git: Git, commit: str) -> dict[str, dict[str, str]]:
     """What ``.gitmodules`` says, by the submodules' names. Values may hold anything, also what looks like a key."""
     listed = git.ask("config", "-z", "--blob", f"{commit}:.gitmodules", "--list")

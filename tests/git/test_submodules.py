@@ -288,6 +288,24 @@ def test_a_first_checkout_that_lost_its_pointer_goes_with_a_failed_update(app_fi
     assert not before.compare(app_fixture.inventory())
 
 
+@pytest.mark.parametrize("point", ["git.reset.unflagged", "git.submodule.checked_out"])
+def test_what_a_person_puts_into_a_first_checkout_is_kept(app_fixture, point):
+    """Its directory goes with the update that is given up, before git came to it or after."""
+    before = app_fixture.inventory()
+    with crash_at(0, only=point), pytest.raises(Crash):
+        app_fixture.updater().update("app")
+    mine = app_fixture.live / "vendor/lib/deep/mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine\n")
+    result = app_fixture.updater().cancel("app")
+    assert result.outcome is Outcome.ROLLED_BACK
+    assert not before.compare(app_fixture.inventory())
+    [kept] = app_fixture.root.rglob("mine.txt")
+    assert kept.read_text() == "mine\n"
+    assert not list(kept.parents[1].glob("VERSION")), "what the commit has is no person's"
+    assert any(str(kept.parents[3]) in note and "vendor/lib/deep/mine.txt" in note for note in result.notes)
+
+
 @pytest.mark.parametrize("where", ["worktree", "checkout"])
 def test_a_build_finds_the_submodules(made, where):
     """Those of the new commit, and theirs; the checkout's own are still the old ones, and stay so if it fails."""
