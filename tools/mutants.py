@@ -134,7 +134,7 @@ MUTANTS: Final = (
     Mutant(
         "executor: what others wrote for a step is not synced",
         "fsm/engine/performing.py",
-        "        files.sync_places(step.durable(ctx))\n",
+        "        files.sync_places(places)\n",
         "        pass\n",
         _synced("git-update"),
     ),
