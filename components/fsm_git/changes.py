@@ -106,9 +106,20 @@ def standing(live: Path, path: str) -> str | None:
     return None
 
 
+def is_below(live: Path, path: str) -> bool:
+    """Whether a path of git's is really below the checkout: a link on the way leads to what is not git's."""
+    parents = PurePosixPath(path).parents[:-1]
+    return ".." not in PurePosixPath(path).parts and not any((live / parent).is_symlink() for parent in parents)
+
+
 def is_directory(path: Path) -> bool:
     """Whether this is a directory, and not just a link to one."""
     return path.is_dir() and not path.is_symlink()
+
+
+def has_directory(live: Path, path: str) -> bool:
+    """Whether a path of git's is really a directory below the checkout."""
+    return is_below(live, path) and is_directory(live / path)
 
 
 def in_the_way(

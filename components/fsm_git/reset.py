@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ClassVar
 
 from fsm.adapter import Done, Failed, StepContext, StepResult
@@ -160,7 +160,7 @@ class Reset(GitStep):
     def _strange(self, ctx: StepContext, git: Git, saved: Saved) -> list[str]:
         """What lies where submodules would be checked out for the first time, and none of them brings."""
         live, site = self.site.layout.live, self.site
-        there = [path for path in saved.submodules if _is_below(live, path) and changes.is_directory(live / path)]
+        there = [path for path in saved.submodules if changes.has_directory(live, path)]
         brought = set(submodules.names(git, site.new, site.places(ctx).own)) if there else set()
         kept = site.paths(ctx).preserved
         known = brought.union(saved.local)
@@ -171,15 +171,15 @@ class Reset(GitStep):
         """Remove what only the new commit has: git does so itself, but not in the middle of a reset."""
         live = self.site.layout.live
         for path in saved.added:
-            if not self.site.ours(path) and path not in saved.local and _is_below(live, path):
+            if not self.site.ours(path) and path not in saved.local and changes.is_below(live, path):
                 with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                     (live / path).unlink()
         there = {directory.path for directory in saved.directories}
         for path in saved.submodules:
-            if not _is_below(live, path):
+            if not changes.is_below(live, path):
                 continue
             # A first checkout that lost its pointer, or had it taken for another try, is a repository's no more.
-            lost = "reset" not in ctx.results and path not in there and changes.is_directory(live / path)
+            lost = "reset" not in ctx.results and path not in there and changes.has_directory(live, path)
             if lost or (live / path / ".git").exists():
                 submodule_changes.remove(live / path, ctx.check)
             with suppress(OSError):
@@ -200,7 +200,7 @@ class Reset(GitStep):
         for directory in saved.directories:
             _make(live, directory)
         for path in saved.deleted:
-            if _is_below(live, path):
+            if changes.is_below(live, path):
                 (live / path).unlink(missing_ok=True)
         save_local.restore(paths.local, live, ctx)
         save_local.restore(paths.preserved, live, ctx)
@@ -216,12 +216,6 @@ class Reset(GitStep):
                 return
             files.sweep_temporaries(index.parent)
             files.copy_entry(kept, index, durable=True)
-
-
-def _is_below(live: Path, path: str) -> bool:
-    """Whether a path of git's is really below the checkout: a link on the way leads to what is not git's."""
-    parents = PurePosixPath(path).parents[:-1]
-    return ".." not in PurePosixPath(path).parts and not any((live / parent).is_symlink() for parent in parents)
 
 
 def _files_below(live: Path, path: str) -> Iterator[str]:

@@ -152,7 +152,7 @@ class SaveLocal(GitStep):
         """What there must be copies of: what is changed, and what git would write anew though it is there."""
         known = (change.path for change in differing if change.status == "A" and not self.site.ours(change.path))
         wanted = dict.fromkeys([*changed, *known])
-        return [path for path in wanted if changes.is_file(live / path)]
+        return [path for path in wanted if changes.is_below(live, path) and changes.is_file(live / path)]
 
     def _save(self, ctx: StepContext, changed: list[str], flags: Flags) -> None:
         if not changed:
@@ -188,9 +188,11 @@ class SaveLocal(GitStep):
         written = dict.fromkeys([*every, *(change.path for change in differing)])
         added = [change for change in differing if change.status == "A"]
         touched = {parent for change in differing for parent in PurePosixPath(change.path).parents[:-1]}
-        there = sorted(path for path in {*touched, *map(PurePosixPath, here.absent)} if (live / path).is_dir())
+        there = sorted(
+            path for path in {*touched, *map(PurePosixPath, here.absent)} if changes.has_directory(live, str(path))
+        )
         over = changes.for_people(live, filter(self.site.ours, written))
-        given_way = [path for path in written if changes.is_directory(live / path)]
+        given_way = [path for path in written if changes.has_directory(live, path)]
         second = {*self.copies, *self.copies.values()}
         return Saved(
             added={change.path: change.digest for change in added if change.new_mode != GITLINK},
