@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -59,15 +58,14 @@ class Retire(kit.Retire):
         before = here.root / "installed.before.json"
         if not before.exists():
             files.write_atomic(before, installed.read(self.layout.installed) or b"")
-        listed = self._listed(here.new_inventory)
-        record = {"version": str(self.to_version), "files": listed}
-        files.write_atomic(self.layout.installed, json.dumps(record).encode())
+        brought = self._brought(here.new_inventory)
+        files.write_atomic(self.layout.installed, installed.encode(str(self.to_version), brought))
         faults.point("retire.noted")
 
-    def _listed(self, new: Path) -> list[str]:
+    def _brought(self, new: Path) -> installed.Brought:
         if self.restored is not None:
-            return installed.files(self.restored / "installed.before.json")[1]
-        return [entry.path for entry in inventory.read(new)] if new.exists() else []
+            return installed.brought(self.restored / "installed.before.json")
+        return installed.listed(inventory.read(new)) if new.exists() else {}
 
     def _notes(self, ctx: StepContext, kept: Path) -> tuple[str, ...]:
         unlisted = ctx.results.get("unpack", {})

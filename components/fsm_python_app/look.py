@@ -140,13 +140,13 @@ def _mounts(target: Target, spec: PythonAppSpec) -> list[Path]:
 
 def _unlisted(spec: PythonAppSpec, layout: Layout) -> Iterator[str]:
     """Files beside those of the installed release; unknown, and said after unpacking, where it came by hand."""
-    known = installed.known(layout)
-    if not known:
+    brought = installed.brought(layout.installed)
+    if not brought:
         return
     preserve = patterns(spec.preserve)
     for entry in inventory.scan(layout.live, skip=lambda path: str(path) == spec.environment.link, hash=False):
         path = PurePosixPath(entry.path)
-        ours = entry.kind == "dir" or entry.path in known or aside.is_cache(path)
+        ours = entry.kind == "dir" or installed.explains(brought, entry) or aside.is_cache(path)
         if not ours and not preserve.match(path, is_dir=entry.kind == "symlink"):
             yield entry.path
 

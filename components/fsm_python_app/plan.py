@@ -119,6 +119,7 @@ def update(target: Target, spec: PythonAppSpec, looked: Looked, release: Release
             version_file=spec.version.file,
             preserve=spec.preserve,
             environment_link=spec.environment.link,
+            requirements=spec.environment.requirements,
             unlisted=spec.unlisted,
             max_bytes=spec.max_unpacked_mb * MEBI,
             reserve=spec.reserve_mb * MEBI,

@@ -37,6 +37,7 @@ class Unpack(Step):
     version_file: str | None
     preserve: tuple[str, ...]
     environment_link: str
+    requirements: str = "requirements.txt"  # plans of former versions do not say
     unlisted: Literal["keep", "refuse"]
     max_bytes: int
     reserve: int
@@ -141,16 +142,24 @@ class Unpack(Step):
         return None
 
     def _unlisted(self, paths: RunPaths) -> Iterator[str]:
-        """Local files that would not be in the new tree and that no release brought: they stay in the backup."""
+        """What is local, in no release, and not in the new tree as what it is: it stays in the backup."""
         if not paths.live_inventory.exists():
             return
-        known, preserve = installed.known(self.layout), patterns(self.preserve)
+        brought, preserve = installed.brought(self.layout.installed), patterns(self.preserve)
+        if self._replaces_environment(paths) and not preserve.match(PurePosixPath(self.environment_link), is_dir=True):
+            yield self.environment_link
         for live, new in inventory.paired(inventory.read(paths.live_inventory), inventory.read(paths.new_inventory)):
-            if live is None or new is not None or live.kind == "dir" or live.path in known:
+            if live is None or live.kind == "dir" or installed.explains(brought, live):
+                continue
+            if new is not None and installed.kind_of(new) == installed.kind_of(live):
                 continue
             path = PurePosixPath(live.path)
             if not self._is_ours(path) and not preserve.match(path, is_dir=live.kind == "symlink"):
                 yield live.path
+
+    def _replaces_environment(self, paths: RunPaths) -> bool:
+        """Whether somebody's own environment makes room for one that is built; without requirements it goes along."""
+        return (paths.tree / self.requirements).is_file() and installed.is_by_hand(self.layout, self.environment_link)
 
 
 def count(number: int) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from fsm.engine.report import Outcome
 from fsm.system import files, inventory
-from tests.app_fixture import AppFixture
+from tests.app_fixture import AppFixture, pack
 from tests.contract.hosts import installed
 
 
@@ -238,3 +238,15 @@ def test_directories_stay_those_of_the_user_who_writes_to_them(root, traits):
         assert (app_fixture.live / "lib/names.txt").stat().st_uid == 0
         assert app_fixture.updater().rollback("app").outcome is Outcome.DONE
         assert (app_fixture.live.stat().st_uid, app_fixture.live.stat().st_mode & 0o7777) == (4321, 0o750)
+
+
+def test_a_release_that_was_packed_on_a_mac_is_installed(root):
+    """Finder adds `__MACOSX/` beside the app's directory: the version was stamped there, and the old app ran on."""
+    app_fixture = installed(root, release=False)
+    names = {f"app-1.1.0/{name}": data for name, data in app_fixture.files("1.1.0").items() if name != "VERSION"}
+    packed = pack({**names, "__MACOSX/app-1.1.0/._serve.py": b"x", ".DS_Store": b"x"}, "zip")
+    app_fixture.publish_file("1.1.0", "app-1.1.0.zip", packed)
+    assert app_fixture.updater().update("app").outcome is Outcome.DONE
+    assert app_fixture.answer() == "1.1.0" == app_fixture.version()
+    assert (app_fixture.live / "lib/names.txt").read_text() == "names of 1.1.0\n"
+    assert not (app_fixture.live / "app-1.1.0").exists()

@@ -80,7 +80,7 @@ READERS: Final[dict[str, tuple[Callable[[Path], Any], Any]]] = {
     "record": (lambda path: read_record(path.rename(path.with_name("record.json")).parent, BackupRecord), None),
     "inventory": (refused(inventory.load), "[Errno"),
     "marker": (lambda path: built_by(path.rename(path.with_name(MARKER)).parent), None),
-    "installed": (installed.files, ("", [])),
+    "installed": (installed.brought, {}),
     "requirements": (refused(lambda path: _text(path, "requirements.txt")), "[Errno"),
     "metadata": (_package, "cannot read "),
     "git": (_checkout, "is not a repository: it is "),

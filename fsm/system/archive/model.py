@@ -52,7 +52,8 @@ class Listing:
 
     Attributes:
         kind: how it is packed.
-        stripped: the only top-level directory, which is left away; None if there is not exactly one.
+        stripped: the only top-level directory, which is left away; None if there is not exactly one. What packers
+            leave beside it (``__MACOSX/``, ``.DS_Store``) is no part of the tree.
         total_bytes: of all files together.
         listed: makes the entries.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from fsm.errors import ArchiveError
 from fsm.system import regular
@@ -16,6 +16,9 @@ from fsm.system.archive.streams import opened
 from fsm.system.archive.tree import Directory, Hardlink, Node, Tree, entries
 from fsm.system.archive.writing import Writer, writing_to
 from fsm.system.digest import Check, no_check
+
+_DROPPINGS: Final = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""Files that file managers leave at the top, beside AppleDouble's ``._name`` (RFC 1740) and ``__MACOSX/``."""
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes of the archive that were read, and with how many it has."""
@@ -106,9 +109,14 @@ class _Run:
 
     def _read(self, file: BinaryIO, writer: Writer | None) -> Listing:
         kind = detect(file, self.name)
-        tree = Tree(self.limits)
+        # Droppings are judged as everything else is, in a tree of their own that is never written.
+        tree, droppings = Tree(self.limits), Tree(self.limits)
         for member in _members(file, kind, self.limits, self.check):
             self.check()
+            if kind != "wheel" and _is_dropping(member):
+                droppings.add(member)
+                self._take(file, None, member, None)
+                continue
             found = tree.add(member)
             if writer is not None and tree.total_bytes > self.room:
                 writer = None
@@ -144,6 +152,14 @@ class _Run:
             if self.progress is not None and (at := file.tell()) != self._told:
                 self._told = at
                 self.progress(at, os.fstat(file.fileno()).st_size)
+
+
+def _is_dropping(member: Member) -> bool:
+    """Whether an entry is what a packer or a file manager left beside the release, and not part of it."""
+    top, _, below = member.name.removeprefix("./").partition("/")
+    if top == "__MACOSX":
+        return True
+    return not below and member.kind == "file" and (top in _DROPPINGS or top.startswith("._"))
 
 
 def _members(file: BinaryIO, kind: Kind, limits: Limits, check: Check) -> Iterator[Member]:

@@ -263,3 +263,47 @@ def test_names_like_options(tmp_path: Path):
     """A name is never an option of anything."""
     unpack(release(tmp_path, "tar", [Item("-rf"), Item("--help/x")]), tmp_path / "dest")
     assert (tmp_path / "dest" / "--help" / "x").exists()
+
+
+DROPPINGS = [
+    Item("__MACOSX/", "5"),
+    Item("__MACOSX/._core-1.2.0", content=b"x"),
+    Item("__MACOSX/core-1.2.0/._VERSION", content=b"x"),
+    Item(".DS_Store", content=b"x"),
+    Item("./._core-1.2.0", content=b"x"),
+    Item("Thumbs.db", content=b"x"),
+    Item("desktop.ini", content=b"x"),
+]
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+@pytest.mark.parametrize("first", [False, True])
+def test_what_packers_leave_at_the_top_is_no_part_of_the_release(tmp_path: Path, kind: str, first: bool):
+    """It would keep the top-level directory from being left away, and the version be written beside the app."""
+    items = [*DROPPINGS, *RELEASE] if first else [*RELEASE, *DROPPINGS]
+    listing = unpack(release(tmp_path, kind, items), tmp_path / "dest")
+    assert (listing.stripped, listing.total_bytes) == ("core-1.2.0", 17)
+    assert {path.name for path in (tmp_path / "dest").iterdir()} == {"VERSION", "bin", "core-1.2.0", "current"}
+    assert inspect(tmp_path / f"core.{kind}").entries == listing.entries
+
+
+def test_what_only_looks_like_a_packers_is_kept(tmp_path: Path):
+    """Below the top it may be part of the release, and so may a directory of such a name."""
+    items = [Item("a/__MACOSX/x"), Item("a/.DS_Store"), Item("a/._x")]
+    assert {entry.path for entry in unpack(release(tmp_path, "tar", items), tmp_path / "dest").entries} == {
+        "__MACOSX",
+        "__MACOSX/x",
+        ".DS_Store",
+        "._x",
+    }
+    listing = unpack(release(tmp_path, "zip", [Item("a/x"), Item("._b/x")]), tmp_path / "two")
+    assert listing.stripped is None
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_a_packers_droppings_are_judged_too(tmp_path: Path, kind: str):
+    """No name makes a hostile entry harmless, and an archive of nothing else is empty."""
+    with pytest.raises(ArchiveError, match="leaves the archive"):
+        unpack(release(tmp_path, kind, [*RELEASE, Item("__MACOSX/../../evil", content=b"x")]), tmp_path / "dest")
+    with pytest.raises(ArchiveError, match="it has no entries"):
+        unpack(release(tmp_path, kind, DROPPINGS), tmp_path / "two")
