@@ -150,8 +150,15 @@ class Updater(Reader):
     ) -> list[UpdateResult]:
         """Update several components: dependencies first, independent ones at the same time.
 
+        A configured set whose members are all among them is updated as one, as `update_set` does; sets that share
+        members are one.
+
         Returns:
-            The results, in the order of `names`. A component whose dependency did not reach its version is refused.
+            The results, in the order of `names`; where the first member of a set would stand, those of the set and of
+            its members. A component whose dependency did not reach its version is refused.
+
+        Raises:
+            UsageError: a set and a component outside of it depend on each other.
         """
         chosen = list(dict.fromkeys(names or self.components))
         with self._host.at_work() as host:

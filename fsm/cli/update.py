@@ -35,7 +35,7 @@ def update(names: tuple[str, ...], as_json: bool, **options: Any) -> int:
     the next safe point; `fsm resume` continues.
 
     With --set or --atomic, several components are updated as one: either all reach their new version, or all are
-    rolled back.
+    rolled back. So is each set in the configuration whose members are all updated, as with --all.
     """
     updater = common.updater(names)
     version, force = options["version"], options["force"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ ResultT = TypeVar("ResultT")
 
 
 def in_order(
-    needs: Mapping[str, Sequence[str]], work: Callable[[str, dict[str, ResultT]], ResultT], *, jobs: int
+    needs: Mapping[str, Iterable[str]], work: Callable[[str, dict[str, ResultT]], ResultT], *, jobs: int
 ) -> dict[str, ResultT]:
     """Do `work` for every name, each after those that it needs.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fsm.engine.journal import Journal, Run
+from fsm.engine.journal import SET, Journal, Run
 from fsm.engine.run_facts import Outcome
 from fsm.errors import BlockedBy, FsmError
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from fsm.engine.report import UpdateResult
 
 
-def without_run(name: str, outcome: Outcome, *, kind: str = "update", reason: str = "", todo: str = "") -> UpdateResult:
-    """The result of a call that had no run of its own."""
+def without_run(name: str, outcome: Outcome, *, reason: str = "", todo: str = "") -> UpdateResult:
+    """The result of a call that had no run of its own; the name of a set begins with an ``@``."""
     from fsm.engine.report import UpdateResult  # noqa: PLC0415 - see the module
 
+    kind = SET if name.startswith("@") else "update"
     return UpdateResult(component=name, kind=kind, outcome=outcome, reason=reason, todo=todo)
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
+from graphlib import CycleError
+from itertools import chain
 
 from fsm.engine.executor import Executor
 from fsm.engine.journal import Journal, Run
 from fsm.engine.locks import ComponentLock
 from fsm.engine.report import Outcome, UpdateResult
 from fsm.engine.scheduling import in_order
-from fsm.errors import Busy, FsmError, UsageError
+from fsm.errors import Busy, UsageError
 from fsm.host.context import Host
-from fsm.host.results import safely
+from fsm.host.results import safely, without_run
 from fsm.host.set_runs import SetRuns
 from fsm.lifecycle import State
 from fsm.model import Seconds
@@ -51,24 +53,63 @@ class Runs:
 
     def update_all(self, names: Sequence[str], *, jobs: int | None, force: bool) -> list[UpdateResult]:
         """See `Updater.update_all`."""
-        config = self._host.config
-        needs = {name: config.component(name).keys.depends_on for name in names}
         begun = self._resumed_sets(names)
+        units = self._units([name for name in names if name not in begun])
+        part_of = {member: unit for unit, members in units.items() for member in members}
+        needs = {
+            unit: {member: self._host.config.component(member).keys.depends_on for member in members}
+            for unit, members in units.items()
+        }
 
-        def one(name: str, results: dict[str, UpdateResult]) -> UpdateResult:
-            if name in begun:
-                return begun[name]
-            for other in needs[name]:
-                if other in results and results[other].outcome not in (Outcome.DONE, Outcome.UP_TO_DATE):
-                    why = f"it depends on {other}, which was not updated ({results[other].outcome})"
-                    return UpdateResult(component=name, outcome=Outcome.REFUSED, reason=why)
-            try:
-                return self.update(name, version=None, force=force)
-            except FsmError as error:
-                return UpdateResult(component=name, outcome=Outcome.FAILED, reason=str(error))
+        def one(unit: str, results: dict[str, list[UpdateResult]]) -> list[UpdateResult]:
+            known = {each.component: each for each in (*begun.values(), *chain.from_iterable(results.values()))}
+            outside = {other for others in needs[unit].values() for other in others} - needs[unit].keys()
+            for other in sorted(outside & known.keys()):
+                if known[other].outcome not in (Outcome.DONE, Outcome.UP_TO_DATE):
+                    why = f"it depends on {other}, which was not updated ({known[other].outcome})"
+                    refused = dict.fromkeys((unit, *units[unit]))
+                    return [without_run(each, Outcome.REFUSED, reason=why) for each in refused]
+            return safely(unit, partial(self._update_unit, unit, units[unit], jobs, force=force))
 
-        results = in_order(needs, one, jobs=jobs or config.settings.jobs)
-        return [results[name] for name in names]
+        order = {
+            unit: {part_of[other] for others in inner.values() for other in others if other in part_of} - {unit}
+            for unit, inner in needs.items()
+        }
+        try:
+            results = in_order(order, one, jobs=jobs or self._host.config.settings.jobs)
+        except CycleError as error:
+            raise UsageError(
+                "cannot update them in one order",
+                f"a set depends on a component that depends on the set: {' -> '.join(map(str, error.args[1]))}",
+                "put all of them into the set",
+            ) from error
+        ends = {unit: iter([found]) for unit, found in results.items()}
+        return list(chain.from_iterable([begun[x]] if x in begun else next(ends[part_of[x]], []) for x in names))
+
+    def _update_unit(self, unit: str, members: Sequence[str], jobs: int | None, *, force: bool) -> list[UpdateResult]:
+        if not unit.startswith("@"):
+            return [self.update(unit, version=None, force=force)]
+        label = unit.removeprefix("@")
+        return self._sets.update(label if label in self._host.config.sets else members, jobs=jobs, force=force)
+
+    def _units(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """What of some components is updated as one: the sets of which all members are named, and each of the others.
+
+        Sets that share members are one.
+        """
+        sets = [set(members) for members in self._host.config.sets.values() if set(members) <= set(names)]
+        labels = {frozenset(members): name for name, members in self._host.config.sets.items()}
+        found: dict[str, tuple[str, ...]] = {}
+        for name in names:
+            if any(name in members for members in found.values()):
+                continue
+            members = {name}
+            while more := [each for each in sets if each & members and not each <= members]:
+                members = members.union(*more)
+            whole = tuple(each for each in names if each in members)
+            label = labels.get(frozenset(whole), "+".join(whole))
+            found[name if len(whole) == 1 else f"@{label}"] = whole
+        return found
 
     def _resumed_sets(self, names: Sequence[str]) -> dict[str, UpdateResult]:
         """Go on with the sets that some of these components are in: each once, whichever of its members are named."""

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from fsm.engine.journal import SET, Journal, Kind, Run
+from fsm.engine.journal import Journal, Kind, Run
 from fsm.engine.locks import ComponentLock
 from fsm.engine.run_facts import Outcome
 from fsm.errors import Busy, UsageError
@@ -130,10 +130,10 @@ class SetRuns:
             with self._holding(name, *members), self._host.journal() as journal:
                 run = work(journal, SetDriver(self._host, journal, jobs or self._host.config.settings.jobs))
                 if run is None:
-                    return [results.without_run(name, Outcome.INTERRUPTED, kind=SET)]
+                    return [results.without_run(name, Outcome.INTERRUPTED)]
                 return self._results(journal, run, members)
         except Busy as error:
-            return [results.without_run(name, Outcome.BUSY, kind=SET, reason=error.why, todo=error.todo)]
+            return [results.without_run(name, Outcome.BUSY, reason=error.why, todo=error.todo)]
 
     @contextmanager
     def _holding(self, *names: str) -> Iterator[None]:

@@ -47,6 +47,14 @@ def test_a_set_is_planned_updated_and_told_as_one(pair: Host):
     assert pair.fsm("show", "1") == 0
 
 
+def test_all_updates_a_configured_set_as_one(pair: Host):
+    """And says so: the second one fails, and the first is back."""
+    pair.app_fixture.publish("1.2.0", "BROKEN", "WRITES")
+    assert pair.fsm("update", "--all") == 30
+    assert pair.out.startswith("@both: ")
+    assert pair.app_fixture.answer() == "1.0.0"
+
+
 def test_one_that_is_broken_takes_the_other_back(pair: Host):
     """30, and both run what they ran before; the first one's version is not to blame."""
     pair.app_fixture.publish("1.2.0", "BROKEN", "WRITES")
