@@ -44,7 +44,7 @@ def measure(bench: Bench) -> list[Figure]:
         updater = Updater.from_config(site.config, observers=[gaps])
         cases = {
             "update": lambda: gaps.of(updater.update("web", force=True)),
-            "rollback": lambda: gaps.of(updater.rollback("web")),
+            "rollback": lambda: gaps.of(updater.rollback("web", data="restore")),
             "inventory": timed(lambda: inventory.take(site.live).save(room / "inventory")),
             "tar": _onto(room / "copy.tar.gz", lambda to: ["tar", "czf", to, "-C", site.place, "web"]),
             "cp": _onto(room / "copy", lambda to: ["cp", "-a", site.live, to]),

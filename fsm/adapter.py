@@ -12,7 +12,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
+
+from pydantic import Field
 
 from fsm.errors import ManifestError, Unsupported
 from fsm.formats.version_file import VersionFile
@@ -35,6 +37,8 @@ __all__ = [
     "Backup",
     "CommandResult",
     "ComponentName",
+    "DataChanges",
+    "DataChoice",
     "Deadline",
     "Digest",
     "Done",
@@ -43,6 +47,7 @@ __all__ = [
     "Finding",
     "HostPath",
     "Installed",
+    "KeptData",
     "Model",
     "Registry",
     "Release",
@@ -70,6 +75,10 @@ __getattr__ = late.names(
 )
 
 
+NAMED: Final = 20
+"""So many names of changed files are told; nobody reads more."""
+
+
 class Installed(Model):
     """What is installed now. Adapters may subclass it with facts that their plan needs.
 
@@ -84,6 +93,53 @@ class Installed(Model):
     present: bool = True
 
 
+DataChoice = Literal["keep", "restore"]
+"""What a rollback does with people's preserved files: they stay as they are now, or go back to the version's own."""
+
+
+class DataChanges(Model):
+    """What became of the preserved files since a version was replaced.
+
+    Attributes:
+        count: files that were changed, added or removed since.
+        size: bytes of the changed and added ones, as they are now.
+        names: the first of them, sorted.
+    """
+
+    count: Annotated[int, Field(ge=0)] = 0
+    size: Annotated[int, Field(ge=0)] = 0
+    names: Annotated[tuple[str, ...], Field(max_length=NAMED)] = ()
+
+
+class KeptData(Model):
+    """Preserved files of an earlier time that are still on this host, and can be brought back.
+
+    Attributes:
+        id: what `fsm data NAME bring-back` calls it by: the number of the run, with a word where that has two.
+        run: the run that put them there.
+        version: whose they are; None when nobody knows it any more.
+        made_at: when they were last in use, UTC, ISO 8601.
+        why: they belong to a kept version, which retention may remove (`version`); gave way to others (`set_aside`); or
+            are what a version wrote that was rolled back (`written`).
+        path: the directory that they lie in.
+        files: how many.
+        size: their bytes.
+        partial: whether they are single files, and not all that there were.
+        preserve: the patterns that named them, where these are known.
+    """
+
+    id: Annotated[str, Field(max_length=40)]
+    run: int
+    version: Version | None
+    made_at: str
+    why: Literal["version", "set_aside", "written"]
+    path: Path
+    files: Annotated[int, Field(ge=0)]
+    size: Annotated[int, Field(ge=0)]
+    partial: bool = False
+    preserve: tuple[str, ...] = ()
+
+
 class Backup(Model):
     """An older version that is kept on this host and can be rolled back to without a network.
 
@@ -93,6 +149,7 @@ class Backup(Model):
         run_id: the run that replaced it.
         made_at: when, UTC, ISO 8601.
         size: bytes; None when nobody has counted.
+        data: what a rollback to it does with the preserved files; the host says so before it asks for a draft.
     """
 
     version: Version | None
@@ -100,6 +157,7 @@ class Backup(Model):
     run_id: int
     made_at: str
     size: int | None = None
+    data: DataChoice = "restore"
 
 
 class Finding(Model):
@@ -126,6 +184,7 @@ class Draft(Model):
         downloads: (name, bytes or None) of each file that the steps will download.
         disk_need: bytes, by directory, that the steps need at most at one time.
         preserved: paths or patterns that keep their bytes through the update.
+        data_kept_in: where a rollback keeps the preserved files that it takes away; ``{run}`` is the run's number.
         notes: costs and peculiarities, one sentence each.
     """
 
@@ -133,6 +192,7 @@ class Draft(Model):
     downloads: tuple[tuple[str, int | None], ...] = ()
     disk_need: tuple[tuple[Path, int], ...] = ()
     preserved: tuple[str, ...] = ()
+    data_kept_in: Text = ""
     notes: tuple[str, ...] = ()
 
 
@@ -170,9 +230,9 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
         installed: the model of what `inspect` and `look` answer: what a process of somebody else says is held to it.
 
     A component whose tree belongs to another user than the updater is touched as that user, `Target.user`: the steps
-    that are not `Step.by_updater`, and the questions `inspect`, `look`, `backups`, `doctor`, `last_run` and
-    `leftovers`, are then called in a process of that user's. Everything else runs as the updater, and must neither
-    read nor write what `place` names.
+    that are not `Step.by_updater`, and the questions `inspect`, `look`, `backups`, `data_changes`, `kept_data`,
+    `doctor`, `last_run` and `leftovers`, are then called in a process of that user's. Everything else runs as the
+    updater, and must neither read nor write what `place` names.
     """
 
     component_type: ClassVar[str]
@@ -224,6 +284,25 @@ class Adapter(ABC, Generic[SpecT, InstalledT]):
             f"cannot roll {target.name} back to {backup.version}",
             f"components of type {self.component_type} do not keep old versions on this host",
             "update to that version instead",
+        )
+
+    def data_changes(self, target: Target, spec: SpecT, backup: Backup) -> DataChanges | None:
+        """What became of the preserved files since `backup` was replaced, which a rollback to it may take back.
+
+        None, unless a component type says otherwise: its rollbacks leave all such files as they are.
+        """
+        return None
+
+    def kept_data(self, target: Target, spec: SpecT) -> Sequence[KeptData]:
+        """The preserved files of earlier times that can be brought back, newest first."""
+        return ()
+
+    def draft_bring_back(self, target: Target, spec: SpecT, installed: InstalledT, kept: KeptData) -> Draft:
+        """The steps that bring such files back, and set aside those that are there now; as `draft`."""
+        raise Unsupported(
+            f"cannot bring files of {target.name} back",
+            f"components of type {self.component_type} set none aside",
+            "see `fsm doctor`",
         )
 
     def allows(self, target: Target, spec: SpecT, release: Release) -> None:

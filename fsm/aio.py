@@ -27,7 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from fsm.adapter import Backup, Finding, Registry
+from fsm.adapter import Backup, DataChoice, Finding, KeptData, Registry
 from fsm.engine.plan import Plan
 from fsm.engine.progress import Observer, ProgressEvent, tell
 from fsm.engine.report import ComponentStatus, RunReport, UpdateResult
@@ -217,9 +217,21 @@ class AsyncUpdater:
         """See `Updater.resume`."""
         return self._run(lambda updater: updater.resume(name, within=within))
 
-    def rollback(self, name: str, *, to: str | None = None) -> Running[UpdateResult]:
+    def rollback(self, name: str, *, to: str | None = None, data: DataChoice | None = None) -> Running[UpdateResult]:
         """See `Updater.rollback`."""
-        return self._run(lambda updater: updater.rollback(name, to=to))
+        return self._run(lambda updater: updater.rollback(name, to=to, data=data))
+
+    def bring_back(self, name: str, kept: str | int) -> Running[UpdateResult]:
+        """See `Updater.bring_back`."""
+        return self._run(lambda updater: updater.bring_back(name, kept))
+
+    async def plan_rollback(self, name: str, *, to: str | None = None, data: DataChoice | None = None) -> Plan:
+        """See `Updater.plan_rollback`."""
+        return await self._read(lambda updater: updater.plan_rollback(name, to=to, data=data))
+
+    async def kept_data(self, name: str) -> Sequence[KeptData]:
+        """See `Updater.kept_data`."""
+        return await self._read(lambda updater: updater.kept_data(name))
 
     def cancel(self, name: str, *, timeout: Seconds = CANCEL_TIMEOUT) -> Running[UpdateResult]:
         """See `Updater.cancel`."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm.adapter import Registry
+from fsm.adapter import DataChoice, Registry
 from fsm.engine.plan import Plan
 from fsm.engine.progress import Observer
 from fsm.engine.report import UpdateResult
@@ -204,19 +204,60 @@ class Updater(Reader):
         with self._host.at_work() as host:
             return Resuming(host).resume(name, within=within)
 
-    def rollback(self, name: str, *, to: str | None = None) -> UpdateResult:
-        """Go back to a version that is kept on this host; without a network.
+    def plan_rollback(self, name: str, *, to: str | None = None, data: DataChoice | None = None) -> Plan:
+        """What `rollback` would do, as a frozen plan; changes nothing, and needs no permission to.
 
-        A run in progress is rolled back, and a rollback that failed is taken up again. After the rollback of a
-        finished update the component is held, so that the next update does not install the same release again.
+        Its `data` says what becomes of preserved files; where some changed and nobody has said, its choice is None.
+
+        Raises:
+            UsageError: no such component.
+            PlanError, Refused: as for a rollback.
+        """
+        wanted, data = parse_version(to), parse_choice(data)
+        with self._host.at_work() as host, host.looking() as journal:
+            host.prepare(name)
+            checking = host.checking(name, journal)
+            context = host.executor(journal).bare_context(name, checking.component_type)
+            from fsm.host.returning import Returning  # noqa: PLC0415 - only for the ways back
+
+            return Returning(checking).plan(context, wanted, data, undecided=True)
+
+    def bring_back(self, name: str, kept: str | int) -> UpdateResult:
+        """Bring preserved files of an earlier time back; those that are there now are set aside in turn.
+
+        Args:
+            name: the component.
+            kept: the id of one of `kept_data`, as a rule the number of a run.
 
         Raises:
             UsageError: no such component.
         """
         self.config.component(name)
-        parse_version(to)
         with self._host.at_work() as host:
-            return Runs(host).rollback(name, to=to, timeout=CANCEL_TIMEOUT)
+            host.prepare(name)
+            return Runs(host).bring_back(name, str(kept))
+
+    def rollback(self, name: str, *, to: str | None = None, data: DataChoice | None = None) -> UpdateResult:
+        """Go back to a version that is kept on this host; without a network.
+
+        A run in progress is rolled back, and a rollback that failed is taken up again. After the rollback of a
+        finished update the component is held, so that the next update does not install the same release again.
+
+        Args:
+            name: the component.
+            to: a kept version; by default the newest other one.
+            data: what becomes of preserved files: ``keep`` them as they are now, or ``restore`` those of the time when
+                the version was replaced. Those that give way are kept (`kept_data`). By default as `rollback_data`
+                in the configuration says; if that is ``ask`` and some have changed, the rollback is refused.
+
+        Raises:
+            UsageError: no such component, or no such choice.
+        """
+        self.config.component(name)
+        parse_version(to)
+        data = parse_choice(data)
+        with self._host.at_work() as host:
+            return Runs(host).rollback(name, to=to, data=data, timeout=CANCEL_TIMEOUT)
 
     def cancel(self, name: str, *, timeout: Seconds = CANCEL_TIMEOUT) -> UpdateResult:
         """Roll a run in progress back: by asking the process that drives it, or here when none does.
@@ -254,6 +295,21 @@ class Updater(Reader):
         Pin.parse(pin)
         with self._host.journal() as journal:
             journal.policy.set_pin(self.config.component(name).name, pin)
+
+
+def parse_choice(data: str | None) -> DataChoice | None:
+    """What a caller says of preserved files.
+
+    Raises:
+        UsageError: it is none of the choices.
+    """
+    if data is None:
+        return None
+    if data == "keep":
+        return "keep"
+    if data == "restore":
+        return "restore"
+    raise UsageError(f"cannot use {data!r} for preserved files", "they can be kept or restored", "use keep or restore")
 
 
 def parse_version(text: str | None) -> Version | None:

@@ -47,6 +47,8 @@ CONTRACT: Final = (
     adapter.Installed,
     adapter.Draft,
     adapter.Backup,
+    adapter.DataChanges,
+    adapter.KeptData,
     adapter.Finding,
     adapter.Release,
     adapter.Artifact,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from fsm.adapter import Finding
+from fsm.adapter import Finding, KeptData
 from fsm.cli.output import SCHEMA
 from fsm.cli.shapes import (
     BuiltFile,
@@ -104,10 +104,24 @@ SHAPES: Final = (
         ),
     ),
     Shape(
-        "`plan`, `update`, `resume`, `rollback`, `cancel` and `show`",
+        "`plan`, `update`, `resume`, `rollback`, `data NAME bring-back`, `cancel` and `show`",
         UpdateResult(component="core", outcome=Outcome.PLANNED, from_version="1.0.0", to_version="1.1.0", plan=_PLAN),
     ),
     Shape("`history`", _RUN),
+    Shape(
+        "`data NAME list`",
+        KeptData(
+            id="9",
+            run=9,
+            version=Version("1.0.0"),
+            made_at="2026-03-01T04:00:00+00:00",
+            why="set_aside",
+            path=Path("/opt/app/.core.fsm/data/9/files"),
+            files=3,
+            size=10240,
+            preserve=("data/",),
+        ),
+    ),
     Shape(
         "`status`, `hold`, `unhold` and `pin`",
         ComponentStatus(

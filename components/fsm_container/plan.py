@@ -123,7 +123,7 @@ def rollback(target: Target, spec: ContainerSpec, found: ContainerInstalled, bac
     version = backup.version or Version("0")
     return Draft(
         steps=_steps(target, spec, edit, found, version, take, _checks(spec, None)),
-        notes=(*_differs(found), *edit.notes),
+        notes=(*_differs(found), *edit.notes, "volumes and mounted files stay as they are now"),
     )
 
 

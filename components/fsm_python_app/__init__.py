@@ -3,7 +3,8 @@
 The way of an update, in the order of the modules: `spec` (what the host configures), `inspect` (the version, asked of
 the app), `look` (what the plan needs to know of the tree), `plan` (which steps), `keep`, `unpack`, `environment` (all
 before the stop), `swap` and `moves` (between stop and start), `verify`, `finish` (retention), and `take_kept` for the
-way back to a kept version. `layout` says where everything lies.
+way back to a kept version. `data` knows the preserved files of earlier times, and `data_steps` bring them back, by
+`data_plan`. `layout` says where everything lies.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ STEPS: Final = StepTable(
         "prepare": "fsm_python_app.swap:Prepare",
         "stop_service": "fsm.kit.steps:StopService",
         "carry_over": "fsm_python_app.swap:CarryOver",
+        "set_aside_data": "fsm_python_app.data_steps:SetAsideData",
+        "carry_back": "fsm_python_app.data_steps:CarryBack",
+        "bring_back": "fsm_python_app.data_steps:BringBack",
         "exchange": "fsm_python_app.moves:Exchange",
         "move_out": "fsm_python_app.moves:MoveOut",
         "move_in": "fsm_python_app.moves:MoveIn",

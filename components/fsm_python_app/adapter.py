@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fsm import kit
-from fsm.adapter import Backup, Draft, Finding, Installed, Spec, Step, StepContext, Target
+from fsm.adapter import (
+    Backup,
+    DataChanges,
+    Draft,
+    Finding,
+    Installed,
+    KeptData,
+    Spec,
+    Step,
+    StepContext,
+    Target,
+)
 from fsm.formats.version_file import VersionFile
 from fsm.kit import (
     KeepingAdapter,
@@ -15,7 +26,7 @@ from fsm.kit import (
     own_names,
     refuse_unless,
 )
-from fsm_python_app import STEPS, doctor, inspect, limits, look, plan, verify
+from fsm_python_app import STEPS, data, data_plan, doctor, inspect, limits, look, plan, verify
 from fsm_python_app.keep import BackupRecord
 from fsm_python_app.layout import Layout
 from fsm_python_app.look import Looked
@@ -69,6 +80,18 @@ class PythonApp(KeepingAdapter[PythonAppSpec, Looked]):
     def draft_rollback(self, target: Target, spec: PythonAppSpec, installed: Looked, backup: Backup) -> Draft:
         """See `Adapter.draft_rollback`."""
         return plan.rollback(target, spec, installed, backup)
+
+    def data_changes(self, target: Target, spec: PythonAppSpec, backup: Backup) -> DataChanges | None:
+        """See `Adapter.data_changes`."""
+        return data.changes(spec, backup)
+
+    def kept_data(self, target: Target, spec: PythonAppSpec) -> Sequence[KeptData]:
+        """See `Adapter.kept_data`."""
+        return data.kept(spec)
+
+    def draft_bring_back(self, target: Target, spec: PythonAppSpec, installed: Looked, kept: KeptData) -> Draft:
+        """See `Adapter.draft_bring_back`."""
+        return data_plan.bring_back(target, spec, installed, kept)
 
     def doctor(self, target: Target, spec: PythonAppSpec) -> Sequence[Finding]:
         """See `Adapter.doctor`."""

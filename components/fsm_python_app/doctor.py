@@ -44,6 +44,12 @@ def _place(target: Target, spec: PythonAppSpec, installed: Installed, say: Findi
     yield from owner_findings(target, live, say)
     yield say.free_space(live, spec.reserve_mb)
     yield from say.set_aside(Layout.of(live).aside)
+    kept = Layout.of(live).data
+    if kept.is_dir() and any(kept.iterdir()):
+        yield say.warning(
+            f"preserved files that gave way to others are kept in {kept}",
+            f"see `fsm data {say.subject} list`, and remove those that are no longer needed",
+        )
 
 
 def _tools(spec: PythonAppSpec, say: Findings) -> Iterator[Finding]:

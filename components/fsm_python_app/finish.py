@@ -19,7 +19,13 @@ from fsm_python_app.listing import shown
 
 
 class Retire(kit.Retire):
-    """Turn the run's directory into the backup of the old version, and remember which files the new one brought."""
+    """Turn the run's directory into the backup of the old version, and remember which files the new one brought.
+
+    Attributes:
+        to_version: what is installed now.
+        restored: the backup that it was taken out of; None after an update.
+        takes_data: whether the preserved files are those of that backup.
+    """
 
     title: ClassVar[str] = "keep the old tree as a backup"
     undo_title: ClassVar[str] = "take the old tree back from the backups"
@@ -27,6 +33,7 @@ class Retire(kit.Retire):
     layout: Layout
     to_version: Version
     restored: Path | None = None
+    takes_data: bool = False
 
     def do(self, ctx: StepContext) -> StepResult:
         """See `Step.do`."""
@@ -68,6 +75,12 @@ class Retire(kit.Retire):
         return installed.listed(inventory.read(new)) if new.exists() else {}
 
     def _notes(self, ctx: StepContext, kept: Path) -> tuple[str, ...]:
+        if self.takes_data:
+            old = RunPaths(root=kept).old_version
+            return (
+                f"preserved files are again what they were when {self.to_version} was stopped; the newer ones are kept"
+                f" in {old}, `fsm data {ctx.component} bring-back {ctx.run_id}` brings them back",
+            )
         unlisted = ctx.results.get("unpack", {})
         number = unlisted.get("unlisted_count", 0)
         if not number:

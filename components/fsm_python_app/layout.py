@@ -14,6 +14,9 @@
             record.json                written last: the backup is whole
         backups/1.1.0@7/               run-7, once its update is done: `tree/` is version 1.1.0
         envs/3f2a…/                    virtual environments, never moved
+        data/7/                        preserved files that gave way to others
+            files/                     under the names that they had
+            record.json                written last: all of them are here
         aside/7/                       what a version wrote that was rolled back
         installed.json                 the files of the installed release
 """
@@ -53,9 +56,18 @@ class Layout(kit.Layout):
         return self.root / "envs"
 
     @property
+    def data(self) -> Path:
+        """Preserved files that gave way to others, by the numbers of the runs."""
+        return self.root / "data"
+
+    @property
     def installed(self) -> Path:
         """The list of the installed release's files."""
         return self.root / "installed.json"
+
+    def last_run(self, *more: Path) -> int:
+        """See `kit.Layout.last_run`."""
+        return super().last_run(self.data, *more)
 
     def is_whole(self, backup: Path) -> bool:
         """See `kit.Layout.is_whole`: the old tree is there."""

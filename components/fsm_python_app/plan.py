@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from fsm.adapter import Backup, Draft, Step, Target, User
 from fsm.errors import PlanError
@@ -22,6 +22,7 @@ from fsm.kit import (
 )
 from fsm.model import Version
 from fsm.system import trusted
+from fsm_python_app.data_steps import CarryBack, SetAsideData
 from fsm_python_app.environment import BuildEnvironment
 from fsm_python_app.finish import Retire, Tidy
 from fsm_python_app.keep import Keep
@@ -131,8 +132,8 @@ def update(target: Target, spec: PythonAppSpec, looked: Looked, release: Release
             max_bytes=spec.max_unpacked_mb * MEBI,
             timeout=spec.environment.timeout,
         ),
-        *_swap(spec, layout, facts, carry=True, middle=migrate),
-        _verify(target, spec, release.version, release),
+        *_swap(spec, layout, facts, carry="over", middle=migrate),
+        verify(target, spec, release.version, release),
         Retire(layout=layout, from_version=old, to_version=release.version),
         Tidy(layout=layout, retention=spec.retention, environment_link=spec.environment.link),
         *([] if staging is None else [Unstage(staging=staging)]),
@@ -177,21 +178,29 @@ def rollback(target: Target, spec: PythonAppSpec, looked: Looked, backup: Backup
     layout, facts = Layout.of(spec.install_path), settle(target, spec, looked)
     version = backup.version or Version("0")
     old = None if looked.version is None else str(looked.version)
+    keeping = backup.data == "keep"
     steps: list[Step] = [
         *_keep(spec, layout, old, facts),
         TakeKept(layout=layout, backup=backup.path),
-        *_swap(spec, layout, facts, carry=False, middle=[]),
-        _verify(target, spec, version, None),
-        Retire(layout=layout, from_version=old, to_version=version, restored=backup.path),
+        *_data_kept(spec, layout, backup),
+        *_swap(spec, layout, facts, carry="back" if keeping else "no", middle=[]),
+        verify(target, spec, version, None),
+        Retire(
+            layout=layout,
+            from_version=old,
+            to_version=version,
+            restored=backup.path,
+            takes_data=bool(spec.preserve) and not keeping,
+        ),
         Tidy(layout=layout, retention=spec.retention, environment_link=spec.environment.link),
     ]
-    back = f"preserved files go back to what they were when {version} was stopped ({backup.made_at})"
-    now = f"those of {old or 'the present version'} stay in its backup"
-    notes = (f"{back}; {now}",) if spec.preserve else ()
+    # The version that is left becomes a backup with all that is preserved in it.
+    present = layout.backups / f"{old or 'unknown'}@{{run}}" / ("old" if facts.way in ("renames", "copy") else "tree")
     return Draft(
         steps=tuple(steps),
         disk_need=((layout.live.parent, facts.looked.preserved * 2 + facts.looked.live),),
-        notes=(*_whose(target, layout), *notes, *([facts.note] if facts.note else [])),
+        data_kept_in=str(layout.data / "{run}" / "files" if keeping else present),
+        notes=(*_whose(target, layout), *(_costs(facts) if keeping else [facts.note] if facts.note else [])),
     )
 
 
@@ -208,7 +217,17 @@ def _keep(spec: PythonAppSpec, layout: Layout, old: str | None, facts: Facts) ->
     return [keep] if facts.mover is None else [MakePlaces(user=facts.mover, root=layout.root), keep]
 
 
-def _swap(spec: PythonAppSpec, layout: Layout, facts: Facts, *, carry: bool, middle: list[Step]) -> list[Step]:
+def _data_kept(spec: PythonAppSpec, layout: Layout, backup: Backup) -> list[Step]:
+    """What makes room in the kept tree for the present preserved files, where these are to stay."""
+    if backup.data != "keep" or not spec.preserve:
+        return []
+    version = None if backup.version is None else str(backup.version)
+    return [SetAsideData(layout=layout, preserve=spec.preserve, where="kept", version=version)]
+
+
+def _swap(
+    spec: PythonAppSpec, layout: Layout, facts: Facts, *, carry: Literal["over", "back", "no"], middle: list[Step]
+) -> list[Step]:
     copies: dict[Way, list[Step]] = {
         "fresh": [MoveIn(layout=layout, mover=facts.mover)],
         "exchange": [Exchange(layout=layout, mover=facts.mover)],
@@ -216,10 +235,12 @@ def _swap(spec: PythonAppSpec, layout: Layout, facts: Facts, *, carry: bool, mid
         "copy": [CopyIn(layout=layout, environment_link=spec.environment.link, timeout=3600.0)],
     }
     before: list[Step] = [CopyOut(layout=layout, timeout=3600.0)] if facts.way == "copy" else []
-    carried: list[Step] = [CarryOver(layout=layout, preserve=spec.preserve)] if carry and spec.preserve else []
+    carried: list[Step] = []
+    if carry != "no" and spec.preserve:
+        carried = [(CarryOver if carry == "over" else CarryBack)(layout=layout, preserve=spec.preserve)]
     return [
         *before,
-        Prepare(layout=layout, furnish=carry),
+        Prepare(layout=layout, furnish=carry == "over"),
         StopService(services=(facts.service,)),
         *carried,
         *copies[facts.way],
@@ -238,7 +259,8 @@ def _migration(spec: PythonAppSpec) -> list[Step]:
     ]
 
 
-def _verify(target: Target, spec: PythonAppSpec, version: Version, release: Release | None) -> Verify:
+def verify(target: Target, spec: PythonAppSpec, version: Version, release: Release | None) -> Verify:
+    """The checks of a version; `release` has some of its own."""
     wanted = () if release is None or release.manifest is None else release.manifest.post_update_checks
     checks = own_names((*wanted, *spec.post_checks))
     always: tuple[Check, ...] = (

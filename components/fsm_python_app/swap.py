@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from fsm.adapter import Done, Step, StepContext, StepResult
 from fsm.errors import Refused
@@ -16,6 +16,9 @@ from fsm.lifecycle import State
 from fsm.system import faults, files
 from fsm_python_app import aside
 from fsm_python_app.layout import Layout, patterns
+
+SWAPPED: Final = frozenset({"exchange", "move_in", "copy_in"})
+"""The steps of which one makes the new tree the live one."""
 
 
 class Swap(Step):
@@ -66,6 +69,12 @@ class CarryOver(Swap):
         report = files.carry(live, tree, patterns(self.preserve), check=ctx.check)
         faults.point("carry_over.copied")
         return Done(data={"carried": report.copied + report.linked + report.unchanged}, notes=report.notes)
+
+    def undo(self, ctx: StepContext) -> StepResult:
+        """See `Step.undo`. The old tree is back by now, with all that is preserved; if it was away, people are told."""
+        if not SWAPPED & ctx.results.keys():
+            return Done()
+        return Done(notes=("preserved files are what they were when the old version was stopped",))
 
 
 class CopyOut(Swap):

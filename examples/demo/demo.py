@@ -171,7 +171,7 @@ class Demo:
             f"the longest time without an answer: {requests.longest * 1000:.0f} ms"
         )
         self.say("Back to 1.0.0, which is kept on this host; then the same update again, killed in the middle.")
-        self.fsm("rollback web")
+        self.fsm("rollback web --data keep")
         self.fsm("unhold web")
         before = self.visits()
         self.fsm_killed("update web", at="exchange the live tree")

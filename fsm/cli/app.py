@@ -28,6 +28,7 @@ COMMANDS: Final = (
     Entry("update", "fsm.cli.update:update", "Update components to their newest release."),
     Entry("resume", "fsm.cli.update:resume", "Continue what a crash or an interrupt left unfinished."),
     Entry("rollback", "fsm.cli.rollback:rollback", "Go back to a version kept on this host."),
+    Entry("data", "fsm.cli.data:data", "List files that were set aside, and bring them back."),
     Entry("cancel", "fsm.cli.rollback:cancel", "Roll back the update that is in progress."),
     Entry("status", "fsm.cli.status:status", "Show the state of every component."),
     Entry("history", "fsm.cli.history:history", "List past runs, or verify the journal."),

@@ -10,6 +10,7 @@ import click
 
 from fsm.cli import commands, common, output
 from fsm.cli.codes import Code
+from fsm.cli.plan import data_lines
 from fsm.errors import count
 from fsm.system.masking import masked
 
@@ -117,6 +118,7 @@ def _lines(run: RunReport, made: Plan | None, now: datetime) -> Iterator[str]:
         rows = [_step(number, step) for number, step in enumerate(run.steps, start=1)]
         yield from output.table(("#", "PHASE", "STEP", "STATUS", "STARTED", "TOOK", "RETRIES", "MESSAGE"), rows)
     if made is not None:
+        yield from data_lines(made, run.run)
         yield "paths:"
         yield from (
             f"  {step.name}: {', '.join(paths)}" for step in made.steps if (paths := _paths(masked(step.args), run.run))

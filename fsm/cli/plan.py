@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,7 +57,19 @@ def preview(updater: Updater, names: Sequence[str], *, version: str | None, forc
         The exit code.
     """
     one_version(names, version)
-    results = [_planned(updater, name, version, force) for name in names]
+    return show_plans(updater, names, lambda name: updater.plan(name, version=version, force=force), as_json)
+
+
+def show_plans(updater: Updater, names: Sequence[str], make: Callable[[str], Plan], as_json: bool) -> int:
+    """Print plans.
+
+    Args:
+        make: makes the plan of a component.
+
+    Returns:
+        The exit code.
+    """
+    results = [_planned(updater, name, make) for name in names]
     if as_json:
         output.emit(results)
     else:
@@ -67,12 +79,12 @@ def preview(updater: Updater, names: Sequence[str], *, version: str | None, forc
     return worst(of_outcome(result.outcome) for result in results)
 
 
-def _planned(updater: Updater, name: str, version: str | None, force: bool) -> UpdateResult:
+def _planned(updater: Updater, name: str, make: Callable[[str], Plan]) -> UpdateResult:
     """The plan as a result; a refusal is one as well."""
     from fsm.engine.report import Outcome, UpdateResult  # noqa: PLC0415 - loaded with the façade
 
     try:
-        made = updater.plan(name, version=version, force=force)
+        made = make(name)
     except UpToDate as error:
         return UpdateResult(component=name, outcome=Outcome.UP_TO_DATE, reason=str(error), blocked=error.blocked)
     except FsmError as error:
@@ -87,20 +99,22 @@ def _planned(updater: Updater, name: str, version: str | None, force: bool) -> U
         )
     return UpdateResult(
         component=name,
+        kind=made.kind,
         outcome=Outcome.PLANNED,
         from_version=None if made.from_version is None else str(made.from_version),
         to_version=str(made.to_version),
-        notes=_waiting(updater, name),
+        notes=_waiting(updater, name, made.kind),
         plan=made,
     )
 
 
-def _waiting(updater: Updater, name: str) -> tuple[str, ...]:
-    """What an update would do before it comes to this plan."""
+def _waiting(updater: Updater, name: str, kind: str) -> tuple[str, ...]:
+    """What an update or a rollback would do before it comes to this plan."""
     last = updater.status(name)[0].last
     if last is None or last.outcome != "interrupted":
         return ()
-    return (f"run {last.run} is in progress; an update would continue that run instead",)
+    instead = "a rollback would undo that run" if kind == "rollback" else "an update would continue that run"
+    return (f"run {last.run} is in progress; {instead} instead",)
 
 
 def _lines(result: UpdateResult) -> Iterator[str]:
@@ -112,8 +126,37 @@ def _lines(result: UpdateResult) -> Iterator[str]:
     yield f"{made.component}: {move}, {count(len(made.steps), 'step')} ({made.component_type})"
     yield from _steps(made.steps)
     yield from _costs(made)
+    yield from data_lines(made, None)
     yield from (f"note: {note}" for note in (*made.notes, *result.notes))
     yield "nothing was changed"
+
+
+def data_lines(made: Plan, run: int | None) -> Iterator[str]:
+    """What becomes of preserved files in a rollback; nothing where it leaves them alone.
+
+    Args:
+        run: the number of the run, where it has one.
+    """
+    data = made.data
+    if data is None:
+        return
+    kept = f"kept in {data.kept_in.replace('{run}', str(run or 'RUN'))}"
+    if made.kind == "data":
+        back = f"{count(data.changed, 'preserved file')} ({output.size(data.size)})"
+        yield f"data: {back} brought back; those that were there are {kept}"
+        return
+    if data.changed:
+        more = ", ..." if data.changed > len(data.names) else ""
+        files = f"{count(data.changed, 'preserved file')} changed since {made.to_version} was replaced"
+        yield f"data: {files} ({output.size(data.size)} now): {', '.join(data.names)}{more}"
+    else:
+        yield f"data: no preserved file changed since {made.to_version} was replaced"
+    if data.choice == "keep":
+        yield f"data: they stay as they are now; those of {made.to_version} are {kept} (said by the {data.said_by})"
+    elif data.choice == "restore":
+        yield f"data: they go back to what they were then; the newer ones are {kept} (said by the {data.said_by})"
+    else:
+        yield "data: nobody said what becomes of them: --data keep or --data restore"
 
 
 def _steps(steps: Sequence[PlannedStep]) -> Iterator[str]:

@@ -80,6 +80,9 @@ def _last(run: dict[str, Any] | None, now: datetime, *, running: bool) -> str:
         what = "in progress"
     if run["kind"] == "rollback":
         what = "rolled back" if run["outcome"] == "done" else f"rollback {what}"
+    elif run["kind"] == "data":
+        what = "files brought back" if run["outcome"] == "done" else f"bringing files back {what}"
+        return f"#{run['run']} {what}, {output.ago(run['ended_at'] or run['started_at'], now)}"
     elif what == "updated" and run["from_version"] is None:
         return f"#{run['run']} installed {run['to_version']}, {output.ago(run['ended_at'], now)}"
     move = f" {run['from_version'] or 'unknown'} -> {run['to_version']}" if run["to_version"] else ""

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
-from fsm.adapter import Draft, Registry, Step
+from fsm.adapter import DataChoice, Draft, Registry, Step
 from fsm.errors import PlanError, PlanUnknown
 from fsm.lifecycle import STEP_STATES, State
 from fsm.model import ComponentName, Model, Seconds, Text, Version
@@ -22,6 +22,10 @@ from fsm.system.users import User
 
 SCHEMA: Final = 1
 """Version of the plan's schema; raised when a field changes its meaning."""
+
+
+Kind = Literal["update", "rollback", "data"]
+"""Where a plan leads: to a release, back to a kept version, or, at the same version, to earlier preserved files."""
 
 
 class PlannedStep(Model):
@@ -74,6 +78,27 @@ class DiskNeed(Model):
     size: int
 
 
+class PlannedData(Model):
+    """What a rollback does with people's preserved files.
+
+    Attributes:
+        choice: they stay as they are now (`keep`), or go back to those of the version (`restore`); None in a plan that
+            is only looked at, where some have changed and nobody has said which.
+        said_by: who chose: the ``call``, the ``configuration``, or the ``default``: none of them has changed.
+        changed: files that were changed, added or removed since the version was replaced.
+        size: bytes of the changed and added ones, as they are now.
+        names: the first of them.
+        kept_in: where those are kept that give way; ``{run}`` is the run's number.
+    """
+
+    choice: DataChoice | None
+    said_by: Literal["call", "configuration", "default"] | None
+    changed: int
+    size: int
+    names: tuple[str, ...] = ()
+    kept_in: Text = ""
+
+
 class Plan(Model):
     """The ordered steps that take one component from its old version to the new one.
 
@@ -81,7 +106,7 @@ class Plan(Model):
         schema_version: of the frozen plan in the journal.
         component: its name.
         component_type: which adapter knows the steps.
-        kind: whether it leads to a release or back to a kept version.
+        kind: whether it leads to a release, back to a kept version, or brings files back (``data``).
         from_version: what is installed, None if that is unknown.
         to_version: what will be.
         steps: in order.
@@ -90,12 +115,13 @@ class Plan(Model):
         preserved: patterns of files that keep their bytes, mode and owner.
         notes: costs and peculiarities, one sentence each.
         user: as whom the steps run that are not the updater's own; None: all of them are.
+        data: what a rollback does with preserved files; None if it leaves them alone.
     """
 
     schema_version: int = SCHEMA
     component: ComponentName
     component_type: str
-    kind: Literal["update", "rollback"] = "update"
+    kind: Kind = "update"
     from_version: Version | None = None
     to_version: Version
     steps: tuple[PlannedStep, ...]
@@ -104,6 +130,7 @@ class Plan(Model):
     preserved: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     user: User | None = None
+    data: PlannedData | None = None
 
 
 def freeze(
@@ -113,8 +140,9 @@ def freeze(
     *,
     from_version: Version | None,
     to_version: Version,
-    kind: Literal["update", "rollback"] = "update",
+    kind: Kind = "update",
     user: User | None = None,
+    data: PlannedData | None = None,
 ) -> Plan:
     """Make the plan of a draft.
 
@@ -142,6 +170,7 @@ def freeze(
         preserved=draft.preserved,
         notes=draft.notes,
         user=user,
+        data=data and data.model_copy(update={"kept_in": draft.data_kept_in}),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from fsm.adapter import AnyAdapter, Backup, Finding, Installed, Spec, Target
+from fsm.adapter import AnyAdapter, Backup, DataChanges, Finding, Installed, KeptData, Spec, Target
 from fsm.engine.worker import Workers
 from fsm.errors import WorkerFailed
 from fsm.model import Seconds
@@ -49,6 +49,15 @@ class Questions(NamedTuple):
     def backups(self, target: Target, spec: Spec) -> Sequence[Backup]:
         """See `Adapter.backups`."""
         return self._of(target).backups(target, spec)
+
+    def data_changes(self, target: Target, spec: Spec, backup: Backup) -> DataChanges | None:
+        """See `Adapter.data_changes`."""
+        found: DataChanges | None = self._of(target).data_changes(target, spec, backup)
+        return found
+
+    def kept_data(self, target: Target, spec: Spec) -> Sequence[KeptData]:
+        """See `Adapter.kept_data`."""
+        return self._of(target).kept_data(target, spec)
 
     def doctor(self, target: Target, spec: Spec) -> Sequence[Finding]:
         """See `Adapter.doctor`."""

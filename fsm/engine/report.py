@@ -58,7 +58,7 @@ class RunReport(Model):
     Attributes:
         run: its number; None if a call ended without one (busy, a dry run, a dependency that failed).
         component: its name; a set's after an ``@``.
-        kind: ``update``, ``rollback``, or ``set`` for a set as a whole.
+        kind: ``update``, ``rollback``, ``data`` where preserved files are brought back, or ``set`` for a whole set.
         state: where the run is in its lifecycle.
         outcome: how it ended; `interrupted` while it is in progress.
         from_version: what was installed before, None if that was unknown.
@@ -145,7 +145,8 @@ def headline(report: RunReport) -> str:
         case Outcome.BUSY:
             return f"{report.component}: busy: {_because(report)}"
         case Outcome.PLANNED:
-            return f"{report.component}: would be updated {move}"
+            verb = "rolled back" if report.kind == "rollback" else "updated"
+            return f"{report.component}: would be {verb} {move}"
         case Outcome.FAILED:
             return f"{report.component}: FAILED, needs attention: {_because(report)}"
         case _:
@@ -155,6 +156,8 @@ def headline(report: RunReport) -> str:
 def _done(report: RunReport, move: str) -> str:
     if report.kind == SET:
         return f"all members updated in {report.seconds:.1f} s"
+    if report.kind == "data":
+        return f"earlier preserved files brought back in {report.seconds:.1f} s"
     verb = "rolled back" if report.kind == "rollback" else "updated"
     if report.from_version is None:
         verb, move = "installed", str(report.to_version)

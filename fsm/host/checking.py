@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fsm.adapter import Backup, Installed, Target
+from fsm.adapter import Installed, Target
 from fsm.engine import plan
 from fsm.engine.executor.context import Context
 from fsm.engine.journal import Journal
@@ -62,10 +62,10 @@ class Checking:
         version: Version,
     ) -> None:
         self._config = config
-        self._component = component
-        self._adapter = questions.adapter
+        self.component = component
+        self.adapter = questions.adapter
         self._questions = questions
-        self._target = target
+        self.target = target
         self._policy = journal.policy
         self._readonly = journal.database.readonly
         self._version = version
@@ -81,18 +81,18 @@ class Checking:
     @property
     def name(self) -> str:
         """The component's name."""
-        return self._component.name
+        return self.component.name
 
     @property
     def component_type(self) -> str:
         """The component's type."""
-        return self._component.keys.type
+        return self.component.keys.type
 
     def installed(self) -> Installed:
         """What is installed, asked of the component."""
-        if why := trusting.why_not_asked(self._component, self._adapter, self._target):
-            return self._adapter.installed(why_unknown=why)
-        return self._questions.inspect(self._target, self._component.spec)
+        if why := trusting.why_not_asked(self.component, self.adapter, self.target):
+            return self.adapter.installed(why_unknown=why)
+        return self._questions.inspect(self.target, self.component.spec)
 
     def source(self) -> Source:
         """The component's source.
@@ -100,9 +100,9 @@ class Checking:
         Raises:
             UsageError: it has none.
         """
-        if self._component.keys.source is None:
+        if self.component.keys.source is None:
             raise UsageError(f"cannot check {self.name}", "it has no source", f"add [components.{self.name}.source]")
-        return open_source(self._component.keys.source, component=self.name, trust=self._admission.trust)
+        return open_source(self.component.keys.source, component=self.name, trust=self._admission.trust)
 
     def check(self, *, force: bool = False) -> CheckResult:
         """Ask the source, or believe the last answer while it is young.
@@ -150,7 +150,7 @@ class Checking:
         return self._cached(last[1])
 
     def _cached(self, data: dict[str, Any]) -> Cached | None:
-        same_source = data.get("source") == self._component.target.source
+        same_source = data.get("source") == self.component.target.source
         try:
             return Cached.model_validate_json(json.dumps(data["cached"])) if same_source else None
         except (KeyError, ValueError) as error:
@@ -163,7 +163,7 @@ class Checking:
         if not listing.not_modified:
             listing = listing.model_copy(update={"warnings": (*listing.warnings, *self._admission.ask(source))})
         kept = Cached(validator=listing.validator or "", releases=listing.releases, warnings=listing.warnings)
-        data = {"source": self._component.target.source, "cached": json.loads(kept.model_dump_json())}
+        data = {"source": self.component.target.source, "cached": json.loads(kept.model_dump_json())}
         if not self._readonly:
             self._policy.remember_check(self.name, data)
         return listing
@@ -180,7 +180,7 @@ class Checking:
             todo = f"run `fsm unhold {self.name}`, or use --force"
             raise Refused(f"cannot update {self.name}", objection.why, todo, blocked=objection.by)
         self._admission.require()
-        trust = trusting.refuse(self._component, self._adapter, self._target)
+        trust = trusting.refuse(self.component, self.adapter, self.target)
         source = self.source()
         # With keys pinned the whole list is asked for, as only that says where withdrawn versions are listed.
         listing = self._list(source, anew=self._admission.trust is not None)
@@ -195,13 +195,13 @@ class Checking:
         ctx.check()
         if release.manifest is not None:
             check_updater_version(release.manifest, self._version)
-        target, spec = self._target, self._component.spec
-        self._adapter.allows(target, spec, release)
-        self._adapter.pre_check(target, spec, installed, release, ctx.for_user(target.user))
-        draft = self._adapter.draft(target, spec, self._look(ctx, installed, release), release)
+        target, spec = self.target, self.component.spec
+        self.adapter.allows(target, spec, release)
+        self.adapter.pre_check(target, spec, installed, release, ctx.for_user(target.user))
+        draft = self.adapter.draft(target, spec, self.look(ctx, installed, release), release)
         notes = (*trust, *self._admission.remarks(release), *release.warnings, *draft.notes)
         draft = draft.model_copy(update={"notes": notes})
-        return self._affordable(
+        return self.affordable(
             plan.freeze(
                 self.name,
                 self.component_type,
@@ -212,9 +212,13 @@ class Checking:
             )
         )
 
-    def _look(self, ctx: Context, installed: Installed, release: Release | None) -> Installed:
-        questions = self._questions._replace(poll=ctx.check)
-        return questions.look(self._target, self._component.spec, installed, release)
+    def look(self, ctx: Context, installed: Installed, release: Release | None) -> Installed:
+        """What is installed, looked at closer; see `Adapter.look`."""
+        return self.asking(ctx).look(self.target, self.component.spec, installed, release)
+
+    def asking(self, ctx: Context) -> Questions:
+        """Its questions, for a call that may be stopped."""
+        return self._questions._replace(poll=ctx.check)
 
     def _release(self, source: Source, chosen: Announced) -> Release:
         """The release, and what it has brought along: that counts although the release itself be refused."""
@@ -234,45 +238,7 @@ class Checking:
             raise Refused(what, found.reason, "use --force to try it anyway", blocked=found.blocked)
         raise UpToDate(found.reason, blocked=found.blocked)
 
-    def plan_rollback(self, ctx: Context, to: Version | None) -> Plan:
-        """The plan back to a version that is kept on this host; by default the newest other one.
-
-        Raises:
-            PlanError: no such version is kept.
-        """
-        target, spec = self._target, self._component.spec
-        trust = trusting.refuse(self._component, self._adapter, target)
-        installed = self.installed()
-        backup = self._backup(installed, to)
-        draft = self._adapter.draft_rollback(target, spec, self._look(ctx, installed, None), backup)
-        draft = draft.model_copy(update={"notes": (*trust, *draft.notes)})
-        ctx.check()
-        return self._affordable(
-            plan.freeze(
-                self.name,
-                self.component_type,
-                draft,
-                from_version=installed.version,
-                to_version=backup.version or Version("0"),
-                kind="rollback",
-                user=target.user,
-            )
-        )
-
-    def _backup(self, installed: Installed, to: Version | None) -> Backup:
-        kept = self._questions.backups(self._target, self._component.spec)
-        known = [backup for backup in kept if backup.version is not None]
-        for backup in known:
-            if backup.version == to if to is not None else backup.version != installed.version:
-                return backup
-        names = ", ".join(dict.fromkeys(str(backup.version) for backup in known)) or "none"
-        raise PlanError(
-            f"cannot roll {self.name} back{f' to {to}' if to else ''}",
-            f"the versions kept on this host are: {names}",
-            "`fsm update --version` installs an older release from its source",
-        )
-
-    def _affordable(self, made: Plan) -> Plan:
+    def affordable(self, made: Plan) -> Plan:
         """Refuse early what would fill the disk."""
         for need in made.disk_need:
             free = files.disk_free(need.path)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -76,6 +76,9 @@ class ComponentKeys(Model):
         run_as: as whom an updater that is root touches it, a name or a number; by default as the owner of its tree,
             or of the first directory on the way to it that is not root's. ``root`` says that whoever may write there
             is trusted like root.
+        rollback_data: what `fsm rollback` does with preserved files that were changed since the version was replaced,
+            unless it is told: ``keep`` them as they are, or ``restore`` those of that time; ``ask`` asks on a
+            terminal, and refuses elsewhere.
     """
 
     type: str
@@ -84,6 +87,7 @@ class ComponentKeys(Model):
     depends_on: tuple[ComponentName, ...] = ()
     trust: TrustSpec | None = None
     run_as: RunAs | None = None
+    rollback_data: Literal["ask", "keep", "restore"] = "ask"
 
 
 TABLES: Final = ("fsm", "components", "sets", "trust")

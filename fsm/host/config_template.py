@@ -50,6 +50,8 @@ TEMPLATE: Final = """\
 # As whom root touches it: a user's name or number; by default the owner of the tree. "root": who may write there is
 # trusted like root.
 #run_as = "core"
+# What `fsm rollback` does with preserved files that changed since: "keep" them, "restore" those of then, or "ask".
+#rollback_data = "ask"
 # Local files that no release and no pattern accounts for: "keep" (they stay in the backup) or "refuse".
 #unlisted = "keep"
 # "exchange": the old tree is the backup. "archive": a tar.zst is written into backup_dir as well.

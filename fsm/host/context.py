@@ -194,13 +194,17 @@ class Host:
         """The work of `checking` for a run of a component: what was asked for when it began, also after a crash."""
 
         def work(run: Run, ctx: Context) -> Plan:
+            from fsm.host.returning import Returning  # noqa: PLC0415 - a resume of a frozen plan needs none of it
+
             if name not in self.config.components:
                 why = "it is no longer in the configuration"
                 raise PlanError(f"cannot check {run.component}", why, "add it again")
             checking = self.checking(name, journal)
             asked = journal.asked(run)
             if run.kind == "rollback":
-                return checking.plan_rollback(ctx, Version.parse(asked.get("to")))
+                return Returning(checking).plan(ctx, Version.parse(asked.get("to")), asked.get("files"))
+            if run.kind == "data":
+                return Returning(checking).plan_data(ctx, asked["kept"])
             try:
                 return checking.plan(ctx, wanted=Version.parse(asked.get("wanted")), force=asked.get("force", False))
             except FsmError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fsm.adapter import Backup, Finding
+from fsm.adapter import Backup, Finding, KeptData
 from fsm.engine import plan as plans
 from fsm.engine.plan import Plan
 from fsm.engine.report import ComponentStatus, RunReport, run_report, run_reports, typed
@@ -78,6 +78,12 @@ class Reader:
         component = self.config.component(name)
         with self._host.at_work() as host:
             return host.questions(component).backups(host.target(component), component.spec)
+
+    def kept_data(self, name: str) -> Sequence[KeptData]:
+        """The preserved files of earlier times that `bring_back` can bring back, newest first."""
+        component = self.config.component(name)
+        with self._host.at_work() as host:
+            return host.questions(component).kept_data(host.target(component), component.spec)
 
     def doctor(self) -> list[Finding]:
         """Look for what would make updates on this host fail."""

@@ -8,6 +8,7 @@ from functools import partial
 from graphlib import CycleError
 from itertools import chain
 
+from fsm.adapter import DataChoice
 from fsm.engine.executor import Executor
 from fsm.engine.journal import Journal, Run
 from fsm.engine.locks import ComponentLock
@@ -122,23 +123,48 @@ class Runs:
         """See `Updater.update_set`."""
         return self._sets.update(members, jobs=jobs, force=force)
 
-    def rollback(self, name: str, *, to: str | None, timeout: Seconds) -> UpdateResult:
+    def rollback(self, name: str, *, to: str | None, data: DataChoice | None, timeout: Seconds) -> UpdateResult:
         """See `Updater.rollback`; `timeout` is for the set that the component belongs to."""
         owner = self._sets.owner(name)
         if owner is not None and not self._sets.has_failed(name):
+            _refuse_choice(name, owner, data)
             return of(name, self._sets.cancel(owner, timeout))
 
         def work(journal: Journal, executor: Executor) -> Run | None:
             latest = journal.latest(name)
             if latest is None or latest.state is not State.FAILED:
                 _refuse_member(journal, name)
+            if latest is not None and (latest.in_progress or latest.state is State.FAILED):
+                _refuse_choice(name, latest, data)
             if latest is not None and latest.in_progress:
                 return executor.rollback(latest, "rolled back on request")
             if latest is not None and latest.state is State.FAILED:
                 return executor.retry(latest)
             if self._host.control.requested:
                 return None
-            run = self._host.begin(journal, name, kind="rollback", data={"to": to})
+            run = self._host.begin(journal, name, kind="rollback", data={"to": to, "files": data})
+            return executor.drive(run, self._host.checked(name, journal))
+
+        return self._host.locked(name, work)
+
+    def bring_back(self, name: str, kept: str) -> UpdateResult:
+        """See `Updater.bring_back`."""
+        owner = self._sets.owner(name)
+
+        def work(journal: Journal, executor: Executor) -> Run | None:
+            if owner is not None:
+                _refuse_member(journal, name)
+            latest = journal.latest(name)
+            if latest is not None and (latest.in_progress or latest.state is State.FAILED):
+                how = "is not finished" if latest.in_progress else "has failed"
+                raise Busy(
+                    f"cannot bring files of {name} back now",
+                    f"run {latest.id} {how}",
+                    f"finish that first with `fsm {'resume' if latest.in_progress else 'rollback'} {name}`",
+                )
+            if self._host.control.requested:
+                return None
+            run = self._host.begin(journal, name, kind="data", data={"kept": kept})
             return executor.drive(run, self._host.checked(name, journal))
 
         return self._host.locked(name, work)
@@ -172,6 +198,17 @@ class Runs:
         if now.in_progress:
             now = self._host.executor(journal).rollback(now, "cancelled on request")
         return self._host.report(journal, now)
+
+
+def _refuse_choice(name: str, run: Run, data: DataChoice | None) -> None:
+    """Refuse a choice where there is none: a run that is undone takes back all that it did.
+
+    Raises:
+        UsageError: there is a choice.
+    """
+    if data is not None:
+        why = f"run {run.id} is not finished, and undoing it takes preserved files back to what they were before it"
+        raise UsageError(f"cannot choose what becomes of the files of {name}", why, "leave out --data")
 
 
 def _refuse_member(journal: Journal, name: str) -> None:

@@ -22,6 +22,10 @@ VERBS: Final[dict[str, tuple[int, tuple[Words, ...]]]] = {
     "update, rollback": (2, (("update", APP), ("rollback", APP))),
     "update, killed, resume": (3, (("update", APP), ("resume",))),
     "rollback": (2, (("rollback", APP),)),
+    "rollback, data": (
+        2,
+        (("rollback", APP, "--data", "keep"), ("data", APP, "list"), ("data", APP, "bring-back", "1")),
+    ),
     "doctor": (1, (("doctor",),)),
     "status": (1, (("status",),)),
     "plan": (1, (("plan", APP),)),

@@ -38,6 +38,31 @@ def test_an_app_of_another_user_is_updated_and_rolled_back(parent):
 
 @BOTH
 @apart
+def test_files_of_another_users_app_are_compared_set_aside_and_brought_back_as_that_user(parent):
+    """What changed is found, what gives way and what comes back stay the user's."""
+    with running(parent) as app:
+        app.publish("1.1.0")
+        assert app.updater().update("app").outcome is Outcome.DONE
+        blob = app.live / "data/sub/blob"
+        was = blob.stat()
+        blob.write_bytes(b"newer")
+        refused = app.updater().rollback("app")
+        assert refused.outcome is Outcome.REFUSED
+        assert "1 preserved file changed" in refused.reason
+        back = app.updater().rollback("app", data="keep")
+        assert back.outcome is Outcome.DONE, back.headline
+        assert blob.read_bytes() == b"newer"
+        (kept,) = [each for each in app.updater().kept_data("app") if each.why == "set_aside"]
+        again = app.updater().bring_back("app", kept.id)
+        assert again.outcome is Outcome.DONE, again.headline
+        assert blob.read_bytes() == bytes(1000)
+        assert (blob.stat().st_mode, blob.stat().st_uid) == (was.st_mode, was.st_uid)
+        assert app.owners(app.live) == app.owners(app.work) == {USER}
+        app.check_canary()
+
+
+@BOTH
+@apart
 def test_a_first_installation_is_the_users(parent):
     """Who owns the directory above decides; in one of root's the configuration does."""
     with OwnedApp(parent, **({"run_as": USER} if parent == "roots" else {})) as app:

@@ -38,7 +38,8 @@ WATCHED: Final[tuple[Words, ...]] = (
     ("doctor",),
     ("plan", APP),
     ("update", APP),
-    ("rollback", APP),
+    ("rollback", APP, "--data", "keep"),
+    ("data", APP, "list"),
 )
 """Undisturbed commands, one after the other on the same host; before them an update that is killed, and its resume."""
 

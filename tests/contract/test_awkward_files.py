@@ -178,7 +178,7 @@ def test_what_is_mounted_inside_of_the_tree_stays_mounted_there(root, traits):
         assert app_fixture.answer() == app_fixture.version() == ("1.0.0" if "BROKEN" in traits else "1.1.0")
         assert bool(before.compare(inventory.take(disk))) == ("WRITES" in traits)
         if result.outcome is Outcome.DONE:
-            assert app_fixture.updater().rollback("app").outcome is Outcome.DONE
+            assert app_fixture.updater().rollback("app", data="restore").outcome is Outcome.DONE
             assert files.mounts_within(app_fixture.live) == (app_fixture.live / "data",)
             assert not before.compare(inventory.take(disk))
         app_fixture.kill()

@@ -93,12 +93,12 @@ def test_going_back_to_each_of_several_kept_versions(root):
     assert refused.outcome is Outcome.REFUSED
     assert "1.2.0, 1.1.0, 1.0.0" in refused.reason
     for version in ("1.0.0", "1.2.0", "1.3.0", "1.1.0"):
-        result = app_fixture.updater().rollback("app", to=version)
+        result = app_fixture.updater().rollback("app", to=version, data="restore")
         assert result.outcome is Outcome.DONE, result.headline
         assert app_fixture.answer() == version
         last = min(version, "1.2.0")
         assert (app_fixture.live / "data/log").read_text() == f"written by {last}"
-    assert app_fixture.updater().rollback("app").outcome is Outcome.DONE
+    assert app_fixture.updater().rollback("app", data="restore").outcome is Outcome.DONE
     assert app_fixture.answer() == "1.3.0"
 
 

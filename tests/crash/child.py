@@ -52,6 +52,8 @@ VERBS: Final[dict[str, Verb]] = {
     "update": lambda updater: [updater.update(AppFixture.name)],
     "update_set": lambda updater: updater.update_set(Pair.set_name),
     "rollback": lambda updater: [updater.rollback(AppFixture.name)],
+    "bring_back": lambda updater: [updater.bring_back(AppFixture.name, 1)],
+    "bring_back_written": lambda updater: [updater.bring_back(AppFixture.name, "1-written")],
     "resume": lambda updater: updater.resume(),
     "cancel": cancel,
 }

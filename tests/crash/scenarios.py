@@ -22,7 +22,7 @@ Kind = Literal["python_app", "pair", "git"]
 FIXTURE_OF: Final[dict[Kind, type[AppFixture]]] = {"python_app": AppFixture, "pair": Pair, "git": GitFixture}
 
 Outcome = Literal["done", "rolled_back"]
-Verb = Literal["update", "rollback", "update_set"]
+Verb = Literal["update", "rollback", "update_set", "bring_back", "bring_back_written"]
 Way = Literal["exchange", "renames", "copy"]
 
 
@@ -96,6 +96,39 @@ def broken_backup(app_fixture: AppFixture) -> None:
     (app_fixture.work / "backups" / "0.9.0@1" / "tree" / "BROKEN").touch()
 
 
+def worked_with(app_fixture: AppFixture) -> None:
+    """People have worked with it since the update: a file changed, one is new, one is gone."""
+    good(app_fixture)
+    write(app_fixture.live / "data/log", b"written since\n", mode=0o640)
+    write(app_fixture.live / "data/deep/added", b"new\n")
+    (app_fixture.live / "data/dangling").unlink()
+
+
+def worked_with_broken_backup(app_fixture: AppFixture) -> None:
+    """The same, and the version that is gone back to no longer passes its checks."""
+    worked_with(app_fixture)
+    (app_fixture.work / "backups" / "0.9.0@1" / "tree" / "BROKEN").touch()
+
+
+def worked_with_broken_data(app_fixture: AppFixture) -> None:
+    """The same, and the app does not work with the files that it had then."""
+    worked_with(app_fixture)
+    write(app_fixture.work / "backups" / "0.9.0@1" / "tree" / "data" / "BROKEN", b"")
+
+
+def worked_with_once_broken(app_fixture: AppFixture) -> None:
+    """The same, and a version that was rolled back has written files."""
+    worked_with(app_fixture)
+    write(app_fixture.work / "aside" / "1" / "data" / "log", b"written by it\n")
+    write(app_fixture.work / "aside" / "1" / "data" / "deep" / "own", b"its own\n")
+
+
+def worked_with_twice_broken(app_fixture: AppFixture) -> None:
+    """The same, and the app does not work with those."""
+    worked_with_once_broken(app_fixture)
+    write(app_fixture.work / "aside" / "1" / "data" / "BROKEN", b"")
+
+
 def first(app_fixture: AppFixture) -> None:
     """Nothing is installed."""
     app_fixture.publish("1.1.0")
@@ -165,7 +198,14 @@ ENVIRONMENT: Final = {
     "environment": {"smoke": ["-c", "import tiny"]},
     "migration": {"command": ["{python}", "migrate.py"]},
 }
+RESTORE: Final = {**RETENTION, "rollback_data": "restore"}
+BROKEN_BY_DATA: Final = {
+    **RETENTION,
+    "post_checks": [{"type": "command", "argv": ["test", "!", "-e", "{live}/data/BROKEN"], "timeout_seconds": 20}],
+}
+KEEP: Final = {**RETENTION, "rollback_data": "keep"}
 TOGETHER: Final = ("set.", "journal.")
+OF_DATA: Final = ("bring_back.", "data.", "files.")
 SLOW: Final = ("environment.", "shell.", "migrate.", "archive.", "tidy.", "step.")
 
 CONTROL: Final = str(Path(__file__).with_name("control.py"))
@@ -178,19 +218,37 @@ COMMANDS: Final = {
     },
 }
 
-_WAYS: Final[tuple[tuple[str, Verb, Callable[[AppFixture], None], Outcome, str], ...]] = (
-    ("update", "update", good, "done", "1.1.0"),
-    ("broken", "update", broken, "rolled_back", "1.0.0"),
-    ("rollback", "rollback", good, "done", "0.9.0"),
-    ("rollback-fails", "rollback", broken_backup, "rolled_back", "1.0.0"),
+_WAYS: Final[tuple[tuple[str, Verb, Callable[[AppFixture], None], Outcome, str, dict[str, Any]], ...]] = (
+    ("update", "update", good, "done", "1.1.0", RETENTION),
+    ("broken", "update", broken, "rolled_back", "1.0.0", RETENTION),
+    ("rollback", "rollback", good, "done", "0.9.0", RESTORE),
+    ("rollback-fails", "rollback", broken_backup, "rolled_back", "1.0.0", RESTORE),
 )
 
 SCENARIOS: Final[dict[str, Scenario]] = {
     **{
-        f"{name}-{way}": Scenario(verb, way, prepare, outcome, version, options=RETENTION)
+        f"{name}-{way}": Scenario(verb, way, prepare, outcome, version, options=options)
         for way in get_args(Way)
-        for name, verb, prepare, outcome, version in _WAYS
+        for name, verb, prepare, outcome, version, options in _WAYS
     },
+    "keep-exchange": Scenario("rollback", "exchange", worked_with, "done", "0.9.0", options=KEEP),
+    "keep-copy": Scenario("rollback", "copy", worked_with, "done", "0.9.0", options=KEEP),
+    "keep-fails-exchange": Scenario(
+        "rollback", "exchange", worked_with_broken_backup, "rolled_back", "1.0.0", options=KEEP
+    ),
+    "keep-fails-copy": Scenario("rollback", "copy", worked_with_broken_backup, "rolled_back", "1.0.0", options=KEEP),
+    "bring-back": Scenario("bring_back", "exchange", worked_with, "done", "1.0.0", options=RETENTION),
+    "bring-back-fails": Scenario(
+        "bring_back", "exchange", worked_with_broken_data, "rolled_back", "1.0.0", options=BROKEN_BY_DATA
+    ),
+    "one-back": Scenario(
+        "bring_back_written", "exchange", worked_with_once_broken, "done", "1.0.0", options=RETENTION, only=OF_DATA
+    ),
+    "one-back-fails": Scenario(
+        *("bring_back_written", "exchange", worked_with_twice_broken, "rolled_back", "1.0.0"),
+        options=BROKEN_BY_DATA,
+        only=OF_DATA,
+    ),
     "first": Scenario("update", "exchange", first, "done", "1.1.0", before=None),
     "first-broken": Scenario("update", "exchange", first_broken, "rolled_back", None, before=None),
     "environment": Scenario(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -23,6 +23,9 @@ _SYSTEMD: Final = "tests/unit/services/test_systemd_crash.py::test_the_next_one_
 _COMPOSE: Final = "tests/hosts/test_compose_service.py::test_an_updater_that_is_killed"
 _LEFT: Final = "tests/containers/test_leftovers.py"
 _EXAMPLE: Final = "tests/house/test_adapter_howto.py::test_the_example_survives_being_killed"
+BACKUP: Final = ".app.fsm/backups/0.9.0@1/tree"
+"""The tree that a rollback of most scenarios goes back to."""
+
 _HELD: Final = "tests/hosts/test_held_port.py::test_killed_around_the_restart"
 
 _OWNED: Final = "tests/boundary/test_app.py::test_an_update_that_is_killed_is_finished_by_a_resume"
@@ -114,18 +117,35 @@ def test_the_table_is_what_the_code_passes(crash_pool: CrashPool, name: str):
 def test_an_undisturbed_run_keeps_what_users_wrote(crash_pool: CrashPool, name: str):
     """Preserved files are byte-identical, with mode, owner and time; other local files are somewhere, unchanged."""
     scenario, found = SCENARIOS[name], crash_pool.undisturbed(name)
-    if (scenario.verb, scenario.outcome, scenario.kind) == ("rollback", "done", "python_app"):
-        backup = ".app.fsm/backups/0.9.0@1/tree"
-        then = {name.replace(backup, "app"): about for name, about in found.before.items() if name.startswith(backup)}
-        assert preserved(found.after) == preserved(then)
-    else:
+    restores = scenario.verb == "bring_back" or scenario.options.get("rollback_data") == "restore"
+    if restores and scenario.outcome == "done":
+        assert preserved(found.after) == preserved(_as_live(found.before, BACKUP))
+    elif not (scenario.verb == "bring_back_written" and scenario.outcome == "done"):
         assert preserved(found.after) == preserved(found.before)
     if scenario.before is None or scenario.apps > 1:
         return
     local = found.before["app/local.txt"]
     kept = [name for name, about in found.after.items() if name.endswith("/local.txt") and about == local]
     assert kept, "the local file is lost"
-    if scenario.outcome == "rolled_back" or scenario.kind == "git":
+    if scenario.outcome == "rolled_back" or scenario.kind == "git" or scenario.verb.startswith("bring_back"):
         assert "app/local.txt" in kept
     else:
         assert any("local file" in note for note in found.result["notes"]) or scenario.verb == "rollback"
+
+
+@pytest.mark.crash
+@pytest.mark.needs_linux
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name.startswith(("keep", "bring-back"))])
+def test_what_gives_way_to_other_files_is_kept(crash_pool: CrashPool, name: str):
+    """Files of the kept version, or of today, lie where `fsm data` finds them; after a failure where they were."""
+    scenario, found = SCENARIOS[name], crash_pool.undisturbed(name)
+    was = "app" if scenario.verb == "bring_back" else BACKUP
+    now = f".app.fsm/data/{found.result['run']}/files" if scenario.outcome == "done" else was
+    then = preserved(_as_live(found.before, was))
+    assert then
+    assert preserved(_as_live(found.after, now)) == then
+
+
+def _as_live(found: dict[str, Any], tree: str) -> dict[str, Any]:
+    """A listing of a tree, as if it were the live one."""
+    return {name.replace(tree, "app", 1): about for name, about in found.items() if name.startswith(f"{tree}/")}

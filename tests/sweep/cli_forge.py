@@ -23,6 +23,8 @@ WORDS: Final = {
     "update": ("update", "app"),
     "update_set": ("update", "--set", Pair.set_name),
     "rollback": ("rollback", "app"),
+    "bring_back": ("data", "app", "bring-back", "1"),
+    "bring_back_written": ("data", "app", "bring-back", "1-written"),
     "resume": ("resume",),
 }
 

@@ -53,8 +53,8 @@ def _what(case: Mapping[str, Any]) -> str:
     scenario = SCENARIOS[case["scenario"]]
     if len(case["faults"]) > 1:
         verb = "resume"
-    elif scenario.verb == "rollback":
-        verb = "rollback"
+    elif scenario.verb in ("rollback", "bring_back", "bring_back_written"):
+        verb = "rollback" if scenario.verb == "rollback" else "bring back"
     else:
         verb = "update" if scenario.outcome == "done" else "failed update"
     return f"{_TYPES[scenario.kind]}: {verb}"

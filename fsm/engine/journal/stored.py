@@ -137,7 +137,7 @@ def asked_in(row: LogRow | None, kind: str) -> dict[str, Any]:
         needs = data.get("needs")
         if not isinstance(needs, dict) or not all(isinstance(each, list) for each in needs.values()):
             raise damaged(what)
-    texts = (data.get("to"), data.get("wanted"))
+    texts = (data.get("to"), data.get("wanted"), data.get("files"), data.get("kept"))
     if not all(each is None or isinstance(each, str) for each in texts) or not isinstance(
         data.get("force", False), bool
     ):

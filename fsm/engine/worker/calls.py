@@ -13,8 +13,10 @@ from fsm.adapter import (
     AnyAdapter,
     Backup,
     CommandResult,
+    DataChanges,
     Finding,
     Installed,
+    KeptData,
     Spec,
     Step,
     StepResult,
@@ -101,6 +103,14 @@ class Calls:
         """See `Adapter.backups`."""
         return self._ask("backups", target, spec, _backups)
 
+    def data_changes(self, target: Target, spec: Spec, backup: Backup) -> DataChanges | None:
+        """See `Adapter.data_changes`."""
+        return self._ask("data_changes", target, spec, _changes, backup=_plain(backup))
+
+    def kept_data(self, target: Target, spec: Spec) -> Sequence[KeptData]:
+        """See `Adapter.kept_data`."""
+        return self._ask("kept_data", target, spec, _kept_data)
+
     def doctor(self, target: Target, spec: Spec) -> Sequence[Finding]:
         """See `Adapter.doctor`; it can speak of its own component only."""
         return self._ask("doctor", target, spec, lambda value: _findings(value, target.name))
@@ -164,6 +174,16 @@ def _plain(model: Model) -> Any:
 def _backups(value: str) -> list[Backup]:
     found = believed(TypeAdapter(list[Backup]), value)[:_MANY]
     return [each.model_copy(update={"made_at": shown(each.made_at, 60)}) for each in found]
+
+
+def _changes(value: str) -> DataChanges | None:
+    found: DataChanges | None = believed(TypeAdapter(DataChanges | None), value)
+    return found and found.model_copy(update={"names": tuple(shown(name) for name in found.names)})
+
+
+def _kept_data(value: str) -> list[KeptData]:
+    found = believed(TypeAdapter(list[KeptData]), value)[:_MANY]
+    return [each.model_copy(update={"made_at": shown(each.made_at, 60), "id": shown(each.id, 40)}) for each in found]
 
 
 def _findings(value: str, subject: str) -> list[Finding]:

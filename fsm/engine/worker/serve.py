@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from fsm.adapter import AnyAdapter, Backup, Finding, Installed, Spec, Step, Target
+from fsm.adapter import AnyAdapter, Backup, DataChanges, Finding, Installed, KeptData, Spec, Step, Target
 from fsm.engine.performing import perform
 from fsm.engine.worker.context import Line, WorkerContext
 from fsm.engine.worker.protocol import LINE, Ready, Result, describe, legible, pack_result
@@ -131,6 +131,18 @@ def _backups(line: Line, call: Mapping[str, Any]) -> str:
     return TypeAdapter(list[Backup]).dump_json(list(adapter.backups(target, spec))).decode()
 
 
+def _data_changes(line: Line, call: Mapping[str, Any]) -> str:
+    adapter, target, spec = _asked(call)
+    backup = Backup.model_validate_json(json.dumps(call["backup"]))
+    found = adapter.data_changes(target, spec, backup)
+    return TypeAdapter(DataChanges | None).dump_json(found).decode()
+
+
+def _kept_data(line: Line, call: Mapping[str, Any]) -> str:
+    adapter, target, spec = _asked(call)
+    return TypeAdapter(list[KeptData]).dump_json(list(adapter.kept_data(target, spec))).decode()
+
+
 def _doctor(line: Line, call: Mapping[str, Any]) -> str:
     adapter, target, spec = _asked(call)
     found = [
@@ -159,6 +171,8 @@ _VERBS: Final[Mapping[str, Callable[[Line, Mapping[str, Any]], str]]] = {
     "inspect": _inspect,
     "look": _look,
     "backups": _backups,
+    "data_changes": _data_changes,
+    "kept_data": _kept_data,
     "doctor": _doctor,
     "last_run": _last_run,
     "leftovers": _leftovers,

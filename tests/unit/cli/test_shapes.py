@@ -29,6 +29,9 @@ CALLS = [
     ("UpdateResult", ("cancel",), 0),
     ("UpdateResult", ("rollback", "--to", "9.9"), 20),
     ("UpdateResult", ("show", "1"), 0),
+    ("UpdateResult", ("rollback", "--dry-run", "--data", "keep"), 0),
+    ("UpdateResult", ("data", "app", "bring-back", "99"), 20),
+    ("KeptData", ("data", "app", "list"), 0),
     ("RunReport", ("history",), 0),
     ("ComponentStatus", ("status",), 0),
     ("ComponentStatus", ("hold",), 0),
@@ -63,6 +66,10 @@ def test_results_have_their_documented_shape(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(updated.app_fixture.root / "config"))
     if call[0] in ("resume", "cancel", "show", "history"):
         interrupted(updated)
+    elif call[0] == "data" or call[:2] == ("rollback", "--dry-run"):
+        (updated.app_fixture.live / "data").mkdir()
+        (updated.app_fixture.live / "data/log").touch()
+        assert updated("update").code == 0
     elif "--set-aside-journal" in call:
         updated("check")
         damage(updated.app_fixture.state / "journal.db")
