@@ -55,6 +55,7 @@ class PythonApp(KeepingAdapter[PythonAppSpec, Looked]):
 
     def look(self, target: Target, spec: PythonAppSpec, installed: Looked, release: Release | None) -> Looked:
         """See `Adapter.look`."""
+        look.sweep(spec)
         return look.look(target, spec, installed, for_release=release is not None)
 
     def layout(self, target: Target, spec: PythonAppSpec) -> Layout:

@@ -65,8 +65,6 @@ def look(target: Target, spec: PythonAppSpec, installed: Installed, *, for_relea
     refuse_shared(target, live, Layout.of(live).root)
     known = {name: getattr(installed, name) for name in Installed.model_fields}
     may_rename = os.access(live.parent, os.W_OK | os.X_OK)
-    if may_rename and for_release:  # not for `fsm doctor`: a thousand apps may lie in one directory
-        sweep_foreign(live.parent)
     if not live.is_dir():
         return Looked(**known, way="fresh" if may_rename else None)
     inner = _mounts(target, spec)
@@ -83,6 +81,13 @@ def look(target: Target, spec: PythonAppSpec, installed: Installed, *, for_relea
         unlisted=tuple(printable(path) for path in unlisted[:LISTED]),
         unlisted_count=len(unlisted),
     )
+
+
+def sweep(spec: PythonAppSpec) -> None:
+    """Remove what killed updaters have left beside the app; not for `fsm doctor`, as a thousand may lie together."""
+    above = spec.install_path.parent
+    if os.access(above, os.W_OK | os.X_OK):
+        sweep_foreign(above)
 
 
 def tried(target: Target, live: Path, why: str) -> tuple[Way, str]:

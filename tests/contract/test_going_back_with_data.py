@@ -256,3 +256,12 @@ def test_bringing_back_can_be_killed(root, point):
     assert app_fixture.answer() == "1.1.0"
     assert not then.compare(data_of(app_fixture.live))
     assert not now.compare(data_of(app_fixture.work / "data" / str(result.run) / "files"))
+
+
+def test_what_a_killed_plan_has_left_beside_the_app_goes(root):
+    """A rollback looks at how trees can be exchanged, as an update does."""
+    app_fixture = updated(root)
+    left = app_fixture.live.parent / ".fsm-tmp-999999999-0"
+    left.mkdir()
+    assert app_fixture.updater().rollback("app", data="restore").outcome is Outcome.DONE
+    assert not left.exists()
