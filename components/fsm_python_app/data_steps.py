@@ -208,4 +208,6 @@ def _take_out(
     for path in data.tops(tree, step.preserve) if paths is None else paths:
         files.remove_tree(tree / path, ctx.check)
         faults.point("data.taken_out")
+    if tree.is_dir():
+        files.sync_filesystem(tree)  # what a power cut brings back would stand in the way of what had given way
     return notes
